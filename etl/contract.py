@@ -1,0 +1,210 @@
+"""Data contracts: what an agency sends, read from `expectations/<agency>/<dataset>.yaml`.
+
+A contract is a valid Open Data Contract Standard (ODCS) v3.1 document, so other tools read it as it is.
+What ODCS has no word for stands under `customProperties`; the names used there are the fields of
+`Source`, `Contract` and `Column` below, and nothing else is accepted: a misspelt property is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
+
+from etl.settings import EXPECTATIONS
+
+DeliveryMode = Literal["snapshot", "changes", "append"]
+Severity = Literal["critical", "warning"]
+
+
+class ContractError(ValueError):
+    """A contract that cannot be used; the text names the file, the place and the mend."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A wording in the city's two languages, Vietnamese first."""
+
+    vi: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """How the bytes of one delivery are to be read (customProperty `source`)."""
+
+    format: Literal["csv", "excel", "xml", "ndjson", "geojson"]
+    encoding: str = "utf-8"  # a Python codec, or a legacy Vietnamese one that viparse knows: tcvn3, vni, viscii
+    delimiter: str = ","
+    numbers: Literal["plain", "vietnamese"] = "plain"  # vietnamese: 1.234.567,89
+    archive: Literal["zip"] | None = None  # the file is the only member of an archive
+    record: str | None = None  # XML: the element that is one row
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a dataset: where it stands in the source and what it means."""
+
+    name: str  # in the warehouse
+    source_name: str  # header, XML element, or dotted JSON path (ODCS physicalName)
+    type: Literal["string", "integer", "number", "date", "timestamp"]
+    label: str  # what the column is called on the agency's own form, in Vietnamese (ODCS businessName)
+    description: Text
+    required: bool
+    key_position: int | None
+    classification: Literal["open", "basic", "sensitive"]
+    example: str
+    semantic_type: str = "text"
+    format: str | None = None  # date and timestamp: how the source writes them, e.g. dd/MM/yyyy
+    numeric_type: str | None = None  # number: numeric(precision,scale) of the warehouse column
+    code_list: str | None = None  # code: name of a list in etl/reference/codes/
+    lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
+    period_column: str | None = None  # ward, address: the date column that says which ward scheme applies
+    separator: str | None = None  # several values in one cell, parted by this
+    on_invalid: Literal["reject", "flag"] = "reject"  # flag: load the row with a null here, and say so
+    role: Literal["content", "change", "sequence"] = "content"  # the other two steer the load and are not stored
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One dataset of one agency."""
+
+    agency: str
+    dataset: str
+    title: Text
+    agency_title: Text
+    description: Text
+    contact: str
+    schema: str  # people, business or land
+    table: str
+    mode: DeliveryMode
+    frequency: str
+    source: Source
+    columns: tuple[Column, ...]
+    max_rejected: float  # share of rows that may fail one derived expectation before the delivery is held
+    tags: tuple[str, ...]
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """Agency and dataset, as in `civil.births`."""
+        return f"{self.agency}.{self.dataset}"
+
+    @cached_property
+    def key(self) -> tuple[Column, ...]:
+        """The columns that name one record, in key order."""
+        return tuple(sorted((c for c in self.columns if c.key_position), key=lambda c: c.key_position or 0))
+
+    @cached_property
+    def content(self) -> tuple[Column, ...]:
+        """The columns that the warehouse stores."""
+        return tuple(c for c in self.columns if c.role == "content")
+
+    def column(self, name: str) -> Column:
+        """The column of that name.
+
+        Raises:
+            ContractError: if the contract has no such column.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ContractError(f"{self.path}: no column {name!r}; it has {', '.join(c.name for c in self.columns)}.")
+
+    def column_with_role(self, role: str) -> Column | None:
+        """The one column that plays a role in loading, or None."""
+        return next((c for c in self.columns if c.role == role), None)
+
+
+def load(path: Path) -> Contract:
+    """Read one contract file.
+
+    Raises:
+        ContractError: if the file is not valid ODCS, or says something that the pipeline does not know.
+    """
+    try:
+        document = OpenDataContractStandard.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ContractError(f"{path}: not a valid ODCS contract: {error}") from error
+    try:
+        return _contract(document, path)
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ContractError(f"{path}: {error}") from error
+
+
+@cache
+def load_all(folder: Path = EXPECTATIONS) -> dict[str, Contract]:
+    """All contracts below a folder, by id, in the order of their paths."""
+    contracts = [load(path) for path in sorted(folder.glob("*/*.yaml"))]
+    return {contract.id: contract for contract in contracts}
+
+
+def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
+    (table,) = document.schema_ or []
+    custom = _custom(document)
+    columns = tuple(_column(p) for p in table.properties or [])
+    schema, table_name = str(table.physicalName).split(".")
+    frequency = next(p for p in document.slaProperties or [] if p.property == "frequency")
+    contract = Contract(
+        agency=path.parent.name,
+        dataset=path.stem,
+        title=_text(document.name),
+        agency_title=Text(**custom.pop("agencyTitle")),
+        description=_text(document.description.purpose if document.description else None),
+        contact=str((document.support or [])[0].url),
+        schema=schema,
+        table=table_name,
+        mode=custom.pop("deliveryMode"),
+        frequency=f"{frequency.value}{frequency.unit}",
+        source=Source(**custom.pop("source")),
+        columns=columns,
+        max_rejected=float(custom.pop("maxRejected", 0.2)),
+        tags=tuple(document.tags or ()),
+        path=path,
+    )
+    if custom:
+        raise ValueError(f"unknown customProperties {sorted(custom)}")
+    if document.id != contract.id:
+        raise ValueError(f"id is {document.id!r}, the file's place says {contract.id!r}")
+    if not contract.key:
+        raise ValueError("no primaryKey column")
+    if (contract.mode == "changes") != (contract.column_with_role("change") is not None):
+        raise ValueError("mode 'changes' needs one column with role 'change', other modes none")
+    for column in columns:
+        if column.period_column is not None:
+            contract.column(column.period_column)
+    return contract
+
+
+def _column(p: SchemaProperty) -> Column:
+    custom = {re.sub(r"(?<!^)([A-Z])", r"_\1", k).lower(): v for k, v in _custom(p).items()}
+    return Column(
+        name=str(p.name),
+        source_name=str(p.physicalName),
+        type=p.logicalType or "string",  # type: ignore[arg-type]
+        label=str(p.businessName),
+        description=_text(p.description),
+        required=bool(p.required),
+        key_position=p.primaryKeyPosition if p.primaryKey else None,
+        classification=p.classification,  # type: ignore[arg-type]
+        example=str((p.examples or [])[0]),
+        format=(p.logicalTypeOptions or {}).get("format"),
+        numeric_type=p.physicalType,
+        **custom,
+    )
+
+
+def _custom(element: Any) -> dict[str, Any]:
+    return {p.property: p.value for p in element.customProperties or []}
+
+
+def _text(value: str | None) -> Text:
+    lines = (value or "").strip().splitlines()
+    if len(lines) != 2:
+        raise ValueError(f"two lines are needed, Vietnamese and English, not {value!r}")
+    return Text(*(line.strip() for line in lines))

@@ -1,0 +1,165 @@
+"""Deliveries: one dataset, one period, one immutable set of bytes; and what can be wrong with one.
+
+A delivery is named by its content, and its place in time (`as_of`, `revision`) is written on it by the sender.
+Neither depends on when it arrives, so the warehouse can be a function of the set of deliveries.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from functools import cache
+from typing import Any, Literal
+
+import polars as pl
+import yaml
+
+from etl.contract import Severity, Text
+from etl.settings import EXPECTATIONS
+
+State = Literal["received", "extracted", "validated", "normalized", "loaded", "held", "rejected"]
+ROW = "_row"  # the row's number in the sender's own file
+RECEIVED = "received."  # before a typed column's name: the text that was sent
+
+# `births_2026-03-02.csv`, `births_2026-03-02_r2.csv`, `visits_2026-03-02_79024.xml`
+_PERIOD = re.compile(r"(?<!\d)(?P<as_of>\d{4}-\d{2}-\d{2})(?:_r(?P<revision>[1-9]\d{0,3}))?(?!\d)")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivery, as its manifest describes it.
+
+    Attributes:
+        agency: folder name of the agency.
+        dataset: folder name of the dataset.
+        as_of: the period it speaks for; None if the file does not say.
+        revision: 1, or a higher number for a later word on the same period.
+        sha256: of the file's bytes, in hexadecimal.
+        size: of the file, in bytes.
+        file_name: what the sender called it.
+    """
+
+    agency: str
+    dataset: str
+    as_of: date | None
+    revision: int
+    sha256: str
+    size: int
+    file_name: str
+
+    @property
+    def contract_id(self) -> str:
+        """The dataset's full name, as in `civil.births`."""
+        return f"{self.agency}.{self.dataset}"
+
+    @property
+    def id(self) -> str:
+        """Unique within the dataset, as in `20260302-r1-0a1b2c3d4e5f`; sorts by period and revision."""
+        period = f"{self.as_of:%Y%m%d}-r{self.revision}" if self.as_of else "undated"
+        return f"{period}-{self.sha256[:12]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest's fields."""
+        return asdict(self) | {"as_of": self.as_of.isoformat() if self.as_of else None}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Delivery:
+        """The delivery that a manifest describes."""
+        delivery = cls(**fields)
+        return replace(delivery, as_of=date.fromisoformat(fields["as_of"]) if fields["as_of"] else None)
+
+
+def period_of(file_name: str) -> tuple[date | None, int]:
+    """The period and revision written in a file's name; (None, 1) where there is no real date in it."""
+    match = _PERIOD.search(file_name)
+    try:
+        return (date.fromisoformat(match["as_of"]), int(match["revision"] or 1)) if match else (None, 1)
+    except ValueError:
+        return None, 1
+
+
+class Stop(Exception):  # noqa: N818 - not an error of ours: the delivery ends here, with a sentence for its sender
+    """A delivery that cannot go on: held (an engineer decides) or rejected (only a new file helps)."""
+
+    def __init__(self, state: Literal["held", "rejected"], rule: str, **details: object) -> None:
+        """Take the wording of `rule` from `expectations/wording.yaml` and fill in the details."""
+        self.state = state
+        self.rule = rule
+        self.message = wording(rule).fill(**details)
+        super().__init__(f"{self.message.vi} / {self.message.en}")
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What a rule tells people: the sentence, whose it is to mend, and which dimension of quality it measures."""
+
+    vi: str
+    en: str
+    dimension: str
+    responsible: Literal["agency", "data_center"]
+
+    def fill(self, **details: object) -> Text:
+        """The sentence with its {placeholders} filled."""
+        return Text(self.vi.format_map(details), self.en.format_map(details))
+
+
+@cache
+def _wordings() -> dict[str, dict[str, str]]:
+    loaded: dict[str, dict[str, str]] = yaml.safe_load((EXPECTATIONS / "wording.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def wording(rule: str) -> Wording:
+    """The wording of a rule that the stations themselves apply."""
+    return Wording(**_wordings()[rule])  # type: ignore[arg-type]
+
+
+# A problem is one row of this shape everywhere: ledger, receipt, check.
+PROBLEM = pl.Schema(
+    {
+        ROW: pl.Int64(),
+        "column": pl.String(),
+        "value": pl.String(),
+        "rule": pl.String(),
+        "severity": pl.String(),
+        "dimension": pl.String(),
+        "responsible": pl.String(),
+        "vi": pl.String(),
+        "en": pl.String(),
+    }
+)
+
+
+def problems(
+    rows: pl.DataFrame, column: str | None, rule: str, text: Text, about: Wording, severity: Severity = "critical"
+) -> pl.DataFrame:
+    """Problems of one rule.
+
+    Args:
+        rows: the failing rows: ROW and `value`, what the sender wrote (null if there is nothing to show).
+        column: contract name of the column, or None where the whole row is meant.
+        rule: identifier of the rule.
+        text: what people are told.
+        about: dimension and responsibility of the rule.
+        severity: critical rejects the row, warning flags it.
+
+    Returns:
+        A frame of the PROBLEM schema, in the order of `rows`.
+    """
+    return rows.select(
+        pl.col(ROW),
+        pl.lit(column, pl.String).alias("column"),
+        pl.col("value").cast(pl.String),
+        pl.lit(rule).alias("rule"),
+        pl.lit(severity).alias("severity"),
+        pl.lit(about.dimension).alias("dimension"),
+        pl.lit(about.responsible).alias("responsible"),
+        pl.lit(text.vi).alias("vi"),
+        pl.lit(text.en).alias("en"),
+    )
+
+
+def rejected_rows(found: pl.DataFrame) -> pl.Series:
+    """The numbers of the rows that a frame of problems rejects, each once."""
+    return found.filter(pl.col("severity") == "critical")[ROW].unique()

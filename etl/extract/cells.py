@@ -1,0 +1,61 @@
+"""Text cells to typed columns, by the contract's logical types."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from etl.contract import Column, Contract
+from etl.delivery import PROBLEM, RECEIVED, ROW, problems, wording
+from etl.semantic.dates import parse_dates, parse_timestamps
+from etl.semantic.numbers import parse_decimals, parse_integers
+
+
+def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Type every column of the contract.
+
+    Args:
+        rows: ROW and text columns under the source's names.
+        contract: says the types and how the source writes them.
+
+    Returns:
+        ROW and the contract's columns under their own names, each typed one followed by `received.<name>`; and the
+        problems (PROBLEM schema): cells that hold something that is not of their type.
+    """
+    made: list[pl.Series] = [rows[ROW]]
+    found: list[pl.DataFrame] = []
+    for column in contract.columns:
+        text = _text(rows, column)
+        if column.type == "string":
+            made.append(text)
+            continue
+        typed = _typed(text, column, contract.source.numbers).alias(column.name)
+        made += [typed, text.alias(RECEIVED + column.name)]
+        wrong = text.is_not_null() & typed.is_null()
+        if wrong.any():
+            about = wording(f"type_{column.type}")
+            said = about.fill(column=column.label, example=column.example, expected=column.format or column.example)
+            failing = pl.DataFrame([rows[ROW], text.alias("value")]).filter(wrong)
+            found.append(problems(failing, column.name, f"type_{column.type}", said, about))
+    return pl.DataFrame(made), pl.concat(found) if found else pl.DataFrame(schema=PROBLEM)
+
+
+def _text(rows: pl.DataFrame, column: Column) -> pl.Series:
+    if column.source_name not in rows.columns:
+        return pl.Series(column.name, [None] * rows.height, dtype=pl.String)
+    text = pl.col(column.source_name).str.normalize("NFC").str.strip_chars().alias(column.name)
+    return rows.select(pl.when(text != "").then(text)).to_series()
+
+
+def _typed(text: pl.Series, column: Column, notation: str) -> pl.Series:
+    match column.type:
+        case "integer":
+            return parse_integers(text, notation)
+        case "number":
+            precision, scale = map(int, re.findall(r"\d+", column.numeric_type or "numeric(18,2)"))
+            return parse_decimals(text, notation, precision, scale)
+        case "date":
+            return parse_dates(text, column.format or "yyyy-MM-dd")
+        case _:
+            return parse_timestamps(text, column.format or "yyyy-MM-dd'T'HH:mm:ss")

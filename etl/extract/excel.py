@@ -1,0 +1,85 @@
+"""Excel as offices really send it: titles above the header, merged cells, dates as dates or as text.
+
+calamine reads both .xlsx and .xls, fast, and computes no formula; it also gives the merged ranges.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import date, datetime, time, timedelta
+
+from python_calamine import CalamineError, CalamineWorkbook
+
+from etl.contract import Contract, Source
+from etl.delivery import Stop
+from etl.extract.table import Table, text_rows
+
+_HEADER_WITHIN = 50  # rows from the top in which the header row must stand
+
+
+def read(content: bytes, source: Source, contract: Contract) -> Table:
+    """Cut the first sheet into cells; the row number is Excel's own.
+
+    Raises:
+        Stop: if this is no workbook that can be read, or no row of it looks like the contract's header.
+    """
+    try:
+        sheet = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
+        cells = sheet.to_python(skip_empty_area=False)
+    except (CalamineError, OSError, ValueError, IndexError) as error:
+        raise Stop("rejected", "unreadable_excel", detail=type(error).__name__) from None
+    for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
+        for row in range(top, min(bottom, len(cells) - 1) + 1):
+            for column in range(left, min(right, len(cells[row]) - 1) + 1):
+                cells[row][column] = cells[top][left]
+
+    header_at = _header_row(cells, contract)
+    header = [_words(cell) for cell in cells[header_at]]
+    names = {name: at for at, name in enumerate(header) if name and name != "STT"}  # STT: the form's own row counter
+    formats = {c.source_name: c.format for c in contract.columns}
+    numbers, records = [], []
+    for number, row in enumerate(cells[header_at + 1 :], start=header_at + 2):
+        record = {name: _text(row[at], formats.get(name)) for name, at in names.items()}
+        if any(record.values()):
+            numbers.append(number)
+            records.append(record)
+    return Table(text_rows(numbers, records, list(names)))
+
+
+def _header_row(cells: list[list[object]], contract: Contract) -> int:
+    wanted = {c.source_name for c in contract.columns}
+    found = [len(wanted & {_words(cell) for cell in row}) for row in cells[:_HEADER_WITHIN]]
+    if not found or max(found) * 2 < len(wanted):
+        raise Stop("held", "missing_column", columns=", ".join(f"{c.label}" for c in contract.columns if c.required))
+    return found.index(max(found))
+
+
+def _words(cell: object) -> str:
+    return " ".join(str(cell).split())
+
+
+def _text(cell: object, jdk_format: str | None) -> str | None:
+    """A cell as the sender would have written it as text; dates in the column's declared notation."""
+    match cell:
+        case "" | None:
+            return None
+        case bool():
+            return str(cell).lower()
+        case float() if cell.is_integer():
+            return str(int(cell))
+        case datetime() | date():
+            return cell.strftime(_strftime(jdk_format or ("dd/MM/yyyy HH:mm:ss" if _has_time(cell) else "dd/MM/yyyy")))
+        case time() | timedelta():
+            return str(cell)
+        case _:
+            return str(cell)
+
+
+def _has_time(cell: date) -> bool:
+    return isinstance(cell, datetime) and cell.time() != time()
+
+
+def _strftime(jdk_format: str) -> str:
+    for jdk, strftime in {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}.items():
+        jdk_format = jdk_format.replace(jdk, strftime)
+    return jdk_format.replace("'", "")

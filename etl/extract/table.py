@@ -1,0 +1,44 @@
+"""What every reader gives: text cells under the source's own column names, and the lines that are no records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from etl.delivery import PROBLEM, ROW, problems, wording
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file, cut into cells.
+
+    Attributes:
+        rows: ROW (the row's number in the sender's file), then a text column for each source column.
+        problems: lines that could not be cut into cells (PROBLEM schema).
+        may_omit_columns: the format leaves a field out where it has no value (XML, JSON), so that an optional column
+            may be absent from a whole file.
+    """
+
+    rows: pl.DataFrame
+    problems: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
+    may_omit_columns: bool = False
+
+    @property
+    def rows_in(self) -> int:
+        """Records in the file, broken ones included."""
+        return self.rows.height + self.problems.height
+
+
+def broken_lines(rule: str, numbers: list[int], texts: list[str]) -> pl.DataFrame:
+    """Problems for lines that are no records, each with its text as sent."""
+    about = wording(rule)
+    frame = pl.DataFrame({ROW: numbers, "value": texts}, schema={ROW: pl.Int64, "value": pl.String})
+    return problems(frame, None, rule, about.fill(), about)
+
+
+def text_rows(numbers: list[int], records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
+    """A frame of text cells from records that may lack some columns."""
+    data: dict[str, list[str | None]] = {name: [record.get(name) for record in records] for name in columns}
+    schema = {ROW: pl.Int64(), **{name: pl.String() for name in columns}}
+    return pl.DataFrame({ROW: numbers, **data}, schema=schema)

@@ -1,0 +1,123 @@
+"""The ledger: where every delivery stands, in schema `ops`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from etl.delivery import ROW, Delivery, State, Stop
+from etl.warehouse import copy_rows, ledger_tables
+
+
+class Ledger:
+    """Reads and writes `ops`; each method is one transaction unless it is given a connection."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self._delivery = ledger_tables()["delivery"]
+
+    def arrived(self, delivery: Delivery) -> bool:
+        """Record that a file arrived; True if its bytes are new."""
+        row = {
+            "dataset": delivery.contract_id,
+            "delivery_id": delivery.id,
+            "as_of": delivery.as_of,
+            "revision": delivery.revision,
+            "sha256": delivery.sha256,
+            "size_bytes": delivery.size,
+            "file_name": delivery.file_name,
+            "state": "received",
+        }
+        with self.engine.begin() as connection:
+            added = connection.execute(insert(self._delivery).values(row).on_conflict_do_nothing()).rowcount == 1
+            connection.execute(
+                ledger_tables()["arrival"]
+                .insert()
+                .values(
+                    dataset=delivery.contract_id,
+                    delivery_id=delivery.id,
+                    file_name=delivery.file_name,
+                    is_new=added,
+                )
+            )
+        return added
+
+    def get(self, dataset: str, delivery_id: str) -> dict[str, Any]:
+        """The ledger's row of one delivery.
+
+        Raises:
+            LookupError: if there is none.
+        """
+        with self.engine.connect() as connection:
+            row = connection.execute(self._delivery.select().where(*self._is(dataset, delivery_id))).mappings().first()
+        if row is None:
+            raise LookupError(f"The ledger knows no delivery {dataset}/{delivery_id}.")
+        return dict(row)
+
+    def all(self, dataset: str | None = None) -> list[dict[str, Any]]:
+        """The ledger's rows, by dataset and place in time."""
+        query = self._delivery.select().order_by("dataset", "as_of", "revision", "sha256")
+        if dataset:
+            query = query.where(self._delivery.c.dataset == dataset)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def loaded(self, connection: sa.Connection, dataset: str) -> list[tuple[str, Any, int, str]]:
+        """Loaded deliveries of a dataset in the order of time: delivery_id, as_of, revision, sha256."""
+        c = self._delivery.c
+        query = (
+            sa.select(c.delivery_id, c.as_of, c.revision, c.sha256)
+            .where(c.dataset == dataset, c.state == "loaded")
+            .order_by(c.as_of, c.revision, c.sha256)
+        )
+        return [tuple(row) for row in connection.execute(query)]
+
+    def passed(self, delivery: Delivery, state: State, **values: Any) -> None:
+        """Record that a station is behind the delivery, and what it counted."""
+        with self.engine.begin() as connection:
+            self.update(connection, delivery, state=state, rule=None, message_vi=None, message_en=None, **values)
+
+    def stopped(self, delivery: Delivery, stop: Stop, **values: Any) -> None:
+        """Record that the delivery is held or rejected, and why."""
+        said = {"rule": stop.rule, "message_vi": stop.message.vi, "message_en": stop.message.en}
+        with self.engine.begin() as connection:
+            self.update(connection, delivery, state=stop.state, **said, **values)
+
+    def spent(self, delivery: Delivery, station: str, seconds: float) -> None:
+        """Record how long a station took."""
+        with self.engine.begin() as connection:
+            timing = sa.func.jsonb_build_object(station, round(seconds, 3))
+            self.update(connection, delivery, timings=self._delivery.c.timings.op("||")(timing))
+
+    def update(self, connection: sa.Connection, delivery: Delivery, **values: Any) -> None:
+        """Set columns of the delivery's row within a transaction of the caller's."""
+        where = self._is(delivery.contract_id, delivery.id)
+        connection.execute(self._delivery.update().where(*where).values(**values))
+
+    def found(self, delivery: Delivery, problems: pl.DataFrame, findings: list[dict[str, Any]]) -> None:
+        """Replace the delivery's problems and validation results.
+
+        Args:
+            delivery: whose they are.
+            problems: of the PROBLEM schema.
+            findings: as in the validate station's report.
+        """
+        named = {"dataset": delivery.contract_id, "delivery_id": delivery.id}
+        problem, validation = ledger_tables()["problem"], ledger_tables()["validation"]
+        with self.engine.begin() as connection:
+            for table in (problem, validation):
+                where = (table.c.dataset == named["dataset"], table.c.delivery_id == named["delivery_id"])
+                connection.execute(table.delete().where(*where))
+            if problems.height:
+                rows = problems.rename({ROW: "row_no", "column": "column_name"})
+                columns = [pl.lit(value).alias(name) for name, value in named.items()]
+                copy_rows(connection, "ops.problem", rows.select(*columns, pl.all()))
+            if findings:
+                rows_of = [{**named, "column_name": f["column"], **f} for f in findings]
+                connection.execute(validation.insert(), [{k: v for k, v in r.items() if k != "column"} for r in rows_of])
+
+    def _is(self, dataset: str, delivery_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+        return self._delivery.c.dataset == dataset, self._delivery.c.delivery_id == delivery_id

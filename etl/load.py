@@ -1,0 +1,206 @@
+"""Load: a delivery's staged rows become versions in the dataset's history table, in one transaction with the ledger.
+
+A delivery that is the newest word on its records is merged with the current rows in SQL: the cost grows with the
+delivery. Any other (late, a revision, loaded before) has the histories of the records that it speaks of built anew from
+staging. Both ways end in the same tables; `etl.history` says which.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+import psycopg
+import sqlalchemy as sa
+
+from etl import history
+from etl.contract import Contract
+from etl.delivery import ROW, Delivery
+from etl.ledger import Ledger
+from etl.storage import Storage, read_json
+from etl.warehouse import content_columns, copy_rows, key_columns
+
+
+class LoadFault(RuntimeError):  # noqa: N818 - PostgreSQL could not take the delivery; the text holds no value of the data
+    """PostgreSQL refused or was lost; nothing of the delivery is in the warehouse, and loading it again is safe."""
+
+
+def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, int]:
+    """Merge one delivery into its history table and mark it loaded.
+
+    Returns:
+        What the ledger holds of it: rows_in, rejected, duplicates, inserted, changed, unchanged, superseded, ended.
+
+    Raises:
+        LoadFault: if PostgreSQL refused or was lost.
+    """
+    try:
+        with ledger.engine.begin() as connection:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:dataset))"), {"dataset": contract.id})
+            counts = _Loading(connection, ledger, storage, delivery, contract).run()
+            ledger.update(
+                connection,
+                delivery,
+                state="loaded",
+                loaded_at=datetime.now(UTC),
+                rule=None,
+                message_vi=None,
+                message_en=None,
+                **counts,
+            )
+    except sa.exc.DBAPIError as error:
+        state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
+        # PostgreSQL's own text quotes the row; only its class and code may leave.
+        raise LoadFault(f"{delivery.contract_id}/{delivery.id}: {type(error.orig).__name__} (SQLSTATE {state})") from None
+    return counts
+
+
+class _Loading:
+    """One load, within one transaction."""
+
+    def __init__(
+        self, connection: sa.Connection, ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract
+    ) -> None:
+        self.connection = connection
+        self.storage = storage
+        self.delivery = delivery
+        self.contract = contract
+        self.table = f"{contract.schema}.{contract.table}"
+        self.key = key_columns(contract)
+        self.content = content_columns(contract)
+        others = [row for row in ledger.loaded(connection, contract.id) if row[0] != delivery.id]
+        mine = (delivery.id, _period(delivery), delivery.revision, delivery.sha256)
+        self.is_reload = ledger.get(contract.id, delivery.id)["state"] == "loaded"
+        self.order = sorted([*others, mine], key=lambda row: row[1:])
+        self.place = self.order.index(mine)
+
+    def run(self) -> dict[str, int]:
+        staging = self.storage.folder("staging", self.delivery)
+        staged = pl.read_parquet(str(staging / "rows.parquet"))
+        said = history.assertions(staged)
+        mine = history.last_of_each(said, self.key)
+        report = read_json(staging / "report.json")
+        counts = {name: report[name] for name in ("rows_in", "rejected", "duplicates")}
+        merged = self._merge(mine) if self._is_newest_word(mine) else self._rebuild(mine)
+        merged["superseded"] += said.height - mine.height  # changed again further down in the same file
+        return counts | merged
+
+    def _is_newest_word(self, mine: pl.DataFrame) -> bool:
+        if self.is_reload:
+            return False
+        as_of = self.order[self.place][1]
+        rivals = [row for row in self.order if row[1] >= as_of and row[0] != self.delivery.id]
+        if not rivals or mine.is_empty():
+            return not rivals
+        if self.contract.mode == "snapshot":
+            return False
+        keys = pl.concat([self._scan(row).select(self.key) for row in rivals])
+        return keys.join(mine.lazy(), on=self.key, how="semi", nulls_equal=True).head(1).collect().is_empty()
+
+    def _merge(self, mine: pl.DataFrame) -> dict[str, int]:
+        """Close and open versions by comparison with the current rows."""
+        columns = [*self.content, history.DELETED]
+        self.connection.exec_driver_sql(
+            f"CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {_names(self.content)}, false AS {history.DELETED}"
+            f" FROM {self.table} WHERE false"
+        )
+        copy_rows(self.connection, "incoming", mine.select(columns))
+        self.connection.exec_driver_sql("ANALYZE incoming")
+        same_key = " AND ".join(f'h."{c}" = i."{c}"' for c in self.key)
+        same = f"ROW({_names(self.content, 'h')}) IS NOT DISTINCT FROM ROW({_names(self.content, 'i')})"
+        at = {"as_of": _period(self.delivery), "id": self.delivery.id}
+        close = f"UPDATE {self.table} h SET valid_to = %(as_of)s, closed_by = %(id)s"
+
+        changed, deleted = self.connection.exec_driver_sql(
+            f"WITH closed AS ({close} FROM incoming i WHERE {same_key} AND h.valid_to IS NULL"
+            f" AND (i.{history.DELETED} OR NOT {same}) RETURNING i.{history.DELETED} AS gone)"
+            " SELECT count(*), count(*) FILTER (WHERE gone) FROM closed",
+            at,
+        ).one()
+        ended = 0
+        if self.contract.mode == "snapshot":
+            ended = self.connection.exec_driver_sql(
+                f"{close} WHERE h.valid_to IS NULL AND NOT EXISTS (SELECT FROM incoming i WHERE {same_key})", at
+            ).rowcount
+        opened = self.connection.exec_driver_sql(
+            f"INSERT INTO {self.table} ({_names(self.content)}, valid_from, opened_by)"
+            f" SELECT {_names(self.content, 'i')}, %(as_of)s, %(id)s FROM incoming i WHERE NOT i.{history.DELETED}"
+            f" AND NOT EXISTS (SELECT FROM {self.table} h WHERE {same_key} AND h.valid_to IS NULL)",
+            at,
+        ).rowcount
+        inserted = opened - (changed - deleted)
+        return {
+            "inserted": inserted,
+            "changed": changed,
+            "unchanged": mine.height - inserted - changed,
+            "superseded": 0,
+            "ended": ended + deleted,
+        }
+
+    def _rebuild(self, mine: pl.DataFrame) -> dict[str, int]:
+        """Build the histories of the touched records (for a snapshot: of all) anew from staging."""
+        whole = self.contract.mode == "snapshot"
+        keys = pl.concat([mine.select(self.key), self._keys_of_earlier_load()]).unique()
+        parts = []
+        for position, row in enumerate(self.order):
+            frame = self._scan(row)
+            if not whole:
+                frame = frame.join(keys.lazy(), on=self.key, how="semi", nulls_equal=True)
+            said = history.last_of_each(history.assertions(frame.collect()), self.key)
+            where = {history.AS_OF: row[1], history.POSITION: position, history.DELIVERY: row[0]}
+            parts.append(said.with_columns(pl.lit(value).alias(name) for name, value in where.items()))
+        said = pl.concat(parts, how="diagonal_relaxed")
+        versions = history.versions(said, self.key, self.content, self.contract.mode)
+
+        if whole:
+            self.connection.exec_driver_sql(f"DELETE FROM {self.table}")
+        else:
+            self.connection.exec_driver_sql(
+                f"CREATE TEMP TABLE touched ON COMMIT DROP AS SELECT {_names(self.key)} FROM {self.table} WHERE false"
+            )
+            copy_rows(self.connection, "touched", keys)
+            same_key = " AND ".join(f'h."{c}" = t."{c}"' for c in self.key)
+            self.connection.exec_driver_sql(f"DELETE FROM {self.table} h USING touched t WHERE {same_key}")
+        copy_rows(self.connection, self.table, versions)
+
+        before, after = self._around(said)
+        counts = history.classify(mine, before, after, self.key, self.content)
+        if whole:
+            counts["ended"] = before.join(mine, on=self.key, how="anti", nulls_equal=True).height
+        return counts
+
+    def _around(self, said: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The last word on each record before this delivery, and every word after it."""
+        earlier = said.filter(pl.col(history.POSITION) < self.place)
+        after = said.filter(pl.col(history.POSITION) > self.place)
+        if self.contract.mode != "snapshot":
+            return history.last_of_each(earlier.sort(history.POSITION, maintain_order=True), self.key), after
+        if self.place + 1 < len(self.order):  # a later snapshot speaks of every record
+            after = said.select(self.key)
+        return earlier.filter(pl.col(history.POSITION) == self.place - 1), after
+
+    def _keys_of_earlier_load(self) -> pl.DataFrame:
+        schema = {c: t for c, t in self._scan(self.order[self.place]).collect_schema().items() if c in self.key}
+        if not self.is_reload:
+            return pl.DataFrame(schema=schema).select(self.key)
+        rows = self.connection.exec_driver_sql(
+            f"SELECT DISTINCT {_names(self.key)} FROM {self.table} WHERE opened_by = %(id)s OR closed_by = %(id)s",
+            {"id": self.delivery.id},
+        )
+        return pl.DataFrame([tuple(r) for r in rows], schema=schema, orient="row").select(self.key)
+
+    def _scan(self, row: tuple[str, date, int, str]) -> pl.LazyFrame:
+        other = Delivery(self.delivery.agency, self.delivery.dataset, row[1], row[2], row[3], 0, "")
+        return pl.scan_parquet(str(self.storage.folder("staging", other) / "rows.parquet"))
+
+
+def _period(delivery: Delivery) -> date:
+    if delivery.as_of is None:
+        raise ValueError(f"{delivery.id} has no period; receive should have held it.")
+    return delivery.as_of
+
+
+def _names(columns: list[str], alias: str | None = None) -> str:
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(f'{prefix}"{c}"' for c in columns)

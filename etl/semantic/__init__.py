@@ -1,0 +1,72 @@
+"""Semantic types: what a kind of value means, one module a kind.
+
+A module standardises whole columns: it gives the city's standard form, or null where a value is not understood. What
+is understood follows from that, so the rule that validation applies and the form that the warehouse holds cannot drift
+apart.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from etl.contract import Column, Text
+from etl.semantic import (
+    address,
+    code,
+    dates,
+    geometry,
+    icd10,
+    insurance,
+    numbers,
+    person_name,
+    personal_id,
+    phone,
+    tax_code,
+    text,
+    ward,
+)
+from etl.semantic.output import Output, SemanticType
+
+TYPES: dict[str, SemanticType] = {
+    "text": text.TYPE,
+    "person_name": person_name.TYPE,
+    "personal_id": personal_id.TYPE,
+    "tax_code": tax_code.TYPE,
+    "bhxh": insurance.SOCIAL,
+    "bhyt": insurance.HEALTH,
+    "partial_date": dates.PARTIAL,
+    "date": dates.TYPED,
+    "money": numbers.TYPE,
+    "number": numbers.TYPE,
+    "phone": phone.TYPE,
+    "icd10": icd10.TYPE,
+    "code": code.TYPE,
+    "ward": ward.TYPE,
+    "address": address.TYPE,
+    "geometry": geometry.TYPE,
+}
+
+__all__ = ["TYPES", "Output", "SemanticType", "Text", "outputs", "standardise", "understood", "ward"]
+
+
+def outputs(column: Column) -> tuple[Output, ...]:
+    """The warehouse columns that a contract column becomes."""
+    return TYPES[column.semantic_type].outputs(column)
+
+
+def standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    """A column's standard form.
+
+    Args:
+        frame: typed contract columns, this one and its period column at least.
+        column: which one.
+
+    Returns:
+        The columns of `outputs(column)`, in order; the first is null where the value is absent or not understood.
+    """
+    return TYPES[column.semantic_type].standardise(frame, column)
+
+
+def understood(frame: pl.DataFrame, column: Column) -> pl.Series:
+    """Whether each value of a column is absent or has a standard form."""
+    return frame[column.name].is_null() | standardise(frame, column).to_series(0).is_not_null()

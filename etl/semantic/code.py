@@ -1,0 +1,33 @@
+"""Codes: a member of the column's code list, or a known dirty value that the contract's lookup maps to one."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import polars as pl
+
+from etl.contract import Column
+from etl.semantic.output import SemanticType, each_part, one_text
+from etl.settings import REFERENCE
+
+
+@cache
+def members(code_list: str) -> tuple[str, ...]:
+    """The codes of a list in `etl/reference/codes/`."""
+    return tuple(pl.read_csv(REFERENCE / "codes" / f"{code_list}.csv", infer_schema=False)["code"])
+
+
+def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    if column.code_list is None:
+        raise ValueError(f"column {column.name}: a code needs a codeList")
+    known = {code: code for code in members(column.code_list)} | column.lookup
+
+    def standard(values: pl.Series) -> pl.Series:
+        return values.str.strip_chars().replace_strict(known, default=None, return_dtype=pl.String)
+
+    values = frame[column.name]
+    made = each_part(values, column.separator, standard) if column.separator else standard(values)
+    return made.alias(column.name).to_frame()
+
+
+TYPE = SemanticType(one_text, _standardise)

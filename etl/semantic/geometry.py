@@ -1,0 +1,44 @@
+"""Geometry: WKT in the city's one coordinate reference system, valid, to the millimetre.
+
+EPSG:9210 is VN-2000 / TM-3 with the central meridian 105°45', which the city's cadastre uses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import shapely
+from pyproj import Transformer
+
+from etl.contract import Column
+from etl.semantic.output import SemanticType, one_text
+
+CITY_CRS = 9210
+_DECIMALS = 3
+_BOUNDS = (400_000.0, 900_000.0, 800_000.0, 1_400_000.0)  # metres; the city with Côn Đảo, and room around it
+
+
+def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]:
+    """Shapes in another coordinate reference system, brought into the city's.
+
+    Args:
+        shapes: shapely geometries or None; coordinates as x, y (easting or longitude first).
+        epsg: the system that they are in.
+    """
+    transformer = Transformer.from_crs(epsg, CITY_CRS, always_xy=True)
+    return np.asarray(shapely.transform(shapes, transformer.transform, interleaved=False))
+
+
+def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    texts = np.array(frame[column.name].to_list(), dtype=object)
+    shapes = shapely.from_wkt(texts, on_invalid="ignore")
+    left, bottom, right, top = shapely.bounds(shapes).T
+    inside = (left >= _BOUNDS[0]) & (bottom >= _BOUNDS[1]) & (right <= _BOUNDS[2]) & (top <= _BOUNDS[3])
+    good = shapely.is_valid(shapes) & ~shapely.is_empty(shapes) & ~shapely.is_missing(shapes) & inside
+    shapes[~good] = None
+    return pl.DataFrame({column.name: pl.Series(list(shapely.to_wkt(shapes, rounding_precision=_DECIMALS)), dtype=pl.String)})
+
+
+TYPE = SemanticType(one_text, _standardise)

@@ -1,0 +1,19 @@
+"""Diagnoses in ICD-10: a letter, two digits, and one or two more behind a dot; * and † mark manifestation and cause.
+
+Decision 4469/QĐ-BYT lists the codes with and without the dot.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from etl.semantic.output import of_text
+
+
+def standard(values: pl.Series) -> pl.Series:
+    """Upper, with the dot; null where it is no such code."""
+    code = values.str.replace_all(r"\s", "").str.to_uppercase().str.replace(r"^([A-Z]\d{2})(\d)", "${1}.${2}")
+    return pl.select(pl.when(code.str.contains(r"^[A-Z]\d{2}(\.\d{1,2})?[*†]?$")).then(code)).to_series()
+
+
+TYPE = of_text(standard)

@@ -1,0 +1,79 @@
+"""What every semantic type offers, and the two shapes that most of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from etl.contract import Column, Text
+
+
+@dataclass(frozen=True)
+class Output:
+    """One warehouse column.
+
+    Attributes:
+        name: of the column.
+        type: text, date, timestamp, bigint or numeric(precision,scale).
+        in_key: whether it belongs to the key when its contract column does.
+        description: meaning, in both languages.
+    """
+
+    name: str
+    type: str
+    in_key: bool
+    description: Text
+
+
+@dataclass(frozen=True)
+class SemanticType:
+    """One kind of value: the columns it makes, and how it makes them from typed contract columns."""
+
+    outputs: Callable[[Column], tuple[Output, ...]]
+    standardise: Callable[[pl.DataFrame, Column], pl.DataFrame]
+
+
+def one_text(column: Column) -> tuple[Output, ...]:
+    """The output of a type that makes one text column."""
+    return (Output(column.name, "text", True, column.description),)
+
+
+def of_text(standard: Callable[[pl.Series], pl.Series]) -> SemanticType:
+    """A semantic type that maps text to text, each part of a multi-valued cell on its own.
+
+    Args:
+        standard: whole column to whole column; null where a value is not understood.
+    """
+
+    def standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+        values = frame[column.name]
+        made = each_part(values, column.separator, standard) if column.separator else standard(values)
+        return made.alias(column.name).to_frame()
+
+    return SemanticType(one_text, standardise)
+
+
+def each_part(values: pl.Series, separator: str, standard: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Standardise every part of multi-valued cells; a cell is understood if all its parts are."""
+    parts = (
+        pl.DataFrame({"cell": pl.int_range(values.len(), eager=True), "part": values.str.split(separator)})
+        .explode("part", keep_nulls=False, empty_as_null=False)
+        .with_columns(pl.col("part").str.strip_chars())
+        .filter(pl.col("part") != "")
+    )
+    cells = (
+        parts.with_columns(standard(parts["part"]).alias("made"))
+        .group_by("cell", maintain_order=True)
+        .agg(pl.when(pl.col("made").is_not_null().all()).then(pl.col("made").str.join(separator)).alias("made"))
+    )
+    every = pl.DataFrame({"cell": pl.int_range(values.len(), eager=True)})
+    return every.join(cells, on="cell", how="left", maintain_order="left")["made"]
+
+
+def on_unique(values: pl.Series, function: Callable[[str], str | None]) -> pl.Series:
+    """Apply a library's function for single values to each distinct one."""
+    distinct = values.drop_nulls().unique()
+    made = pl.Series([function(value) for value in distinct], dtype=pl.String)
+    return values.replace_strict(distinct, made, default=None, return_dtype=pl.String)

@@ -1,0 +1,19 @@
+"""Personal identifiers: the 12 digits of Decree 137/2015, the 9 of the older identity card, or a passport's number.
+
+Passport: one letter and seven digits (Decision 4750/QĐ-BYT). The 12 digits have no check digit.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from etl.semantic.output import of_text
+
+
+def standard(values: pl.Series) -> pl.Series:
+    """Without blanks, dots and dashes, letters upper; null where the rest is none of the three kinds."""
+    compact = values.str.replace_all(r"[\s.\-\u00a0]", "").str.to_uppercase()
+    return pl.select(pl.when(compact.str.contains(r"^(\d{12}|\d{9}|[A-Z]\d{7})$")).then(compact)).to_series()
+
+
+TYPE = of_text(standard)

@@ -1,0 +1,105 @@
+"""Where deliveries lie between stations: zones of one data root, a folder for each delivery, atomic publishing.
+
+A station's output is complete when its `report.json` is there: it is written last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from upath import UPath
+
+from etl.delivery import Delivery
+
+Zone = Literal["landing", "raw", "validated", "staging", "outbox"]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The data root; a local folder, or anything that fsspec knows, such as s3://bucket/prefix."""
+
+    root: UPath
+
+    @property
+    def inbox(self) -> UPath:
+        """Where agencies drop files, in `<agency>/<dataset>/`."""
+        return self.root / "inbox"
+
+    @property
+    def processed(self) -> UPath:
+        """Where an inbox file goes once landing holds its bytes."""
+        return self.root / "processed"
+
+    def folder(self, zone: Zone, delivery: Delivery) -> UPath:
+        """The folder of one delivery in one zone."""
+        dataset = self.root / zone / delivery.agency / delivery.dataset
+        if zone in ("raw", "staging") and delivery.as_of:
+            dataset = dataset / f"as_of={delivery.as_of.isoformat()}"
+        return dataset / delivery.id
+
+    def content(self, delivery: Delivery) -> UPath:
+        """The untouched bytes in landing."""
+        return self.folder("landing", delivery) / f"content{Path(delivery.file_name).suffix.lower()[:10]}"
+
+    def delivery(self, agency: str, dataset: str, delivery_id: str) -> Delivery:
+        """The delivery of that name, from its manifest in landing.
+
+        Raises:
+            FileNotFoundError: if landing has no such delivery.
+        """
+        return Delivery.from_json(read_json(self.root / "landing" / agency / dataset / delivery_id / "manifest.json")["delivery"])
+
+
+@contextmanager
+def publish(path: UPath) -> Iterator[UPath]:
+    """Write aside, then rename: readers see the whole file or none.
+
+    Yields:
+        The path to write to. On leaving without an exception it is flushed to disk and takes its real name.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield aside
+        if isinstance(aside, Path):
+            _sync(aside)
+            os.replace(aside, path)
+            _sync(path.parent)
+        else:
+            aside.rename(path)  # an object store shows an object only when it is whole
+    finally:
+        if aside.exists():
+            aside.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: UPath, content: dict[str, Any]) -> None:
+    """Publish a JSON file, readable by people."""
+    with publish(path) as aside:
+        aside.write_text(json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def read_json(path: UPath) -> dict[str, Any]:
+    """Read a JSON object."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def write_parquet(path: UPath, frame: pl.DataFrame) -> None:
+    """Publish a Parquet file (zstd)."""
+    with publish(path) as aside:
+        frame.write_parquet(str(aside), compression="zstd")

@@ -1,0 +1,374 @@
+"""The warehouse's tables: derived from the contracts, compared with the database by Alembic, changed only by adding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from alembic.autogenerate import produce_migrations
+from alembic.migration import MigrationContext
+from alembic.operations import Operations, ops
+from sqlalchemy.dialects.postgresql import JSONB
+
+from etl import semantic
+from etl.contract import Contract, Text
+from etl.settings import REFERENCE, SQL
+
+SCHEMAS = {
+    "ops": "Sổ theo dõi các lần giao dữ liệu / Ledger of deliveries",
+    "ref": "Danh mục dùng chung / Reference data",
+    "people": "Nhóm dữ liệu con người / People",
+    "business": "Nhóm dữ liệu kinh tế, tài chính / Business and finance",
+    "land": "Nhóm dữ liệu đất đai, đô thị / Land and urban",
+    "mart": "Bảng phân tích / What analysts query",
+}
+_COPY_ROWS = 50_000  # rows written to PostgreSQL at a time, to bound memory
+COUNTS = ("rejected", "duplicates", "inserted", "changed", "unchanged", "superseded")
+
+
+class MigrationRefused(Exception):  # noqa: N818 - nothing failed: a person must decide
+    """Changes that could lose data; the text holds the statements that a person would run."""
+
+
+def _ops(metadata: sa.MetaData) -> None:
+    sum_of_counts = " + ".join(COUNTS)
+    sa.Table(
+        "delivery",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True, comment="agency.dataset"),
+        sa.Column("delivery_id", sa.Text, primary_key=True),
+        sa.Column("as_of", sa.Date, comment="the period that the delivery speaks for"),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("size_bytes", sa.BigInteger, nullable=False),
+        sa.Column("file_name", sa.Text, nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("rule", sa.Text, comment="why it was held or rejected"),
+        sa.Column("message_vi", sa.Text),
+        sa.Column("message_en", sa.Text),
+        sa.Column("rows_in", sa.BigInteger, comment="records in the file, broken ones included"),
+        *(sa.Column(name, sa.BigInteger) for name in COUNTS),
+        sa.Column("ended", sa.BigInteger, comment="records that are no more; not rows of the file in a snapshot"),
+        sa.Column("timings", JSONB, server_default="{}", nullable=False, comment="seconds spent in each station"),
+        sa.Column("loaded_at", sa.DateTime(timezone=True)),
+        sa.Column("receipt_at", sa.DateTime(timezone=True)),
+        sa.CheckConstraint(
+            "state IN ('received', 'extracted', 'validated', 'normalized', 'loaded', 'held', 'rejected')",
+            name="known_state",
+        ),
+        sa.CheckConstraint(
+            f"(state <> 'loaded' AND rows_in IS NULL) OR (state <> 'loaded' AND inserted IS NULL)"
+            f" OR coalesce(rows_in = {sum_of_counts}, false)",
+            name="every_row_is_accounted_for",
+        ),
+        schema="ops",
+        comment="One row a delivery / Mỗi dòng là một lần giao dữ liệu",
+    )
+    sa.Table(
+        "arrival",
+        metadata,
+        sa.Column("arrival_id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("file_name", sa.Text, nullable=False),
+        sa.Column("arrived_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("is_new", sa.Boolean, nullable=False, comment="false: the same bytes had arrived before"),
+        schema="ops",
+        comment="One row a file that arrived / Mỗi dòng là một tệp đã nhận",
+    )
+    sa.Table(
+        "problem",
+        metadata,
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("row_no", sa.BigInteger, comment="in the sender's own file: line, Excel row, record number"),
+        sa.Column("column_name", sa.Text),
+        sa.Column("value", sa.Text, comment="what the sender wrote; personal data"),
+        sa.Column("rule", sa.Text, nullable=False),
+        sa.Column("severity", sa.Text, nullable=False, comment="critical: row rejected; warning: row loaded"),
+        sa.Column("dimension", sa.Text, nullable=False),
+        sa.Column("responsible", sa.Text, nullable=False, comment="whose it is to mend: agency or data_center"),
+        sa.Column("vi", sa.Text, nullable=False),
+        sa.Column("en", sa.Text, nullable=False),
+        sa.Index("problem_delivery", "dataset", "delivery_id"),
+        schema="ops",
+        comment="One row a problem found in a delivery / Mỗi dòng là một lỗi của một lần giao dữ liệu",
+    )
+    sa.Table(
+        "validation",
+        metadata,
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("rule", sa.Text, nullable=False),
+        sa.Column("expectation", sa.Text, nullable=False, comment="Great Expectations' name of it"),
+        sa.Column("column_name", sa.Text),
+        sa.Column("severity", sa.Text, nullable=False),
+        sa.Column("success", sa.Boolean, nullable=False, comment="with the share that the suite allows to fail"),
+        sa.Column("evaluated", sa.BigInteger, nullable=False),
+        sa.Column("failed", sa.BigInteger, nullable=False),
+        sa.Index("validation_delivery", "dataset", "delivery_id"),
+        schema="ops",
+        comment="One row an expectation and delivery / Mỗi dòng là kết quả một quy tắc kiểm tra",
+    )
+
+
+def _ref(metadata: sa.MetaData) -> None:
+    sa.Table(
+        "ward",
+        metadata,
+        sa.Column("code", sa.Text, primary_key=True),
+        sa.Column("valid_from", sa.Date, primary_key=True),
+        sa.Column("valid_to", sa.Date),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("district_code", sa.Text),
+        sa.Column("district", sa.Text),
+        sa.Column("province_code", sa.Text, nullable=False),
+        sa.Column("province", sa.Text, nullable=False),
+        schema="ref",
+        comment="Commune-level units and when they existed; a code alone means nothing: 167 of the 168 codes of July 2025"
+        " name another area than before",
+    )
+    sa.Table(
+        "ward_link",
+        metadata,
+        sa.Column("old_code", sa.Text, primary_key=True),
+        sa.Column("old_valid_from", sa.Date, primary_key=True),
+        sa.Column("new_code", sa.Text, primary_key=True),
+        sa.Column("new_valid_from", sa.Date, primary_key=True),
+        sa.Column("targets", sa.Integer, nullable=False, comment="new units that the old one was divided among"),
+        schema="ref",
+        comment="Old unit to new unit of the reform of 1 July 2025, many to many",
+    )
+    sa.Table(
+        "code",
+        metadata,
+        sa.Column("list", sa.Text, primary_key=True),
+        sa.Column("code", sa.Text, primary_key=True),
+        sa.Column("name_vi", sa.Text, nullable=False),
+        sa.Column("name_en", sa.Text, nullable=False),
+        schema="ref",
+        comment="Code lists that the contracts name",
+    )
+    sa.Table(
+        "icd10_chapter",
+        metadata,
+        sa.Column("chapter", sa.Text, primary_key=True),
+        sa.Column("first_code", sa.Text, nullable=False),
+        sa.Column("last_code", sa.Text, nullable=False),
+        sa.Column("name_vi", sa.Text, nullable=False),
+        sa.Column("name_en", sa.Text, nullable=False),
+        schema="ref",
+        comment="Chapters of ICD-10 by range of three-character codes",
+    )
+
+
+@cache
+def ledger_tables() -> dict[str, sa.Table]:
+    """The tables of `ops`, by name without schema."""
+    metadata = sa.MetaData()
+    _ops(metadata)
+    return {table.name: table for table in metadata.sorted_tables}
+
+
+def key_columns(contract: Contract) -> list[str]:
+    """Warehouse columns that name one record of the dataset."""
+    return [o.name for c in contract.key for o in semantic.outputs(c) if o.in_key]
+
+
+def content_columns(contract: Contract) -> list[str]:
+    """Warehouse columns that hold what the agency said, in contract order."""
+    return [o.name for c in contract.content for o in semantic.outputs(c)]
+
+
+def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
+    """The history table of a dataset: one row a version of a record."""
+    key = key_columns(contract)
+    content = [
+        sa.Column(o.name, _sql_type(o.type), comment=_both(o.description), primary_key=o.name in key, autoincrement=False)
+        for column in contract.content
+        for o in semantic.outputs(column)
+    ]
+    return sa.Table(
+        contract.table,
+        metadata,
+        *content,
+        sa.Column("valid_from", sa.Date, primary_key=True, comment="Có hiệu lực từ ngày / Valid from this day"),
+        sa.Column("valid_to", sa.Date, comment="Hết hiệu lực từ ngày, trống là còn / Not valid from this day on; null: valid"),
+        sa.Column("opened_by", sa.Text, nullable=False, comment="Lần giao mở phiên bản / Delivery that opened the version"),
+        sa.Column("closed_by", sa.Text, comment="Lần giao đóng phiên bản / Delivery that closed the version"),
+        schema=contract.schema,
+        comment=_both(contract.description),
+    )
+
+
+def describe(contracts: Iterable[Contract]) -> sa.MetaData:
+    """Everything that the warehouse must hold, marts and views aside."""
+    metadata = sa.MetaData()
+    _ops(metadata)
+    _ref(metadata)
+    for contract in contracts:
+        history_table(contract, metadata)
+    return metadata
+
+
+def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
+    """Bring the database to what the contracts say, by adding only.
+
+    Returns:
+        The statements that were applied to tables, in order; empty if there was nothing to do.
+
+    Raises:
+        MigrationRefused: if a difference could lose data; then nothing was changed.
+    """
+    contracts = list(contracts)
+    metadata = describe(contracts)
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.migrate'))"))
+        for schema, comment in SCHEMAS.items():
+            connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+            connection.execute(sa.text(f"COMMENT ON SCHEMA {schema} IS '{comment}'"))
+        applied = _apply_additions(connection, metadata)
+        for contract in contracts:
+            name = f"{contract.schema}.{contract.table}"
+            connection.execute(
+                sa.text(f"CREATE OR REPLACE VIEW {name}_current AS SELECT * FROM {name} WHERE valid_to IS NULL")
+            )
+            connection.execute(sa.text(f"COMMENT ON VIEW {name}_current IS '{_both(contract.title)} (current rows)'"))
+        _load_reference(connection, metadata)
+        connection.exec_driver_sql((SQL / "grants.sql").read_text(encoding="utf-8").replace("%", "%%"))
+    return applied
+
+
+def copy_rows(connection: sa.Connection, table: str, rows: pl.DataFrame) -> None:
+    """COPY a frame into a table, column by name, within the connection's transaction.
+
+    Args:
+        connection: over psycopg.
+        table: schema and name.
+        rows: columns named as in the table.
+    """
+    names = ", ".join(f'"{c}"' for c in rows.columns)
+    cursor = connection.connection.cursor()
+    with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)") as copy:
+        for batch in rows.iter_slices(_COPY_ROWS):
+            copy.write(batch.write_csv(include_header=False, datetime_format="%Y-%m-%dT%H:%M:%S"))
+
+
+def refresh_marts(engine: sa.Engine) -> list[str]:
+    """Rebuild every mart from `sql/marts/`, each in one transaction: readers see the old one until the new one is whole.
+
+    Returns:
+        The marts' names.
+    """
+    names = []
+    for path in sorted((SQL / "marts").glob("*.sql")):
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{path.stem}"))
+            connection.exec_driver_sql(path.read_text(encoding="utf-8").replace("%", "%%"))
+            connection.execute(sa.text(f"GRANT SELECT ON mart.{path.stem} TO citydw_analyst"))
+        names.append(path.stem)
+    return names
+
+
+def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
+    described = set(metadata.tables)
+
+    def ours(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
+        return kind != "table" or f"{item.schema}.{name}" in described
+
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "include_schemas": True,
+            "include_name": lambda name, kind, _: kind != "schema" or name in SCHEMAS,
+            "include_object": ours,
+            "target_metadata": metadata,
+        },
+    )
+    steps = list(_flatten(produce_migrations(context, metadata).upgrade_ops))
+    refused = [step for step in steps if not _is_addition(step)]
+    if refused:
+        statements = "\n".join(f"  {_sql(step)}" for step in refused)
+        raise MigrationRefused(
+            "The contracts differ from the database in ways that could lose data. Nothing was changed. If you mean it, "
+            f"run as a person and then migrate again:\n{statements}"
+        )
+    operations = Operations(context)
+    for step in steps:
+        operations.invoke(step)
+    return [_sql(step) for step in steps]
+
+
+def _flatten(container: ops.OpContainer | None) -> Iterable[ops.MigrateOperation]:
+    for step in container.ops if container else []:
+        if isinstance(step, ops.OpContainer):
+            yield from _flatten(step)
+        else:
+            yield step
+
+
+def _is_addition(step: ops.MigrateOperation) -> bool:
+    match step:
+        case ops.CreateTableOp() | ops.CreateIndexOp() | ops.CreateTableCommentOp() | ops.DropTableCommentOp():
+            return True
+        case ops.AddColumnOp():
+            return bool(step.column.nullable) or step.column.server_default is not None
+        case ops.AlterColumnOp():
+            return step.modify_type is None and step.modify_nullable is None and step.modify_server_default is False
+        case _:
+            return False
+
+
+def _sql(step: ops.MigrateOperation) -> str:
+    """The statements of one step, as a person would type them."""
+    written: list[str] = []
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": _Lines(written)}
+    )
+    Operations(context).invoke(step)
+    return re.sub(r"\s+", " ", " ".join(written)).strip()
+
+
+class _Lines:
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def write(self, text: str) -> None:
+        self._lines.append(text)
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
+
+
+def _load_reference(connection: sa.Connection, metadata: sa.MetaData) -> None:
+    codes = [
+        pl.read_csv(path, infer_schema=False).select(pl.lit(path.stem).alias("list"), "code", "name_vi", "name_en")
+        for path in sorted((REFERENCE / "codes").glob("*.csv"))
+    ]
+    content = {
+        "ref.ward": semantic.ward.units(),
+        "ref.ward_link": semantic.ward.links(),
+        "ref.code": pl.concat(codes),
+        "ref.icd10_chapter": pl.read_csv(REFERENCE / "icd10_chapter.csv", infer_schema=False),
+    }
+    for name, rows in content.items():
+        table = metadata.tables[name]
+        connection.execute(table.delete())
+        connection.execute(table.insert(), rows.select(c.name for c in table.columns).to_dicts())
+
+
+def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
+    numeric = re.fullmatch(r"numeric\((\d+),(\d+)\)", name)
+    if numeric:
+        return sa.Numeric(int(numeric[1]), int(numeric[2]))
+    return {"text": sa.Text(), "date": sa.Date(), "timestamp": sa.DateTime(), "bigint": sa.BigInteger()}[name]
+
+
+def _both(text: Text) -> str:
+    return f"{text.vi} / {text.en}".replace("'", "’")
