@@ -269,7 +269,9 @@ def _derived(contract: Contract) -> list[gxe.Expectation]:
                 )
             )
         if column.semantic_type not in _ALWAYS_UNDERSTOOD:
-            rule = "unknown_code" if column.semantic_type == "code" else f"semantic_{column.semantic_type}"
+            rule = f"semantic_{column.semantic_type}"
+            if column.semantic_type == "code":
+                rule = "unknown_code" if column.on_invalid == "reject" else "unlisted_code"
             expectations.append(
                 ExpectColumnValuesToBeUnderstood(
                     column_list=[column.name, *([column.period_column] if column.period_column else [])],
