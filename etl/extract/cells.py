@@ -10,6 +10,7 @@ from etl.contract import Column, Contract
 from etl.delivery import PROBLEM, RECEIVED, ROW, problems, wording
 from etl.semantic.dates import parse_dates, parse_timestamps
 from etl.semantic.numbers import parse_decimals, parse_integers
+from etl.semantic.text import clean
 
 
 def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -44,8 +45,9 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
 def _text(rows: pl.DataFrame, column: Column) -> pl.Series:
     if column.source_name not in rows.columns:
         return pl.Series(column.name, [None] * rows.height, dtype=pl.String)
-    text = pl.col(column.source_name).str.normalize("NFC").str.strip_chars().alias(column.name)
-    return rows.select(pl.when(text != "").then(text)).to_series()
+    sent = rows[column.source_name]
+    text = sent.str.normalize("NFC").str.strip_chars()  # otherwise as received: the standard form is made later
+    return pl.select(pl.when(clean(sent).is_not_null()).then(text)).to_series().alias(column.name)
 
 
 def _typed(text: pl.Series, column: Column, notation: str) -> pl.Series:

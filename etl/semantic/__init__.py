@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from etl.contract import Column, Text
+from etl.contract import Column
 from etl.semantic import (
     address,
     code,
@@ -46,7 +46,7 @@ TYPES: dict[str, SemanticType] = {
     "geometry": geometry.TYPE,
 }
 
-__all__ = ["TYPES", "Output", "SemanticType", "Text", "outputs", "standardise", "understood", "ward"]
+__all__ = ["TYPES", "Output", "SemanticType", "outputs", "standardise", "understood", "ward"]
 
 
 def outputs(column: Column) -> tuple[Output, ...]:

@@ -1,7 +1,8 @@
 """Addresses: the text as it was written, and the ward that it names, where that can be decided.
 
 A district says that the units of before July 2025 are meant; without one it is those of the row's period. Ward names
-repeat between districts (there were some twenty "Phường 14"), so a name alone may be ambiguous.
+repeat between districts (there were some ten "Phường 14"), so a name alone may be ambiguous. Whatever stands behind the
+ward must be a district or province of ours: "Phường Tân Bình, Hải Dương" is not in this city.
 """
 
 from __future__ import annotations
@@ -15,21 +16,24 @@ from etl.semantic.output import Output, SemanticType
 from etl.semantic.text import clean, older_tone_marks
 from etl.semantic.ward import OLD_FROM, REFORM, period_of, unit_outputs, units
 
-# What stands before the name of a unit, abbreviated or not -> the word itself.
+# What stands before a unit's name, abbreviated or not -> the word itself. A bare "p" or "q" needs a digit behind it.
 _PREFIXES = {
-    r"^(?:phường\s+|p\.\s*|p\s+|p(?=\d))": "phường ",
+    r"^(?:phường\s+|p\.\s*|p\s+|p([0-9]))": "phường ${1}",
     r"^(?:xã\s+|x\.\s*)": "xã ",
-    r"^(?:thị trấn\s+|tt\.\s*)": "thị trấn ",
-    r"^(?:quận\s+|q\.\s*|q\s+|q(?=\d))": "quận ",
+    r"^(?:thị trấn\s+|tt\.?\s+|tt\.)": "thị trấn ",
+    r"^(?:quận\s+|q\.\s*|q\s+|q([0-9]))": "quận ${1}",
     r"^(?:huyện\s+|h\.\s*)": "huyện ",
     r"^(?:thành phố\s+|tp\.?\s*|t\.p\.?\s*)": "thành phố ",
-    r"^(?:thị xã\s+|tx\.\s*)": "thị xã ",
     r"^(?:tỉnh\s+|t\.\s*)": "tỉnh ",
+    r"^(phường|quận) 0+([0-9])": "${1} ${2}",
 }
-_WARD = r"^(phường|xã|thị trấn|đặc khu) "
-_DISTRICT = r"^(quận|huyện|thị xã|thành phố) "
-_PROVINCE = r"^(tỉnh|thành phố) "
-_OURS = ("thành phố hồ chí minh", "thành phố hcm", "tỉnh bình dương", "tỉnh bà rịa - vũng tàu", "tỉnh bà rịa-vũng tàu")
+_MAY_BE_PREFIXED = r"^(?:p|x|t|q|h)"
+_WARD = r"^(?:phường|xã|thị trấn|đặc khu) "
+_PARTED_BY = r"\s*[,;]\s*|\s+[-–]\s+"
+_OURS = (
+    "thành phố hồ chí minh", "hồ chí minh", "thành phố hcm", "hcm", "tỉnh bình dương", "bình dương", "việt nam",
+    "tỉnh bà rịa-vũng tàu", "bà rịa-vũng tàu",
+)  # fmt: skip
 
 
 def _outputs(column: Column) -> tuple[Output, ...]:
@@ -39,96 +43,95 @@ def _outputs(column: Column) -> tuple[Output, ...]:
 
 
 def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
-    address = clean(frame[column.name])
     period = period_of(frame, column)
-    is_new = (period >= REFORM).fill_null(column.period_column is None)
     rows = pl.DataFrame(
-        [address.alias("address"), pl.Series("old", ~is_new), pl.int_range(address.len(), eager=True).alias("row")]
-    )
-    named = _units_named(rows.select("address").drop_nulls().unique())
-    found = rows.join(named, on="address", how="left", maintain_order="left").with_columns(
-        (pl.col("old") | pl.col("district").is_not_null()).alias("old")
-    )
-    by_district = found.join(_names_in_district(), on=["ward", "district"], how="left", maintain_order="left")
-    by_name = found.join(_names(), on=["ward", "old"], how="left", maintain_order="left")
-    chosen = found.with_columns(
-        pl.when(pl.col("district").is_not_null()).then(by_district["code"]).otherwise(by_name["code"]).alias("code"),
-        pl.when(pl.col("district").is_not_null()).then(1).otherwise(by_name["homonyms"]).alias("homonyms"),
-    )
-    is_ours = ~pl.col("elsewhere").fill_null(False)
-    exact = pl.col("code").is_not_null() & (pl.col("homonyms") == 1) & is_ours
-    ambiguous = (pl.col("homonyms") > 1) & is_ours
-    start = pl.when(pl.col("old")).then(pl.lit(OLD_FROM)).otherwise(pl.lit(REFORM))
-    return chosen.select(
+        {"address": clean(frame[column.name]), "old": ~(period >= REFORM).fill_null(column.period_column is None)}
+    ).with_columns(undated=period.is_null() & (column.period_column is not None))
+    named = _units_named(rows["address"].drop_nulls().unique())
+    rows = rows.join(named, on="address", how="left", maintain_order="left")
+    rows = rows.with_columns(pl.col("old") | pl.col("district").is_not_null())
+    rows = rows.join(_homes(), on=["ward", "district", "old"], how="left", maintain_order="left", nulls_equal=True)
+    # Without a date a name may be of either scheme.
+    certain = (pl.col("homonyms") == 1) & (~pl.col("undated") | pl.col("district").is_not_null())
+    exact = certain.fill_null(False)
+    status = pl.when(exact).then(pl.lit("exact")).when(pl.col("homonyms") > 0).then(pl.lit("ambiguous"))
+    return rows.select(
         pl.col("address").alias(column.name),
         pl.when(exact).then("code").alias(f"{column.name}_ward"),
-        pl.when(exact).then(start).alias(f"{column.name}_ward_valid_from"),
+        pl.when(exact).then("valid_from").alias(f"{column.name}_ward_valid_from"),
         pl.when(pl.col("address").is_not_null())
-        .then(
-            pl.when(exact)
-            .then(pl.lit("exact"))
-            .when(ambiguous)
-            .then(pl.lit("ambiguous"))
-            .otherwise(pl.lit("unknown"))
-        )
+        .then(status.otherwise(pl.lit("unknown")))
         .alias(f"{column.name}_ward_status"),
     )
 
 
-def _units_named(addresses: pl.DataFrame) -> pl.DataFrame:
-    """For each distinct address the ward, the district, and whether a province that is not the city's is named."""
-    parts = (
-        addresses.with_columns(pl.col("address").str.split(",").alias("part"))
-        .explode("part", keep_nulls=False, empty_as_null=False)
-        .with_columns(_spelled_out(pl.col("part")))
-        .filter(pl.col("part").str.contains(r"^(phường|xã|thị trấn|đặc khu|quận|huyện|thị xã|thành phố|tỉnh) "))
+def _units_named(addresses: pl.Series) -> pl.DataFrame:
+    """For each distinct address its ward and district as `_homes` writes them; those that are not ours are left out.
+
+    Only parts behind the ward are looked at for a district: what comes before it is a street, hamlet or quarter.
+    """
+    lower = addresses.str.to_lowercase().str.replace(r"bà rịa\s*[-–]\s*vũng tàu", "bà rịa-vũng tàu")
+    cut = lower.str.replace_all(_PARTED_BY, ",").str.split(",").alias("part")
+    rows = pl.DataFrame([pl.int_range(addresses.len(), eager=True).alias("row"), cut])
+    parts = rows.explode("part", keep_nulls=False, empty_as_null=False).filter(pl.col("part") != "")
+    distinct = parts["part"].unique()
+    known = pl.DataFrame({"part": distinct, "name": older_tone_marks(_spelled_out(distinct))}).select(
+        "part",
+        "name",
+        pl.col("name").str.contains(_WARD).alias("is_ward"),
+        pl.col("name").replace_strict(_districts(), default=None, return_dtype=pl.String).alias("district"),
+        pl.col("name").is_in(_OURS).alias("is_ours"),
     )
-    parts = parts.with_columns(older_tone_marks(parts["part"]).alias("part"))
-    part = pl.col("part")
-    is_district = part.is_in(list(_districts())) | (part.str.contains(_DISTRICT) & ~part.str.contains(_PROVINCE))
-    is_elsewhere = part.str.contains(_PROVINCE) & ~part.is_in(list(_OURS)) & ~is_district
-    return parts.group_by("address").agg(
-        part.filter(part.str.contains(_WARD)).first().alias("ward"),
-        part.filter(is_district).first().alias("district"),
-        is_elsewhere.any().alias("elsewhere"),
+    parts = parts.join(known, on="part", how="left", maintain_order="left").with_row_index("place")
+    wards = parts.filter("is_ward").unique("row", keep="first", maintain_order=True)
+    behind = (
+        parts.join(wards.select("row", ward_place="place"), on="row")
+        .filter(pl.col("place") > pl.col("ward_place"))
+        .group_by("row")
+        .agg(
+            pl.col("district").drop_nulls().first(),
+            pl.col("district").drop_nulls().n_unique().alias("districts"),
+            (pl.col("is_ours") | pl.col("district").is_not_null()).all().alias("all_ours"),
+        )
+    )
+    return (
+        wards.select("row", ward="name")
+        .join(behind, on="row", how="left")
+        .filter(pl.col("all_ours").fill_null(True) & (pl.col("districts").fill_null(0) <= 1))
+        .join(pl.DataFrame({"address": addresses}).with_row_index("row").cast({"row": pl.Int64}), on="row")
+        .select("address", "ward", "district")
     )
 
 
-def _spelled_out(part: pl.Expr) -> pl.Expr:
-    part = part.str.strip_chars().str.to_lowercase()
+def _spelled_out(parts: pl.Series) -> pl.Series:
+    frame = pl.DataFrame({"part": parts.str.strip_chars(" .")})
+    spelled = pl.col("part")
     for abbreviated, word in _PREFIXES.items():
-        # Rust's regular expressions have no look-ahead: the digit behind "p" and "q" is captured and put back.
-        pattern = abbreviated.replace(r"p(?=\d)", r"p(\d)").replace(r"q(?=\d)", r"q(\d)")
-        part = part.str.replace(pattern, f"{word}${{1}}" if "(\\d)" in pattern else word)
-    return part.str.replace(r"^((?:phường|quận) )0+(\d)", "${1}${2}")
+        spelled = spelled.str.replace(abbreviated, word)
+    made = frame.filter(pl.col("part").str.contains(_MAY_BE_PREFIXED)).unique().with_columns(spelled.alias("spelled"))
+    joined = frame.join(made, on="part", how="left", maintain_order="left")
+    return joined.select(pl.coalesce("spelled", "part")).to_series()
 
 
 @cache
-def _districts() -> frozenset[str]:
-    return frozenset(_old()["district"])
-
-
-def _old() -> pl.DataFrame:
-    named = units().filter(pl.col("valid_from") == OLD_FROM).select("code", "name", "district")
-    return named.with_columns(_key(named["name"]).alias("name"), _key(named["district"]).alias("district"))
-
-
-@cache
-def _names_in_district() -> pl.DataFrame:
-    return _old().rename({"name": "ward"})
+def _districts() -> dict[str, str]:
+    """Districts of before July 2025, with and without their kind -> with it. Bare numbers are no names."""
+    full = _key(units()["district"].drop_nulls().unique())
+    bare = full.str.replace(r"^(?:quận|huyện|thành phố) ", "")
+    named = {short: name for short, name in zip(bare, full, strict=True) if not short.isdigit()}
+    return named | {name: name for name in full}
 
 
 @cache
-def _names() -> pl.DataFrame:
-    """Unit names with their code where only one unit of the scheme has the name, and how many have."""
-    new = units().filter(pl.col("valid_from") == REFORM)
-    every = pl.concat(
-        [
-            _old().select("code", pl.col("name").alias("ward"), pl.lit(True).alias("old")),
-            pl.DataFrame([new["code"], _key(new["name"]).alias("ward")]).with_columns(pl.lit(False).alias("old")),
-        ]
+def _homes() -> pl.DataFrame:
+    """Unit names, by district and alone: ward, district, old, code, valid_from, homonyms (units that it may be)."""
+    named = units().with_columns(_key(units()["name"]).alias("ward"), _key(units()["district"]).alias("district"))
+    named = named.select("ward", "district", "code", "valid_from", old=pl.col("valid_from") == OLD_FROM)
+    alone = named.with_columns(district=pl.lit(None, pl.String))
+    every = pl.concat([named.filter("old"), alone])
+    return every.group_by("ward", "district", "old").agg(
+        pl.col("code", "valid_from").first(), pl.len().alias("homonyms")
     )
-    return every.group_by("ward", "old").agg(pl.col("code").first(), pl.len().alias("homonyms"))
 
 
 def _key(names: pl.Series) -> pl.Series:

@@ -20,7 +20,11 @@ def members(code_list: str) -> tuple[str, ...]:
 def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
     if column.code_list is None:
         raise ValueError(f"column {column.name}: a code needs a codeList")
-    known = {code: code for code in members(column.code_list)} | column.lookup
+    standards = set(members(column.code_list))
+    if not standards.issuperset(column.lookup.values()):
+        wrong = ", ".join(sorted(set(column.lookup.values()) - standards))
+        raise ValueError(f"column {column.name}: lookup gives {wrong}, which {column.code_list}.csv does not have")
+    known = {code: code for code in standards} | column.lookup
 
     def standard(values: pl.Series) -> pl.Series:
         return values.str.strip_chars().replace_strict(known, default=None, return_dtype=pl.String)

@@ -13,12 +13,12 @@ import polars as pl
 from etl.contract import Column, Text
 from etl.semantic.output import Output, SemanticType
 
-_PART = {"yyyy": r"(?<yyyy>\d{4})", "MM": r"(?<MM>\d{1,2})", "dd": r"(?<dd>\d{1,2})"}
-_PART |= {"HH": r"(?<HH>\d{1,2})", "mm": r"(?<mm>\d{2})", "ss": r"(?<ss>\d{2})"}
+_PART = {"yyyy": r"(?<yyyy>[0-9]{4})", "MM": r"(?<MM>[0-9]{1,2})", "dd": r"(?<dd>[0-9]{1,2})"}
+_PART |= {"HH": r"(?<HH>[0-9]{1,2})", "mm": r"(?<mm>[0-9]{2})", "ss": r"(?<ss>[0-9]{2})"}
 _YEARS = (1850, 2100)  # no living person and no paper of ours is from outside
 _PARTIAL = (
-    r"^(?:(?<y1>\d{4})(?:(?<m1>\d{2})(?<d1>\d{2})(?:(?:[01]\d|2[0-3])[0-5]\d)?)?"
-    r"|(?:(?:(?<d2>\d{1,2})/)?(?<m2>\d{1,2})/)?(?<y2>\d{4}))$"
+    r"^(?:(?<y1>[0-9]{4})(?:(?<m1>[0-9]{2})(?<d1>[0-9]{2})(?:(?:[01][0-9]|2[0-3])[0-5][0-9])?)?"
+    r"|(?:(?:(?<d2>[0-9]{1,2})/)?(?<m2>[0-9]{1,2})/)?(?<y2>[0-9]{4}))$"
 )
 
 
@@ -63,7 +63,7 @@ def _partial_outputs(column: Column) -> tuple[Output, ...]:
     precision = Text(f"{d.vi} Mức chính xác: D ngày, M tháng, Y năm.", f"{d.en} Precision: D day, M month, Y year.")
     return (
         Output(column.name, "date", True, d),
-        Output(f"{column.name}_precision", "text", True, precision),
+        Output(f"{column.name}_precision", "text", False, precision),
     )
 
 

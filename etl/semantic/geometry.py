@@ -18,6 +18,7 @@ from etl.semantic.output import SemanticType, one_text
 CITY_CRS = 9210
 _DECIMALS = 3
 _BOUNDS = (400_000.0, 900_000.0, 800_000.0, 1_400_000.0)  # metres; the city with Côn Đảo, and room around it
+_shapely: Any = shapely  # it has no type annotations yet
 
 
 def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]:
@@ -28,17 +29,20 @@ def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]
         epsg: the system that they are in.
     """
     transformer = Transformer.from_crs(epsg, CITY_CRS, always_xy=True)
-    return np.asarray(shapely.transform(shapes, transformer.transform, interleaved=False))
+    return np.asarray(_shapely.transform(shapes, transformer.transform, interleaved=False))
 
 
 def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
     texts = np.array(frame[column.name].to_list(), dtype=object)
-    shapes = shapely.from_wkt(texts, on_invalid="ignore")
-    left, bottom, right, top = shapely.bounds(shapes).T
+    parsed = _shapely.from_wkt(texts, on_invalid="ignore")
+    # Rounded before it is judged: rounding may make a sliver cross itself.
+    shapes = _shapely.transform(parsed, lambda points: points.round(_DECIMALS))
+    left, bottom, right, top = _shapely.bounds(shapes).T
     inside = (left >= _BOUNDS[0]) & (bottom >= _BOUNDS[1]) & (right <= _BOUNDS[2]) & (top <= _BOUNDS[3])
-    good = shapely.is_valid(shapes) & ~shapely.is_empty(shapes) & ~shapely.is_missing(shapes) & inside
-    shapes[~good] = None
-    return pl.DataFrame({column.name: pl.Series(list(shapely.to_wkt(shapes, rounding_precision=_DECIMALS)), dtype=pl.String)})
+    # Nothing and the empty shape have no bounds, so they are not inside.
+    shapes[~(_shapely.is_valid(shapes) & inside)] = None
+    wkt = _shapely.to_wkt(shapes, rounding_precision=_DECIMALS)
+    return pl.DataFrame({column.name: pl.Series(wkt.tolist(), dtype=pl.String)})
 
 
 TYPE = SemanticType(one_text, _standardise)

@@ -12,8 +12,8 @@ from etl.semantic.output import of_text
 
 def standard(values: pl.Series) -> pl.Series:
     """Upper, with the dot; null where it is no such code."""
-    code = values.str.replace_all(r"\s", "").str.to_uppercase().str.replace(r"^([A-Z]\d{2})(\d)", "${1}.${2}")
-    return pl.select(pl.when(code.str.contains(r"^[A-Z]\d{2}(\.\d{1,2})?[*†]?$")).then(code)).to_series()
+    code = values.str.replace_all(r"\s", "").str.to_uppercase().str.replace(r"^([A-Z][0-9]{2})([0-9])", "${1}.${2}")
+    return pl.select(pl.when(code.str.contains(r"^[A-Z][0-9]{2}(\.[0-9]{1,2})?[*†]?$")).then(code)).to_series()
 
 
 TYPE = of_text(standard)

@@ -1,4 +1,4 @@
-"""Numbers and amounts of money, never by way of a float: amounts in VND are integers, others decimals of fixed scale."""
+"""Numbers, never by way of a float: amounts of money in VND are integers, others decimals of fixed scale."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from etl.semantic.output import Output, SemanticType
 
 Notation = Literal["plain", "vietnamese"]
 # Vietnamese: 1.234.567,89. Groups of exactly three or none at all: "12.5" is not understood, for it could be either.
-_WHOLE = {"plain": r"^-?\d+$", "vietnamese": r"^-?(\d+|\d{1,3}(\.\d{3})+)(,0+)?$"}
-_DECIMAL = {"plain": r"^-?\d+(\.\d+)?$", "vietnamese": r"^-?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?$"}
+_WHOLE = {"plain": r"^-?[0-9]+(\.0+)?$", "vietnamese": r"^-?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,0+)?$"}
+_DECIMAL = {"plain": r"^-?[0-9]+(\.[0-9]+)?$", "vietnamese": r"^-?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$"}
 
 
 def parse_integers(values: pl.Series, notation: Notation) -> pl.Series:
@@ -24,18 +24,21 @@ def parse_integers(values: pl.Series, notation: Notation) -> pl.Series:
 def parse_decimals(values: pl.Series, notation: Notation, precision: int, scale: int) -> pl.Series:
     """Decimal(precision, scale); null where a cell is no such number, is too large, or has more decimals than that."""
     plain = _plain(pl.select(pl.when(values.str.contains(_DECIMAL[notation])).then(values)).to_series(), notation)
-    fraction = plain.str.extract(r"\.(\d+)$").str.strip_chars_end("0").str.len_chars().fill_null(0)
-    digits = plain.str.extract(r"^-?0*(\d*)").str.len_chars()
+    fraction = plain.str.extract(r"\.([0-9]+)$").str.strip_chars_end("0").str.len_chars().fill_null(0)
+    digits = plain.str.extract(r"^-?0*([0-9]*)").str.len_chars()
     fits = (fraction <= scale) & (digits <= precision - scale)
     return pl.select(pl.when(fits).then(plain).cast(pl.Decimal(precision, scale), strict=False)).to_series()
 
 
 def _plain(values: pl.Series, notation: Notation) -> pl.Series:
-    return values if notation == "plain" else values.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    if notation == "plain":
+        return values
+    return values.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
 
 
 def _outputs(column: Column) -> tuple[Output, ...]:
-    return (Output(column.name, "bigint" if column.type == "integer" else column.numeric_type or "", True, column.description),)
+    made = "bigint" if column.type == "integer" else column.numeric_type or "numeric(18,2)"
+    return (Output(column.name, made, True, column.description),)
 
 
 TYPE = SemanticType(_outputs, lambda frame, column: frame.select(column.name))

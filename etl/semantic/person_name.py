@@ -7,15 +7,18 @@ import polars as pl
 from etl.semantic.output import of_text
 from etl.semantic.text import clean, older_tone_marks
 
-_NAME = r"^\p{L}[\p{L}\p{M}'’.\- ]*$"
+# Letters of Vietnamese and of European names, in words parted by blanks, with hyphen, apostrophe or the dot of "Jr.".
+_NAME = r"^[A-Za-zÀ-ÖØ-öø-ňŊ-ſƠơƯưǍ-ǜȘ-țḀ-ẕẠ-ỹ][A-Za-zÀ-ÖØ-öø-ňŊ-ſƠơƯưǍ-ǜȘ-țḀ-ẕẠ-ỹ'.\- ]*$"
+# Foreign keyboards and old fonts write the Icelandic eth (U+00D0, U+00F0), which looks like the Vietnamese Đ, đ.
+_LOOK_ALIKE = {"Ð": "Đ", "ð": "đ", "’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "‐": "-", "‑": "-", "–": "-"}
 
 
 def standard(values: pl.Series) -> pl.Series:
     """The standard form of names; null where there are characters that no name has."""
-    # Legacy fonts and foreign keyboards write the Icelandic eth (U+00D0, U+00F0), which looks like the Vietnamese Đ, đ.
-    names = clean(values).str.replace_many(["Ð", "ð", "’"], ["Đ", "đ", "'"])
+    names = clean(values).str.replace_many(_LOOK_ALIKE).str.to_lowercase()
+    names = older_tone_marks(names)
     names = pl.select(pl.when(names.str.contains(_NAME)).then(names)).to_series()
-    return older_tone_marks(names.str.to_lowercase()).str.to_titlecase()
+    return names.str.to_titlecase()
 
 
 TYPE = of_text(standard)

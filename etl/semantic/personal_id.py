@@ -13,7 +13,7 @@ from etl.semantic.output import of_text
 def standard(values: pl.Series) -> pl.Series:
     """Without blanks, dots and dashes, letters upper; null where the rest is none of the three kinds."""
     compact = values.str.replace_all(r"[\s.\-\u00a0]", "").str.to_uppercase()
-    return pl.select(pl.when(compact.str.contains(r"^(\d{12}|\d{9}|[A-Z]\d{7})$")).then(compact)).to_series()
+    return pl.select(pl.when(compact.str.contains(r"^([0-9]{12}|[0-9]{9}|[A-Z][0-9]{7})$")).then(compact)).to_series()
 
 
 TYPE = of_text(standard)

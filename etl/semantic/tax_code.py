@@ -18,9 +18,9 @@ def standard(values: pl.Series) -> pl.Series:
     code = pl.col("code")
     total = pl.sum_horizontal(code.str.slice(i, 1).cast(pl.Int32, strict=False) * w for i, w in enumerate(_WEIGHTS))
     checked = (10 - total % 11).cast(pl.String) == code.str.slice(9, 1)
-    is_enterprise = code.str.contains(r"^\d{10}(\d{3})?$") & checked & (code.str.slice(2, 7) != "0000000")
+    is_enterprise = code.str.contains(r"^[0-9]{10}([0-9]{3})?$") & checked & (code.str.slice(2, 7) != "0000000")
     is_branch_real = code.str.slice(10) != "000"
-    understood = (is_enterprise & is_branch_real) | code.str.contains(r"^\d{12}$")
+    understood = (is_enterprise & is_branch_real) | code.str.contains(r"^[0-9]{12}$")
     compact = values.str.replace_all(r"[\s.\-]", "").alias("code").to_frame()
     return compact.select(pl.when(understood).then(code)).to_series()
 

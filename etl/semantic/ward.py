@@ -16,13 +16,14 @@ from etl.semantic.output import Output, SemanticType
 from etl.settings import REFERENCE
 
 REFORM = date(2025, 7, 1)
-OLD_FROM = date(2025, 1, 1)  # the crosswalk knows the units of the first half of 2025; codes were re-used before that too
+OLD_FROM = date(2025, 1, 1)  # the crosswalk knows the units of the first half of 2025; codes were re-used earlier too
 _PROVINCES = {"79": "Thành phố Hồ Chí Minh", "74": "Tỉnh Bình Dương", "77": "Tỉnh Bà Rịa - Vũng Tàu"}
 _CITY = "79"
 # Seven wards of the city stand under two codes in lists of early 2025, one from before and one from after the merger of
 # wards of 2025-01-01. Either is taken; the crosswalk's is kept.
 _ALIASES = {
-    "26935": "26929", "26959": "26953", "27067": "27076", "27217": "27226", "27223": "27232", "27361": "27367", "27379": "27373",
+    "26935": "26929", "26959": "26953", "27067": "27076", "27217": "27226",
+    "27223": "27232", "27361": "27367", "27379": "27373",
 }  # fmt: skip
 
 
