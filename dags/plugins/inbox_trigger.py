@@ -1,0 +1,57 @@
+"""The trigger that sees files arrive in the inbox."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+
+class InboxTrigger(BaseEventTrigger):
+    """Fires when the inbox holds a complete file that it has not announced.
+
+    What "complete" means is said once, in `etl.receive`. A file that is announced but stays, because receiving it
+    failed, is announced again from time to time; an incomplete file never is.
+
+    Attributes:
+        data: the data root that has the inbox, a path or URL.
+        every: seconds between two looks.
+        remind: seconds after which a file that is still there is announced again.
+    """
+
+    def __init__(self, data: str, every: float = 1.0, remind: float = 600.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data = data
+        self.every = every
+        self.remind = remind
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Where the triggerer finds this class, and what it gives it."""
+        return "inbox_trigger.InboxTrigger", {"data": self.data, "every": self.every, "remind": self.remind}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look into the inbox until the end of days."""
+        announced: dict[tuple[str, float], float] = {}
+        while True:
+            now = time.monotonic()
+            there = await asyncio.to_thread(self._complete)
+            announced = {file: at for file, at in announced.items() if file in there and now - at < self.remind}
+            if news := there - announced.keys():
+                announced |= dict.fromkeys(news, now)
+                yield TriggerEvent({"files": len(news)})
+            await asyncio.sleep(self.every)
+
+    def _complete(self) -> set[tuple[str, float]]:
+        from upath import UPath
+
+        from etl.receive import complete_files
+        from etl.storage import Storage
+
+        try:
+            return {(str(file), file.stat().st_mtime) for file in complete_files(Storage(UPath(self.data)))}
+        except OSError as error:  # a file that went while we looked, a share that is away for a moment
+            self.log.warning("The inbox cannot be read: %s", error)
+            return set()

@@ -1,0 +1,46 @@
+"""Inbox to landing: woken by the inbox, announces each new delivery to its dataset's DAG."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import dag, task
+from city_assets import inbox, landing
+
+from etl.contract import load_all
+
+CONTRACTS = load_all()
+
+
+@dag(
+    schedule=[inbox()],
+    max_active_runs=1,  # one at a time empties the inbox; what comes meanwhile wakes the next run
+    catchup=False,
+    tags=["receive"],
+    default_args={"owner": "data-center", "retries": 2, "retry_delay": timedelta(seconds=10)},
+    doc_md=__doc__,
+)
+def receive() -> None:
+    """Bring everything complete to landing."""
+
+    @task(task_id="receive", outlets=[landing(c) for c in CONTRACTS.values()])
+    def bring(*, outlet_events: Any, ti: Any) -> dict[str, int]:
+        from etl.pipeline import Pipeline
+
+        pipeline = Pipeline.from_environment()
+        received = pipeline.receive_inbox()
+        announced = {(r.dataset, r.delivery_id) for r in received if r.known and r.is_new and r.state == "received"}
+        if ti.try_number > 1:  # the try before may have died between landing and telling Airflow
+            waiting = (entry for entry in pipeline.ledger.all() if entry["state"] == "received")
+            announced |= {(entry["dataset"], entry["delivery_id"]) for entry in waiting}
+        for dataset, delivery_id in sorted(announced):
+            outlet_events[landing(CONTRACTS[dataset])].add_partitions(delivery_id)
+        for r in received:
+            print(f"{r.dataset}/{r.delivery_id}: {r.state}, {'new' if r.is_new else 'these bytes had come before'}")
+        return {"files": len(received), "new": sum(r.is_new for r in received), "announced": len(announced)}
+
+    bring()
+
+
+receive()

@@ -1,0 +1,212 @@
+"""The city: day after day, what happens in it and which files its agencies drop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from simulate import civil, health, land, tax
+from simulate.delivery import Form, changes, write
+from simulate.people import population
+from simulate.truth import Dataset, File, replay
+
+# What happens on one day, as a share of the inhabitants; more than in life, so that a small city shows everything.
+_BIRTHS, _DEATHS, _MARRIAGES, _VISITS, _DECLARATIONS, _PERMITS = 0.003, 0.0015, 0.0015, 0.02, 0.012, 0.0015
+_TAXPAYERS, _PARCELS = 0.12, 0.1  # of the inhabitants
+_LATE = {"civil/births": (2, 4), "tax/taxpayers": (3, 5)}  # the file of this day is dropped on that day
+_REVISED = ("land/permits", 2)  # the file of this day is sent again, corrected, a day later
+
+
+@dataclass
+class _Agency:
+    """One dataset: how it is written, what was said so far, and the files."""
+
+    name: str  # agency/dataset
+    extension: str
+    form: Form
+    truth: Dataset
+    registry: pl.DataFrame | None = None
+    defects: list[dict[str, Any]] = field(default_factory=list)
+
+
+def write_city(out: Path, people: int, days: int, seed: int, start: date = date(2026, 3, 2)) -> None:
+    """Simulate a city and write `out/days/<day>/<agency>/<dataset>/<file>` and `out/truth/`.
+
+    Args:
+        out: folder; what it held of an earlier city is overwritten.
+        people: inhabitants.
+        days: days of extracts.
+        seed: the same seed gives the same city.
+        start: the first day.
+
+    The truth: `tables/<schema>.<table>.parquet` (histories; opened_by and closed_by are file names), `defects.parquet`
+    (file, row, column, kind, effect) and `deliveries.parquet` (counts of each file for arrival in the order of time).
+    """
+    rng = np.random.default_rng(seed)
+    inhabitants = population(rng, people, start)
+    agencies = _agencies(rng)
+    for number in range(1, days + 1):
+        _one_day(out, agencies, inhabitants, rng, number, days, start + timedelta(days=number - 1))
+    _write_truth(out, agencies.values())
+
+
+def _agencies(rng: np.random.Generator) -> dict[str, _Agency]:
+    registration = ["registration_ward", "registration_ward_valid_from", "book_no", "record_no"]
+    parcel = ["ward", "ward_valid_from", "sheet_no", "parcel_no"]
+    permit = ["authority", "permit_no"]
+    listed = [
+        _Agency("civil/births", "csv", civil.births_form(rng), Dataset("people.births", registration, False)),
+        _Agency("civil/deaths", "xlsx", civil.deaths_form(rng), Dataset("people.deaths", registration, False)),
+        _Agency("civil/marriages", "csv", civil.marriages_form(rng), Dataset("people.marriages", registration, False)),
+        _Agency("health/visits", "xml", health.form(rng), Dataset("people.visits", ["ma_lk"], False)),
+        _Agency("tax/taxpayers", "csv", tax.taxpayers_form(rng), Dataset("business.taxpayers", ["tax_code"], True)),
+        _Agency("tax/declarations", "zip", tax.declarations_form(rng), Dataset("business.declarations", ["declaration_no"], False)),
+        _Agency("land/parcels", "geojson", land.parcels_form(rng), Dataset("land.parcels", parcel, True)),
+        _Agency("land/permits", "ndjson", land.permits_form(rng), Dataset("land.permits", permit, False)),
+    ]
+    return {agency.name: agency for agency in listed}
+
+
+def _one_day(
+    out: Path, agencies: dict[str, _Agency], people: pl.DataFrame, rng: np.random.Generator, number: int, days: int, day: date
+) -> None:
+    n = people.height
+    payers, lots = agencies["tax/taxpayers"], agencies["land/parcels"]
+    if payers.registry is None or lots.registry is None:
+        payers.registry = tax.taxpayers(rng, people, max(int(n * _TAXPAYERS), 20))
+        lots.registry = land.parcels(rng, people, max(int(n * _PARCELS), 20), 0)
+    else:
+        fresh = tax.taxpayers(rng, people, max(int(n * _TAXPAYERS / 200), 2))
+        known = payers.registry["tax_code"].implode()
+        payers.registry = tax.a_day_later(rng, payers.registry, fresh.filter(~pl.col("tax_code").is_in(known)), day)
+        lots.registry = land.a_day_later(
+            rng, lots.registry, land.parcels(rng, people, max(int(n * _PARCELS / 300), 2), 1_000_000 * number)
+        )
+
+    first = 1 + (number - 1) * n  # of the numbers given out on this day
+    new = {
+        "civil/births": civil.births(rng, people, _some(n, _BIRTHS), day, first),
+        "civil/deaths": civil.deaths(rng, _dying(people, number, _some(n, _DEATHS)), day, first),
+        "civil/marriages": civil.marriages(rng, people, _some(n, _MARRIAGES), day, first),
+        "land/permits": land.permits(rng, people, lots.registry, _some(n, _PERMITS), day, first),
+    }
+    for name, rows in new.items():
+        _drop(out, agencies[name], _with_changes(rng, agencies[name], rows, day), rng, number, days, day)
+    if number > 1 and number - 1 == _REVISED[1]:
+        agency = agencies[_REVISED[0]]
+        revised = _yesterdays_revised(rng, agency, day - timedelta(days=1))
+        _drop(out, agency, revised, rng, number, days, day - timedelta(days=1), revision=2)
+
+    for name, registry in (("tax/taxpayers", payers.registry), ("land/parcels", lots.registry)):
+        _drop(out, agencies[name], registry, rng, number, days, day)
+
+    visits = agencies["health/visits"]
+    for facility in health.FACILITIES:
+        rows = health.visits(rng, people, _some(n, _VISITS / len(health.FACILITIES)), day, facility)
+        if visits.registry is not None:
+            before = visits.registry.filter(pl.col("ma_cskcb") == facility)
+            rows = pl.concat([rows, health.correct(rng, before[:3]), before[3:5]])  # corrected, and merely sent again
+        _drop(out, visits, rows, rng, number, days, day, suffix=f"_{facility}")
+        kept = [] if visits.registry is None else [visits.registry.filter(pl.col("ma_cskcb") != facility)]
+        visits.registry = pl.concat([*kept, rows[5:15]])
+    forms = agencies["tax/declarations"]
+    rows = tax.declarations(rng, payers.registry, _some(n, _DECLARATIONS), day)
+    sent = rows if forms.registry is None else pl.concat([rows, tax.amend(forms.registry[:4]), forms.registry[4:6]])
+    _drop(out, forms, sent, rng, number, days, day)
+    forms.registry = rows[5:15]
+
+
+def _some(n: int, rate: float) -> int:
+    return max(int(n * rate), 12)
+
+
+def _dying(people: pl.DataFrame, number: int, n: int) -> pl.DataFrame:
+    """Each day others, the oldest first."""
+    old = people.sort("birth", "pid")
+    return old[(number - 1) * n % old.height :][:n]
+
+
+def _with_changes(rng: np.random.Generator, agency: _Agency, new: pl.DataFrame, day: date) -> pl.DataFrame:
+    """A day's new records, corrections and cancellations of earlier ones, and one new record corrected the same day."""
+    earlier = agency.registry if agency.registry is not None else new[:0]
+    picked = earlier[rng.permutation(earlier.height)[: max(earlier.height // 20, 3)]]
+    third = picked.height // 3
+    corrected, again, cancelled = _correct(agency, picked[:third]), picked[third : 2 * third], picked[2 * third :]
+    at_once = _correct(agency, new[:2])
+    rows = pl.concat(
+        [
+            changes(new, "T", day, rng),
+            changes(pl.concat([corrected, again, at_once]), "S", day, rng).with_columns(pl.col("_sequence") + timedelta(hours=10)),
+            changes(cancelled, "X", day, rng),
+        ]
+    )
+    gone = cancelled.select(agency.truth.key)
+    agency.registry = pl.concat([earlier.join(picked, on=agency.truth.key, how="anti"), corrected, again, at_once, new[2:]])
+    agency.registry = agency.registry.join(gone, on=agency.truth.key, how="anti")
+    return rows
+
+
+def _correct(agency: _Agency, rows: pl.DataFrame) -> pl.DataFrame:
+    column, value = {
+        "civil/births": ("birth_place", "Bệnh viện Hùng Vương"),
+        "civil/deaths": ("death_place", "Tại nhà"),
+        "civil/marriages": ("status", "2"),
+        "land/permits": ("floors", 12),
+    }[agency.name]
+    return rows.with_columns(pl.lit(value, rows.schema[column]).alias(column))
+
+
+def _yesterdays_revised(rng: np.random.Generator, agency: _Agency, yesterday: date) -> pl.DataFrame:
+    """Yesterday's permits once more, with another number of floors."""
+    granted = agency.registry.filter(pl.col("granted_on") == yesterday) if agency.registry is not None else None
+    if granted is None:
+        raise ValueError("there is no yesterday on the first day")
+    rows = granted[:15].with_columns(pl.lit(7, granted.schema["floors"]).alias("floors"))
+    return changes(rows, "S", yesterday, rng)
+
+
+def _drop(
+    out: Path,
+    agency: _Agency,
+    rows: pl.DataFrame,
+    rng: np.random.Generator,
+    number: int,
+    days: int,
+    as_of: date,
+    revision: int = 1,
+    suffix: str = "",
+) -> None:
+    written = write(agency.form, rows, rng, at_least_one=number == 1 and suffix in ("", "_79024") and rows.height > 30)
+    revised = f"_r{revision}" if revision > 1 else ""
+    file_name = f"{agency.name.split('/')[1]}_{as_of.isoformat()}{revised}{suffix}.{agency.extension}"
+    late_from, late_to = _LATE.get(agency.name, (0, 0))
+    dropped_on = min(late_to, days) if number == late_from else number
+    start = as_of - timedelta(days=number - (1 if revision == 1 else 2))
+    folder = out / "days" / (start + timedelta(days=dropped_on - 1)).isoformat() / agency.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / file_name).write_bytes(written.content)
+    name = f"{agency.name}/{file_name}"
+    agency.defects += [{"file": name, **defect} for defect in written.defects]
+    agency.truth.files.append(
+        File(name, as_of, revision, written.accepted, written.rows_in, written.rejected, written.duplicates)
+    )
+
+
+def _write_truth(out: Path, agencies: Any) -> None:
+    tables = out / "truth" / "tables"
+    tables.mkdir(parents=True, exist_ok=True)
+    deliveries: list[dict[str, Any]] = []
+    defects: list[dict[str, Any]] = []
+    for agency in agencies:
+        history, counts = replay(agency.truth)
+        history.write_parquet(tables / f"{agency.truth.table}.parquet")
+        deliveries += counts
+        defects += agency.defects
+    pl.DataFrame(deliveries).write_parquet(out / "truth" / "deliveries.parquet")
+    schema = {"file": pl.String, "row": pl.Int64, "column": pl.String, "kind": pl.String, "effect": pl.String}
+    pl.DataFrame(defects, schema=schema).write_parquet(out / "truth" / "defects.parquet")

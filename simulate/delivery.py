@@ -1,0 +1,277 @@
+"""One file: standard rows written in the sender's form, defects planted in it, and a note of which row has which."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import openpyxl
+import polars as pl
+
+from simulate.encodings import encode
+from simulate.truth import CHANGE
+
+SEQUENCE = "_sequence"  # of a change within its file
+HEADER_ROW = 5  # of the Excel form: titles stand above it
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A kind of mistake that agencies make.
+
+    Attributes:
+        kind: its name in the truth.
+        column: contract column that it spoils; None for the line as a whole.
+        rate: share of rows that have it.
+        spoil: what the cell becomes; None for defects of the line.
+        effect: rejected, or flagged (the row loads without the value).
+    """
+
+    kind: str
+    column: str | None
+    rate: float
+    spoil: Callable[[str | None], str | None] | None = None
+    effect: str = "rejected"
+
+
+@dataclass(frozen=True)
+class Form:
+    """How an agency writes a dataset.
+
+    Attributes:
+        format: csv, zip, xlsx, xml, ndjson or geojson.
+        headers: contract column -> name in the source, in source order.
+        render: standard rows to text cells under contract names.
+        defects: what goes wrong in it.
+        conflict: a column that differs between two rows of one key, where that is a defect.
+        encoding: of text formats.
+        delimiter: of CSV.
+    """
+
+    format: str
+    headers: dict[str, str]
+    render: Callable[[pl.DataFrame], pl.DataFrame]
+    defects: tuple[Defect, ...]
+    conflict: tuple[str, str] | None = None
+    encoding: str = "utf-8"
+    delimiter: str = ","
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file's bytes and what is true of it."""
+
+    content: bytes
+    accepted: pl.DataFrame
+    defects: list[dict[str, Any]]
+    rows_in: int
+    rejected: int
+    duplicates: int
+
+
+DUPLICATE_RATE = 0.003
+CONFLICT_RATE = 0.001
+
+
+def write(form: Form, standard: pl.DataFrame, rng: np.random.Generator, at_least_one: bool) -> Written:
+    """Write one file.
+
+    Args:
+        form: how the agency writes.
+        standard: the rows as they must stand in the warehouse, with CHANGE and SEQUENCE for changes.
+        rng: source of chance.
+        at_least_one: plant every kind of defect once at least.
+    """
+    cells = form.render(standard).select(list(form.headers))
+    n = cells.height
+    free = list(rng.permutation(n))
+    marks: list[tuple[int, Defect]] = []
+    for defect in form.defects:
+        for _ in range(max(int(rng.binomial(n, defect.rate)), int(at_least_one))):
+            at = _take(free, cells, defect)
+            if at is not None:
+                marks.append((at, defect))
+    cells = _spoil(cells, [(at, d) for at, d in marks if d.spoil])
+
+    copies: list[tuple[int, str]] = []
+    for kind, rate in (("duplicate", DUPLICATE_RATE), ("key_conflict", CONFLICT_RATE if form.conflict else 0.0)):
+        wanted = max(int(rng.binomial(n, rate)), int(at_least_one and (kind == "duplicate" or form.conflict is not None)))
+        copies += [(int(free.pop()), kind) for _ in range(min(wanted, len(free)))]
+    appended = cells[[at for at, _ in copies]]
+    if form.conflict:
+        column, other = form.conflict
+        differs = pl.Series([kind == "key_conflict" for _, kind in copies], dtype=pl.Boolean)
+        appended = appended.with_columns(pl.when(differs).then(pl.lit(other)).otherwise(pl.col(column)).alias(column))
+    whole = pl.concat([cells, appended])
+
+    defects = [_note(at, d.column, d.kind, d.effect, form) for at, d in marks]
+    for number, (at, kind) in enumerate(copies, start=n):
+        if kind == "duplicate":
+            defects.append(_note(number, None, kind, "duplicate", form))
+        else:
+            defects += [_note(at, None, kind, "rejected", form), _note(number, None, kind, "rejected", form)]
+
+    gone = {at for at, d in marks if d.effect == "rejected"} | {at for at, kind in copies if kind == "key_conflict"}
+    for at, d in marks:
+        if d.effect == "flagged" and d.column:
+            blank = pl.when(pl.int_range(pl.len()) == at).then(None).otherwise(pl.col(d.column)).alias(d.column)
+            standard = standard.with_columns(blank)
+    accepted = standard.filter(pl.Series([i not in gone for i in range(n)], dtype=pl.Boolean))
+    if SEQUENCE in accepted.columns:
+        accepted = accepted.sort(SEQUENCE, maintain_order=True).drop(SEQUENCE)
+    content = _FORMATS[form.format](form, whole, {at: d.kind for at, d in marks if d.spoil is None})
+    rejected = sum(d["effect"] == "rejected" for d in defects)
+    return Written(content, accepted, defects, whole.height, rejected, sum(d["effect"] == "duplicate" for d in defects))
+
+
+def _take(free: list[int], cells: pl.DataFrame, defect: Defect) -> int | None:
+    """A row without a defect that has something to spoil."""
+    for place in range(len(free) - 1, -1, -1):
+        if defect.column is None or cells[defect.column][int(free[place])] is not None:
+            return int(free.pop(place))
+    return None
+
+
+def _spoil(cells: pl.DataFrame, marks: list[tuple[int, Defect]]) -> pl.DataFrame:
+    for column in {d.column for _, d in marks if d.column}:
+        values = cells[column].to_list()
+        for at, defect in marks:
+            if defect.column == column and defect.spoil:
+                values[at] = defect.spoil(values[at])
+        cells = cells.with_columns(pl.Series(column, values, dtype=pl.String))
+    return cells
+
+
+def _note(at: int, column: str | None, kind: str, effect: str, form: Form) -> dict[str, Any]:
+    first = {"csv": 2, "zip": 2, "xlsx": HEADER_ROW + 1}.get(form.format, 1)
+    return {"row": at + first, "column": column, "kind": kind, "effect": effect}
+
+
+def _csv(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
+    lines = cells.rename(form.headers).write_csv(separator=form.delimiter).rstrip("\n").split("\n")
+    for at, kind in broken.items():
+        line = lines[at + 1]
+        if kind == "too_many_cells":
+            lines[at + 1] = line + form.delimiter + "x"
+        elif kind == "too_few_cells":
+            lines[at + 1] = line.rpartition(form.delimiter)[0].rpartition(form.delimiter)[0]
+        else:
+            lines[at + 1] = line.replace(form.delimiter, form.delimiter + '"', 1)
+    bom = b"\xef\xbb\xbf" if form.encoding == "utf-8-sig" else b""
+    return bom + encode("\r\n".join(lines) + "\r\n", form.encoding.removesuffix("-sig"))
+
+
+def _zip(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("tokhai.csv", (2026, 1, 1, 0, 0, 0)), _csv(form, cells, broken), zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def _xlsx(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
+    """As an office sends it: titles in merged cells, a row counter, dates as dates, wards merged downwards."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    last = len(form.headers) + 1
+    for row, title in enumerate(("SỞ TƯ PHÁP THÀNH PHỐ HỒ CHÍ MINH", "DANH SÁCH ĐĂNG KÝ KHAI TỬ", "(kèm theo công văn)"), start=1):
+        sheet.cell(row, 1, title)
+        sheet.merge_cells(start_row=row, start_column=1, end_row=row, end_column=last)
+    for column, header in enumerate(("STT", *form.headers.values()), start=1):
+        sheet.cell(HEADER_ROW, column, header)
+    for number, record in enumerate(cells.iter_rows(), start=1):
+        sheet.cell(HEADER_ROW + number, 1, number)
+        for column, value in enumerate(record, start=2):
+            sheet.cell(HEADER_ROW + number, column, _excel_value(value, number))
+    at = list(form.headers).index("registration_ward") + 2
+    wards = cells["registration_ward"].to_list()
+    start = 0
+    for row in range(1, len(wards) + 1):
+        if row == len(wards) or wards[row] != wards[start]:
+            if row - start > 1 and wards[start] is not None:
+                sheet.merge_cells(
+                    start_row=HEADER_ROW + 1 + start, end_row=HEADER_ROW + row, start_column=at, end_column=at
+                )
+            start = row
+    packed = io.BytesIO()
+    book.save(packed)
+    return packed.getvalue()
+
+
+def _excel_value(text: str | None, number: int) -> object:
+    """Every other date a true one; a year alone is a number."""
+    if text is None:
+        return None
+    if text.isdigit() and len(text) == 4:
+        return int(text)
+    for pattern in ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y"):
+        try:
+            return datetime.strptime(text, pattern) if number % 2 and len(text) in (10, 19) else text
+        except ValueError:
+            continue
+    return text
+
+
+def _xml(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
+    def element(name: str, header: str) -> pl.Expr:
+        text = pl.col(name).fill_null("").str.replace_many({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+        return pl.format("<" + header + ">{}</" + header + ">", text)
+
+    records = cells.select(pl.concat_str([element(*pair) for pair in form.headers.items()])).to_series()
+    body = "\n".join("<TONG_HOP>" + record + "</TONG_HOP>" for record in records)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n<DANH_SACH_TONG_HOP>\n{body}\n</DANH_SACH_TONG_HOP>\n'.encode()
+
+
+_NUMBERS = {"floors", "floor_area_m2", "height_m", "area_m2"}
+
+
+def _ndjson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
+    lines = []
+    for at, record in enumerate(cells.iter_rows(named=True)):
+        nested: dict[str, Any] = {}
+        for name, path in form.headers.items():
+            *parents, leaf = path.split(".")
+            home = nested
+            for parent in parents:
+                home = home.setdefault(parent, {})
+            home[leaf] = _json_value(name, record[name])
+        line = json.dumps(nested, ensure_ascii=False)
+        lines.append(line[: len(line) // 2] if broken.get(at) == "broken_json" else line)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _geojson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
+    features = []
+    for record in cells.iter_rows(named=True):
+        properties = {
+            header: _json_value(name, record[name]) for name, header in form.headers.items() if name != "geometry"
+        }
+        ring = [[float(number) for number in point.split()] for point in record["geometry"][10:-2].split(", ")]
+        shape = {"type": "Polygon", "coordinates": [ring]}
+        features.append(json.dumps({"type": "Feature", "properties": properties, "geometry": shape}, ensure_ascii=False))
+    crs = '{"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::9210"}}'
+    return (f'{{"type": "FeatureCollection", "crs": {crs}, "features": [\n' + ",\n".join(features) + "\n]}\n").encode()
+
+
+def _json_value(name: str, text: str | None) -> object:
+    if name in _NUMBERS and text is not None:
+        try:
+            return float(text) if "." in text else int(text)
+        except ValueError:
+            return text
+    return text
+
+
+_FORMATS = {"csv": _csv, "zip": _zip, "xlsx": _xlsx, "xml": _xml, "ndjson": _ndjson, "geojson": _geojson}
+
+
+def changes(rows: pl.DataFrame, kind: str, day: date, rng: np.random.Generator) -> pl.DataFrame:
+    """Rows of a file of changes: what happens to them and when on that day (distinct seconds)."""
+    seconds = rng.choice(9 * 3600, rows.height, replace=False).astype("timedelta64[s]")
+    start = np.datetime64(day) + np.timedelta64(8, "h")
+    return rows.with_columns(pl.lit(kind).alias(CHANGE), pl.Series(SEQUENCE, (start + seconds).astype("datetime64[us]")))
