@@ -96,7 +96,7 @@ class _Understood(MulticolumnMapMetricProvider):  # type: ignore[misc]
 class ExpectColumnValuesToBeUnderstood(MulticolumnMapExpectation):  # type: ignore[misc]
     """Expect each value of the first column to be one that its semantic type can bring into the standard form.
 
-    The second column of `column_list`, if any, is the date that says which period's code list applies.
+    The second column of `column_list` is the date that says which period's code list applies, or the row's number.
     """
 
     contract: str
@@ -274,7 +274,7 @@ def _derived(contract: Contract) -> list[gxe.Expectation]:
                 rule = "unknown_code" if column.on_invalid == "reject" else "unlisted_code"
             expectations.append(
                 ExpectColumnValuesToBeUnderstood(
-                    column_list=[column.name, *([column.period_column] if column.period_column else [])],
+                    column_list=[column.name, column.period_column or ROW],  # GX wants two columns
                     contract=contract.id,
                     semantic_type=column.semantic_type,
                     mostly=mostly,

@@ -31,7 +31,8 @@ SYSTEM_USER = "citydw"  # PostgreSQL refuses to run as root; root runs it as thi
 _START_SECONDS = 60.0  # after a crash the server first replays its log
 _STOP_SECONDS = 60.0
 
-# For bulk loads on a small machine. Durability is not given up: fsync and synchronous_commit stay on.
+# For bulk loads on a small machine. Durability is not given up: fsync and synchronous_commit stay on. Statements and
+# error details hold personal data: neither goes to the log.
 _SETTINGS = """
 listen_addresses = ''
 unix_socket_permissions = 0700
@@ -44,6 +45,8 @@ checkpoint_timeout = 15min
 wal_compression = on
 jit = off
 log_min_messages = warning
+log_min_error_statement = panic
+log_error_verbosity = terse
 """
 
 

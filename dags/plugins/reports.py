@@ -1,18 +1,86 @@
 """Links in Airflow's menu to what Great Expectations found and to the receipts, served by Airflow's own web server.
 
-Receipts hold rejected values, personal ones among them, so the pages are for whoever may see Airflow's plugins:
-the same login guards them.
+Receipts show rejected values, personal ones among them: only who may see Airflow's plugins page (a right of
+administrators with Airflow's usual role manager) may see these pages.
 """
 
 from __future__ import annotations
 
 import html
-from pathlib import Path
-from typing import Annotated, Any
+from functools import cache
+from typing import Any
 from urllib.parse import quote
 
 from airflow.plugins_manager import AirflowPlugin
-from fastapi import Depends, FastAPI, HTTPException
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from etl.settings import Settings
+
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "png": "image/png", "svg": "image/svg+xml"}
+_TEXTS = {"json": "application/json", "txt": "text/plain"}
+
+
+async def reports(scope: Any, receive: Any, send: Any) -> None:
+    """The pages as an ASGI application. Every Airflow process loads plugins; only the web server pays for this one."""
+    await _application()(scope, receive, send)
+
+
+@cache
+def _application() -> Any:
+    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+    from airflow.api_fastapi.core_api.security import requires_access_view
+    from fastapi import Depends, FastAPI, HTTPException
+    from fastapi.responses import HTMLResponse, RedirectResponse, Response
+    from upath import UPath
+
+    settings = Settings.from_environment()
+    roots = {"quality": UPath(settings.gx_home) / "data_docs", "receipts": settings.data / "outbox"}
+    app = FastAPI(dependencies=[Depends(requires_access_view(AccessView.PLUGINS))], openapi_url=None)
+
+    # Not `async`: FastAPI runs these in its thread pool, so a slow disk does not stop the web server.
+    @app.get("/{site}/{path:path}")
+    def page(site: str, path: str) -> Response:
+        parts = [part for part in path.split("/") if part]
+        if site not in roots or any(part.startswith(".") for part in parts):
+            raise HTTPException(404)
+        file = roots[site].joinpath(*parts)
+        if file.is_dir():
+            if path and not path.endswith("/"):
+                return RedirectResponse(f"{quote(parts[-1])}/")
+            if not (file / "index.html").exists():
+                return HTMLResponse(_listing(site, parts, file))
+            file = file / "index.html"
+        if not file.is_file():
+            if not parts:
+                return HTMLResponse(_EMPTY)
+            raise HTTPException(404)
+        suffix = file.suffix.lower().removeprefix(".")
+        known = _TEXTS | (_TYPES if site == "quality" else {})  # nothing that a sender wrote is ever run as a page
+        return Response(file.read_bytes(), media_type=known.get(suffix, "application/octet-stream"))
+
+    return app
+
+
+_EMPTY = "<!doctype html><meta charset=utf-8><p>Chưa có gì ở đây. / Nothing is here yet."
+
+
+def _listing(site: str, parts: list[str], folder: Any) -> str:
+    entries = sorted(folder.iterdir(), key=lambda entry: entry.name, reverse=len(parts) > 1)
+    links = [
+        f'<li><a href="{quote(entry.name)}{"/" if entry.is_dir() else ""}">{html.escape(entry.name)}</a>'
+        for entry in entries
+        if not entry.name.startswith(".")
+    ]
+    up = '<p><a href="../">↑</a>' if parts else ""
+    title = html.escape("/".join([site, *parts]))
+    return f"<!doctype html><meta charset=utf-8><title>{title}</title><h1>{title}</h1>{up}<ul>{''.join(links)}</ul>"
+
+
+class ReportsPlugin(AirflowPlugin):
+    """The pages and the menu's links to them."""
+
+    name = "citydw_reports"
+    fastapi_apps = [{"name": "reports", "app": reports, "url_prefix": "/reports"}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        {"name": "Data quality", "href": "/reports/quality/", "destination": "nav", "url_route": "quality"},
+        {"name": "Receipts", "href": "/reports/receipts/", "destination": "nav", "url_route": "receipts"},
+    ]

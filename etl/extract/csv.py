@@ -46,7 +46,7 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
         ragged_numbers.append(int(row.text.partition(source.delimiter)[0]))
         return "skip"
 
-    rows = pl.DataFrame({ROW: []}, schema={ROW: pl.Int64, **dict.fromkeys(header, pl.String)})
+    rows = pl.DataFrame(schema={ROW: pl.Int64, **dict.fromkeys(header, pl.String)})
     if whole.height:
         numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=source.delimiter))
         table = pyarrow.csv.read_csv(

@@ -1,0 +1,235 @@
+"""Airflow on one small machine: its settings, its four processes, and how to end exactly these."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from etl import server
+from etl.settings import PROJECT, Settings
+
+COMPONENTS = {
+    "api-server": ["api-server", "--host", "127.0.0.1"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+_READY_SECONDS = 180.0
+_STOP_SECONDS = 20.0
+
+
+class AirflowError(RuntimeError):
+    """Airflow did not do what the demo needs; the text says what and where to read more."""
+
+
+class Airflow:
+    """The demo's Airflow, with everything it writes under `<home>/airflow`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home = settings.home / "airflow"
+        self.logs = self.home / "logs" / "processes"
+        self._pids = self.home / "processes.json"
+
+    @property
+    def url(self) -> str:
+        """Address of the web UI."""
+        return f"http://127.0.0.1:{self._state().get('port', 8080)}"
+
+    def environment(self) -> dict[str, str]:
+        """The environment of Airflow's processes: nothing is left to an airflow.cfg.
+
+        Two cores are enough for it: few processes, each DAG file read once in a while, one web worker.
+        """
+        state = self._state()
+        database = server.url(self.settings.home / "postgres", server.AIRFLOW)
+        plugins = PROJECT / "dags" / "plugins"
+        options = {
+            ("core", "dags_folder"): PROJECT / "dags",
+            ("core", "plugins_folder"): plugins,
+            ("core", "executor"): "LocalExecutor",
+            ("core", "parallelism"): max(2, min(8, (os.cpu_count() or 2) + 1)),
+            ("core", "load_examples"): False,
+            ("core", "dags_are_paused_at_creation"): False,
+            ("core", "fernet_key"): "",
+            ("core", "simple_auth_manager_all_admins"): True,  # hence 127.0.0.1 only
+            ("core", "execution_api_server_url"): f"http://127.0.0.1:{state['port']}/execution/",
+            ("database", "sql_alchemy_conn"): database,
+            ("database", "sql_alchemy_conn_async"): database,
+            ("api", "port"): state["port"],
+            ("api", "workers"): 1,
+            ("api", "secret_key"): state["secret"],
+            ("api", "base_url"): f"http://127.0.0.1:{state['port']}",
+            ("api_auth", "jwt_secret"): state["secret"],
+            ("dag_processor", "refresh_interval"): 60,
+            ("dag_processor", "min_file_process_interval"): 120,
+            ("dag_processor", "parsing_processes"): 1,
+            ("scheduler", "scheduler_heartbeat_sec"): 2,
+            ("scheduler", "scheduler_idle_sleep_time"): 0.5,
+            ("scheduler", "enable_health_check"): False,
+            ("triggerer", "capacity"): 50,
+            ("logging", "base_log_folder"): self.home / "logs",
+            ("usage_data_collection", "enabled"): False,
+        }
+        python_path = [str(plugins), os.environ.get("PYTHONPATH", "")]
+        return os.environ | {
+            "AIRFLOW_HOME": str(self.home),
+            **{f"AIRFLOW__{section}__{key}".upper(): str(value) for (section, key), value in options.items()},
+            "CITYDW_HOME": str(self.settings.home),
+            "CITYDW_DATA": str(self.settings.data),
+            "CITYDW_DATABASE_URL": self.settings.warehouse_url(),
+            "PYTHONPATH": os.pathsep.join(filter(None, python_path)),
+            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": "127.0.0.1,localhost",  # Airflow's own processes talk to each other over HTTP
+            "no_proxy": "127.0.0.1,localhost",
+        }
+
+    def is_running(self) -> bool:
+        """Whether all four processes are alive."""
+        return len(self._processes()) == len(COMPONENTS)
+
+    def start(self) -> None:
+        """Start the four processes; they outlive this one.
+
+        Raises:
+            AirflowError: if the metadata database cannot be migrated.
+        """
+        self.stop()
+        self.logs.mkdir(parents=True, exist_ok=True)
+        state = {"port": _free_port(), "secret": self._state().get("secret") or secrets.token_hex(32), "pids": {}}
+        self._write(state)
+        environment = self.environment()
+        migrated = subprocess.run(
+            [*_AIRFLOW, "db", "migrate"], env=environment, cwd=PROJECT, capture_output=True, text=True, check=False
+        )
+        (self.logs / "db-migrate.log").write_text(migrated.stdout + migrated.stderr, encoding="utf-8")
+        if migrated.returncode != 0:
+            raise AirflowError(f"Airflow's database could not be prepared; see {self.logs / 'db-migrate.log'}")
+        for name, command in COMPONENTS.items():
+            with (self.logs / f"{name}.log").open("ab") as log:
+                process = subprocess.Popen(
+                    [*_AIRFLOW, *command],
+                    env=environment,
+                    cwd=PROJECT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # a group of its own, so that stopping it leaves no child behind
+                )
+            state["pids"][name] = [process.pid, psutil.Process(process.pid).create_time()]
+            self._write(state)
+
+    def wait_until_ready(self, tick: Callable[[], None] = lambda: None) -> None:
+        """Wait for the UI and for all of the project's DAGs to be known.
+
+        Args:
+            tick: called while waiting.
+
+        Raises:
+            AirflowError: if a process ends or it takes too long.
+        """
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline:
+            tick()
+            if not self.is_running():
+                missing = sorted(COMPONENTS.keys() - self._processes().keys())
+                raise AirflowError(f"Airflow's {missing[0]} has ended; see {self.logs / f'{missing[0]}.log'}")
+            if self._is_healthy():
+                return
+            time.sleep(0.5)
+        raise AirflowError(f"Airflow was not ready after {_READY_SECONDS:.0f} s; see {self.logs}")
+
+    def stop(self) -> bool:
+        """End the processes that `start` started, and their children; nothing else.
+
+        Returns:
+            Whether there was anything to end.
+        """
+        groups = self._processes()
+        members = [child for process in groups.values() for child in _family(process)]
+        for process in groups.values():
+            _signal_group(process, signal.SIGTERM)
+        _, alive = psutil.wait_procs(members, timeout=_STOP_SECONDS)
+        for process in alive:  # psutil checks that the number still means the same process
+            process.kill()
+        psutil.wait_procs(alive, timeout=5)
+        state = self._state()
+        if state:
+            self._write(state | {"pids": {}})
+        return bool(groups)
+
+    def _processes(self) -> dict[str, psutil.Process]:
+        alive = {}
+        for name, (pid, created) in self._state().get("pids", {}).items():
+            try:
+                process = psutil.Process(pid)
+                if abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+                    alive[name] = process
+            except psutil.NoSuchProcess:
+                continue
+        return alive
+
+    def _is_healthy(self) -> bool:
+        from urllib.error import URLError
+        from urllib.request import ProxyHandler, build_opener
+
+        try:
+            with build_opener(ProxyHandler({})).open(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
+                health = json.load(answer)
+        except (URLError, OSError, ValueError):
+            return False
+        return all(health[part]["status"] == "healthy" for part in ("scheduler", "triggerer", "dag_processor"))
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads(self._pids.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return state
+
+    def _write(self, state: dict[str, Any]) -> None:
+        self._pids.parent.mkdir(parents=True, exist_ok=True)
+        aside = self._pids.with_suffix(".part")
+        aside.touch(mode=0o600)  # it holds the key that signs Airflow's tokens
+        aside.write_text(json.dumps(state), encoding="utf-8")
+        aside.replace(self._pids)
+
+
+_AIRFLOW = [sys.executable, "-m", "airflow"]
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _signal_group(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _free_port(wanted: int = 8080) -> int:
+    for port in (*range(wanted, wanted + 20), 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise AirflowError("No free port was found for Airflow's web UI.")

@@ -1,0 +1,115 @@
+"""A simulated city of 20,000 people over five days: what the warehouse holds is what is true, to the last cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+from polars.testing import assert_frame_equal
+from upath import UPath
+
+from etl.pipeline import Pipeline
+from simulate import write_city
+
+TABLES = [
+    "people.births", "people.deaths", "people.marriages", "people.visits",
+    "business.taxpayers", "business.declarations", "land.parcels", "land.permits",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("city")
+    write_city(out, people=20_000, days=5, seed=11)
+    return out
+
+
+@pytest.fixture(scope="module")
+def loaded(city: Path, new_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    pipeline = new_pipeline()
+    for file in sorted(path for path in (city / "days").rglob("*") if path.is_file()):
+        for _ in pipeline.walk(pipeline.receive(UPath(file))):
+            pass
+    return pipeline
+
+
+def query(pipeline: Pipeline, sql: str, schema: pl.Schema | None = None) -> pl.DataFrame:
+    with pipeline.engine.connect() as connection:
+        result = connection.execute(sa.text(sql))
+        rows, names = [tuple(row) for row in result], list(result.keys())
+    types = {name: schema[name] for name in names} if schema else names
+    return pl.DataFrame(rows, schema=types, orient="row", infer_schema_length=None)
+
+
+def file_names(pipeline: Pipeline) -> dict[str, str]:
+    entries = pipeline.ledger.all()
+    return {f"{e['dataset']}/{e['delivery_id']}": f"{e['dataset'].replace('.', '/')}/{e['file_name']}" for e in entries}
+
+
+def test_every_delivery_is_loaded_and_its_rows_are_accounted_for(city: Path, loaded: Pipeline) -> None:
+    counts = ["rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded"]
+    entries = loaded.ledger.all()
+    assert {e["state"] for e in entries} == {"loaded"}
+    for entry in entries:
+        assert entry["rows_in"] == sum(entry[name] for name in counts[1:])
+    late = {"births_2026-03-03.csv", "taxpayers_2026-03-04.csv"}  # their keys have newer words when they arrive
+    truth = {row["file"]: row for row in pl.read_parquet(city / "truth" / "deliveries.parquet").to_dicts()}
+    assert len(truth) == len(entries)
+    for entry in entries:
+        expected = truth[f"{entry['dataset'].replace('.', '/')}/{entry['file_name']}"]
+        names = counts[:3] if _after_or_at_a_late_one(entry, late) else counts
+        assert {n: entry[n] for n in names} == {n: expected[n] for n in names}, entry["file_name"]
+
+
+def _after_or_at_a_late_one(entry: dict, late: set[str]) -> bool:
+    """Where files arrive out of order, what a file changed depends on what was there; the history does not."""
+    return entry["dataset"] in ("civil.births", "tax.taxpayers") and entry["as_of"].day >= 3
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_history_table_equals_the_truth_row_by_row_and_column_by_column(city: Path, loaded: Pipeline, table: str) -> None:
+    truth = pl.read_parquet(city / "truth" / "tables" / f"{table}.parquet")
+    dataset = next(c.id for c in loaded.contracts.values() if f"{c.schema}.{c.table}" == table)
+    found = query(loaded, f"SELECT * FROM {table}", truth.schema)
+    names = {name.removeprefix(f"{dataset}/"): file for name, file in file_names(loaded).items() if name.startswith(dataset)}
+    found = found.with_columns(pl.col("opened_by", "closed_by").replace(names))
+    assert set(found.columns) == set(truth.columns)
+    assert truth.height > 0
+    order = truth.columns
+    assert_frame_equal(found.select(order).sort(order), truth.sort(order))
+
+
+def test_the_rejected_rows_are_exactly_the_planted_defects(city: Path, loaded: Pipeline) -> None:
+    planted = pl.read_parquet(city / "truth" / "defects.parquet")
+    names = file_names(loaded)
+    found = query(
+        loaded,
+        "SELECT DISTINCT dataset || '/' || delivery_id AS file, row_no AS row FROM ops.problem WHERE severity = 'critical'",
+    ).with_columns(pl.col("file").replace(names))
+    rejected = planted.filter(pl.col("effect") == "rejected").select("file", "row").unique()
+    assert planted["kind"].n_unique() > 30
+    assert set(found.rows()) - set(rejected.rows()) == set(), "wrongly rejected"
+    assert set(rejected.rows()) - set(found.rows()) == set(), "missed"
+
+
+def test_a_problem_names_the_column_that_was_spoiled(city: Path, loaded: Pipeline) -> None:
+    planted = pl.read_parquet(city / "truth" / "defects.parquet").filter(pl.col("column").is_not_null())
+    found = query(
+        loaded, "SELECT dataset || '/' || delivery_id AS file, row_no AS row, column_name AS column FROM ops.problem"
+    ).with_columns(pl.col("file").replace(file_names(loaded)))
+    missed = planted.join(found, on=["file", "row", "column"], how="anti")
+    assert missed.is_empty(), missed
+
+
+def test_what_was_received_stays_beside_what_was_made_of_it(loaded: Pipeline) -> None:
+    entry = next(e for e in loaded.ledger.all("civil.births") if e["file_name"] == "births_2026-03-02.csv")
+    delivery = loaded.storage.delivery("civil", "births", entry["delivery_id"])
+    raw = pl.read_parquet(str(loaded.storage.folder("raw", delivery) / "rows.parquet"))
+    staged = pl.read_parquet(str(loaded.storage.folder("staging", delivery) / "rows.parquet"))
+    both = staged.join(raw, on="_row", suffix="_raw")
+    assert both.height == staged.height
+    assert both.filter(pl.col("full_name") != pl.col("full_name_raw")).height > 0
+    assert both["received.registration_date"].str.contains(r"^\d\d/\d\d/\d{4}$").all()
