@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
+from urllib.request import ProxyHandler, Request, build_opener
 
 import psutil
 
 from etl import server
+from etl.contract import load_all
 from etl.settings import PROJECT, Settings
 
 COMPONENTS = {
@@ -37,6 +38,7 @@ class Airflow:
     """The demo's Airflow, with everything it writes under `<home>/airflow`."""
 
     def __init__(self, settings: Settings) -> None:
+        """Take the settings; nothing is started."""
         self.settings = settings
         self.home = settings.home / "airflow"
         self.logs = self.home / "logs" / "processes"
@@ -107,7 +109,13 @@ class Airflow:
         """
         self.stop()
         self.logs.mkdir(parents=True, exist_ok=True)
-        state = {"port": _free_port(), "secret": self._state().get("secret") or secrets.token_hex(32), "pids": {}}
+        before = self._state()
+        state = {
+            "port": _free_port(before.get("port", 8080)),
+            "secret": before.get("secret") or secrets.token_hex(32),
+            "started": time.time(),
+            "pids": {},
+        }
         self._write(state)
         environment = self.environment()
         migrated = subprocess.run(
@@ -130,18 +138,14 @@ class Airflow:
             state["pids"][name] = [process.pid, psutil.Process(process.pid).create_time()]
             self._write(state)
 
-    def wait_until_ready(self, tick: Callable[[], None] = lambda: None) -> None:
+    def wait_until_ready(self) -> None:
         """Wait for the UI and for all of the project's DAGs to be known.
-
-        Args:
-            tick: called while waiting.
 
         Raises:
             AirflowError: if a process ends or it takes too long.
         """
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
-            tick()
             if not self.is_running():
                 missing = sorted(COMPONENTS.keys() - self._processes().keys())
                 raise AirflowError(f"Airflow's {missing[0]} has ended; see {self.logs / f'{missing[0]}.log'}")
@@ -149,6 +153,30 @@ class Airflow:
                 return
             time.sleep(0.5)
         raise AirflowError(f"Airflow was not ready after {_READY_SECONDS:.0f} s; see {self.logs}")
+
+    def create_pools(self) -> None:
+        """Make the pools that the DAGs name, as `airflow pools import` does in production."""
+        pools = json.loads((PROJECT / "dags" / "pools.json").read_text(encoding="utf-8"))
+        there = {pool["name"] for pool in self._get("/pools")["pools"]}
+        for name, pool in pools.items():
+            if name not in there:
+                self._call("POST", "/pools", {"name": name, **pool})
+
+    def unfinished_runs(self, but: str | None = None) -> int:
+        """How many DAG runs are queued or running, those of one DAG left out if asked."""
+        runs = self._get("/dags/~/dagRuns?state=queued&state=running&limit=100")["dag_runs"]
+        return sum(run["dag_id"] != but for run in runs)
+
+    def last_success(self, dag_id: str) -> datetime:
+        """When the last successful run of a DAG began; the beginning of time if there was none."""
+        runs = self._get(f"/dags/{dag_id}/dagRuns?state=success&order_by=-start_date&limit=1")["dag_runs"]
+        return datetime.fromisoformat(runs[0]["start_date"]) if runs else datetime.min.replace(tzinfo=UTC)
+
+    def failed_tasks(self) -> list[str]:
+        """Tasks that failed by a fault since this Airflow was started; a verdict on bad data is none."""
+        since = datetime.fromtimestamp(self._state()["started"], UTC).isoformat().replace("+00:00", "Z")
+        query = f"/dags/~/dagRuns/~/taskInstances?state=failed&start_date_gte={since}&limit=100"
+        return sorted({f"{t['dag_id']}.{t['task_id']}" for t in self._get(query)["task_instances"] if t["task_id"] != "verdict"})
 
     def stop(self) -> bool:
         """End the processes that `start` started, and their children; nothing else.
@@ -181,15 +209,24 @@ class Airflow:
         return alive
 
     def _is_healthy(self) -> bool:
-        from urllib.error import URLError
-        from urllib.request import ProxyHandler, build_opener
-
         try:
-            with build_opener(ProxyHandler({})).open(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
-                health = json.load(answer)
-        except (URLError, OSError, ValueError):
+            health = self._get("/monitor/health")
+            healthy = all(health[part]["status"] == "healthy" for part in ("scheduler", "triggerer", "dag_processor"))
+            return healthy and self._get("/dags?limit=1")["total_entries"] >= len(load_all()) + 2
+        except (OSError, ValueError):  # not there yet
             return False
-        return all(health[part]["status"] == "healthy" for part in ("scheduler", "triggerer", "dag_processor"))
+
+    def _get(self, path: str) -> Any:
+        return self._call("GET", path)
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One call of Airflow's REST API; the machine's HTTP proxy is not asked for our own address."""
+        content = None if body is None else json.dumps(body).encode()
+        request = Request(
+            f"{self.url}/api/v2{path}", content, {"Content-Type": "application/json"}, method=method
+        )
+        with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
+            return json.load(answer)
 
     def _state(self) -> dict[str, Any]:
         try:

@@ -1,0 +1,58 @@
+# make demo        the whole pipeline on this machine, with a made-up city
+# make demo-stop   stop all that it started
+# make test        the tests
+#
+# Needs Python 3.11 or newer and nothing else. Another interpreter: make demo PYTHON=/path/to/python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
+# .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo demo-stop test lint clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+$(BIN)/python:
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "Python is missing: install Python 3.11 or newer, or name one: make demo PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, this is $$("$(PYTHON)" --version 2>&1): make demo PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Python's venv module is missing: install it (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "Creating the virtual environment in $(VENV)"
+	@"$(PYTHON)" -m venv "$(VENV)" || { rm -rf "$(VENV)"; exit 1; }
+
+# The stamps make a second call quick: pip runs again only when what is to be installed has changed.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the pipeline with Airflow (about a minute)"
+	@$(PIP) -c constraints.txt -e ".[airflow]"
+	@touch "$@"
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing the tools for the tests"
+	@$(PIP) -c constraints.txt -e ".[airflow,dev]"
+	@touch "$@"
+
+venv: $(VENV)/.installed-dev
+
+demo: $(VENV)/.installed
+	@"$(BIN)/python" -m demo start
+
+demo-stop:
+	@if [ -x "$(BIN)/python" ]; then "$(BIN)/python" -m demo stop; else echo "Nothing was running."; fi
+
+test: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m pytest
+
+lint: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m ruff check .
+	@"$(BIN)/python" -m ruff format --check .
+	@"$(BIN)/python" -m mypy --strict etl
+	@"$(BIN)/lint-imports"
+
+clean: demo-stop
+	@rm -rf "$(VENV)" var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
