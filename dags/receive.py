@@ -31,7 +31,7 @@ def receive() -> None:
         pipeline = Pipeline.from_environment()
         received = pipeline.receive_inbox()
         # Not only the new ones: to send a file again is how a person mends a delivery that never began.
-        announced = {(r.dataset, r.delivery_id) for r in received if r.known and r.state == "received"}
+        announced = {(r.dataset, r.delivery_id) for r in received if r.state == "received"}
         if ti.try_number > 1:  # the try before may have died between landing and telling Airflow
             waiting = (entry for entry in pipeline.ledger.all() if entry["state"] == "received")
             announced |= {(entry["dataset"], entry["delivery_id"]) for entry in waiting}

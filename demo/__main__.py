@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import sys
 import time
@@ -39,7 +38,13 @@ def start() -> None:
     began = time.monotonic()
     settings = Settings.from_environment()
     airflow = Airflow(settings)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console) as progress:
         server.start(settings.home / "postgres", server.AIRFLOW)
         pipeline = Pipeline.from_environment()
@@ -107,7 +112,7 @@ def _drop(file: Path, settings: Settings) -> Delivery:
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".{file.name}.part"
     shutil.copyfile(file, aside)
-    os.replace(aside, folder / file.name)
+    aside.replace(folder / file.name)
     content = file.read_bytes()
     as_of, revision = period_of(file.name)
     return Delivery(agency, dataset, as_of, revision, hashlib.sha256(content).hexdigest(), len(content), file.name)
@@ -118,7 +123,8 @@ def _wait_for_deliveries(
 ) -> None:
     stations = len(report.STATIONS)
     bars = {
-        d: progress.add_task(f"  {d.contract_id} [dim]{d.file_name}[/]", total=stations, completed=0) for d in deliveries
+        d: progress.add_task(f"  {d.contract_id} [dim]{d.file_name}[/]", total=stations, completed=0)
+        for d in deliveries
     }
     arrivals = 0
 
@@ -169,7 +175,9 @@ def _arrivals_since(pipeline: Pipeline, arrival: int) -> int:
 
 
 def _any_new(pipeline: Pipeline, arrival: int) -> bool:
-    found = _scalar(pipeline, "SELECT count(*) FROM ops.arrival WHERE arrival_id > :arrival AND is_new", arrival=arrival)
+    found = _scalar(
+        pipeline, "SELECT count(*) FROM ops.arrival WHERE arrival_id > :arrival AND is_new", arrival=arrival
+    )
     return bool(found)
 
 
@@ -178,7 +186,7 @@ def _scalar(pipeline: Pipeline, query: str, **values: Any) -> Any:
         return connection.execute(sa.text(query), values).scalar_one()
 
 
-class _step:  # noqa: N801 - reads as a verb
+class _step:
     """A line of the progress display that is done when its block ends."""
 
     def __init__(self, progress: Progress, name: str) -> None:

@@ -176,7 +176,9 @@ class Airflow:
         """Tasks that failed by a fault since this Airflow was started; a verdict on bad data is none."""
         since = datetime.fromtimestamp(self._state()["started"], UTC).isoformat().replace("+00:00", "Z")
         query = f"/dags/~/dagRuns/~/taskInstances?state=failed&start_date_gte={since}&limit=100"
-        return sorted({f"{t['dag_id']}.{t['task_id']}" for t in self._get(query)["task_instances"] if t["task_id"] != "verdict"})
+        return sorted(
+            {f"{t['dag_id']}.{t['task_id']}" for t in self._get(query)["task_instances"] if t["task_id"] != "verdict"}
+        )
 
     def stop(self) -> bool:
         """End the processes that `start` started, and their children; nothing else.
@@ -222,9 +224,7 @@ class Airflow:
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """One call of Airflow's REST API; the machine's HTTP proxy is not asked for our own address."""
         content = None if body is None else json.dumps(body).encode()
-        request = Request(
-            f"{self.url}/api/v2{path}", content, {"Content-Type": "application/json"}, method=method
-        )
+        request = Request(f"{self.url}/api/v2{path}", content, {"Content-Type": "application/json"}, method=method)
         with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
             return json.load(answer)
 

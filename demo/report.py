@@ -38,9 +38,13 @@ def print_deliveries(console: Console, entries: Iterable[dict[str, Any]]) -> Non
         if entry["message_vi"]:
             stopped.append(entry)
     console.print(table)
-    console.print("[dim]rows in = rejected + duplicates + inserted + changed + unchanged + superseded; stations in seconds[/]")
+    console.print(
+        "[dim]rows in = rejected + duplicates + inserted + changed + unchanged + superseded; stations in seconds[/]"
+    )
     for entry in stopped:
-        console.print(f"{entry['dataset']} {entry['state']}: {entry['message_vi']} / {entry['message_en']}", markup=False)
+        console.print(
+            f"{entry['dataset']} {entry['state']}: {entry['message_vi']} / {entry['message_en']}", markup=False
+        )
 
 
 def print_marts(console: Console, engine: sa.Engine) -> None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
-
-if TYPE_CHECKING:
-    from etl.pipeline import Received
+from rich.table import Table
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
-
-_COUNTS = ("rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded")
+if not console.is_terminal:
+    console = Console(width=140)  # a file or a pipe has no width of its own
 
 
 @app.command()
@@ -29,13 +27,12 @@ def run(
     from upath import UPath
 
     from etl.pipeline import STATIONS, Pipeline
+    from etl.summary import print_deliveries
 
     pipeline = Pipeline.from_environment()
     source = source.resolve()
     files = [source] if source.is_file() else sorted(p for p in source.rglob("*") if _is_extract(p))
-    named = tuple(dataset.split(".", 1)) if dataset else None
-    if named and len(named) != 2:
-        raise typer.BadParameter("write it as agency.dataset, for example civil.births", param_hint="--dataset")
+    named = _agency_and_dataset(dataset) if dataset else None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("warehouse", total=len(files) * (1 + len(STATIONS)) + 2)
@@ -44,24 +41,28 @@ def run(
         walked = []
         for number, file in enumerate(files, start=1):
             progress.update(task, description=f"receive {file.name[:60]}")
-            received = pipeline.receive(UPath(file), named)  # type: ignore[arg-type]
+            received = pipeline.receive(UPath(file), named)
             walked.append(received)
-            if received.is_new and received.state == "received" or _is_unfinished(received):
+            if not received.is_final:
                 for station, _ in pipeline.walk(received):
                     progress.advance(task)
                     progress.update(task, description=f"{station} {received.dataset}")
             progress.update(task, completed=1 + number * (1 + len(STATIONS)))
         progress.update(task, description="marts")
         pipeline.refresh_marts()
-    _print_deliveries([pipeline.ledger.get(r.dataset, r.delivery_id) for r in walked], {_name(r): r.is_new for r in walked})
+    entries = [pipeline.ledger.get(r.dataset, r.delivery_id) for r in walked]
+    print_deliveries(console, entries, {(r.dataset, r.delivery_id) for r in walked if not r.is_new})
+    console.print(f"Receipts: {pipeline.storage.root / 'outbox'}", soft_wrap=True, highlight=False)
+    console.print(f"Data quality: {pipeline.data_docs}", soft_wrap=True, highlight=False)
 
 
 @app.command()
 def deliveries(dataset: Annotated[str | None, typer.Argument(help="agency.dataset; all by default.")] = None) -> None:
     """List what the ledger knows."""
     from etl.pipeline import Pipeline
+    from etl.summary import print_deliveries
 
-    _print_deliveries(Pipeline.from_environment().ledger.all(dataset), {})
+    print_deliveries(console, Pipeline.from_environment().ledger.all(dataset))
 
 
 @app.command()
@@ -71,7 +72,15 @@ def station(name: str, dataset: str, delivery_id: str) -> None:
 
     if name not in STATIONS:
         raise typer.BadParameter(f"one of {', '.join(STATIONS)}", param_hint="NAME")
-    outcome = Pipeline.from_environment().run_station(name, dataset, delivery_id)
+    _agency_and_dataset(dataset)
+    try:
+        outcome = Pipeline.from_environment().run_station(name, dataset, delivery_id)
+    except FileNotFoundError as error:
+        raise typer.BadParameter(
+            f"{Path(str(error.filename)).name} is missing: no such delivery (`citydw deliveries` lists them), or the "
+            "station before has not run.",
+            param_hint="DELIVERY_ID",
+        ) from None
     console.print(f"{dataset}/{delivery_id}: {outcome.state} {outcome.counts or ''}")
     if outcome.message:
         console.print(f"{outcome.message.vi}\n{outcome.message.en}", markup=False)
@@ -81,13 +90,8 @@ def station(name: str, dataset: str, delivery_id: str) -> None:
 def migrate() -> None:
     """Bring the warehouse's tables to what the contracts say, by adding only."""
     from etl.pipeline import Pipeline
-    from etl.warehouse import MigrationRefused
 
-    try:
-        applied = Pipeline.from_environment().migrate()
-    except MigrationRefused as refused:
-        console.print(str(refused), markup=False)
-        raise typer.Exit(2) from None
+    applied = Pipeline.from_environment().migrate()
     for statement in applied:
         console.print(statement, markup=False, highlight=False)
     console.print(f"{len(applied)} changes applied." if applied else "Nothing to change.")
@@ -135,31 +139,50 @@ def simulate(
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    app()
+    """Entry point of the console script: what a person can mend is told in a sentence, not in a traceback."""
+    from etl.contract import ContractError
+    from etl.server import ServerError
+
+    try:
+        app()
+    except (ContractError, ServerError) as error:
+        _exit(str(error))
+    except Exception as error:
+        _exit(_sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    """A fault's sentence; one that we know nothing about is raised again, with its traceback for the engineer."""
+    import sqlalchemy as sa
+
+    from etl.warehouse import MigrationRefused
+
+    match error:
+        case MigrationRefused():
+            return str(error)
+        case sa.exc.OperationalError():
+            return "The warehouse cannot be reached: is the server of CITYDW_DATABASE_URL up, and does it let you in?"
+        case sa.exc.ProgrammingError() if "UndefinedTable" in str(error):
+            return "The warehouse has no such table: run `citydw migrate`, and `citydw marts` for the marts."
+        case sa.exc.DBAPIError():
+            return f"PostgreSQL refused: {error.orig}"
+        case _:
+            raise error
+
+
+def _exit(sentence: str) -> None:
+    Console(stderr=True).print(sentence, style="red", markup=False, soft_wrap=True)
+    sys.exit(2)
+
+
+def _agency_and_dataset(name: str) -> tuple[str, str]:
+    from etl.contract import load_all
+
+    if name not in load_all():
+        raise typer.BadParameter(f"no such dataset; there are {', '.join(load_all())}", param_hint="dataset")
+    agency, dataset = name.split(".")
+    return agency, dataset
 
 
 def _is_extract(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".")
-
-
-def _is_unfinished(received: Received) -> bool:
-    return received.known and received.state in ("received", "extracted", "validated", "normalized")
-
-
-def _name(received: Received) -> tuple[str, str]:
-    return received.dataset, received.delivery_id
-
-
-def _print_deliveries(entries: list[dict[str, Any]], is_new: dict[tuple[str, str], bool]) -> None:
-    table = Table("dataset", "delivery", "state", *(Column(c.replace("_", " "), justify="right") for c in _COUNTS), "seconds")
-    for entry in entries:
-        name = (entry["dataset"], entry["delivery_id"])
-        state = entry["state"] if is_new.get(name, True) else f"{entry['state']} before"
-        seconds = sum(entry["timings"].values())
-        table.add_row(*name, state, *("" if entry[c] is None else f"{entry[c]:,}" for c in _COUNTS), f"{seconds:.1f}")
-    console.print(table)
-    for entry in entries:
-        if entry["message_vi"]:
-            console.print(f"{entry['dataset']} {entry['file_name'][:80]}: {entry['message_vi']}", markup=False)
-            console.print(f"    {entry['message_en']}", markup=False)

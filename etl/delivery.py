@@ -79,7 +79,7 @@ def period_of(file_name: str) -> tuple[date | None, int]:
         return None, 1
 
 
-class Stop(Exception):  # noqa: N818 - not an error of ours: the delivery ends here, with a sentence for its sender
+class Stop(Exception):
     """A delivery that cannot go on: held (an engineer decides) or rejected (only a new file helps)."""
 
     def __init__(self, state: Literal["held", "rejected"], rule: str, **details: object) -> None:

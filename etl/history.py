@@ -98,7 +98,9 @@ def classify(
         before.select(*content, DELETED), on=key, how="left", nulls_equal=True, suffix="_before", coalesce=True
     )
     others = [c for c in content if c not in key]
-    differs = pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_before")) for c in others) if others else pl.lit(False)
+    differs = (
+        pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_before")) for c in others) if others else pl.lit(False)
+    )
     existed = (~pl.col(f"{DELETED}_before")).fill_null(False)
     counts = pairs.select(
         inserted=(~existed & ~pl.col(DELETED)).sum(),
@@ -113,7 +115,7 @@ def classify(
 
 
 def _with_endings(said: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
-    """Add, for every snapshot, the records of the one before that it does not hold; drop snapshots that a revision replaced."""
+    """Add, for every snapshot, the records of the one before that it lacks; drop snapshots that a revision replaced."""
     snapshots = said.select(AS_OF, POSITION, DELIVERY).unique().sort(POSITION).unique(AS_OF, keep="last").sort(POSITION)
     parts: list[pl.DataFrame] = []
     previous: pl.DataFrame | None = None

@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -38,17 +39,23 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_con
 from great_expectations.render.renderer_configuration import RendererConfiguration, RendererValueType
 
 from etl import semantic
-from etl.contract import Column, Contract, Severity, Text, load_all
+from etl.contract import Column, Contract, Severity, Text
 from etl.delivery import ROW, Delivery, Wording, wording
-from etl.settings import EXPECTATIONS
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)  # its warnings quote values
 
 # Semantic types that take every value of their column's type: there is nothing to expect of them.
 _ALWAYS_UNDERSTOOD = {"text", "date", "money", "number", "address"}
-# COMPLETE gives the positions of all failing rows. Naming index columns or asking for the query costs 20 times the time.
+# COMPLETE gives the positions of all failing rows; naming index columns or asking for the query costs 20 times more.
 _RESULT_FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False, "partial_unexpected_count": 0}
-_KEPT = ("element_count", "unexpected_count", "unexpected_percent", "missing_count", "missing_percent", "observed_value")
+_KEPT = (
+    "element_count",
+    "unexpected_count",
+    "unexpected_percent",
+    "missing_count",
+    "missing_percent",
+    "observed_value",
+)
 
 
 class _RowCondition(MulticolumnMapMetricProvider):  # type: ignore[misc]
@@ -59,7 +66,7 @@ class _RowCondition(MulticolumnMapMetricProvider):  # type: ignore[misc]
     condition_value_keys = ("condition",)
 
     @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
-    def _pandas(cls, column_list: pd.DataFrame, condition: str, **_: object) -> pd.Series[bool]:  # noqa: N805
+    def _pandas(cls, column_list: pd.DataFrame, condition: str, **_: object) -> pd.Series[bool]:
         holds = pl.from_pandas(column_list).select(pl.sql_expr(condition)).to_series().fill_null(True)
         return pd.Series(holds.to_numpy(), index=column_list.index)
 
@@ -88,8 +95,8 @@ class _Understood(MulticolumnMapMetricProvider):  # type: ignore[misc]
     condition_value_keys = ("contract", "semantic_type")
 
     @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
-    def _pandas(cls, column_list: pd.DataFrame, contract: str, **_: object) -> pd.Series[bool]:  # noqa: N805
-        column = _contract(contract).column(column_list.columns[0])
+    def _pandas(cls, column_list: pd.DataFrame, contract: str, **_: object) -> pd.Series[bool]:
+        column = _CONTRACTS[contract].column(column_list.columns[0])
         return pd.Series(semantic.understood(_to_polars(column_list), column).to_numpy(), index=column_list.index)
 
 
@@ -147,21 +154,19 @@ class JudgeError(RuntimeError):
 
 
 @cache
-def _context(home: str) -> FileDataContext:
+def _context(suites: Path, home: str) -> FileDataContext:
     os.environ["CITYDW_GX_HOME"] = home
-    context = gx.get_context(mode="file", context_root_dir=str(EXPECTATIONS))
-    context.variables.progress_bars = {"globally": False}
-    return context
+    return gx.get_context(mode="file", context_root_dir=str(suites))
 
 
 def suite_of(contract: Contract, home: str) -> gx.ExpectationSuite:
-    """The dataset's suite from `expectations/`, with what follows from its contract added in memory.
+    """The dataset's suite, which lies beside its contract, with what follows from the contract added in memory.
 
     Args:
         contract: the dataset's.
         home: folder for GX's validation results and Data Docs.
     """
-    suite = _context(home).suites.get(contract.id)
+    suite = _context(_suites(contract), home).suites.get(contract.id)
     derived = [*_derived(contract), *(e.configuration for e in suite.expectations)]
     return gx.ExpectationSuite(name=contract.id, expectations=derived, meta=suite.meta)
 
@@ -196,49 +201,58 @@ def unique_keys(keys: pl.DataFrame, contract: Contract) -> list[Finding]:
         contract: the dataset's.
     """
     labels = ", ".join(c.label for c in contract.key)
-    expected = gxe.ExpectCompoundColumnsToBeUnique(
-        column_list=keys.columns,
-        mostly=1 - contract.max_rejected,
-        severity="critical",
-        meta=_meta("unique_key", columns=labels),
-    ) if keys.width > 1 else gxe.ExpectColumnValuesToBeUnique(
-        column=keys.columns[0],
-        mostly=1 - contract.max_rejected,
-        severity="critical",
-        meta=_meta("unique_key", columns=labels),
+    expected = (
+        gxe.ExpectCompoundColumnsToBeUnique(
+            column_list=keys.columns,
+            mostly=1 - contract.max_rejected,
+            severity="critical",
+            meta=_meta("unique_key", columns=labels),
+        )
+        if keys.width > 1
+        else gxe.ExpectColumnValuesToBeUnique(
+            column=keys.columns[0],
+            mostly=1 - contract.max_rejected,
+            severity="critical",
+            meta=_meta("unique_key", columns=labels),
+        )
     )
     return judge(keys, gx.ExpectationSuite(name=f"{contract.id}.key", expectations=[expected]), contract)[0]
 
 
-def publish(result: Any, delivery: Delivery, home: str) -> None:
+def publish(result: Any, delivery: Delivery, contract: Contract, home: str) -> None:
     """Keep a validation result and render it as Data Docs.
 
     Args:
         result: from `judge`, free of values.
         delivery: whose it is.
+        contract: the dataset's.
         home: folder for GX's validation results and Data Docs.
     """
-    context = _context(home)
+    context = _context(_suites(contract), home)
     suite = ExpectationSuiteIdentifier(delivery.contract_id)
     result.suite_name = delivery.contract_id
     period = datetime.combine(delivery.as_of, time(), UTC) if delivery.as_of else datetime(1970, 1, 1, tzinfo=UTC)
     run = RunIdentifier(run_name=delivery.id, run_time=period)
-    identifier = ValidationResultIdentifier(expectation_suite_identifier=suite, run_id=run, batch_identifier=delivery.id)
+    identifier = ValidationResultIdentifier(
+        expectation_suite_identifier=suite, run_id=run, batch_identifier=delivery.id
+    )
     result.meta |= {"run_id": run, "batch_spec": {}, "active_batch_definition": {}}
     context.validation_results_store.set(identifier, result)
     context.build_data_docs(resource_identifiers=[identifier])
 
 
-_CONTRACTS: dict[str, Contract] = {}
+def _suites(contract: Contract) -> Path:
+    return contract.path.parent.parent
 
 
-def _contract(contract_id: str) -> Contract:
-    return _CONTRACTS.get(contract_id) or load_all()[contract_id]
+_CONTRACTS: dict[str, Contract] = {}  # those being judged; a metric is given the id only
 
 
 @cache
 def _batch_definition() -> Any:
-    source = gx.get_context(mode="ephemeral").data_sources.add_pandas("delivery")
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_pandas("delivery")
     return source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
 
 

@@ -32,7 +32,8 @@ class Ledger:
             "state": "received",
         }
         with self.engine.begin() as connection:
-            added = connection.execute(insert(self._delivery).values(row).on_conflict_do_nothing()).rowcount == 1
+            new = insert(self._delivery).values(row).on_conflict_do_nothing().returning(self._delivery.c.delivery_id)
+            added = connection.execute(new).first() is not None
             connection.execute(
                 ledger_tables()["arrival"]
                 .insert()
@@ -117,7 +118,9 @@ class Ledger:
                 copy_rows(connection, "ops.problem", rows.select(*columns, pl.all()))
             if findings:
                 rows_of = [{**named, "column_name": f["column"], **f} for f in findings]
-                connection.execute(validation.insert(), [{k: v for k, v in r.items() if k != "column"} for r in rows_of])
+                connection.execute(
+                    validation.insert(), [{k: v for k, v in r.items() if k != "column"} for r in rows_of]
+                )
 
     def _is(self, dataset: str, delivery_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         return self._delivery.c.dataset == dataset, self._delivery.c.delivery_id == delivery_id

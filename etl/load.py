@@ -8,7 +8,6 @@ staging. Both ways end in the same tables; `etl.history` says which.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
 
 import polars as pl
 import psycopg
@@ -16,13 +15,13 @@ import sqlalchemy as sa
 
 from etl import history
 from etl.contract import Contract
-from etl.delivery import ROW, Delivery
+from etl.delivery import Delivery
 from etl.ledger import Ledger
 from etl.storage import Storage, read_json
 from etl.warehouse import content_columns, copy_rows, key_columns
 
 
-class LoadFault(RuntimeError):  # noqa: N818 - PostgreSQL could not take the delivery; the text holds no value of the data
+class LoadFault(RuntimeError):
     """PostgreSQL refused or was lost; nothing of the delivery is in the warehouse, and loading it again is safe."""
 
 
@@ -52,7 +51,9 @@ def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contrac
     except sa.exc.DBAPIError as error:
         state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
         # PostgreSQL's own text quotes the row; only its class and code may leave.
-        raise LoadFault(f"{delivery.contract_id}/{delivery.id}: {type(error.orig).__name__} (SQLSTATE {state})") from None
+        raise LoadFault(
+            f"{delivery.contract_id}/{delivery.id}: {type(error.orig).__name__} (SQLSTATE {state})"
+        ) from None
     return counts
 
 

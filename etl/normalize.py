@@ -1,6 +1,7 @@
 """Normalize: accepted rows in the city's standard form, each column by its semantic type.
 
-Reads `raw/` and `validated/`; writes `staging/`: ROW, the warehouse's columns, and for datasets of changes `_change` and `_sequence`.
+Reads `raw/` and `validated/`; writes `staging/`: ROW, the warehouse's columns, and for datasets of changes
+`_change` and `_sequence`.
 """
 
 from __future__ import annotations

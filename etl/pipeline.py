@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Station = Literal["extract", "validate", "normalize", "load", "receipt"]
 STATIONS: tuple[Station, ...] = get_args(Station)
+FINAL: tuple[State, ...] = ("loaded", "held", "rejected")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,6 @@ class Received:
     """A file that has come to landing."""
 
     delivery: Delivery
-    known: bool  # its dataset has a contract
     is_new: bool  # its bytes had not arrived before
     state: State
 
@@ -43,6 +44,11 @@ class Received:
     def dataset(self) -> str:
         """The dataset's full name."""
         return self.delivery.contract_id
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is nothing left to do: loaded, held or rejected."""
+        return self.state in FINAL
 
     @property
     def delivery_id(self) -> str:
@@ -93,6 +99,11 @@ class Pipeline:
 
         return Ledger(self.engine)
 
+    @property
+    def data_docs(self) -> Path:
+        """The page on which Great Expectations shows what it found."""
+        return self.settings.gx_home / "data_docs" / "index.html"
+
     def receive_inbox(self) -> list[Received]:
         """Bring everything complete in the inbox to landing and the ledger."""
         from etl.receive import complete_files
@@ -109,15 +120,18 @@ class Pipeline:
         started = time.perf_counter()
         delivery, _ = receive(self.storage, file, dataset)
         is_new = self.ledger.arrived(delivery)
-        known = delivery.contract_id in self.contracts
         if is_new:
             self.ledger.spent(delivery, "receive", time.perf_counter() - started)
-            if not known or delivery.as_of is None:
-                rule = "no_period_in_name" if known else "unknown_dataset"
-                stop = Stop("rejected", rule, file=delivery.file_name[:100], detail=delivery.contract_id)
-                self.ledger.stopped(delivery, stop)
-                self.run_station("receipt", delivery.contract_id, delivery.id)
-        return Received(delivery, known, is_new, self.ledger.get(delivery.contract_id, delivery.id)["state"])
+        entry = self.ledger.get(delivery.contract_id, delivery.id)
+        is_known = delivery.contract_id in self.contracts
+        if entry["state"] == "received" and not (is_known and delivery.as_of):
+            rule = "no_period_in_name" if is_known else "unknown_dataset"
+            self.ledger.stopped(
+                delivery, Stop("rejected", rule, file=delivery.file_name[:100], detail=delivery.contract_id)
+            )
+            self.run_station("receipt", delivery.contract_id, delivery.id)
+            entry = self.ledger.get(delivery.contract_id, delivery.id)
+        return Received(delivery, is_new, entry["state"])
 
     def run_station(self, station: Station, dataset: str, delivery_id: str) -> Outcome:
         """Walk one delivery through one station and tell the ledger.
@@ -200,7 +214,7 @@ class Pipeline:
         from etl.delivery import PROBLEM
 
         for zone in ("validated", "raw"):
-            path = self.storage.folder(zone, delivery) / "problems.parquet"  # type: ignore[arg-type]
+            path = self.storage.folder(zone, delivery) / "problems.parquet"
             if path.exists():
                 return pl.read_parquet(str(path))
         return pl.DataFrame(schema=PROBLEM)

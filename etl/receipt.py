@@ -1,4 +1,7 @@
-"""Receipt: what the agency hears back, in `outbox/<agency>/<dataset>/<delivery>/`: a text to read and JSON for machines."""
+"""Receipt: what the agency hears back, a text to read and JSON for machines.
+
+Reads the ledger; writes `outbox/<agency>/<dataset>/<delivery>/`.
+"""
 
 from __future__ import annotations
 
@@ -70,11 +73,7 @@ def receipt(
         *([f"  {entry['message_vi']}", f"  {entry['message_en']}"] if entry["message_vi"] else []),
         "",
         *([f"Số dòng trong tệp / rows in the file: {counts['rows_in']}"] if counts["rows_in"] is not None else []),
-        *(
-            f"  {counts[name]:>9}  {vi} / {en}"
-            for name, (vi, en) in _COUNT_LABELS.items()
-            if counts[name] is not None
-        ),
+        *(f"  {counts[name]:>9}  {vi} / {en}" for name, (vi, en) in _COUNT_LABELS.items() if counts[name] is not None),
     ]
     if problems.height:
         lines += ["", f"Cần sửa / To mend ({problems.height}):"]

@@ -7,7 +7,6 @@ manifest; moves the inbox file to `processed/`. Nothing is looked into here: wha
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -89,7 +88,7 @@ def _move_to_processed(storage: Storage, file: UPath, delivery: Delivery) -> Non
     target = storage.processed / delivery.agency / delivery.dataset / f"{delivery.id}_{file.name[:150]}"
     target.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(file, Path):
-        os.replace(file, target)
+        file.replace(target)
     else:
         file.rename(target)
 

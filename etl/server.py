@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 WAREHOUSE = "citydw"
 AIRFLOW = "airflow"
@@ -134,7 +135,9 @@ def temporary() -> Iterator[str]:
 
 def _start(data_dir: Path) -> None:
     account = _account(data_dir)
-    as_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if _is_root() else {}
+    as_account: dict[str, Any] = (
+        {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if _is_root() else {}
+    )
     if _is_root():
         data_dir.mkdir(exist_ok=True)
         os.chown(data_dir, account.pw_uid, account.pw_gid)
@@ -157,7 +160,7 @@ def _start(data_dir: Path) -> None:
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C and the end of this process's group are not meant for the server
-            **as_account,  # type: ignore[arg-type]
+            **as_account,
         )
     deadline = time.monotonic() + _START_SECONDS
     while not is_running(data_dir):
@@ -170,17 +173,28 @@ def _start(data_dir: Path) -> None:
     server.returncode = 0  # not ours to wait for: it goes on when we end
 
 
-def _initdb(data_dir: Path, as_account: dict[str, object]) -> None:
+def _initdb(data_dir: Path, as_account: dict[str, Any]) -> None:
     # Letters have their case in C.UTF-8 (lower('Đ') is 'đ'), and no system update can change the order of an index.
     for locale in ("C.UTF-8", "C"):
         done = subprocess.run(
-            [_programs() / "initdb", "-D", data_dir, "-U", SYSTEM_USER, "-A", "trust", "-E", "UTF8", f"--locale={locale}"],
+            [
+                _programs() / "initdb",
+                "-D",
+                data_dir,
+                "-U",
+                SYSTEM_USER,
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                f"--locale={locale}",
+            ],
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
-            **as_account,  # type: ignore[call-overload]
+            **as_account,
         )
         if done.returncode == 0:
             with (data_dir / "postgresql.conf").open("a", encoding="utf-8") as conf:
@@ -192,7 +206,9 @@ def _initdb(data_dir: Path, as_account: dict[str, object]) -> None:
 def _create_databases(data_dir: Path) -> None:
     import psycopg
 
-    with psycopg.connect(host=str(_socket_dir(data_dir)), user=SYSTEM_USER, dbname="postgres", autocommit=True) as connection:
+    with psycopg.connect(
+        host=str(_socket_dir(data_dir)), user=SYSTEM_USER, dbname="postgres", autocommit=True
+    ) as connection:
         there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
         for name in (WAREHOUSE, AIRFLOW):
             if name not in there:
@@ -257,7 +273,9 @@ def _make_socket_dir(data_dir: Path, account: pwd.struct_passwd) -> Path:
     except FileExistsError:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.pw_uid or found.st_mode & 0o077:
-            raise ServerError(f"{folder} is not a private folder of {account.pw_name}: remove it and try again.") from None
+            raise ServerError(
+                f"{folder} is not a private folder of {account.pw_name}: remove it and try again."
+            ) from None
     return folder
 
 

@@ -47,6 +47,6 @@ class Settings:
         """The warehouse's URL; the embedded server is started if that is the one and it does not run."""
         if self.database_url:
             return self.database_url
-        from etl import server
+        from etl.server import start
 
-        return server.start(self.home / "postgres")
+        return start(self.home / "postgres")

@@ -54,7 +54,9 @@ class Storage:
         Raises:
             FileNotFoundError: if landing has no such delivery.
         """
-        return Delivery.from_json(read_json(self.root / "landing" / agency / dataset / delivery_id / "manifest.json")["delivery"])
+        return Delivery.from_json(
+            read_json(self.root / "landing" / agency / dataset / delivery_id / "manifest.json")["delivery"]
+        )
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def publish(path: UPath) -> Iterator[UPath]:
         yield aside
         if isinstance(aside, Path):
             _sync(aside)
-            os.replace(aside, path)
+            aside.replace(path)
             _sync(path.parent)
         else:
             aside.rename(path)  # an object store shows an object only when it is whole

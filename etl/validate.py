@@ -18,7 +18,9 @@ from etl.contract import Contract
 from etl.delivery import PROBLEM, RECEIVED, ROW, Delivery, Stop, problems, rejected_rows
 from etl.storage import Storage, write_json, write_parquet
 
-HOLD_MINIMUM = 20  # failing rows below which no share of them holds a delivery: three rows of eight are three rejections
+HOLD_MINIMUM = (
+    20  # failing rows below which no share of them holds a delivery: three rows of eight are three rejections
+)
 
 
 def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: str) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: 
     rows = pl.read_parquet(str(raw / "rows.parquet"))
     extracted = pl.read_parquet(str(raw / "problems.parquet"))
     accepted, found, findings, result = validate_rows(rows, extracted, contract, gx_home)
-    judge.publish(result, delivery, gx_home)
+    judge.publish(result, delivery, contract, gx_home)
 
     rows_in = rows.height + extracted.filter(~pl.col(ROW).is_in(rows[ROW].implode())).height
     rejected = rejected_rows(found).len()

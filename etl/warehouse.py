@@ -30,7 +30,7 @@ _COPY_ROWS = 50_000  # rows written to PostgreSQL at a time, to bound memory
 COUNTS = ("rejected", "duplicates", "inserted", "changed", "unchanged", "superseded")
 
 
-class MigrationRefused(Exception):  # noqa: N818 - nothing failed: a person must decide
+class MigrationRefused(Exception):
     """Changes that could lose data; the text holds the statements that a person would run."""
 
 
@@ -62,8 +62,7 @@ def _ops(metadata: sa.MetaData) -> None:
             name="known_state",
         ),
         sa.CheckConstraint(
-            f"(state <> 'loaded' AND rows_in IS NULL) OR (state <> 'loaded' AND inserted IS NULL)"
-            f" OR coalesce(rows_in = {sum_of_counts}, false)",
+            f"(state <> 'loaded' AND inserted IS NULL) OR coalesce(rows_in = {sum_of_counts}, false)",
             name="every_row_is_accounted_for",
         ),
         schema="ops",
@@ -131,8 +130,8 @@ def _ref(metadata: sa.MetaData) -> None:
         sa.Column("province_code", sa.Text, nullable=False),
         sa.Column("province", sa.Text, nullable=False),
         schema="ref",
-        comment="Commune-level units and when they existed; a code alone means nothing: 167 of the 168 codes of July 2025"
-        " name another area than before",
+        comment="Commune-level units and when they existed; a code alone means nothing: 167 of the 168 codes of"
+        " July 2025 name another area than before",
     )
     sa.Table(
         "ward_link",
@@ -190,7 +189,9 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
     """The history table of a dataset: one row a version of a record."""
     key = key_columns(contract)
     content = [
-        sa.Column(o.name, _sql_type(o.type), comment=_both(o.description), primary_key=o.name in key, autoincrement=False)
+        sa.Column(
+            o.name, _sql_type(o.type), comment=_both(o.description), primary_key=o.name in key, autoincrement=False
+        )
         for column in contract.content
         for o in semantic.outputs(column)
     ]
@@ -199,8 +200,12 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
         metadata,
         *content,
         sa.Column("valid_from", sa.Date, primary_key=True, comment="Có hiệu lực từ ngày / Valid from this day"),
-        sa.Column("valid_to", sa.Date, comment="Hết hiệu lực từ ngày, trống là còn / Not valid from this day on; null: valid"),
-        sa.Column("opened_by", sa.Text, nullable=False, comment="Lần giao mở phiên bản / Delivery that opened the version"),
+        sa.Column(
+            "valid_to", sa.Date, comment="Hết hiệu lực từ ngày, trống là còn / Not valid from this day on; null: valid"
+        ),
+        sa.Column(
+            "opened_by", sa.Text, nullable=False, comment="Lần giao mở phiên bản / Delivery that opened the version"
+        ),
         sa.Column("closed_by", sa.Text, comment="Lần giao đóng phiên bản / Delivery that closed the version"),
         schema=contract.schema,
         comment=_both(contract.description),
@@ -261,7 +266,7 @@ def copy_rows(connection: sa.Connection, table: str, rows: pl.DataFrame) -> None
 
 
 def refresh_marts(engine: sa.Engine) -> list[str]:
-    """Rebuild every mart from `sql/marts/`, each in one transaction: readers see the old one until the new one is whole.
+    """Rebuild every mart from `sql/marts/`, each in one transaction: the old one is there until the new one is whole.
 
     Returns:
         The marts' names.
@@ -367,7 +372,13 @@ def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
     numeric = re.fullmatch(r"numeric\((\d+),(\d+)\)", name)
     if numeric:
         return sa.Numeric(int(numeric[1]), int(numeric[2]))
-    return {"text": sa.Text(), "date": sa.Date(), "timestamp": sa.DateTime(), "bigint": sa.BigInteger()}[name]
+    types: dict[str, sa.types.TypeEngine[Any]] = {
+        "text": sa.Text(),
+        "date": sa.Date(),
+        "timestamp": sa.DateTime(),
+        "bigint": sa.BigInteger(),
+    }
+    return types[name]
 
 
 def _both(text: Text) -> str:

@@ -65,7 +65,12 @@ def _agencies(rng: np.random.Generator) -> dict[str, _Agency]:
         _Agency("civil/marriages", "csv", civil.marriages_form(rng), Dataset("people.marriages", registration, False)),
         _Agency("health/visits", "xml", health.form(rng), Dataset("people.visits", ["ma_lk"], False)),
         _Agency("tax/taxpayers", "csv", tax.taxpayers_form(rng), Dataset("business.taxpayers", ["tax_code"], True)),
-        _Agency("tax/declarations", "zip", tax.declarations_form(rng), Dataset("business.declarations", ["declaration_no"], False)),
+        _Agency(
+            "tax/declarations",
+            "zip",
+            tax.declarations_form(rng),
+            Dataset("business.declarations", ["declaration_no"], False),
+        ),
         _Agency("land/parcels", "geojson", land.parcels_form(rng), Dataset("land.parcels", parcel, True)),
         _Agency("land/permits", "ndjson", land.permits_form(rng), Dataset("land.permits", permit, False)),
     ]
@@ -73,7 +78,13 @@ def _agencies(rng: np.random.Generator) -> dict[str, _Agency]:
 
 
 def _one_day(
-    out: Path, agencies: dict[str, _Agency], people: pl.DataFrame, rng: np.random.Generator, number: int, days: int, day: date
+    out: Path,
+    agencies: dict[str, _Agency],
+    people: pl.DataFrame,
+    rng: np.random.Generator,
+    number: int,
+    days: int,
+    day: date,
 ) -> None:
     n = people.height
     payers, lots = agencies["tax/taxpayers"], agencies["land/parcels"]
@@ -141,12 +152,16 @@ def _with_changes(rng: np.random.Generator, agency: _Agency, new: pl.DataFrame, 
     rows = pl.concat(
         [
             changes(new, "T", day, rng),
-            changes(pl.concat([corrected, again, at_once]), "S", day, rng).with_columns(pl.col("_sequence") + timedelta(hours=10)),
+            changes(pl.concat([corrected, again, at_once]), "S", day, rng).with_columns(
+                pl.col("_sequence") + timedelta(hours=10)
+            ),
             changes(cancelled, "X", day, rng),
         ]
     )
     gone = cancelled.select(agency.truth.key)
-    agency.registry = pl.concat([earlier.join(picked, on=agency.truth.key, how="anti"), corrected, again, at_once, new[2:]])
+    agency.registry = pl.concat(
+        [earlier.join(picked, on=agency.truth.key, how="anti"), corrected, again, at_once, new[2:]]
+    )
     agency.registry = agency.registry.join(gone, on=agency.truth.key, how="anti")
     return rows
 

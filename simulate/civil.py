@@ -36,8 +36,12 @@ def registrations(rng: np.random.Generator, n: int, day: date, first: int) -> pl
             "record_no": pl.select(number.cast(pl.String) + "/" + pl.Series(year).cast(pl.String)).to_series(),
             "book_no": "01/" + pl.Series(year).cast(pl.String),
             "registration_ward": pl.Series(code, dtype=pl.String),
-            "registration_ward_valid_from": pl.Series(np.where(kind == 0, np.datetime64(REFORM), np.datetime64(OLD_FROM))),
-            "registration_ward_status": pl.Series(np.array(["exact", "exact", "ambiguous"], dtype=object)[kind], dtype=pl.String),
+            "registration_ward_valid_from": pl.Series(
+                np.where(kind == 0, np.datetime64(REFORM), np.datetime64(OLD_FROM))
+            ),
+            "registration_ward_status": pl.Series(
+                np.array(["exact", "exact", "ambiguous"], dtype=object)[kind], dtype=pl.String
+            ),
             "registration_date": pl.Series(days),
         }
     ).with_columns(pl.col("registration_date", "registration_ward_valid_from").cast(pl.Date))
@@ -50,7 +54,9 @@ def births(rng: np.random.Generator, people: pl.DataFrame, n: int, day: date, fi
     fathers = _draw(rng, adult.filter(pl.col("sex") == "1"), n)
     sex = rng.choice(np.array(["1", "2"], dtype=object), n)
     reg = registrations(rng, n, day, first)
-    born = reg.select(pl.col("registration_date") - pl.duration(days=pl.Series("d", rng.integers(1, 30, n)))).to_series()
+    born = reg.select(
+        pl.col("registration_date") - pl.duration(days=pl.Series("d", rng.integers(1, 30, n)))
+    ).to_series()
     surname = fathers["name"].str.split(" ").list.first().to_numpy()
     pid = personal_ids(rng, sex, born.dt.year().to_numpy(), people.height + first)
     has_pid = rng.random(n) < 0.8
@@ -77,11 +83,19 @@ def births(rng: np.random.Generator, people: pl.DataFrame, n: int, day: date, fi
     )
 
 
-def _hometowns(rng: np.random.Generator, n: int, period: pl.Series) -> tuple[pl.Series, pl.Series, pl.Series, pl.Series]:
+def _hometowns(
+    rng: np.random.Generator, n: int, period: pl.Series
+) -> tuple[pl.Series, pl.Series, pl.Series, pl.Series]:
     """Home towns as written, and the ward that can be told from each: text, code, valid_from, status."""
     new, old = wards()
     rows = []
-    for day, kind, a, b in zip(period, rng.choice(5, n, p=[0.5, 0.2, 0.1, 0.1, 0.1]), rng.integers(0, new.height, n), rng.integers(0, old.height, n), strict=True):
+    for day, kind, a, b in zip(
+        period,
+        rng.choice(5, n, p=[0.5, 0.2, 0.1, 0.1, 0.1]),
+        rng.integers(0, new.height, n),
+        rng.integers(0, old.height, n),
+        strict=True,
+    ):
         name, (code, old_name, district) = new.row(a)[1], old.row(b)
         if kind == 0 and day >= REFORM:
             rows.append((f"{name}, Thành phố Hồ Chí Minh", new.row(a)[0], REFORM, "exact"))
@@ -96,7 +110,12 @@ def _hometowns(rng: np.random.Generator, n: int, period: pl.Series) -> tuple[pl.
         else:
             rows.append(("Xã Nghĩa Đô, Huyện Bảo Yên, Tỉnh Lào Cai", None, None, "unknown"))
     text, ward, start, status = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return pl.Series(text, dtype=pl.String), pl.Series(ward, dtype=pl.String), pl.Series(start, dtype=pl.Date), pl.Series(status, dtype=pl.String)
+    return (
+        pl.Series(text, dtype=pl.String),
+        pl.Series(ward, dtype=pl.String),
+        pl.Series(start, dtype=pl.Date),
+        pl.Series(status, dtype=pl.String),
+    )
 
 
 def deaths(rng: np.random.Generator, dying: pl.DataFrame, day: date, first: int) -> pl.DataFrame:
@@ -133,7 +152,9 @@ def marriages(rng: np.random.Generator, people: pl.DataFrame, n: int, day: date,
             pl.lit("000").alias(f"{role}_nationality"),
             who["pid"].alias(f"{role}_id"),
         )
-    return made.with_columns(pl.Series("marriage_kind", rng.choice(["1", "2"], n, p=[0.85, 0.15])), pl.lit("1").alias("status"))
+    return made.with_columns(
+        pl.Series("marriage_kind", rng.choice(["1", "2"], n, p=[0.85, 0.15])), pl.lit("1").alias("status")
+    )
 
 
 def _draw(rng: np.random.Generator, people: pl.DataFrame, n: int) -> pl.DataFrame:
@@ -194,9 +215,11 @@ def births_form(rng: np.random.Generator) -> Form:
 
     headers = {
         **_HEADERS, "page_no": "trang_so", "registration_ward": "noi_dang_ky", "registration_date": "ngay_dang_ky",
-        "full_name": "ho_ten", "birth_date": "ngay_sinh", "sex": "gioi_tinh", "ethnicity": "dan_toc", "nationality": "quoc_tich",
+        "full_name": "ho_ten", "birth_date": "ngay_sinh", "sex": "gioi_tinh", "ethnicity": "dan_toc",
+        "nationality": "quoc_tich",
         "birth_place": "noi_sinh", "hometown": "que_quan", "personal_id": "so_dinh_danh", "mother_name": "ho_ten_me",
-        "mother_id": "so_dinh_danh_me", "father_name": "ho_ten_cha", "father_id": "so_dinh_danh_cha", "registration_kind": "loai_dang_ky",
+        "mother_id": "so_dinh_danh_me", "father_name": "ho_ten_cha", "father_id": "so_dinh_danh_cha",
+        "registration_kind": "loai_dang_ky",
     }  # fmt: skip
     own = (
         Defect("short_personal_id", "mother_id", _RATE, lambda v: str(v).replace(" ", "")[:11]),
@@ -231,9 +254,11 @@ def deaths_form(rng: np.random.Generator) -> Form:
 
     headers = {
         "change_type": "Loại thay đổi", "changed_at": "Thời điểm", "record_no": "Số", "book_no": "Quyển số",
-        "registration_ward": "Nơi đăng ký", "registration_date": "Ngày đăng ký", "full_name": "Họ và tên", "birth_date": "Ngày sinh",
+        "registration_ward": "Nơi đăng ký", "registration_date": "Ngày đăng ký", "full_name": "Họ và tên",
+        "birth_date": "Ngày sinh",
         "sex": "Giới tính", "ethnicity": "Dân tộc", "nationality": "Quốc tịch", "personal_id": "Số định danh",
-        "death_at": "Thời điểm chết", "death_place": "Nơi chết", "cause": "Nguyên nhân (ICD-10)", "paper_kind": "Loại giấy tờ",
+        "death_at": "Thời điểm chết", "death_place": "Nơi chết", "cause": "Nguyên nhân (ICD-10)",
+        "paper_kind": "Loại giấy tờ",
     }  # fmt: skip
     own = (
         Defect("malformed_icd", "cause", _RATE, lambda _: "đau tim"),
@@ -263,9 +288,13 @@ def marriages_form(rng: np.random.Generator) -> Form:
     headers = {**_HEADERS, "registration_ward": "noi_dang_ky", "registration_date": "ngay_dang_ky"}
     for role, suffix in (("husband", "chong"), ("wife", "vo")):
         headers |= {
-            f"{role}_name": f"ho_ten_{suffix}", f"{role}_birth_date": f"ngay_sinh_{suffix}", f"{role}_ethnicity": f"dan_toc_{suffix}",
-            f"{role}_nationality": f"quoc_tich_{suffix}", f"{role}_id": f"so_dinh_danh_{suffix}",
+            f"{role}_name": f"ho_ten_{suffix}", f"{role}_birth_date": f"ngay_sinh_{suffix}",
+            f"{role}_ethnicity": f"dan_toc_{suffix}", f"{role}_nationality": f"quoc_tich_{suffix}",
+            f"{role}_id": f"so_dinh_danh_{suffix}",
         }  # fmt: skip
     headers |= {"marriage_kind": "loai_ket_hon", "status": "tinh_trang"}
-    own = (Defect("unknown_code", "status", _RATE, lambda _: "7"), Defect("missing_name", "wife_name", _RATE, lambda _: None))
+    own = (
+        Defect("unknown_code", "status", _RATE, lambda _: "7"),
+        Defect("missing_name", "wife_name", _RATE, lambda _: None),
+    )
     return Form("csv", headers, render, (*_COMMON, *_LINES, *own), encoding="tcvn3")

@@ -101,7 +101,9 @@ def write(form: Form, standard: pl.DataFrame, rng: np.random.Generator, at_least
 
     copies: list[tuple[int, str]] = []
     for kind, rate in (("duplicate", DUPLICATE_RATE), ("key_conflict", CONFLICT_RATE if form.conflict else 0.0)):
-        wanted = max(int(rng.binomial(n, rate)), int(at_least_one and (kind == "duplicate" or form.conflict is not None)))
+        wanted = max(
+            int(rng.binomial(n, rate)), int(at_least_one and (kind == "duplicate" or form.conflict is not None))
+        )
         copies += [(int(free.pop()), kind) for _ in range(min(wanted, len(free)))]
     appended = cells[[at for at, _ in copies]]
     if form.conflict:
@@ -170,7 +172,9 @@ def _csv(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
 def _zip(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("tokhai.csv", (2026, 1, 1, 0, 0, 0)), _csv(form, cells, broken), zipfile.ZIP_DEFLATED)
+        archive.writestr(
+            zipfile.ZipInfo("tokhai.csv", (2026, 1, 1, 0, 0, 0)), _csv(form, cells, broken), zipfile.ZIP_DEFLATED
+        )
     return packed.getvalue()
 
 
@@ -179,7 +183,9 @@ def _xlsx(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
     book = openpyxl.Workbook()
     sheet = book.active
     last = len(form.headers) + 1
-    for row, title in enumerate(("SỞ TƯ PHÁP THÀNH PHỐ HỒ CHÍ MINH", "DANH SÁCH ĐĂNG KÝ KHAI TỬ", "(kèm theo công văn)"), start=1):
+    for row, title in enumerate(
+        ("SỞ TƯ PHÁP THÀNH PHỐ HỒ CHÍ MINH", "DANH SÁCH ĐĂNG KÝ KHAI TỬ", "(kèm theo công văn)"), start=1
+    ):
         sheet.cell(row, 1, title)
         sheet.merge_cells(start_row=row, start_column=1, end_row=row, end_column=last)
     for column, header in enumerate(("STT", *form.headers.values()), start=1):
@@ -253,7 +259,9 @@ def _geojson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
         }
         ring = [[float(number) for number in point.split()] for point in record["geometry"][10:-2].split(", ")]
         shape = {"type": "Polygon", "coordinates": [ring]}
-        features.append(json.dumps({"type": "Feature", "properties": properties, "geometry": shape}, ensure_ascii=False))
+        features.append(
+            json.dumps({"type": "Feature", "properties": properties, "geometry": shape}, ensure_ascii=False)
+        )
     crs = '{"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::9210"}}'
     return (f'{{"type": "FeatureCollection", "crs": {crs}, "features": [\n' + ",\n".join(features) + "\n]}\n").encode()
 
@@ -274,4 +282,6 @@ def changes(rows: pl.DataFrame, kind: str, day: date, rng: np.random.Generator) 
     """Rows of a file of changes: what happens to them and when on that day (distinct seconds)."""
     seconds = rng.choice(9 * 3600, rows.height, replace=False).astype("timedelta64[s]")
     start = np.datetime64(day) + np.timedelta64(8, "h")
-    return rows.with_columns(pl.lit(kind).alias(CHANGE), pl.Series(SEQUENCE, (start + seconds).astype("datetime64[us]")))
+    return rows.with_columns(
+        pl.lit(kind).alias(CHANGE), pl.Series(SEQUENCE, (start + seconds).astype("datetime64[us]"))
+    )

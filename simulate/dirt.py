@@ -49,7 +49,9 @@ class Dirt:
 
     def personal_id(self, values: pl.Series) -> pl.Series:
         """Some ids with blanks between the groups."""
-        return _replace(values, self._some(values, 0.05), values.str.replace(r"^(\d{3})(\d{3})(\d{6})$", "${1} ${2} ${3}"))
+        return _replace(
+            values, self._some(values, 0.05), values.str.replace(r"^(\d{3})(\d{3})(\d{6})$", "${1} ${2} ${3}")
+        )
 
     def tax_code(self, values: pl.Series) -> pl.Series:
         """Branch codes with their dash."""
@@ -100,7 +102,6 @@ def vietnamese_number(values: pl.Series) -> pl.Series:
         whole = whole.str.replace(r"^(-?\d+)(\d{3})(\.|$)", "${1}.${2}${3}")
     fraction = plain["field_1"]
     return pl.select(pl.when(fraction.is_not_null()).then(whole + "," + fraction).otherwise(whole)).to_series()
-
 
 
 def _replace(values: pl.Series, where: pl.Series, by: pl.Series | pl.Expr) -> pl.Series:

@@ -13,23 +13,34 @@ from simulate.people import REFORM
 
 FACILITIES = ["79024", "79013", "79025"]
 _DIAGNOSES = {
-    "J18.9": "Viêm phổi", "I10": "Tăng huyết áp", "E11.9": "Đái tháo đường", "A09.0": "Tiêu chảy", "K29.7": "Viêm dạ dày",
+    "J18.9": "Viêm phổi", "I10": "Tăng huyết áp", "E11.9": "Đái tháo đường", "A09.0": "Tiêu chảy",
+    "K29.7": "Viêm dạ dày",
     "M54.5": "Đau lưng", "J06.9": "Viêm hô hấp trên", "N39.0": "Nhiễm khuẩn tiết niệu",
 }  # fmt: skip
 _RATE = 0.0012  # of each kind of defect, a row
-_AMOUNTS = ["t_thuoc", "t_vtyt", "t_tongchi_bv", "t_tongchi_bh", "t_bntt", "t_bncct", "t_bhtt", "t_nguonkhac", "t_bhtt_gdv"]
+_AMOUNTS = [
+    "t_thuoc",
+    "t_vtyt",
+    "t_tongchi_bv",
+    "t_tongchi_bh",
+    "t_bntt",
+    "t_bncct",
+    "t_bhtt",
+    "t_nguonkhac",
+    "t_bhtt_gdv",
+]
 _MOMENTS = ["ngay_vao", "ngay_vao_noi_tru", "ngay_ra", "ngay_ttoan"]
 _PARTIAL = ["ngay_sinh", "ngay_mien_cct", "nam_nam_lien_tuc"]
 
-FIELDS = (
-    "MA_LK STT MA_BN HO_TEN SO_CCCD NGAY_SINH GIOI_TINH NHOM_MAU MA_QUOCTICH MA_DANTOC MA_NGHE_NGHIEP DIA_CHI MATINH_CU_TRU"
-    " MAHUYEN_CU_TRU MAXA_CU_TRU DIEN_THOAI MA_THE_BHYT MA_DKBD GT_THE_TU GT_THE_DEN NGAY_MIEN_CCT LY_DO_VV LY_DO_VNT"
-    " MA_LY_DO_VNT CHAN_DOAN_VAO CHAN_DOAN_RV MA_BENH_CHINH MA_BENH_KT MA_BENH_YHCT MA_PTTT_QT MA_DOITUONG_KCB MA_NOI_DI"
-    " MA_NOI_DEN MA_TAI_NAN NGAY_VAO NGAY_VAO_NOI_TRU NGAY_RA GIAY_CHUYEN_TUYEN SO_NGAY_DTRI PP_DIEU_TRI KET_QUA_DTRI"
-    " MA_LOAI_RV GHI_CHU NGAY_TTOAN T_THUOC T_VTYT T_TONGCHI_BV T_TONGCHI_BH T_BNTT T_BNCCT T_BHTT T_NGUONKHAC T_BHTT_GDV"
-    " NAM_QT THANG_QT MA_LOAI_KCB MA_KHOA MA_CSKCB MA_KHUVUC CAN_NANG CAN_NANG_CON NAM_NAM_LIEN_TUC NGAY_TAI_KHAM MA_HSBA"
-    " MA_TTDV DU_PHONG"
-).split()
+FIELDS = """
+    MA_LK STT MA_BN HO_TEN SO_CCCD NGAY_SINH GIOI_TINH NHOM_MAU MA_QUOCTICH MA_DANTOC MA_NGHE_NGHIEP DIA_CHI
+    MATINH_CU_TRU MAHUYEN_CU_TRU MAXA_CU_TRU DIEN_THOAI MA_THE_BHYT MA_DKBD GT_THE_TU GT_THE_DEN NGAY_MIEN_CCT
+    LY_DO_VV LY_DO_VNT MA_LY_DO_VNT CHAN_DOAN_VAO CHAN_DOAN_RV MA_BENH_CHINH MA_BENH_KT MA_BENH_YHCT MA_PTTT_QT
+    MA_DOITUONG_KCB MA_NOI_DI MA_NOI_DEN MA_TAI_NAN NGAY_VAO NGAY_VAO_NOI_TRU NGAY_RA GIAY_CHUYEN_TUYEN SO_NGAY_DTRI
+    PP_DIEU_TRI KET_QUA_DTRI MA_LOAI_RV GHI_CHU NGAY_TTOAN T_THUOC T_VTYT T_TONGCHI_BV T_TONGCHI_BH T_BNTT T_BNCCT
+    T_BHTT T_NGUONKHAC T_BHTT_GDV NAM_QT THANG_QT MA_LOAI_KCB MA_KHOA MA_CSKCB MA_KHUVUC CAN_NANG CAN_NANG_CON
+    NAM_NAM_LIEN_TUC NGAY_TAI_KHAM MA_HSBA MA_TTDV DU_PHONG
+""".split()  # noqa: SIM905 - the 66 fields of table XML1, in the order of the regulation
 
 
 def visits(rng: np.random.Generator, people: pl.DataFrame, n: int, day: date, facility: str) -> pl.DataFrame:
@@ -58,7 +69,9 @@ def visits(rng: np.random.Generator, people: pl.DataFrame, n: int, day: date, fa
         "ngay_sinh": who["birth"],
         "ngay_sinh_precision": who["birth_precision"],
         "gioi_tinh": who["sex"],
-        "nhom_mau": pl.Series(rng.choice(np.array(["O", "A", "B", "AB", None], dtype=object), n).tolist(), dtype=pl.String),
+        "nhom_mau": pl.Series(
+            rng.choice(np.array(["O", "A", "B", "AB", None], dtype=object), n).tolist(), dtype=pl.String
+        ),
         "ma_quoctich": _same("000", n),
         "ma_dantoc": who["ethnicity"],
         "ma_nghe_nghiep": _same("00000", n),
@@ -82,7 +95,10 @@ def visits(rng: np.random.Generator, people: pl.DataFrame, n: int, day: date, fa
         "chan_doan_vao": names,
         "chan_doan_rv": names,
         "ma_benh_chinh": pl.Series(main, dtype=pl.String),
-        "ma_benh_kt": pl.Series(rng.choice(np.array([None, "I10", "I10;E11.9"], dtype=object), n, p=[0.6, 0.25, 0.15]).tolist(), dtype=pl.String),
+        "ma_benh_kt": pl.Series(
+            rng.choice(np.array([None, "I10", "I10;E11.9"], dtype=object), n, p=[0.6, 0.25, 0.15]).tolist(),
+            dtype=pl.String,
+        ),
         "ma_doituong_kcb": _same("1.1", n),
         "ngay_vao": _minutes(arrival),
         "ngay_vao_noi_tru": _minutes(admitted),
@@ -125,7 +141,10 @@ def form(rng: np.random.Generator) -> Form:
 
     def render(rows: pl.DataFrame) -> pl.DataFrame:
         cells = {name: rows[name] for name in (f.lower() for f in FIELDS)}
-        cells |= {name: rows[name].cast(pl.String) for name in (*_AMOUNTS, "stt", "so_ngay_dtri", "nam_qt", "thang_qt", "can_nang")}
+        cells |= {
+            name: rows[name].cast(pl.String)
+            for name in (*_AMOUNTS, "stt", "so_ngay_dtri", "nam_qt", "thang_qt", "can_nang")
+        }
         cells |= {name: rows[name].dt.strftime("%Y%m%d%H%M") for name in _MOMENTS}
         cells |= {name: dirt.partial_date(rows[name], rows[f"{name}_precision"], "compact") for name in _PARTIAL}
         cells |= {

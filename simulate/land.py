@@ -21,7 +21,11 @@ def parcels(rng: np.random.Generator, people: pl.DataFrame, n: int, first: int) 
     new, old = wards()
     is_old = rng.random(n) < 0.1
     ward = np.where(is_old, rng.choice(old["code"].to_numpy(), n), rng.choice(new["code"].to_numpy(), n))
-    mapped = np.where(is_old, np.datetime64("2025-01-05") + rng.integers(0, 150, n), np.datetime64("2025-07-05") + rng.integers(0, 200, n))
+    mapped = np.where(
+        is_old,
+        np.datetime64("2025-01-05") + rng.integers(0, 150, n),
+        np.datetime64("2025-07-05") + rng.integers(0, 200, n),
+    )
     owners = people[rng.integers(0, people.height, n)]["pid"].to_numpy()
     second = people[rng.integers(0, people.height, n)]["pid"].to_numpy()
     joint = (rng.random(n) < 0.2) & (owners != second)
@@ -32,17 +36,23 @@ def parcels(rng: np.random.Generator, people: pl.DataFrame, n: int, first: int) 
     return pl.DataFrame(
         {
             "ward": pl.Series(ward, dtype=pl.String),
-            "ward_valid_from": pl.Series(np.where(is_old, np.datetime64(OLD_FROM), np.datetime64(REFORM))).cast(pl.Date),
+            "ward_valid_from": pl.Series(np.where(is_old, np.datetime64(OLD_FROM), np.datetime64(REFORM))).cast(
+                pl.Date
+            ),
             "ward_status": pl.Series(["exact"] * n),
             "sheet_no": pl.Series(serial // 500 + 1).cast(pl.String),
             "parcel_no": pl.Series(serial % 500 + 1).cast(pl.String),
             "mapped_on": pl.Series(mapped).cast(pl.Date),
-            "area_m2": (pl.Series((width * depth * 10).astype(int)).cast(pl.Decimal(12, 0)).cast(pl.Decimal(14, 1)) / 10).cast(pl.Decimal(12, 1)),
+            "area_m2": (
+                pl.Series((width * depth * 10).astype(int)).cast(pl.Decimal(12, 0)).cast(pl.Decimal(14, 1)) / 10
+            ).cast(pl.Decimal(12, 1)),
             "land_use": pl.Series(use),
             "certificate_no": pl.select(pl.lit("AA") + pl.Series(serial).cast(pl.String).str.zfill(8)).to_series(),
             "owner_ids": pl.Series(np.where(joint, owners + ";" + second, owners), dtype=pl.String),
             "origin": pl.Series(rng.choice(["CNQ-CTT", "DG-CTT", "NCQ"], n)),
-            "term_until": pl.Series(np.where(rng.random(n) < 0.1, np.datetime64("2055-12-31"), np.datetime64("NaT"))).cast(pl.Date),
+            "term_until": pl.Series(
+                np.where(rng.random(n) < 0.1, np.datetime64("2055-12-31"), np.datetime64("NaT"))
+            ).cast(pl.Date),
             "status": pl.Series(["1"] * n),
             "geometry": _rectangles(x, y, width, depth),
         }
@@ -51,11 +61,14 @@ def parcels(rng: np.random.Generator, people: pl.DataFrame, n: int, first: int) 
 
 def _rectangles(x: np.ndarray, y: np.ndarray, width: np.ndarray, depth: np.ndarray) -> pl.Series:
     """WKT with coordinates in half metres, trailing zeros away."""
+
     def written(numbers: np.ndarray) -> pl.Series:
         return pl.Series(numbers).cast(pl.String).str.strip_suffix(".0")
 
     a, b, c, d = written(x), written(x + width), written(y), written(y + depth)
-    return pl.select(pl.format("POLYGON (({} {}, {} {}, {} {}, {} {}, {} {}))", a, c, b, c, b, d, a, d, a, c)).to_series()
+    return pl.select(
+        pl.format("POLYGON (({} {}, {} {}, {} {}, {} {}, {} {}))", a, c, b, c, b, d, a, d, a, c)
+    ).to_series()
 
 
 def a_day_later(rng: np.random.Generator, rows: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
@@ -69,7 +82,9 @@ def a_day_later(rng: np.random.Generator, rows: pl.DataFrame, fresh: pl.DataFram
     return pl.concat([rows, fresh])
 
 
-def permits(rng: np.random.Generator, people: pl.DataFrame, lots: pl.DataFrame, n: int, day: date, first: int) -> pl.DataFrame:
+def permits(
+    rng: np.random.Generator, people: pl.DataFrame, lots: pl.DataFrame, n: int, day: date, first: int
+) -> pl.DataFrame:
     """`n` permits granted on a day; most on a parcel of the cadastre by its owner, some on none that it knows."""
     known = lots.filter(pl.col("ward_valid_from") == REFORM)
     lot = known[rng.integers(0, known.height, n)]
@@ -105,8 +120,14 @@ def permits(rng: np.random.Generator, people: pl.DataFrame, lots: pl.DataFrame, 
             "address_ward_valid_from": pl.Series([REFORM] * n),
             "address_ward_status": pl.Series(["exact"] * n),
             "floors": pl.Series(floors),
-            "floor_area_m2": (pl.Series(area).cast(pl.Decimal(12, 0)).cast(pl.Decimal(14, 1)) / 10).cast(pl.Decimal(12, 1)),
-            "height_m": pl.Series(floors * 36).cast(pl.Decimal(6, 0)).cast(pl.Decimal(8, 1)).__truediv__(10).cast(pl.Decimal(6, 1)),
+            "floor_area_m2": (pl.Series(area).cast(pl.Decimal(12, 0)).cast(pl.Decimal(14, 1)) / 10).cast(
+                pl.Decimal(12, 1)
+            ),
+            "height_m": pl.Series(floors * 36)
+            .cast(pl.Decimal(6, 0))
+            .cast(pl.Decimal(8, 1))
+            .__truediv__(10)
+            .cast(pl.Decimal(6, 1)),
             "filed_on": pl.Series(filed).cast(pl.Date),
             "granted_on": pl.Series([day] * n),
             "expires_on": pl.Series([date(day.year + 1, day.month, min(day.day, 28))] * n),
@@ -127,7 +148,8 @@ def parcels_form(rng: np.random.Generator) -> Form:
         )
 
     headers = {
-        "ward": "ma_xa", "sheet_no": "so_to", "parcel_no": "so_thua", "mapped_on": "ngay_do_dac", "area_m2": "dien_tich",
+        "ward": "ma_xa", "sheet_no": "so_to", "parcel_no": "so_thua", "mapped_on": "ngay_do_dac",
+        "area_m2": "dien_tich",
         "land_use": "muc_dich", "certificate_no": "so_giay_cn", "owner_ids": "chu_su_dung", "origin": "nguon_goc",
         "term_until": "thoi_han", "status": "tinh_trang", "geometry": "geometry",
     }  # fmt: skip
@@ -166,10 +188,12 @@ def permits_form(rng: np.random.Generator) -> Form:
 
     headers = {
         "change_type": "thay_doi.loai", "changed_at": "thay_doi.luc", "authority": "co_quan.ma", "permit_no": "so_gp",
-        "owner_name": "chu_dau_tu.ho_ten", "owner_id": "chu_dau_tu.so_dinh_danh", "owner_phone": "chu_dau_tu.dien_thoai",
+        "owner_name": "chu_dau_tu.ho_ten", "owner_id": "chu_dau_tu.so_dinh_danh",
+        "owner_phone": "chu_dau_tu.dien_thoai",
         "parcel_ward": "thua_dat.ma_xa", "parcel_sheet_no": "thua_dat.so_to", "parcel_no": "thua_dat.so_thua",
         "address": "cong_trinh.dia_chi", "floors": "cong_trinh.so_tang", "floor_area_m2": "cong_trinh.dien_tich_san",
-        "height_m": "cong_trinh.chieu_cao", "filed_on": "ngay_nop", "granted_on": "ngay_cap", "expires_on": "ngay_het_han",
+        "height_m": "cong_trinh.chieu_cao", "filed_on": "ngay_nop", "granted_on": "ngay_cap",
+        "expires_on": "ngay_het_han",
     }  # fmt: skip
     defects = (
         Defect("broken_json", None, _RATE),

@@ -15,7 +15,8 @@ _CROSSWALK = Path(__file__).resolve().parent.parent / "etl" / "reference" / "war
 # Share of bearers in percent: a handful of surnames covers most people.
 _SURNAMES = {
     "Nguyễn": 38.4, "Trần": 11.0, "Lê": 9.5, "Phạm": 7.0, "Huỳnh": 3.1, "Hoàng": 2.0, "Phan": 4.5, "Võ": 2.4, "Vũ": 1.5,
-    "Đặng": 2.1, "Bùi": 2.0, "Đỗ": 1.4, "Hồ": 1.3, "Ngô": 1.3, "Dương": 1.0, "Lý": 0.5, "Đinh": 0.9, "Trương": 1.2, "Lâm": 0.8,
+    "Đặng": 2.1, "Bùi": 2.0, "Đỗ": 1.4, "Hồ": 1.3, "Ngô": 1.3, "Dương": 1.0, "Lý": 0.5, "Đinh": 0.9, "Trương": 1.2,
+    "Lâm": 0.8,
     "Mai": 0.7, "Tô": 0.5, "Hà": 0.6, "Châu": 0.4, "Quách": 0.3, "Thạch": 0.2,
 }  # fmt: skip
 _MIDDLE = {
@@ -23,17 +24,28 @@ _MIDDLE = {
     "2": ["Thị", "Thị", "Thị", "Ngọc", "Thu", "Kim", "Mỹ", "Bích", "Thanh", "Phương"],
 }
 _GIVEN = {
-    "1": ["An", "Bình", "Cường", "Dũng", "Hải", "Hùng", "Khoa", "Long", "Nam", "Phúc", "Quang", "Sơn", "Tài", "Thành", "Tuấn", "Việt",
+    "1": ["An", "Bình", "Cường", "Dũng", "Hải", "Hùng", "Khoa", "Long", "Nam", "Phúc", "Quang", "Sơn", "Tài",
+    "Thành", "Tuấn", "Việt",
           "Hòa", "Khỏe", "Ánh", "Đạt"],
-    "2": ["Anh", "Chi", "Dung", "Giang", "Hà", "Hạnh", "Hoa", "Hòa", "Hương", "Lan", "Linh", "Mai", "Nga", "Oanh", "Phượng", "Quỳnh",
+    "2": ["Anh", "Chi", "Dung", "Giang", "Hà", "Hạnh", "Hoa", "Hòa", "Hương", "Lan", "Linh", "Mai", "Nga", "Oanh",
+    "Phượng", "Quỳnh",
           "Thảo", "Thúy", "Trang", "Yến"],
 }  # fmt: skip
-STREETS = ["Lê Lợi", "Nguyễn Huệ", "Trần Hưng Đạo", "Cách Mạng Tháng Tám", "Điện Biên Phủ", "Hai Bà Trưng", "Nguyễn Trãi", "Lý Thường Kiệt"]
+STREETS = [
+    "Lê Lợi",
+    "Nguyễn Huệ",
+    "Trần Hưng Đạo",
+    "Cách Mạng Tháng Tám",
+    "Điện Biên Phủ",
+    "Hai Bà Trưng",
+    "Nguyễn Trãi",
+    "Lý Thường Kiệt",
+]
 _ETHNIC = (["01", "04", "05", "17"], [0.92, 0.06, 0.01, 0.01])
 
 
 def wards() -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The units of today (code, name) and those of early 2025 (code, name, district), the latter with telling names only."""
+    """The units of today (code, name) and those of early 2025 (code, name, district) whose name tells."""
     rows = pl.read_csv(_CROSSWALK, infer_schema=False)
     new = rows.select(code="new_ward_code", name="new_ward").unique(maintain_order=True)
     old = rows.filter(pl.col("old_ward_code").is_not_null() & (pl.col("old_province_code") == "79")).select(
@@ -72,14 +84,20 @@ def personal_ids(rng: np.random.Generator, sexes: np.ndarray, years: np.ndarray,
         years: of birth.
         first: number of ids given out before.
     """
-    province = rng.choice(np.array(["079", "074", "077", "082", "001", "038"], dtype=object), len(sexes), p=[0.7, 0.08, 0.06, 0.06, 0.05, 0.05])
+    province = rng.choice(
+        np.array(["079", "074", "077", "082", "001", "038"], dtype=object),
+        len(sexes),
+        p=[0.7, 0.08, 0.06, 0.06, 0.05, 0.05],
+    )
     century = ((years >= 2000) * 2 + (sexes == "2")).astype(str).astype(object)
-    serial = (np.arange(first, first + len(sexes)) * 7919) % 1_000_000  # 7919 is prime to it: no repetition within a million
+    serial = (
+        np.arange(first, first + len(sexes)) * 7919
+    ) % 1_000_000  # 7919 is prime to it: no repetition within a million
     return province + century + _digits(years % 100, 2) + _digits(serial, 6)
 
 
 def population(rng: np.random.Generator, n: int, today: date) -> pl.DataFrame:
-    """`n` inhabitants: name, sex, birth (date), birth_precision, pid, ethnicity, ward, ward_name, address, phone, card."""
+    """`n` people: name, sex, birth (date), birth_precision, pid, ethnicity, ward, ward_name, address, phone, card."""
     sexes = rng.choice(np.array(["1", "2"], dtype=object), n)
     ages = rng.integers(0, 90 * 365, n)
     birth = np.datetime64(today) - ages.astype("timedelta64[D]")

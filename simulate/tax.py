@@ -20,10 +20,14 @@ _RATE = 0.0015  # of each kind of defect, a row
 def enterprise_codes(rng: np.random.Generator, n: int) -> np.ndarray:
     """`n` different tax codes of ten digits with a right check digit."""
     serials = rng.permutation(9_000_000)[: 2 * n + 50] + 1_000_000
-    digits = np.column_stack([np.zeros_like(serials), np.full_like(serials, 3), *(serials // 10**p % 10 for p in range(6, -1, -1))])
+    digits = np.column_stack(
+        [np.zeros_like(serials), np.full_like(serials, 3), *(serials // 10**p % 10 for p in range(6, -1, -1))]
+    )
     check = 10 - digits @ _WEIGHTS % 11
     good = check < 10  # of the others no code is ever issued
-    return np.array([f"03{serial:07d}{c}" for serial, c in zip(serials[good], check[good], strict=True)][:n], dtype=object)
+    return np.array(
+        [f"03{serial:07d}{c}" for serial, c in zip(serials[good], check[good], strict=True)][:n], dtype=object
+    )
 
 
 def taxpayers(rng: np.random.Generator, people: pl.DataFrame, n: int) -> pl.DataFrame:
@@ -84,7 +88,9 @@ def declarations(rng: np.random.Generator, payers: pl.DataFrame, n: int, day: da
     cents = rng.integers(10**8, 10**12, n)
     return pl.DataFrame(
         {
-            "declaration_no": pl.select(pl.lit(f"TK{day:%Y%m%d}") + pl.Series(np.arange(1, n + 1)).cast(pl.String).str.zfill(6)).to_series(),
+            "declaration_no": pl.select(
+                pl.lit(f"TK{day:%Y%m%d}") + pl.Series(np.arange(1, n + 1)).cast(pl.String).str.zfill(6)
+            ).to_series(),
             "tax_code": who["tax_code"],
             "tax_period": pl.Series(rng.choice([f"{day.month:02d}/{day.year}", f"Q1/{day.year}"], n)),
             "tax_kind": pl.Series(rng.choice(["GTGT", "TNDN", "TNCN"], n)),
@@ -121,7 +127,8 @@ def taxpayers_form(rng: np.random.Generator) -> Form:
     headers = {
         "tax_code": "ma_so_thue", "name": "ten_nguoi_nop_thue", "taxpayer_type": "loai_nguoi_nop_thue",
         "representative_name": "nguoi_dai_dien", "representative_id": "so_giay_to", "vsic_code": "nganh_nghe",
-        "vsic_version": "phien_ban_vsic", "registered_capital": "von_dieu_le", "address": "dia_chi", "phone": "dien_thoai",
+        "vsic_version": "phien_ban_vsic", "registered_capital": "von_dieu_le", "address": "dia_chi",
+        "phone": "dien_thoai",
         "status": "trang_thai", "registered_on": "ngay_cap", "closed_on": "ngay_dong",
     }  # fmt: skip
     defects = (

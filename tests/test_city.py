@@ -70,11 +70,15 @@ def _after_or_at_a_late_one(entry: dict, late: set[str]) -> bool:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_history_table_equals_the_truth_row_by_row_and_column_by_column(city: Path, loaded: Pipeline, table: str) -> None:
+def test_a_history_table_equals_the_truth_row_by_row_and_column_by_column(
+    city: Path, loaded: Pipeline, table: str
+) -> None:
     truth = pl.read_parquet(city / "truth" / "tables" / f"{table}.parquet")
     dataset = next(c.id for c in loaded.contracts.values() if f"{c.schema}.{c.table}" == table)
     found = query(loaded, f"SELECT * FROM {table}", truth.schema)
-    names = {name.removeprefix(f"{dataset}/"): file for name, file in file_names(loaded).items() if name.startswith(dataset)}
+    names = {
+        name.removeprefix(f"{dataset}/"): file for name, file in file_names(loaded).items() if name.startswith(dataset)
+    }
     found = found.with_columns(pl.col("opened_by", "closed_by").replace(names))
     assert set(found.columns) == set(truth.columns)
     assert truth.height > 0
@@ -87,7 +91,8 @@ def test_the_rejected_rows_are_exactly_the_planted_defects(city: Path, loaded: P
     names = file_names(loaded)
     found = query(
         loaded,
-        "SELECT DISTINCT dataset || '/' || delivery_id AS file, row_no AS row FROM ops.problem WHERE severity = 'critical'",
+        "SELECT DISTINCT dataset || '/' || delivery_id AS file, row_no AS row FROM ops.problem"
+        " WHERE severity = 'critical'",
     ).with_columns(pl.col("file").replace(names))
     rejected = planted.filter(pl.col("effect") == "rejected").select("file", "row").unique()
     assert planted["kind"].n_unique() > 30

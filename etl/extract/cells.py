@@ -9,7 +9,7 @@ import polars as pl
 from etl.contract import Column, Contract
 from etl.delivery import PROBLEM, RECEIVED, ROW, problems, wording
 from etl.semantic.dates import parse_dates, parse_timestamps
-from etl.semantic.numbers import parse_decimals, parse_integers
+from etl.semantic.numbers import Notation, parse_decimals, parse_integers
 from etl.semantic.text import clean
 
 
@@ -50,7 +50,7 @@ def _text(rows: pl.DataFrame, column: Column) -> pl.Series:
     return pl.select(pl.when(clean(sent).is_not_null()).then(text)).to_series().alias(column.name)
 
 
-def _typed(text: pl.Series, column: Column, notation: str) -> pl.Series:
+def _typed(text: pl.Series, column: Column, notation: Notation) -> pl.Series:
     match column.type:
         case "integer":
             return parse_integers(text, notation)

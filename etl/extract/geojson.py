@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from etl.contract import Contract, Source
-from etl.delivery import ROW, Stop
+from etl.delivery import Stop
 from etl.extract.ndjson import flatten
 from etl.extract.table import Table, text_rows
 from etl.extract.text import decode

@@ -65,6 +65,7 @@ def _foreign_share(text: str) -> float:
 def _is_vietnamese(character: str) -> bool:
     if character in _PUNCTUATION or character in _TONES:
         return True
-    base, *marks = unicodedata.normalize("NFD", character.lower())
+    decomposed = unicodedata.normalize("NFD", character.lower())
+    base, marks = decomposed[0], decomposed[1:]
     letter = unicodedata.normalize("NFC", base + "".join(m for m in marks if m not in _TONES))
     return letter in _LETTERS or ("a" <= letter <= "z" and any(m in _TONES for m in marks))

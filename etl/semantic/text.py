@@ -50,7 +50,7 @@ def _older(token: str) -> str:
 def _older_word(word: str) -> str:
     decomposed = unicodedata.normalize("NFD", word.replace("đ", "d").replace("Đ", "D"))
     bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return str(normalize_diacritics(word)) if _SYLLABLE.match(bare) else word  # type: ignore[no-untyped-call]
+    return str(normalize_diacritics(word)) if _SYLLABLE.match(bare) else word
 
 
 TYPE = of_text(clean)

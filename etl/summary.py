@@ -1,0 +1,53 @@
+"""What happened to deliveries, as tables in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from etl.warehouse import COUNTS
+
+STATIONS = ("receive", "extract", "validate", "normalize", "load", "receipt")
+_STYLES = {"loaded": "green", "held": "yellow", "rejected": "red"}
+
+
+def print_deliveries(
+    console: Console, entries: Iterable[dict[str, Any]], came_before: Collection[tuple[str, str]] = ()
+) -> None:
+    """Print what became of each delivery's rows, why it stopped if it did, and the seconds that each station took.
+
+    Args:
+        console: where to.
+        entries: rows of `ops.delivery`.
+        came_before: dataset and delivery id of those whose bytes had arrived before.
+    """
+    entries = list(entries)
+    if not entries:
+        console.print("No deliveries.")
+        return
+    counts = ("rows_in", *COUNTS)
+    rows = Table("dataset", Column("delivery", no_wrap=True), "state", *(_number(name) for name in counts))
+    seconds = Table("dataset", Column("delivery", no_wrap=True), *(_number(name) for name in (*STATIONS, "together")))
+    for entry in entries:
+        name = (entry["dataset"], entry["delivery_id"])
+        state = f"[{_STYLES.get(entry['state'], 'default')}]{entry['state']}[/]"
+        state += " before" if name in came_before else ""
+        rows.add_row(*name, state, *("" if entry[c] is None else f"{entry[c]:,}" for c in counts))
+        spent = entry["timings"]
+        times = (f"{spent[s]:.1f}" if s in spent else "" for s in STATIONS)
+        seconds.add_row(*name, *times, f"{sum(spent.values()):.1f}")
+    for title, table in (("Rows", rows), ("Seconds in each station", seconds)):
+        table.title, table.title_justify, table.title_style = title, "left", "bold"
+        console.print(table)
+    console.print("rows in = rejected + duplicates + inserted + changed + unchanged + superseded", style="dim")
+    for entry in entries:
+        if entry["message_vi"]:
+            console.print(f"{entry['dataset']} {entry['file_name'][:80]}: {entry['message_vi']}", markup=False)
+            console.print(f"    {entry['message_en']}", markup=False)
+
+
+def _number(name: str) -> Column:
+    return Column(name.replace("_", " "), justify="right")
