@@ -21,16 +21,18 @@ from demo import report
 from demo.airflow import Airflow, AirflowError
 from etl import server
 from etl.delivery import Delivery, period_of
-from etl.pipeline import Pipeline
+from etl.pipeline import FINAL, Pipeline
 from etl.settings import Settings
+from etl.summary import STATIONS, print_deliveries
 
 PEOPLE = 3000
 FIRST_DAY = date(2026, 3, 2)
 SEED = 1
-FINAL = ("loaded", "held", "rejected")
 _WAIT_SECONDS = 900.0
 
 console = Console()
+if not console.is_terminal:
+    console = Console(width=140)  # a file or a pipe has no width of its own
 
 
 def start() -> None:
@@ -67,7 +69,7 @@ def start() -> None:
             _wait_for_marts(pipeline, airflow)
         is_new = _any_new(pipeline, last_arrival)
     console.print()
-    report.print_deliveries(console, [pipeline.ledger.get(d.contract_id, d.id) for d in deliveries])
+    print_deliveries(console, [pipeline.ledger.get(d.contract_id, d.id) for d in deliveries])
     report.print_marts(console, pipeline.engine)
     if not is_new:
         console.print("\n[bold]Nothing new to load:[/] the same bytes had come before, and the inbox is empty again.")
@@ -121,7 +123,7 @@ def _drop(file: Path, settings: Settings) -> Delivery:
 def _wait_for_deliveries(
     progress: Progress, pipeline: Pipeline, airflow: Airflow, deliveries: list[Delivery], last_arrival: int
 ) -> None:
-    stations = len(report.STATIONS)
+    stations = len(STATIONS)
     bars = {
         d: progress.add_task(f"  {d.contract_id} [dim]{d.file_name}[/]", total=stations, completed=0)
         for d in deliveries
