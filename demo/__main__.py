@@ -25,7 +25,7 @@ from etl.pipeline import FINAL, Pipeline
 from etl.settings import Settings
 from etl.summary import STATIONS, print_deliveries
 
-PEOPLE = 3000
+PEOPLE = 20_000
 FIRST_DAY = date(2026, 3, 2)
 SEED = 1
 _WAIT_SECONDS = 900.0
@@ -70,7 +70,7 @@ def start() -> None:
         is_new = _any_new(pipeline, last_arrival)
     console.print()
     print_deliveries(console, [pipeline.ledger.get(d.contract_id, d.id) for d in deliveries])
-    report.print_marts(console, pipeline.engine)
+    report.print_answers(console, pipeline.engine)
     if not is_new:
         console.print("\n[bold]Nothing new to load:[/] the same bytes had come before, and the inbox is empty again.")
     report.print_addresses(console, airflow.url, str(settings.data), time.monotonic() - began)
@@ -193,10 +193,12 @@ class _step:
 
     def __init__(self, progress: Progress, name: str) -> None:
         self.progress = progress
+        self.name = name
         self.task = progress.add_task(name, total=1)
 
     def __enter__(self) -> None:
-        return None
+        if not console.is_terminal:  # no moving bar there: a line for each step
+            console.print(f"... {self.name}", markup=False)
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:

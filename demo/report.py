@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import sqlalchemy as sa
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
-_MART_ROWS = 4
-_MART_COLUMNS = 7
+ANSWERS = {
+    "Where were most births registered, and how many deaths and marriages there?": """
+        SELECT ward_name, sum(births) AS births, sum(deaths) AS deaths, sum(marriages) AS marriages
+        FROM mart.population_events_by_ward_month GROUP BY ward_today, ward_name
+        ORDER BY births DESC, ward_name LIMIT 5""",
+    "Which diseases cost health insurance most, and at which hospital?": """
+        SELECT facility, chapter_vi AS icd10_chapter, visits, inpatient_visits, insurance_paid_vnd
+        FROM mart.visits_by_facility_chapter_month ORDER BY insurance_paid_vnd DESC LIMIT 5""",
+    "Which trades owe the most tax?": """
+        SELECT trade_vi AS trade, sum(taxpayers) AS taxpayers, sum(tax_due_vnd) AS tax_due_vnd,
+               sum(tax_paid_vnd) AS tax_paid_vnd, sum(tax_owed_vnd) AS tax_owed_vnd
+        FROM mart.tax_by_trade_month GROUP BY trade ORDER BY tax_owed_vnd DESC LIMIT 5""",
+    "Where does a construction permit take longest?": """
+        SELECT ward_name, permits, days_to_grant_median, days_to_grant_max
+        FROM mart.permits_by_ward WHERE granted > 0 ORDER BY days_to_grant_median DESC, ward_name LIMIT 5""",
+    "Which permits name a parcel or an owner that no register knows?": """
+        SELECT authority, permit_no, sheet_no, parcel_no, is_parcel_unknown, is_owner_unknown
+        FROM mart.permits_unmatched ORDER BY authority, permit_no LIMIT 5""",
+}
 
 
-def print_marts(console: Console, engine: sa.Engine) -> None:
-    """A few rows of each mart, under the mart's own description."""
+def print_answers(console: Console, engine: sa.Engine) -> None:
+    """What the marts answer to a few real questions."""
     with engine.connect() as connection:
-        marts = connection.execute(
-            sa.text(
-                "SELECT c.relname, obj_description(c.oid, 'pg_class') FROM pg_class c "
-                "WHERE c.relnamespace = to_regnamespace('mart') AND c.relkind IN ('r', 'v', 'm') ORDER BY c.relname"
-            )
-        ).all()
-        for name, comment in marts:
-            result = connection.execute(sa.text(f'SELECT * FROM mart."{name}" LIMIT {_MART_ROWS}'))
-            columns = list(result.keys())[:_MART_COLUMNS]
-            table = Table(*(Column(c) for c in columns), title=f"mart.{name}", title_justify="left", title_style="bold")
+        for question, query in ANSWERS.items():
+            result = connection.execute(sa.text(query))
+            table = Table(*result.keys())
             for row in result:
-                table.add_row(*("" if value is None else escape(str(value)) for value in row[:_MART_COLUMNS]))
-            console.print()
+                table.add_row(*("" if value is None else escape(_written(value)) for value in row))
+            console.print(f"\n[bold]{question}[/]")
             console.print(table)
-            if comment:
-                console.print(f"[dim]{escape(comment)}[/]")
+
+
+def _written(value: object) -> str:
+    return f"{value:,.0f}" if isinstance(value, Decimal | float | int) and not isinstance(value, bool) else str(value)
 
 
 def print_addresses(console: Console, airflow_url: str, data: str, seconds: float) -> None:

@@ -9,14 +9,9 @@ stripped before a result is stored or rendered.
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar, Literal
-
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
@@ -24,23 +19,16 @@ import numpy as np
 import pandas as pd
 import polars as pl
 from great_expectations.core.batch import Batch
-from great_expectations.core.run_identifier import RunIdentifier
-from great_expectations.data_context import FileDataContext
-from great_expectations.data_context.types.resource_identifiers import (
-    ExpectationSuiteIdentifier,
-    ValidationResultIdentifier,
-)
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import MulticolumnMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider import MulticolumnMapMetricProvider
 from great_expectations.expectations.metrics.map_metric_provider.multicolumn_condition_partial import (
     multicolumn_condition_partial,
 )
-from great_expectations.render.renderer_configuration import RendererConfiguration, RendererValueType
 
-from etl import semantic
+from etl import expectation_store, semantic
 from etl.contract import Column, Contract, Severity, Text
-from etl.delivery import ROW, Delivery, Wording, wording
+from etl.delivery import ROW, Wording, wording
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)  # its warnings quote values
 
@@ -80,12 +68,6 @@ class ExpectRowCondition(MulticolumnMapExpectation):  # type: ignore[misc]
     success_keys: ClassVar[tuple[str, ...]] = ("condition", "mostly")
     args_keys: ClassVar[tuple[str, ...]] = ("column_list", "condition")
 
-    @classmethod
-    def _prescriptive_template(cls, renderer_configuration: RendererConfiguration) -> RendererConfiguration:
-        renderer_configuration.add_param("condition", RendererValueType.STRING)
-        renderer_configuration.template_str = "Each row: $condition"
-        return renderer_configuration
-
 
 class _Understood(MulticolumnMapMetricProvider):  # type: ignore[misc]
     """Whether a column's semantic type understands each value."""
@@ -112,12 +94,6 @@ class ExpectColumnValuesToBeUnderstood(MulticolumnMapExpectation):  # type: igno
     map_metric: ClassVar[str] = "citydw.understood"
     success_keys: ClassVar[tuple[str, ...]] = ("contract", "semantic_type", "mostly")
     args_keys: ClassVar[tuple[str, ...]] = ("column_list", "semantic_type")
-
-    @classmethod
-    def _prescriptive_template(cls, renderer_configuration: RendererConfiguration) -> RendererConfiguration:
-        renderer_configuration.add_param("semantic_type", RendererValueType.STRING)
-        renderer_configuration.template_str = "Values must be understood as $semantic_type"
-        return renderer_configuration
 
 
 @dataclass(frozen=True)
@@ -153,12 +129,6 @@ class JudgeError(RuntimeError):
     """An expectation that could not be evaluated: a fault of the suite, not of the data."""
 
 
-@cache
-def _context(suites: Path, home: str) -> FileDataContext:
-    os.environ["CITYDW_GX_HOME"] = home
-    return gx.get_context(mode="file", context_root_dir=str(suites))
-
-
 def suite_of(contract: Contract, home: str) -> gx.ExpectationSuite:
     """The dataset's suite, which lies beside its contract, with what follows from the contract added in memory.
 
@@ -166,9 +136,12 @@ def suite_of(contract: Contract, home: str) -> gx.ExpectationSuite:
         contract: the dataset's.
         home: folder for GX's validation results and Data Docs.
     """
-    suite = _context(_suites(contract), home).suites.get(contract.id)
-    derived = [*_derived(contract), *(e.configuration for e in suite.expectations)]
-    return gx.ExpectationSuite(name=contract.id, expectations=derived, meta=suite.meta)
+    suite = expectation_store.suite(contract, home)
+    expectations = [*_derived(contract), *suite.expectations]
+    for expectation in expectations:  # Data Docs then say what the agency reads, not GX's own sentence
+        expectation.description = f"{expectation.meta['vi']} / {expectation.meta['en']}"
+    configurations = [e.configuration for e in expectations]
+    return gx.ExpectationSuite(name=contract.id, expectations=configurations, meta=suite.meta)
 
 
 def judge(frame: pl.DataFrame, suite: gx.ExpectationSuite, contract: Contract) -> tuple[list[Finding], Any]:
@@ -217,32 +190,6 @@ def unique_keys(keys: pl.DataFrame, contract: Contract) -> list[Finding]:
         )
     )
     return judge(keys, gx.ExpectationSuite(name=f"{contract.id}.key", expectations=[expected]), contract)[0]
-
-
-def publish(result: Any, delivery: Delivery, contract: Contract, home: str) -> None:
-    """Keep a validation result and render it as Data Docs.
-
-    Args:
-        result: from `judge`, free of values.
-        delivery: whose it is.
-        contract: the dataset's.
-        home: folder for GX's validation results and Data Docs.
-    """
-    context = _context(_suites(contract), home)
-    suite = ExpectationSuiteIdentifier(delivery.contract_id)
-    result.suite_name = delivery.contract_id
-    period = datetime.combine(delivery.as_of, time(), UTC) if delivery.as_of else datetime(1970, 1, 1, tzinfo=UTC)
-    run = RunIdentifier(run_name=delivery.id, run_time=period)
-    identifier = ValidationResultIdentifier(
-        expectation_suite_identifier=suite, run_id=run, batch_identifier=delivery.id
-    )
-    result.meta |= {"run_id": run, "batch_spec": {}, "active_batch_definition": {}}
-    context.validation_results_store.set(identifier, result)
-    context.build_data_docs(resource_identifiers=[identifier])
-
-
-def _suites(contract: Contract) -> Path:
-    return contract.path.parent.parent
 
 
 _CONTRACTS: dict[str, Contract] = {}  # those being judged; a metric is given the id only

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from etl import judge, semantic
+from etl import expectation_store, judge, semantic
 from etl.contract import Contract
 from etl.delivery import PROBLEM, RECEIVED, ROW, Delivery, Stop, problems, rejected_rows
 from etl.storage import Storage, write_json, write_parquet
@@ -42,7 +42,7 @@ def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: 
     rows = pl.read_parquet(str(raw / "rows.parquet"))
     extracted = pl.read_parquet(str(raw / "problems.parquet"))
     accepted, found, findings, result = validate_rows(rows, extracted, contract, gx_home)
-    judge.publish(result, delivery, contract, gx_home)
+    expectation_store.publish(result, delivery, contract, gx_home)
 
     rows_in = rows.height + extracted.filter(~pl.col(ROW).is_in(rows[ROW].implode())).height
     rejected = rejected_rows(found).len()

@@ -266,18 +266,24 @@ def copy_rows(connection: sa.Connection, table: str, rows: pl.DataFrame) -> None
 
 
 def refresh_marts(engine: sa.Engine) -> list[str]:
-    """Rebuild every mart from `sql/marts/`, each in one transaction: the old one is there until the new one is whole.
+    """Rebuild every mart from `sql/marts/`, each in one transaction and aside: readers have the old one meanwhile.
 
     Returns:
         The marts' names.
     """
     names = []
     for path in sorted((SQL / "marts").glob("*.sql")):
+        name = path.stem
         with engine.begin() as connection:
-            connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{path.stem}"))
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.marts'))"))
+            connection.execute(sa.text("CREATE SCHEMA mart_aside"))
+            connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
             connection.exec_driver_sql(path.read_text(encoding="utf-8").replace("%", "%%"))
-            connection.execute(sa.text(f"GRANT SELECT ON mart.{path.stem} TO citydw_analyst"))
-        names.append(path.stem)
+            connection.execute(sa.text(f"GRANT SELECT ON {name} TO citydw_analyst"))
+            connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{name}"))
+            connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {name} SET SCHEMA mart"))
+            connection.execute(sa.text("DROP SCHEMA mart_aside"))
+        names.append(name)
     return names
 
 

@@ -1,4 +1,4 @@
-CREATE MATERIALIZED VIEW mart.permits_unmatched AS
+CREATE MATERIALIZED VIEW permits_unmatched AS
 WITH known_person AS (
     SELECT representative_id AS personal_id FROM business.taxpayers_current WHERE representative_id IS NOT NULL
     UNION
@@ -23,16 +23,16 @@ SELECT * FROM (
 ) checked
 WHERE is_parcel_unknown OR is_owner_unknown;
 
-CREATE UNIQUE INDEX ON mart.permits_unmatched (authority, permit_no);
+CREATE UNIQUE INDEX ON permits_unmatched (authority, permit_no);
 
-COMMENT ON MATERIALIZED VIEW mart.permits_unmatched IS
+COMMENT ON MATERIALIZED VIEW permits_unmatched IS
 'Mỗi dòng: một giấy phép xây dựng còn hiệu lực mà thửa đất không có trong địa chính, hoặc chủ đầu tư không có trong danh bạ thuế và cũng không là người sử dụng đất. / One row a construction permit in force whose parcel is not in the cadastre, or whose owner is neither a taxpayer''s representative nor a holder of land.';
-COMMENT ON COLUMN mart.permits_unmatched.authority IS 'Cơ quan cấp phép / Authority';
-COMMENT ON COLUMN mart.permits_unmatched.permit_no IS 'Số giấy phép / Number of the permit';
-COMMENT ON COLUMN mart.permits_unmatched.ward IS 'Mã đơn vị của thửa đất / Unit of the parcel';
-COMMENT ON COLUMN mart.permits_unmatched.ward_valid_from IS 'Đơn vị có hiệu lực từ / Since when the unit of that code exists';
-COMMENT ON COLUMN mart.permits_unmatched.sheet_no IS 'Số tờ bản đồ / Cadastral sheet';
-COMMENT ON COLUMN mart.permits_unmatched.parcel_no IS 'Số thửa / Parcel on the sheet';
-COMMENT ON COLUMN mart.permits_unmatched.granted_on IS 'Ngày cấp / Day of granting';
-COMMENT ON COLUMN mart.permits_unmatched.is_parcel_unknown IS 'Thửa đất không có trong địa chính / The parcel is not in the cadastre';
-COMMENT ON COLUMN mart.permits_unmatched.is_owner_unknown IS 'Chủ đầu tư không có trong sổ nào / The owner is in no register';
+COMMENT ON COLUMN permits_unmatched.authority IS 'Cơ quan cấp phép / Authority';
+COMMENT ON COLUMN permits_unmatched.permit_no IS 'Số giấy phép / Number of the permit';
+COMMENT ON COLUMN permits_unmatched.ward IS 'Mã đơn vị của thửa đất / Unit of the parcel';
+COMMENT ON COLUMN permits_unmatched.ward_valid_from IS 'Đơn vị có hiệu lực từ / Since when the unit of that code exists';
+COMMENT ON COLUMN permits_unmatched.sheet_no IS 'Số tờ bản đồ / Cadastral sheet';
+COMMENT ON COLUMN permits_unmatched.parcel_no IS 'Số thửa / Parcel on the sheet';
+COMMENT ON COLUMN permits_unmatched.granted_on IS 'Ngày cấp / Day of granting';
+COMMENT ON COLUMN permits_unmatched.is_parcel_unknown IS 'Thửa đất không có trong địa chính / The parcel is not in the cadastre';
+COMMENT ON COLUMN permits_unmatched.is_owner_unknown IS 'Chủ đầu tư không có trong sổ nào / The owner is in no register';
