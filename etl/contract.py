@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
@@ -19,7 +19,13 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaPr
 from etl.settings import EXPECTATIONS
 
 DeliveryMode = Literal["snapshot", "changes", "append"]
+LogicalType = Literal["string", "integer", "number", "date", "timestamp"]
+SemanticType = Literal[
+    "text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "partial_date", "date", "money", "number",
+    "phone", "icd10", "code", "ward", "address", "geometry",
+]  # fmt: skip
 Severity = Literal["critical", "warning"]
+_PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number"}
 
 
 class ContractError(ValueError):
@@ -52,14 +58,14 @@ class Column:
 
     name: str  # in the warehouse
     source_name: str  # header, XML element, or dotted JSON path (ODCS physicalName)
-    type: Literal["string", "integer", "number", "date", "timestamp"]
+    type: LogicalType
     label: str  # what the column is called on the agency's own form, in Vietnamese (ODCS businessName)
     description: Text
     required: bool
     key_position: int | None
     classification: Literal["open", "basic", "sensitive"]
     example: str
-    semantic_type: str = "text"
+    semantic_type: SemanticType = "text"  # by default what the logical type says: date, number or text
     format: str | None = None  # date and timestamp: how the source writes them, e.g. dd/MM/yyyy
     numeric_type: str | None = None  # number: numeric(precision,scale) of the warehouse column
     code_list: str | None = None  # code: name of a list in etl/reference/codes/
@@ -167,6 +173,8 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         tags=tuple(document.tags or ()),
         path=path,
     )
+    _check_choices(contract.source, "source")
+    _check_choices(contract, "contract")
     if custom:
         raise ValueError(f"unknown customProperties {sorted(custom)}")
     if document.id != contract.id:
@@ -182,11 +190,14 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
 
 
 def _column(p: SchemaProperty) -> Column:
-    custom = {re.sub(r"(?<!^)([A-Z])", r"_\1", k).lower(): v for k, v in _custom(p).items()}
-    return Column(
+    by_type = _PLAIN.get(str(p.logicalType), "text")
+    custom = {"semantic_type": by_type} | {
+        re.sub(r"(?<!^)([A-Z])", r"_\1", k).lower(): v for k, v in _custom(p).items()
+    }
+    column = Column(
         name=str(p.name),
         source_name=str(p.physicalName),
-        type=p.logicalType or "string",  # type: ignore[arg-type]
+        type=p.logicalType or "string",  # type: ignore[arg-type] - checked below
         label=str(p.businessName),
         description=_text(p.description),
         required=bool(p.required),
@@ -197,6 +208,17 @@ def _column(p: SchemaProperty) -> Column:
         numeric_type=p.physicalType,
         **custom,
     )
+    _check_choices(column, f"column {column.name}")
+    return column
+
+
+def _check_choices(part: Source | Column | Contract, where: str) -> None:
+    """Refuse a value that is none of those which its field's type lists."""
+    for name, hint in get_type_hints(type(part)).items():
+        choices = [c for h in (hint, *get_args(hint)) if get_origin(h) is Literal for c in get_args(h)]
+        value = getattr(part, name)
+        if choices and value is not None and value not in choices:
+            raise ValueError(f"{where}: {name} is {value!r}, not one of {', '.join(map(str, choices))}")
 
 
 def _custom(element: Any) -> dict[str, Any]:

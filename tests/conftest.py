@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +17,7 @@ from etl import server
 from etl.contract import load_all
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, Settings
+from simulate import write_city
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +50,30 @@ def new_pipeline(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
 @pytest.fixture
 def pipeline(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
     return new_pipeline()
+
+
+@pytest.fixture
+def send() -> Callable[..., dict[str, Any]]:
+    """Drop one file into a pipeline's inbox, let it be received and walk it to its end; gives the ledger's row."""
+
+    def drop_and_walk(pipeline: Pipeline, folder: str, file_name: str, content: bytes) -> dict[str, Any]:
+        file = Path(pipeline.storage.inbox) / folder / file_name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        long_ago = time.time() - 60
+        os.utime(file, (long_ago, long_ago))
+        (received,) = pipeline.receive_inbox()
+        if not received.is_final:
+            for _ in pipeline.walk(received):
+                pass
+        return pipeline.ledger.get(received.dataset, received.delivery_id)
+
+    return drop_and_walk
+
+
+@pytest.fixture(scope="session")
+def clean_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first day of a small simulated city, as `<agency>/<dataset>/<file>`."""
+    out = tmp_path_factory.mktemp("small city")
+    write_city(out, people=3_000, days=1, seed=5)
+    return next((out / "days").iterdir())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from etl import contract
 from etl.contract import Column
 from etl.semantic import (
     address,
@@ -27,7 +28,7 @@ from etl.semantic import (
 )
 from etl.semantic.output import Output, SemanticType
 
-TYPES: dict[str, SemanticType] = {
+TYPES: dict[contract.SemanticType, SemanticType] = {
     "text": text.TYPE,
     "person_name": person_name.TYPE,
     "personal_id": personal_id.TYPE,
