@@ -197,7 +197,7 @@ def _column(p: SchemaProperty) -> Column:
     column = Column(
         name=str(p.name),
         source_name=str(p.physicalName),
-        type=p.logicalType or "string",  # type: ignore[arg-type] - checked below
+        type=p.logicalType or "string",  # type: ignore[arg-type]
         label=str(p.businessName),
         description=_text(p.description),
         required=bool(p.required),

@@ -189,9 +189,7 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
     """The history table of a dataset: one row a version of a record."""
     key = key_columns(contract)
     content = [
-        sa.Column(
-            o.name, _sql_type(o.type), comment=_both(o.description), primary_key=o.name in key, autoincrement=False
-        )
+        sa.Column(o.name, _sql_type(o.type), comment=_both(o.description), primary_key=o.name in key)
         for column in contract.content
         for o in semantic.outputs(column)
     ]

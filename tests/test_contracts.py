@@ -1,0 +1,117 @@
+"""Contracts and suites: readable by other tools, complete in both languages, and refused when they are wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from open_data_contract_standard.model import OpenDataContractStandard
+
+from etl import expectation_store, judge, semantic
+from etl.contract import Contract, ContractError, load, load_all
+from etl.delivery import wording
+from etl.settings import EXPECTATIONS
+
+CONTRACTS = load_all()
+BOTH = pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
+_VIETNAMESE = re.compile("[àáảãạăắằẳẵặâấầẩẫậđèéẻẽẹêếềểễệìíỉĩịòóỏõọôốồổỗộơớờởỡợùúủũụưứừửữựỳýỷỹỵ]", re.IGNORECASE)
+
+
+def is_said_in_both(vi: str, en: str) -> bool:
+    """English may name Vietnamese things, but has fewer Vietnamese letters."""
+    return bool(en) and len(_VIETNAMESE.findall(vi)) > len(_VIETNAMESE.findall(en))
+
+
+def test_four_agencies_and_eight_datasets_with_all_three_modes() -> None:
+    assert len(CONTRACTS) == 8
+    assert len({c.agency for c in CONTRACTS.values()}) == 4
+    assert {c.mode for c in CONTRACTS.values()} == {"snapshot", "changes", "append"}
+
+
+@BOTH
+def test_a_contract_is_valid_odcs(contract: Contract) -> None:
+    document = yaml.safe_load(contract.path.read_text("utf-8"))
+    model = OpenDataContractStandard.model_validate(document)
+    assert model.apiVersion == "v3.1.0"
+    assert not model.model_extra, "a field that ODCS does not know"
+
+
+@BOTH
+def test_every_column_is_described_in_both_languages(contract: Contract) -> None:
+    texts = [contract.title, contract.description, *(c.description for c in contract.columns)]
+    for text in texts:
+        assert is_said_in_both(text.vi, text.en), text
+
+
+@BOTH
+def test_a_columns_example_is_understood_by_its_own_rules(contract: Contract) -> None:
+    import polars as pl
+
+    from etl.delivery import ROW
+    from etl.extract.cells import type_cells
+
+    row = {ROW: [1]} | {c.source_name: [c.example] for c in contract.columns}
+    typed, problems = type_cells(pl.DataFrame(row), contract)
+    assert problems.is_empty(), problems.to_dicts()
+    for column in contract.columns:
+        if column.semantic_type not in ("address", "ward", "geometry"):  # these depend on another column or on the file
+            assert semantic.understood(typed, column).all(), (column.name, column.example)
+
+
+@BOTH
+def test_every_rule_is_worded_in_both_languages(contract: Contract, tmp_path: Path) -> None:
+    suite = judge.suite_of(contract, str(tmp_path))
+    own = expectation_store.suite(contract, str(tmp_path)).expectations
+    assert own, "a suite of its own"
+    rules = []
+    for expectation in suite.expectations:
+        meta = expectation.meta
+        rules.append(
+            (meta["rule"], expectation.configuration.kwargs.get("column"), str(expectation.configuration.kwargs))
+        )
+        assert is_said_in_both(meta["vi"], meta["en"]), meta
+        assert meta["dimension"] in {"completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy"}
+        assert meta["responsible"] in {"agency", "data_center"}
+        assert "{" not in meta["vi"] + meta["en"], "a placeholder was not filled"
+    assert len(rules) == len(set(rules))
+
+
+@BOTH
+def test_a_suite_is_written_as_great_expectations_writes_it(contract: Contract) -> None:
+    path = contract.path.with_suffix(".json")
+    written = json.loads(path.read_text("utf-8"))
+    assert written["name"] == contract.id
+    assert all(e["id"] for e in written["expectations"])
+
+
+def test_the_wording_of_the_stations_rules_is_whole() -> None:
+    rules = yaml.safe_load((EXPECTATIONS / "wording.yaml").read_text("utf-8"))
+    for rule in rules:
+        said = wording(rule)
+        assert set(re.findall(r"{(\w+)}", said.vi)) == set(re.findall(r"{(\w+)}", said.en)), rule
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("value: snapshot", "value: weekly", "mode is 'weekly', not one of snapshot, changes, append"),
+        ("value: tax_code", "value: taxcode", "semantic_type is 'taxcode'"),
+        ("semanticType, value: tax_code", "semanticTyp, value: tax_code", "semantic_typ"),
+        ("id: tax.taxpayers", "id: tax.payers", "id is 'tax.payers', the file's place says 'tax.taxpayers'"),
+        ("primaryKey: true", "primaryKey: false", "no primaryKey column"),
+        ("kind: DataContract", "kind: [DataContract]", "not a valid ODCS contract"),
+        ("Register of taxpayers", "", "two lines are needed, Vietnamese and English"),
+    ],
+)
+def test_a_wrong_contract_is_refused_with_its_place(tmp_path: Path, before: str, after: str, complaint: str) -> None:
+    right = (EXPECTATIONS / "tax" / "taxpayers.yaml").read_text("utf-8")
+    assert before in right
+    path = tmp_path / "tax" / "taxpayers.yaml"
+    path.parent.mkdir()
+    path.write_text(right.replace(before, after, 1), "utf-8")
+    with pytest.raises(ContractError, match=re.escape(complaint)) as raised:
+        load(path)
+    assert str(path) in str(raised.value)

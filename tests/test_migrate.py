@@ -1,0 +1,99 @@
+"""`citydw migrate` adds what is missing and refuses what could lose data, with the statement a person would run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl import warehouse
+from etl.contract import load_all
+from etl.pipeline import Pipeline
+from etl.settings import EXPECTATIONS
+
+COLUMN = """
+      - name: fax
+        physicalName: so_fax
+        businessName: Số fax
+        description: |
+          Số fax.
+          Fax number.
+        logicalType: string
+        classification: basic
+        examples: ["02839301234"]
+"""
+
+
+def changed(tmp_path: Path, change: Callable[[str], str], dataset: str = "tax/taxpayers") -> list[Any]:
+    folder = tmp_path / "expectations"
+    shutil.copytree(EXPECTATIONS, folder)
+    path = folder / f"{dataset}.yaml"
+    after = change(path.read_text("utf-8"))
+    assert after != path.read_text("utf-8")
+    path.write_text(after, "utf-8")
+    return list(load_all(folder).values())
+
+
+def columns(pipeline: Pipeline) -> list[tuple[str, ...]]:
+    with pipeline.engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT table_name, column_name, data_type, numeric_precision FROM information_schema.columns"
+            " WHERE table_schema IN ('business', 'land') ORDER BY 1, 2"
+        )
+        return [tuple(row) for row in found]
+
+
+def test_a_second_migration_finds_nothing_to_do(pipeline: Pipeline) -> None:
+    assert pipeline.migrate() == []
+
+
+def test_a_new_column_is_added_and_kept_rows_have_null_there(
+    pipeline: Pipeline, tmp_path: Path, send: Callable[..., dict[str, Any]], clean_day: Path
+) -> None:
+    file = next((clean_day / "tax" / "taxpayers").iterdir())
+    loaded = send(pipeline, "tax/taxpayers", file.name, file.read_bytes())["inserted"]
+    applied = warehouse.migrate(pipeline.engine, changed(tmp_path, lambda text: text.rstrip() + COLUMN))
+    assert applied == [
+        "ALTER TABLE business.taxpayers ADD COLUMN fax TEXT; "
+        "COMMENT ON COLUMN business.taxpayers.fax IS 'Số fax. / Fax number.';"
+    ]
+    with pipeline.engine.connect() as connection:
+        rows, filled = connection.exec_driver_sql("SELECT count(*), count(fax) FROM business.taxpayers_current").one()
+    assert (rows, filled) == (loaded, 0)
+    assert loaded > 0
+
+
+def test_a_new_meaning_changes_the_comment(pipeline: Pipeline, tmp_path: Path) -> None:
+    contracts = changed(tmp_path, lambda text: text.replace("Name of the taxpayer.", "Registered name."))
+    assert any("Registered name." in statement for statement in warehouse.migrate(pipeline.engine, contracts))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "before", "after", "statement"),
+    [
+        (
+            "tax/taxpayers",
+            "      - name: phone\n",
+            "      - name: telephone\n",
+            "ALTER TABLE business.taxpayers DROP COLUMN phone;",
+        ),
+        (
+            "land/parcels",
+            'physicalType: "numeric(12,1)"',
+            'physicalType: "numeric(8,1)"',
+            "ALTER TABLE land.parcels ALTER COLUMN area_m2 TYPE NUMERIC(8, 1);",
+        ),
+    ],
+)
+def test_a_change_that_could_lose_data_is_refused_whole(
+    pipeline: Pipeline, tmp_path: Path, dataset: str, before: str, after: str, statement: str
+) -> None:
+    there = columns(pipeline)
+    contracts = changed(tmp_path, lambda text: text.replace(before, after), dataset)
+    with pytest.raises(warehouse.MigrationRefused) as refused:
+        warehouse.migrate(pipeline.engine, contracts)
+    assert statement in str(refused.value)
+    assert columns(pipeline) == there, "nothing was applied, the addition neither"
