@@ -150,7 +150,7 @@ def problems(
     return rows.select(
         pl.col(ROW),
         pl.lit(column, pl.String).alias("column"),
-        pl.col("value").cast(pl.String),
+        pl.col("value").cast(pl.String).str.replace_all("\0", "␀", literal=True),  # PostgreSQL takes no NUL
         pl.lit(rule).alias("rule"),
         pl.lit(severity).alias("severity"),
         pl.lit(about.dimension).alias("dimension"),

@@ -227,3 +227,20 @@ def test_the_same_bytes_again_are_recorded_and_not_loaded_again(
     with pipeline.engine.connect() as connection:
         arrivals = connection.exec_driver_sql("SELECT is_new FROM ops.arrival ORDER BY arrival_id").scalars().all()
     assert arrivals == [True, False]
+
+
+def test_a_nul_character_in_json_is_shown_and_loses_nothing_else(
+    pipeline: Pipeline, send: Send, clean_day: Path
+) -> None:
+    lines = next((clean_day / "land" / "permits").iterdir()).read_text("utf-8").splitlines()
+    record = json.loads(lines[0])
+    record["ngay_nop"] = "2026\x0001"
+    entry = send(
+        pipeline, "land/permits", "permits_2026-03-09.ndjson", "\n".join([json.dumps(record), *lines[1:]]).encode()
+    )
+    assert entry["state"] == "loaded"
+    with pipeline.engine.connect() as connection:
+        value = connection.exec_driver_sql(
+            "SELECT value FROM ops.problem WHERE rule = 'type_date' AND row_no = 1"
+        ).scalar_one()
+    assert value == "2026␀01"

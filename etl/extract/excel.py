@@ -24,17 +24,28 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
         Stop: if this is no workbook that can be read, or no row of it looks like the contract's header.
     """
     try:
-        sheet = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
-        cells = sheet.to_python(skip_empty_area=False)
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        sheet = book.get_sheet_by_index(0)
+        cells, *others = [book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names]
     except (CalamineError, OSError, ValueError, IndexError) as error:
         raise Stop("rejected", "unreadable_excel", detail=type(error).__name__) from None
+    if not any(_words(cell) for row in cells for cell in row):
+        raise Stop("rejected", "empty_file")
+    if any(_header_row(other, contract) is not None for other in others):
+        raise Stop("held", "several_sheets")
     for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
         for row in range(top, min(bottom, len(cells) - 1) + 1):
             for column in range(left, min(right, len(cells[row]) - 1) + 1):
                 cells[row][column] = cells[top][left]
 
     header_at = _header_row(cells, contract)
+    if header_at is None:
+        raise Stop("held", "missing_column", columns=", ".join(c.label for c in contract.columns if c.required))
     header = [_words(cell) for cell in cells[header_at]]
+    unnamed = [at for at, name in enumerate(header) if not name and any(_words(r[at]) for r in cells[header_at + 1 :])]
+    unclear = [f"cột / column {at + 1}" for at in unnamed] + sorted({n for n in header if n and header.count(n) > 1})
+    if unclear:
+        raise Stop("held", "extra_column", columns=", ".join(unclear))
     names = {name: at for at, name in enumerate(header) if name and name != "STT"}  # STT: the form's own row counter
     formats = {c.source_name: c.format for c in contract.columns}
     numbers, records = [], []
@@ -46,12 +57,11 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
     return Table(text_rows(numbers, records, list(names)))
 
 
-def _header_row(cells: list[list[object]], contract: Contract) -> int:
+def _header_row(cells: list[list[object]], contract: Contract) -> int | None:
+    """Index of the row that names most of the contract's columns; None if no row names half of them."""
     wanted = {c.source_name for c in contract.columns}
     found = [len(wanted & {_words(cell) for cell in row}) for row in cells[:_HEADER_WITHIN]]
-    if not found or max(found) * 2 < len(wanted):
-        raise Stop("held", "missing_column", columns=", ".join(f"{c.label}" for c in contract.columns if c.required))
-    return found.index(max(found))
+    return found.index(max(found)) if found and max(found) * 2 >= len(wanted) else None
 
 
 def _words(cell: object) -> str:

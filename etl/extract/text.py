@@ -17,7 +17,10 @@ _LEGACY = {"tcvn3", "vni", "viscii", "vps"}
 _LETTERS = frozenset("ăâêôơưđ")
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")  # grave, acute, tilde, hook above, dot below
 _PUNCTUATION = frozenset("–—‘’“”…°²³×±†\u00a0\ufeff€©®™§·•ð")
-_FOREIGN_SHARE = 0.1  # share of non-ASCII characters that Vietnamese does not use, above which it is another encoding
+# Non-ASCII characters that Vietnamese does not use, as a share of all non-ASCII ones, above which the file is taken to
+# be in another encoding; a few are a foreigner's name and prove nothing.
+_FOREIGN_SHARE = 0.1
+_FOREIGN_AT_LEAST = 10
 
 
 def decode(content: bytes, encoding: str) -> str:
@@ -40,8 +43,11 @@ def decode(content: bytes, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise Stop("held", "wrong_encoding", encoding=encoding, detail=f"byte {error.start}, line {line}") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise Stop("held", "wrong_encoding", encoding=encoding, detail=f"NUL, line {line}")
     text = unicodedata.normalize("NFC", text.removeprefix("\ufeff"))
-    if _foreign_share(text) > _FOREIGN_SHARE:
+    if _is_foreign(text):
         raise Stop("held", "wrong_encoding", encoding=encoding, detail="chữ không phải tiếng Việt / not Vietnamese")
     return text
 
@@ -54,12 +60,11 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _foreign_share(text: str) -> float:
+def _is_foreign(text: str) -> bool:
     beyond_ascii = [c for c in text if c > "\x7f"]
-    if not beyond_ascii:
-        return 0.0
     foreign = {c for c in set(beyond_ascii) if not _is_vietnamese(c)}
-    return sum(c in foreign for c in beyond_ascii) / len(beyond_ascii)
+    count = sum(c in foreign for c in beyond_ascii)
+    return count >= _FOREIGN_AT_LEAST and count > _FOREIGN_SHARE * len(beyond_ascii)
 
 
 def _is_vietnamese(character: str) -> bool:

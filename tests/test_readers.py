@@ -1,0 +1,162 @@
+"""The readers on files that nobody here made: right, or refused in a sentence, and never a row lost or invented."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.contract import Column, Contract, Source, Text, load_all
+from etl.delivery import ROW, Stop
+from etl.extract import READERS, extract_bytes
+from etl.extract.table import Table
+
+MESSY = Path(__file__).parent / "messy"
+SPECTRUM = sorted((MESSY / "csv-spectrum" / "csvs").glob("*.csv"))
+HORROR = sorted(path for path in (MESSY / "horror").iterdir())
+ANY = next(iter(load_all().values()))
+
+
+def read(path: Path, columns: list[str] = [], **source: str) -> Table:  # noqa: B006
+    said = Source(**{"format": "csv"} | source)  # type: ignore[arg-type]
+    contract = Contract(
+        **{name: getattr(ANY, name) for name in Contract.__dataclass_fields__}
+        | {"columns": tuple(column(name) for name in columns), "source": said}
+    )
+    return READERS[said.format](path.read_bytes(), said, contract)
+
+
+def column(name: str) -> Column:
+    return Column(name, name, "string", name, Text("", ""), True, None, "open", "")
+
+
+@pytest.mark.parametrize("path", SPECTRUM, ids=lambda path: path.stem)
+def test_csv_spectrum(path: Path) -> None:
+    expected = json.loads((path.parent.parent / "json" / f"{path.stem}.json").read_text("utf-8"))
+    if path.stem == "location_coordinates":
+        expected = [
+            expected | {"Contact Phone Number": "2095257564"}
+        ]  # the collection's JSON has another number than its CSV
+    table = read(path)
+    assert table.problems.is_empty()
+    assert [{k: v.replace("\n", "") for k, v in row.items()} for row in table.rows.drop(ROW).to_dicts()] == [
+        {k: v.replace("\r", "").replace("\n", "") for k, v in row.items()} for row in expected
+    ]
+
+
+def test_a_row_is_numbered_by_the_line_it_begins_in() -> None:
+    table = read(MESSY / "csv-spectrum" / "csvs" / "newlines.csv")
+    assert table.rows[ROW].to_list() == [2, 3, 5]
+
+
+@pytest.mark.parametrize("path", HORROR, ids=lambda path: path.name)
+@pytest.mark.parametrize("contract", load_all().values(), ids=lambda contract: contract.id)
+def test_a_strangers_file_is_refused_in_a_sentence(path: Path, contract: Contract) -> None:
+    with pytest.raises(Stop) as stop:
+        extract_bytes(path.read_bytes(), contract)
+    assert stop.value.state in ("held", "rejected")
+    assert stop.value.message.vi and stop.value.message.en
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "columns", "rows", "first"),
+    [
+        ("simple.ssv", {"delimiter": ";"}, 3, 6, ["2011-01-01", "1", "Galway"]),
+        ("simple.psv", {"delimiter": "|"}, 6, 28, ["1986", "44000", "35000", "36000", "27000", "45000"]),
+        ("complex.csv", {}, 4, 3, ["2011-01-01", " 24 October 2011", " 0", ""]),
+        ("skip_initials.csv", {}, 2, 2, ["hello", "    goodbye"]),
+        ("utf-16le_encoded.csv", {"encoding": "utf-16"}, 19, 327, None),
+    ],
+)
+def test_a_published_csv_in_its_own_dialect(
+    name: str, source: dict[str, str], columns: int, rows: int, first: list[str] | None
+) -> None:
+    table = read(MESSY / "horror" / name, **source)
+    assert (table.rows.width - 1, table.rows_in) == (columns, rows)
+    if first:
+        assert list(table.rows.drop(ROW).row(0)) == first
+
+
+def test_a_published_excel() -> None:
+    table = read(MESSY / "horror" / "simple.xlsx", ["date", "temperature", "place"], format="excel")
+    assert table.rows.height == 6
+    assert table.rows["place"].to_list() == ["Galway"] * 3 + ["Berkeley"] * 3
+    assert table.rows["temperature"].to_list() == ["1", "-1", "0", "6", "8", "5"]
+
+
+def test_an_empty_excel_is_an_empty_file() -> None:
+    with pytest.raises(Stop) as stop:
+        read(MESSY / "horror" / "libreoffice.xlsx", ["date"], format="excel")
+    assert stop.value.rule == "empty_file"
+
+
+@pytest.mark.parametrize(
+    ("sheets", "rule"),
+    [
+        ([[["a", "b"], [1, 2]], [["a", "b"], [3, 4]]], "several_sheets"),
+        ([[["a", "b", None], [1, 2, "?"]]], "extra_column"),
+        ([[["a", "b", "b"], [1, 2, 3]]], "extra_column"),
+    ],
+    ids=["two sheets of data", "a column without a name", "a column twice"],
+)
+def test_nothing_in_an_excel_is_passed_over(tmp_path: Path, sheets: list[list[list[object]]], rule: str) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for number, rows in enumerate(sheets):
+        sheet = book.worksheets[0] if number == 0 else book.create_sheet()
+        for row in rows:
+            sheet.append(row)
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(Stop) as stop:
+        read(tmp_path / "a.xlsx", ["a", "b"], format="excel")
+    assert stop.value.rule == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "good", "bad"),
+    [
+        ('a,b,c\nx,"y,z\np,q",r\n1,2,3\n', [4], [2, 3]),
+        ('a,b,c\n1,2,3\n"4,5,6\n7,8,9\n10,11,12\n', [2, 4, 5], [3]),
+        ('a,b,c\n1,"2\n\n2",3\n4,5,6\n', [2, 5], []),
+        ("a,b,c\n1,2,3,4\n1,2\n1,2,3\n", [4], [2, 3]),
+    ],
+    ids=["two stray quotes", "one stray quote", "a cell of three lines", "ragged rows"],
+)
+def test_a_stray_quote_costs_its_own_line_only(tmp_path: Path, text: str, good: list[int], bad: list[int]) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text, "utf-8")
+    table = read(path)
+    assert table.rows[ROW].to_list() == good
+    assert sorted(table.problems[ROW].to_list()) == bad
+
+
+CELL = st.text(st.sampled_from("ab \"',;|\n\tđ=\u00a0"), max_size=6)
+
+
+@given(st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=6), st.sampled_from(",;|\t"))
+def test_no_cell_moves_and_no_row_is_lost(rows: list[list[str]], delimiter: str) -> None:
+    """What Python's csv module wrote comes back cell by cell, or as a line that is named: never as something else."""
+    import csv
+    import io
+
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows([["x", "y", "z"], *rows])
+    text = out.getvalue()
+    source = Source(format="csv", delimiter=delimiter)
+    table = READERS["csv"](text.encode(), source, ANY)
+    starts = {}
+    line = 2
+    for row in rows:
+        written = io.StringIO(newline="")
+        csv.writer(written, delimiter=delimiter, lineterminator="\n").writerow(row)
+        starts[line] = [cell.replace("\r\n", "\n").replace("\r", "\n") for cell in row]
+        line += written.getvalue().replace("\r\n", "\n").replace("\r", "\n").count("\n")
+    for number, *cells in table.rows.iter_rows():
+        assert cells == starts.get(number), "a row that was not sent"
+    named = set(table.rows[ROW]) | set(table.problems[ROW])
+    blank = {number for number, cells in starts.items() if not "".join(cells).strip()}
+    assert starts.keys() - blank <= named, "a row that nobody hears of"
