@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings as hypothesis_settings
 from upath import UPath
 
 from etl import server
@@ -18,6 +19,10 @@ from etl.contract import load_all
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, Settings
 from simulate import write_city
+
+# The same examples in every run: what fails, fails for everybody. No deadline: the machines are shared and noisy.
+hypothesis_settings.register_profile("citydw", derandomize=True, deadline=None)
+hypothesis_settings.load_profile("citydw")
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,7 @@ def deliveries(mode: str) -> st.SearchStrategy[list[Sent]]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_of_arrival_ends_in_the_same_table(
     mode: str, law: Pipeline, send: Callable[..., dict[str, Any]], data: st.DataObject

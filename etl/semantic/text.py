@@ -14,6 +14,7 @@ from etl.semantic.output import of_text
 _SYLLABLE = re.compile(
     r"(?i)^(?:ngh?|nh|gh|gi|kh|ch|ph|th|tr|qu|[bcdghklmnpqrstvx])?[aeiouy]{1,3}(?:ch|ng|nh|[cmnpt])?$"
 )
+_TONES = "\u0300\u0301\u0303\u0309\u0323"  # grave, acute, tilde, hook above, dot below; a syllable has one at most
 
 
 def clean(values: pl.Series) -> pl.Series:
@@ -50,7 +51,8 @@ def _older(token: str) -> str:
 def _older_word(word: str) -> str:
     decomposed = unicodedata.normalize("NFD", word.replace("đ", "d").replace("Đ", "D"))
     bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return str(normalize_diacritics(word)) if _SYLLABLE.match(bare) else word
+    is_syllable = _SYLLABLE.match(bare) and sum(letter in _TONES for letter in decomposed) == 1
+    return str(normalize_diacritics(word)) if is_syllable else word
 
 
 TYPE = of_text(clean)

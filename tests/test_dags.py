@@ -1,0 +1,100 @@
+"""The DAG files, as Airflow's DAG processor reads them: in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from etl.contract import load_all
+from etl.settings import PROJECT
+
+READ = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+def show(dag):
+    tasks = [
+        {
+            "id": task.task_id, "owner": task.owner, "retries": task.retries, "pool": task.pool,
+            "after": sorted(task.upstream_task_ids), "outlets": [asset.name for asset in task.outlets],
+        }
+        for task in dag.topological_sort()
+    ]
+    timetable = dag.timetable
+    condition = timetable.asset_condition
+    names = sorted(asset.name for asset in getattr(condition, "objects", [condition]))
+    return {
+        "tasks": tasks, "tags": sorted(dag.tags), "doc": dag.doc_md, "assets": names,
+        "timetable": type(timetable).__name__, "max_active_runs": dag.max_active_runs,
+    }
+heavy = [m for m in ("great_expectations", "polars", "pandas", "pyarrow", "psycopg") if m in sys.modules]
+dags = {name: show(dag) for name, dag in bag.dags.items()}
+print("\\n" + json.dumps({"errors": bag.import_errors, "heavy": heavy, "dags": dags}))
+"""
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = tmp_path_factory.mktemp("airflow")
+    dags = PROJECT / "dags"
+    settings = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(dags / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "CITYDW_HOME": str(home),
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), str(dags), str(dags / "plugins")]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(dags)], env=os.environ | settings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert not (home / "postgres").exists(), "reading the DAG files started a server"
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def test_one_dag_a_dataset_and_two_more(read: dict[str, Any]) -> None:
+    assert read["errors"] == {}
+    assert set(read["dags"]) == {c.replace(".", "_") for c in load_all()} | {"receive", "marts"}
+
+
+def test_reading_the_files_does_no_heavy_work(read: dict[str, Any]) -> None:
+    assert read["heavy"] == []
+
+
+@pytest.mark.parametrize("contract", load_all().values(), ids=lambda c: c.id)
+def test_a_datasets_dag_is_its_contract(read: dict[str, Any], contract: Any) -> None:
+    dag = read["dags"][contract.id.replace(".", "_")]
+    assert [t["id"] for t in dag["tasks"]] == ["extract", "validate", "normalize", "load", "receipt", "verdict"]
+    assert [t["after"] for t in dag["tasks"]] == [[], ["extract"], ["validate"], ["normalize"], ["load"], ["receipt"]]
+    assert {t["owner"] for t in dag["tasks"]} == {contract.agency}
+    assert {contract.agency, contract.mode, *contract.tags} == set(dag["tags"])
+    assert dag["timetable"] == "PartitionedAssetTimetable", "one run a delivery"
+    assert dag["assets"] == [f"landing/{contract.id}"]
+    outlets = {t["id"]: t["outlets"] for t in dag["tasks"] if t["outlets"]}
+    assert outlets == {"load": [f"warehouse/{contract.schema}.{contract.table}"]}
+    retries = {t["id"]: t["retries"] for t in dag["tasks"]}
+    assert retries.pop("verdict") == 0, "bad data is no fault: trying again would not mend it"
+    assert set(retries.values()) == {2}
+    for column in contract.columns:
+        assert column.label in dag["doc"] and column.description.vi in dag["doc"]
+
+
+def test_every_pool_is_one_that_is_made(read: dict[str, Any]) -> None:
+    made = json.loads((PROJECT / "dags" / "pools.json").read_text("utf-8")).keys() | {"default_pool"}
+    used = {task["pool"] for dag in read["dags"].values() for task in dag["tasks"]}
+    assert used == made
+
+
+def test_the_assets_tie_the_dags_together(read: dict[str, Any]) -> None:
+    contracts = load_all().values()
+    (receive,) = read["dags"]["receive"]["tasks"]
+    assert set(receive["outlets"]) == {f"landing/{c.id}" for c in contracts}
+    assert read["dags"]["receive"]["assets"] == ["inbox"]
+    assert set(read["dags"]["marts"]["assets"]) == {f"warehouse/{c.schema}.{c.table}" for c in contracts}

@@ -1,0 +1,144 @@
+"""The demo as a person runs it: real Airflow, real PostgreSQL, real files; in a folder with blanks, port 8080 taken."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import ProxyHandler, build_opener
+
+import psutil
+import pytest
+
+from etl.contract import load_all
+from etl.settings import PROJECT
+
+
+def demo(command: str, home: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", command],
+        env=os.environ | {"CITYDW_HOME": str(home)},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def ours(home: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            environment = process.environ()
+            if str(home) in " ".join(process.cmdline()) or environment.get("CITYDW_HOME") == str(home):
+                found.append(process)
+    return found
+
+
+def api(home: Path, path: str) -> Any:
+    port = json.loads((home / "airflow" / "processes.json").read_text("utf-8"))["port"]
+    with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+        content = answer.read().decode()
+    return json.loads(content) if path.startswith("/api") else content
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="a demo ")) / "var"
+    taken = socket.socket()
+    with contextlib.suppress(OSError):  # somebody else has it: just as good
+        taken.bind(("127.0.0.1", 8080))
+        taken.listen()
+    try:
+        yield folder
+    finally:
+        demo("stop", folder)
+        taken.close()
+        shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def first(home: Path) -> str:
+    return demo("start", home)
+
+
+def test_it_loads_the_four_agencies_files_and_says_so(first: str) -> None:
+    rows = re.findall(r"│ ([a-z.]+) +│ (\S+) +│ (loaded|held|rejected) +│((?: +[\d,]+ │){7})", first)
+    assert {dataset for dataset, *_ in rows} == set(load_all())
+    assert {state for *_, state, _ in rows} == {"loaded"}
+    for _, _, _, cells in rows:
+        rows_in, *others = [int(cell.replace(",", "")) for cell in cells.replace("│", " ").split()]
+        assert rows_in == sum(others)
+    assert first.count("?\n") >= 5, "a few questions, answered by the marts"
+    assert re.search(r"Airflow +http://127\.0\.0\.1:(?!8080)\d+", first)
+    assert "make demo-stop" in first
+
+
+def test_airflow_has_one_run_a_delivery(first: str, home: Path) -> None:
+    runs = api(home, "/api/v2/dags/~/dagRuns?limit=100")["dag_runs"]
+    assert {run["state"] for run in runs} == {"success"}
+    walked = sorted((run["dag_id"], run["partition_key"]) for run in runs if run["dag_id"] not in ("receive", "marts"))
+    files = [path for path in (home / "data" / "processed").rglob("*") if path.is_file()]
+    sent = sorted(("_".join(path.parts[-3:-1]), path.name.partition("_")[0]) for path in files)
+    assert walked == sent
+    assert len(sent) == 10
+
+
+def test_reports_are_served_by_airflow(first: str, home: Path) -> None:
+    index = api(home, "/reports/quality/")
+    page = re.search(r'href="(validations/tax/taxpayers/[^"]+)"', index)
+    assert page
+    assert "Mã số thuế" in api(home, f"/reports/quality/{page[1]}")
+    assert "receipt.txt" in api(home, "/reports/receipts/tax/taxpayers/" + page[1].split("/")[3] + "/")
+
+
+def test_a_bad_file_fails_its_run_in_a_sentence_without_a_traceback(first: str, home: Path) -> None:
+    inbox = home / "data" / "inbox" / "civil" / "births"
+    (inbox / ".births_2026-03-09.csv").write_bytes(b"so;quyen_so\n1;2\n")
+    (inbox / ".births_2026-03-09.csv").rename(inbox / "births_2026-03-09.csv")
+    deadline = time.monotonic() + 120
+    failed: list[dict[str, Any]] = []
+    while not failed and time.monotonic() < deadline:
+        failed = api(home, "/api/v2/dags/civil_births/dagRuns?state=failed")["dag_runs"]
+        time.sleep(1)
+    (run,) = failed
+    tasks = api(home, f"/api/v2/dags/civil_births/dagRuns/{run['dag_run_id'].replace('+', '%2B')}/taskInstances")
+    states = {task["task_id"]: task["state"] for task in tasks["task_instances"]}
+    assert states == {
+        "extract": "success",
+        "validate": "skipped",
+        "normalize": "skipped",
+        "load": "skipped",
+        "receipt": "success",
+        "verdict": "failed",
+    }
+    logs = [path.read_text("utf-8") for path in (home / "airflow" / "logs").rglob(f"*{run['dag_run_id']}*/**/*.log")]
+    assert len(logs) == 3
+    assert any("Tệp thiếu cột" in log and "The file lacks columns" in log for log in logs)
+    assert not any("Traceback" in log or "error_detail" in log for log in logs)
+
+
+def test_a_second_start_finds_nothing_new(first: str, home: Path) -> None:
+    began = time.monotonic()
+    second = demo("start", home)
+    assert "Nothing new to load" in second
+    assert time.monotonic() - began < 60
+
+
+def test_stop_ends_all_that_was_started(first: str, home: Path) -> None:
+    assert len(ours(home)) >= 5
+    assert "Stopped Airflow and PostgreSQL" in demo("stop", home)
+    assert ours(home) == []
+    assert "Nothing was running" in demo("stop", home)
