@@ -82,7 +82,6 @@ class Airflow:
             ("scheduler", "enable_health_check"): False,
             ("triggerer", "capacity"): 50,
             ("logging", "base_log_folder"): self.home / "logs",
-            ("usage_data_collection", "enabled"): False,
         }
         python_path = [str(plugins), os.environ.get("PYTHONPATH", "")]
         return os.environ | {
