@@ -44,7 +44,7 @@ def run(
             received = pipeline.receive(UPath(file), named)
             walked.append(received)
             if not received.is_final:
-                for station, _ in pipeline.walk(received):
+                for station, _ in pipeline.walk(received.dataset, received.delivery_id):
                     progress.advance(task)
                     progress.update(task, description=f"{station} {received.dataset}")
             progress.update(task, completed=1 + number * (1 + len(STATIONS)))
@@ -66,24 +66,29 @@ def deliveries(dataset: Annotated[str | None, typer.Argument(help="agency.datase
 
 
 @app.command()
-def station(name: str, dataset: str, delivery_id: str) -> None:
-    """Run one station of one delivery again: extract, validate, normalize, load or receipt."""
+def walk(
+    dataset: Annotated[str, typer.Argument(help="agency.dataset")],
+    delivery_id: Annotated[str, typer.Argument(help="As `citydw deliveries` lists it.")],
+    first: Annotated[str, typer.Option("--from", help="The station to begin with.")] = "extract",
+) -> None:
+    """Walk a delivery through the stations again, as after a change of its contract, suite or code lists."""
     from etl.pipeline import STATIONS, Pipeline
+    from etl.summary import print_deliveries
 
-    if name not in STATIONS:
-        raise typer.BadParameter(f"one of {', '.join(STATIONS)}", param_hint="NAME")
     _agency_and_dataset(dataset)
+    if first not in STATIONS:
+        raise typer.BadParameter(f"one of {', '.join(STATIONS)}", param_hint="--from")
+    pipeline = Pipeline.from_environment()
     try:
-        outcome = Pipeline.from_environment().run_station(name, dataset, delivery_id)
+        for name, outcome in pipeline.walk(dataset, delivery_id, first):
+            console.print(f"{name}: {outcome.state}")
     except FileNotFoundError as error:
         raise typer.BadParameter(
             f"{Path(str(error.filename)).name} is missing: no such delivery (`citydw deliveries` lists them), or the "
-            "station before has not run.",
+            f"stations before {first} have not run.",
             param_hint="DELIVERY_ID",
         ) from None
-    console.print(f"{dataset}/{delivery_id}: {outcome.state} {outcome.counts or ''}")
-    if outcome.message:
-        console.print(f"{outcome.message.vi}\n{outcome.message.en}", markup=False)
+    print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
 
 
 @app.command()

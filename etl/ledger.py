@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from etl.delivery import ROW, Delivery, State, Stop
-from etl.warehouse import copy_rows, ledger_tables
+from etl.warehouse import COUNTS, copy_rows, ledger_tables
+
+_NO_COUNTS = dict.fromkeys(("rows_in", *COUNTS, "ended"))
 
 
 class Ledger:
@@ -67,25 +69,30 @@ class Ledger:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def loaded(self, connection: sa.Connection, dataset: str) -> list[tuple[str, Any, int, str]]:
-        """Loaded deliveries of a dataset in the order of time: delivery_id, as_of, revision, sha256."""
+        """Deliveries that are in the dataset's table, in the order of time: delivery_id, as_of, revision, sha256.
+
+        One that walks again is among them, whatever its state: its rows stay until it is loaded anew.
+        """
         c = self._delivery.c
         query = (
             sa.select(c.delivery_id, c.as_of, c.revision, c.sha256)
-            .where(c.dataset == dataset, c.state == "loaded")
+            .where(c.dataset == dataset, c.loaded_at.is_not(None))
             .order_by(c.as_of, c.revision, c.sha256)
         )
         return [tuple(row) for row in connection.execute(query)]
 
     def passed(self, delivery: Delivery, state: State, **values: Any) -> None:
         """Record that a station is behind the delivery, and what it counted."""
+        counts = _NO_COUNTS if state == "extracted" else {}  # the first station forgets what an earlier walk counted
+        said = {"rule": None, "message_vi": None, "message_en": None}
         with self.engine.begin() as connection:
-            self.update(connection, delivery, state=state, rule=None, message_vi=None, message_en=None, **values)
+            self.update(connection, delivery, **(counts | said | values), state=state)
 
     def stopped(self, delivery: Delivery, stop: Stop, **values: Any) -> None:
         """Record that the delivery is held or rejected, and why."""
         said = {"rule": stop.rule, "message_vi": stop.message.vi, "message_en": stop.message.en}
         with self.engine.begin() as connection:
-            self.update(connection, delivery, state=stop.state, **said, **values)
+            self.update(connection, delivery, **(_NO_COUNTS | said | values), state=stop.state)
 
     def spent(self, delivery: Delivery, station: str, seconds: float) -> None:
         """Record how long a station took."""

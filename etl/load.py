@@ -72,7 +72,7 @@ class _Loading:
         self.content = content_columns(contract)
         others = [row for row in ledger.loaded(connection, contract.id) if row[0] != delivery.id]
         mine = (delivery.id, _period(delivery), delivery.revision, delivery.sha256)
-        self.is_reload = ledger.get(contract.id, delivery.id)["state"] == "loaded"
+        self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
         self.order = sorted([*others, mine], key=lambda row: row[1:])
         self.place = self.order.index(mine)
 

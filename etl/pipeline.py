@@ -153,13 +153,13 @@ class Pipeline:
                     self.ledger.found(delivery, self._problems(delivery), report["findings"])
                 return Outcome(stop.state, stop.message)
 
-    def walk(self, received: Received) -> Iterator[tuple[Station, Outcome]]:
-        """Walk a delivery through all stations, in this process, and say after each what came of it."""
-        for station in STATIONS:
-            outcome = self.run_station(station, received.dataset, received.delivery_id)
+    def walk(self, dataset: str, delivery_id: str, first: Station = STATIONS[0]) -> Iterator[tuple[Station, Outcome]]:
+        """Walk a delivery through the stations from `first` on, in this process; says after each what came of it."""
+        for station in STATIONS[STATIONS.index(first) :]:
+            outcome = self.run_station(station, dataset, delivery_id)
             yield station, outcome
             if outcome.stopped and station != "receipt":
-                yield "receipt", self.run_station("receipt", received.dataset, received.delivery_id)
+                yield "receipt", self.run_station("receipt", dataset, delivery_id)
                 return
 
     def migrate(self) -> list[str]:

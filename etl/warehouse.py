@@ -55,7 +55,7 @@ def _ops(metadata: sa.MetaData) -> None:
         *(sa.Column(name, sa.BigInteger) for name in COUNTS),
         sa.Column("ended", sa.BigInteger, comment="records that are no more; not rows of the file in a snapshot"),
         sa.Column("timings", JSONB, server_default="{}", nullable=False, comment="seconds spent in each station"),
-        sa.Column("loaded_at", sa.DateTime(timezone=True)),
+        sa.Column("loaded_at", sa.DateTime(timezone=True), comment="when its rows came into the table; null: never"),
         sa.Column("receipt_at", sa.DateTime(timezone=True)),
         sa.CheckConstraint(
             "state IN ('received', 'extracted', 'validated', 'normalized', 'loaded', 'held', 'rejected')",

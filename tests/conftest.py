@@ -69,7 +69,7 @@ def send() -> Callable[..., dict[str, Any]]:
         os.utime(file, (long_ago, long_ago))
         (received,) = pipeline.receive_inbox()
         if not received.is_final:
-            for _ in pipeline.walk(received):
+            for _ in pipeline.walk(received.dataset, received.delivery_id):
                 pass
         return pipeline.ledger.get(received.dataset, received.delivery_id)
 

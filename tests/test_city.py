@@ -31,7 +31,8 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def loaded(city: Path, new_pipeline: Callable[..., Pipeline]) -> Pipeline:
     pipeline = new_pipeline()
     for file in sorted(path for path in (city / "days").rglob("*") if path.is_file()):
-        for _ in pipeline.walk(pipeline.receive(UPath(file))):
+        received = pipeline.receive(UPath(file))
+        for _ in pipeline.walk(received.dataset, received.delivery_id):
             pass
     return pipeline
 
