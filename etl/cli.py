@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -16,6 +17,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 console = Console()
 if not console.is_terminal:
     console = Console(width=140)  # a file or a pipe has no width of its own
+_COLUMNS_SIDE_BY_SIDE = 12  # a wider row is printed down the page
 
 
 @app.command()
@@ -40,7 +42,7 @@ def run(
         progress.advance(task)
         walked = []
         for number, file in enumerate(files, start=1):
-            progress.update(task, description=f"receive {file.name[:60]}")
+            progress.update(task, description=escape(f"receive {file.name[:60]}"))
             received = pipeline.receive(UPath(file), named)
             walked.append(received)
             if not received.is_final:
@@ -113,7 +115,7 @@ def marts() -> None:
 
 @app.command()
 def query(sql: str) -> None:
-    """Run one SQL query on the warehouse, read-only, and print its rows."""
+    """Run one SQL query on the warehouse, read-only, and print its rows; wide ones one below the other."""
     import sqlalchemy as sa
 
     from etl.pipeline import Pipeline
@@ -121,10 +123,19 @@ def query(sql: str) -> None:
     with Pipeline.from_environment().engine.connect() as connection:
         connection.execute(sa.text("SET TRANSACTION READ ONLY"))
         result = connection.exec_driver_sql(sql.replace("%", "%%"))
-        table = Table(*result.keys())
-        for row in result:
-            table.add_row(*("" if value is None else str(value) for value in row))
-    console.print(table)
+        names = list(result.keys())
+        rows = [["" if value is None else str(value) for value in row] for row in result]
+    if len(names) <= _COLUMNS_SIDE_BY_SIDE:
+        tables = [Table(*names)]
+        for row in rows:
+            tables[0].add_row(*row)
+    else:
+        tables = [Table("column", "value", title=f"row {number}") for number in range(1, len(rows) + 1)]
+        for table, row in zip(tables, rows, strict=True):
+            for cells in zip(names, row, strict=True):
+                table.add_row(*cells)
+    for table in tables:
+        console.print(table, markup=False)
 
 
 @app.command()

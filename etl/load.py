@@ -182,14 +182,15 @@ class _Loading:
         return earlier.filter(pl.col(history.POSITION) == self.place - 1), after
 
     def _keys_of_earlier_load(self) -> pl.DataFrame:
-        schema = {c: t for c, t in self._scan(self.order[self.place]).collect_schema().items() if c in self.key}
+        types = self._scan(self.order[self.place]).collect_schema()
+        schema = {name: types[name] for name in self.key}
         if not self.is_reload:
-            return pl.DataFrame(schema=schema).select(self.key)
+            return pl.DataFrame(schema=schema)
         rows = self.connection.exec_driver_sql(
             f"SELECT DISTINCT {_names(self.key)} FROM {self.table} WHERE opened_by = %(id)s OR closed_by = %(id)s",
             {"id": self.delivery.id},
         )
-        return pl.DataFrame([tuple(r) for r in rows], schema=schema, orient="row").select(self.key)
+        return pl.DataFrame([tuple(r) for r in rows], schema=schema, orient="row")
 
     def _scan(self, row: tuple[str, date, int, str]) -> pl.LazyFrame:
         other = Delivery(self.delivery.agency, self.delivery.dataset, row[1], row[2], row[3], 0, "")
