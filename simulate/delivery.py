@@ -252,16 +252,16 @@ def _ndjson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
 
 
 def _geojson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
+    ring = cells["geometry"].str.slice(10).str.head(-2)  # POLYGON ((x y, x y)), written as [x,y],[x,y]
+    rings = "[[" + ring.str.replace_all(", ", "],[", literal=True).str.replace_all(" ", ",", literal=True) + "]]"
+    headers = {name: header for name, header in form.headers.items() if name != "geometry"}
+    encode = json.JSONEncoder(ensure_ascii=False).encode
     features = []
-    for record in cells.iter_rows(named=True):
-        properties = {
-            header: _json_value(name, record[name]) for name, header in form.headers.items() if name != "geometry"
-        }
-        ring = [[float(number) for number in point.split()] for point in record["geometry"][10:-2].split(", ")]
-        shape = {"type": "Polygon", "coordinates": [ring]}
-        features.append(
-            json.dumps({"type": "Feature", "properties": properties, "geometry": shape}, ensure_ascii=False)
-        )
+    for record, points in zip(cells.select(*headers).iter_rows(), rings, strict=True):
+        values = zip(headers.items(), record, strict=True)
+        properties = encode({header: _json_value(name, text) for (name, header), text in values})
+        geometry = f'{{"type": "Polygon", "coordinates": [{points}]}}'
+        features.append(f'{{"type": "Feature", "properties": {properties}, "geometry": {geometry}}}')
     crs = '{"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::9210"}}'
     return (f'{{"type": "FeatureCollection", "crs": {crs}, "features": [\n' + ",\n".join(features) + "\n]}\n").encode()
 

@@ -16,8 +16,8 @@ _CROSSWALK = Path(__file__).resolve().parent.parent / "etl" / "reference" / "war
 _SURNAMES = {
     "Nguyễn": 38.4, "Trần": 11.0, "Lê": 9.5, "Phạm": 7.0, "Huỳnh": 3.1, "Hoàng": 2.0, "Phan": 4.5, "Võ": 2.4, "Vũ": 1.5,
     "Đặng": 2.1, "Bùi": 2.0, "Đỗ": 1.4, "Hồ": 1.3, "Ngô": 1.3, "Dương": 1.0, "Lý": 0.5, "Đinh": 0.9, "Trương": 1.2,
-    "Lâm": 0.8,
-    "Mai": 0.7, "Tô": 0.5, "Hà": 0.6, "Châu": 0.4, "Quách": 0.3, "Thạch": 0.2,
+    "Lâm": 0.8, "Mai": 0.7, "Tô": 0.5, "Hà": 0.6, "Châu": 0.4, "Quách": 0.3, "Thạch": 0.2, "Trịnh": 0.9, "Đoàn": 0.9,
+    "Lương": 0.8, "Đào": 0.8, "Cao": 0.6, "Phùng": 0.6, "Lưu": 0.6, "Tạ": 0.4, "Tăng": 0.4, "Kiều": 0.3, "La": 0.3,
 }  # fmt: skip
 _MIDDLE = {
     "1": ["Văn", "Hữu", "Đức", "Minh", "Quốc", "Gia", "Thanh", "Công", "Xuân", "Anh"],

@@ -19,7 +19,7 @@ _RATE = 0.0015  # of each kind of defect, a row
 
 def enterprise_codes(rng: np.random.Generator, n: int) -> np.ndarray:
     """`n` different tax codes of ten digits with a right check digit."""
-    serials = rng.permutation(9_000_000)[: 2 * n + 50] + 1_000_000
+    serials = rng.choice(9_000_000, 2 * n + 50, replace=False) + 1_000_000
     digits = np.column_stack(
         [np.zeros_like(serials), np.full_like(serials, 3), *(serials // 10**p % 10 for p in range(6, -1, -1))]
     )
