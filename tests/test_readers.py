@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.contract import Column, Contract, Source, Text, load_all
@@ -137,6 +137,7 @@ def test_a_stray_quote_costs_its_own_line_only(tmp_path: Path, text: str, good: 
 CELL = st.text(st.sampled_from("ab \"',;|\n\tđ=\u00a0"), max_size=6)
 
 
+@settings(max_examples=1000)
 @given(st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=6), st.sampled_from(",;|\t"))
 def test_no_cell_moves_and_no_row_is_lost(rows: list[list[str]], delimiter: str) -> None:
     """What Python's csv module wrote comes back cell by cell, or as a line that is named: never as something else."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import polars as pl
 import pyarrow as pa
@@ -19,7 +20,7 @@ from etl.delivery import ROW, Stop
 from etl.extract.table import Table, broken_lines
 from etl.extract.text import decode
 
-_LINES_IN_A_CELL = 50  # a quote that is open for longer is a stray one
+_LINES_IN_A_RECORD = 50  # a quote that is open for longer is a stray one
 
 
 def read(content: bytes, source: Source, contract: Contract) -> Table:
@@ -39,7 +40,7 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
     if twice:
         raise Stop("held", "extra_column", columns=", ".join(name or "“”" for name in twice))
 
-    whole, unclosed = _records(lines.slice(at + 1), len(header), source.delimiter)
+    whole, unclosed, unsure = _records(lines.slice(at + 1), len(header), source.delimiter)
     ragged_numbers: list[int] = []
 
     def skip_ragged(row: pa.csv.InvalidRow) -> str:
@@ -66,48 +67,65 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
         pl.concat(
             [
                 broken_lines("unclosed_quote", unclosed[ROW].to_list(), unclosed["line"].to_list()),
+                broken_lines("behind_open_quote", unsure[ROW].to_list(), unsure["line"].to_list()),
                 broken_lines("ragged_row", ragged[ROW].to_list(), ragged["line"].to_list()),
             ]
         ),
     )
 
 
-def _records(lines: pl.DataFrame, width: int, delimiter: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Records, a quoted cell of several lines joined, and the lines where a quote opens and does not close."""
-    is_open = lines["line"].str.count_matches('"', literal=True) % 2 == 1
-    opened = is_open.arg_true().to_list()
-    text = lines["line"].to_list() if opened else []
+def _records(lines: pl.DataFrame, width: int, delimiter: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Tell records from lines that are none.
+
+    Returns:
+        Records, a quoted cell of several lines joined; lines where a quote opens and does not close; and lines behind
+        these that may belong to them or be records.
+    """
+    mark = re.escape(delimiter)
+    cell = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
+    doubtful = (~lines["line"].str.contains(rf"^{cell}(?:{mark}{cell})*$")).arg_true().to_list()
+    text = lines["line"].to_list() if doubtful else []
     joined: dict[int, str] = {}
-    broken: list[int] = []
-    inside: set[int] = set()
-    while opened:
-        first = opened.pop(0)
-        block = text[first : opened[0] + 1] if opened and opened[0] - first < _LINES_IN_A_CELL else []
-        if _is_one_record(block, width, delimiter):
+    open_: list[int] = []
+    unsure: list[int] = []
+    inside: list[int] = []
+    seen = -1
+    for first in doubtful:
+        if first <= seen:
+            continue
+        block = _record(text[first : first + _LINES_IN_A_RECORD], width, delimiter)
+        seen = max(first, first + len(block) - 1)
+        if not block:
+            open_.append(first)
+        elif len(block) > 1 and sum(line.count(delimiter) >= width - 1 for line in block) > 1:
+            open_.append(first)  # two of the lines could be records by themselves: the quotes may be stray
+            unsure += range(first + 1, seen + 1)
+        elif len(block) > 1:
             joined[first] = "\n".join(block)
-            inside.update(range(first + 1, opened.pop(0) + 1))
-        else:
-            broken.append(first)
+            inside += range(first + 1, seen + 1)
     place = pl.int_range(pl.len())
-    whole = lines.filter(~place.is_in([*broken, *inside]) & (pl.col("line").str.strip_chars() != ""))
+    whole = lines.filter(~place.is_in([*open_, *unsure, *inside]) & (pl.col("line").str.strip_chars() != ""))
     if joined:
         starts = lines[ROW].gather(list(joined))
-        whole = whole.with_columns(
-            pl.col(ROW).replace_strict(starts, list(joined.values()), default=pl.col("line")).alias("line")
-        )
-    return whole, lines[broken]
+        line = pl.col(ROW).replace_strict(starts, list(joined.values()), default=pl.col("line"))
+        whole = whole.with_columns(line.alias("line"))
+    return whole, lines[open_], lines[unsure]
 
 
-def _is_one_record(block: list[str], width: int, delimiter: str) -> bool:
-    """Whether the lines from one odd quote to the next are one record.
+def _record(lines: list[str], width: int, delimiter: str) -> list[str]:
+    """The first line by itself, if its quotes close; or with those behind it up to where they do; or none."""
+    if _cells(lines[0], delimiter):
+        return lines[:1]
+    for end in range(2, len(lines) + 1):
+        if len(_cells("\n".join(lines[:end]), delimiter)) == width:
+            return lines[:end]
+    return []
 
-    They are not where two of them could be records by themselves: then both quotes are stray, and joining the lines
-    would swallow what stands between.
-    """
-    if not block or sum(line.count(delimiter) >= width - 1 for line in block) > 1:
-        return False
+
+def _cells(record: str, delimiter: str) -> list[str]:
+    """The cells of one record; none if a quote in it does not close."""
     try:
-        records = list(csv.reader(io.StringIO("\n".join(block), newline=""), delimiter=delimiter, strict=True))
-    except csv.Error:
-        return False
-    return len(records) == 1 and len(records[0]) == width
+        (cells,) = csv.reader(io.StringIO(record, newline=""), delimiter=delimiter, strict=True)
+    except (csv.Error, ValueError):
+        return []
+    return cells
