@@ -114,18 +114,9 @@ def _records(lines: pl.DataFrame, width: int, delimiter: str) -> tuple[pl.DataFr
 
 def _record(lines: list[str], width: int, delimiter: str) -> list[str]:
     """The first line by itself, if its quotes close; or with those behind it up to where they do; or none."""
-    if _cells(lines[0], delimiter):
-        return lines[:1]
-    for end in range(2, len(lines) + 1):
-        if len(_cells("\n".join(lines[:end]), delimiter)) == width:
-            return lines[:end]
-    return []
-
-
-def _cells(record: str, delimiter: str) -> list[str]:
-    """The cells of one record; none if a quote in it does not close."""
+    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
     try:
-        (cells,) = csv.reader(io.StringIO(record, newline=""), delimiter=delimiter, strict=True)
-    except (csv.Error, ValueError):
+        cells = next(reader)
+    except csv.Error:
         return []
-    return cells
+    return lines[: reader.line_num] if reader.line_num == 1 or len(cells) == width else []
