@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from etl.extract.text import decode
 from etl.pipeline import Pipeline
+from simulate.encodings import encode
 
 Send = Callable[..., dict[str, Any]]
 
@@ -123,6 +125,20 @@ BAD = {
         lambda day: as_csv(births(day)),
         "held",
         "tcvn3",
+    ),
+    "Windows-1258 where TCVN3 is declared": (
+        "civil/marriages",
+        "marriages_2026-04-07.csv",
+        lambda day: encode(decode(next((day / "civil" / "marriages").iterdir()).read_bytes(), "tcvn3"), "cp1258"),
+        "held",
+        "tcvn3",
+    ),
+    "TCVN3 where Windows-1258 is declared": (
+        "tax/taxpayers",
+        "taxpayers_2026-04-07.csv",
+        lambda day: encode(decode(next((day / "tax" / "taxpayers").iterdir()).read_bytes(), "cp1258"), "tcvn3"),
+        "held",
+        "cp1258",
     ),
     "a ZIP cut short": ("tax/declarations", "declarations_2026-04-01.zip", truncated_zip, "rejected", "ZIP"),
     "a ZIP of two files": ("tax/declarations", "declarations_2026-04-02.zip", zip_of_two, "rejected", "đúng một tệp"),

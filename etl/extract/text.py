@@ -6,21 +6,32 @@ its automatic mode is not used, because it damaged clean names.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
+import polars as pl
 from viparse.normalize.encodings import get_charmap
 from viparse.normalize.tables import convert
 
 from etl.delivery import Stop
 
 _LEGACY = {"tcvn3", "vni", "viscii", "vps"}
-_LETTERS = frozenset("ăâêôơưđ")
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")  # grave, acute, tilde, hook above, dot below
-_PUNCTUATION = frozenset("–—‘’“”…°²³×±†\u00a0\ufeff€©®™§·•ð")
-# Non-ASCII characters that Vietnamese does not use, as a share of all non-ASCII ones, above which the file is taken to
-# be in another encoding; a few are a foreigner's name and prove nothing.
-_FOREIGN_SHARE = 0.1
-_FOREIGN_AT_LEAST = 10
+# A run of letters and of whatever else is beyond ASCII, common punctuation aside.
+_WORD = r"[^\x00-\x40\x5b-\x60\x7b-\x7f–—‘’“”…°²³×±†\u00a0\ufeff€©®™§·•]+"
+# Vietnamese has few syllables: an onset, and one of these rimes (the tone left out). What is decoded by another table
+# than it was written with has Vietnamese letters all over, but hardly a Vietnamese syllable.
+_SYLLABLE = re.compile(
+    "(?:[bcdđghklmnpqrstvx]|ch|g[hi]|kh|ngh?|nh|ph|qu|t[hr])?(?:"
+    "a[cimnoptuy]?|ach|a?ng|anh|ă[cmnpt]|ăng|â[cmnptuy]|âng|e[cmnopt]?|eng|ê[mnptu]?|êch|ênh|i[amnptu]?|ich|inh|"
+    "i?ê[cmnptu]|i?êng|o[acimnpt]?|o?ong|ooc|oa[cimnopty]|oang|oa?nh|oach|oă[cmnt]|oăng|oe[not]?|ô[cimnpt]?|ông|"
+    "ơ[imnpt]?|u[acimnpty]?|ung|uâ[nty]|uâng|uê|u?êch|uênh|uô[cimnt]|uông|uơ|uy[anptu]?|uyê[nt]|uych|uynh|"
+    "ư[acimtu]?|ưng|ươ[cimnptu]|ương|y|yê[mntu]|yêng)"
+)
+# Words beyond ASCII that are no Vietnamese syllable, as a share of all such words, above which the file is taken to be
+# in another encoding; a few are a foreigner's name and prove nothing.
+_FOREIGN_SHARE = 0.3
+_FOREIGN_AT_LEAST = 5
 
 
 def decode(content: bytes, encoding: str) -> str:
@@ -61,16 +72,15 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _is_foreign(text: str) -> bool:
-    beyond_ascii = [c for c in text if c > "\x7f"]
-    foreign = {c for c in set(beyond_ascii) if not _is_vietnamese(c)}
-    count = sum(c in foreign for c in beyond_ascii)
-    return count >= _FOREIGN_AT_LEAST and count > _FOREIGN_SHARE * len(beyond_ascii)
+    words = pl.Series([text]).str.extract_all(_WORD).explode().drop_nulls()
+    words = words.filter(words.str.contains(r"[^\x00-\x7fđĐ]"))  # đ alone is an abbreviation's, as in QĐ-UBND
+    counted = words.alias("word").value_counts(name="times")
+    is_foreign = pl.Series([not _is_syllable(word) for word in counted["word"]], dtype=pl.Boolean)
+    foreign = int(counted.filter(is_foreign)["times"].sum())
+    return foreign >= _FOREIGN_AT_LEAST and foreign > _FOREIGN_SHARE * words.len()
 
 
-def _is_vietnamese(character: str) -> bool:
-    if character in _PUNCTUATION or character in _TONES:
-        return True
-    decomposed = unicodedata.normalize("NFD", character.lower())
-    base, marks = decomposed[0], decomposed[1:]
-    letter = unicodedata.normalize("NFC", base + "".join(m for m in marks if m not in _TONES))
-    return letter in _LETTERS or ("a" <= letter <= "z" and any(m in _TONES for m in marks))
+def _is_syllable(word: str) -> bool:
+    marks = unicodedata.normalize("NFD", word.lower())
+    bare = "".join(mark for mark in marks if mark not in _TONES)
+    return len(marks) - len(bare) <= 1 and _SYLLABLE.fullmatch(unicodedata.normalize("NFC", bare)) is not None
