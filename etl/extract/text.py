@@ -30,7 +30,7 @@ _SYLLABLE = re.compile(
 )
 # Words beyond ASCII that are no Vietnamese syllable, as a share of all such words, above which the file is taken to be
 # in another encoding; a few are a foreigner's name and prove nothing.
-_FOREIGN_SHARE = 0.3
+_FOREIGN_SHARE = 0.5
 _FOREIGN_AT_LEAST = 5
 
 
