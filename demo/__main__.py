@@ -108,13 +108,14 @@ def _city(folder: Path) -> list[Path]:
 
 
 def _drop(file: Path, settings: Settings) -> Delivery:
-    """Put a copy into the inbox as a careful sender does: under another name, then renamed."""
+    """Put a copy into the inbox as a careful sender does: under another name, renamed, and marked as whole."""
     agency, dataset = file.parts[-3:-1]
     folder = Path(settings.data) / "inbox" / agency / dataset
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".{file.name}.part"
     shutil.copyfile(file, aside)
     aside.replace(folder / file.name)
+    (folder / f"{file.name}.done").touch()
     content = file.read_bytes()
     as_of, revision = period_of(file.name)
     return Delivery(agency, dataset, as_of, revision, hashlib.sha256(content).hexdigest(), len(content), file.name)

@@ -18,7 +18,7 @@ import yaml
 from etl.contract import Severity, Text
 from etl.settings import EXPECTATIONS
 
-State = Literal["received", "extracted", "validated", "normalized", "loaded", "held", "rejected"]
+State = Literal["received", "extracted", "validated", "normalized", "loaded", "held", "rejected", "withdrawn"]
 ROW = "_row"  # the row's number in the sender's own file
 RECEIVED = "received."  # before a typed column's name: the text that was sent
 

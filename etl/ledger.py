@@ -8,10 +8,12 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from etl.declared import RULES
 from etl.delivery import ROW, Delivery, State, Stop
 from etl.warehouse import COUNTS, copy_rows, ledger_tables
 
 _NO_COUNTS = dict.fromkeys(("rows_in", *COUNTS, "ended"))
+_NOTHING_SAID = dict.fromkeys(("rule", "message_vi", "message_en"))
 
 
 class Ledger:
@@ -21,8 +23,11 @@ class Ledger:
         self.engine = engine
         self._delivery = ledger_tables()["delivery"]
 
-    def arrived(self, delivery: Delivery) -> bool:
-        """Record that a file arrived; True if its bytes are new."""
+    def arrived(self, delivery: Delivery, declared: dict[str, Any] | None = None) -> bool:
+        """Record that a file arrived, with the manifest that came with it; True if its bytes are new.
+
+        A delivery that was held for its manifest goes on when the same bytes come with another.
+        """
         row = {
             "dataset": delivery.contract_id,
             "delivery_id": delivery.id,
@@ -44,8 +49,13 @@ class Ledger:
                     delivery_id=delivery.id,
                     file_name=delivery.file_name,
                     is_new=added,
+                    declared=declared,
                 )
             )
+            if declared is not None:
+                held = (*self._is(delivery.contract_id, delivery.id), self._delivery.c.state == "held")
+                for_its_manifest = self._delivery.c.rule.in_(RULES)
+                connection.execute(self._delivery.update().where(*held, for_its_manifest).values(state="received"))
         return added
 
     def get(self, dataset: str, delivery_id: str) -> dict[str, Any]:
@@ -68,6 +78,18 @@ class Ledger:
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def declared(self, delivery: Delivery) -> dict[str, Any]:
+        """The last manifest that came with the delivery's bytes; empty if none did."""
+        arrival = ledger_tables()["arrival"]
+        c = arrival.c
+        query = (
+            sa.select(c.declared)
+            .where(c.dataset == delivery.contract_id, c.delivery_id == delivery.id, c.declared.is_not(None))
+            .order_by(c.arrival_id.desc())
+        )
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar() or {}
+
     def loaded(self, connection: sa.Connection, dataset: str) -> list[tuple[str, Any, int, str]]:
         """Deliveries that are in the dataset's table, in the order of time: delivery_id, as_of, revision, sha256.
 
@@ -84,15 +106,23 @@ class Ledger:
     def passed(self, delivery: Delivery, state: State, **values: Any) -> None:
         """Record that a station is behind the delivery, and what it counted."""
         counts = _NO_COUNTS if state == "extracted" else {}  # the first station forgets what an earlier walk counted
-        said = {"rule": None, "message_vi": None, "message_en": None}
-        with self.engine.begin() as connection:
-            self.update(connection, delivery, **(counts | said | values), state=state)
+        self._turn(delivery, **(counts | _NOTHING_SAID | values), state=state)
 
     def stopped(self, delivery: Delivery, stop: Stop, **values: Any) -> None:
         """Record that the delivery is held or rejected, and why."""
-        said = {"rule": stop.rule, "message_vi": stop.message.vi, "message_en": stop.message.en}
+        self._turn(delivery, **(_NO_COUNTS | _said(stop) | values), state=stop.state)
+
+    def withdrawn(self, connection: sa.Connection, delivery: Delivery, reason: str) -> None:
+        """Record, within a transaction of the caller's, that the delivery is withdrawn."""
+        said = _said(Stop("rejected", "withdrawn", reason=reason))
+        self.update(connection, delivery, **(_NO_COUNTS | said), state="withdrawn", loaded_at=None)
+        self._log_withdrawal(connection, delivery, reason, is_withdrawn=True)
+
+    def reinstated(self, delivery: Delivery, reason: str) -> None:
+        """Record that the delivery's withdrawal is withdrawn; it may walk again."""
         with self.engine.begin() as connection:
-            self.update(connection, delivery, **(_NO_COUNTS | said | values), state=stop.state)
+            self.update(connection, delivery, **_NOTHING_SAID, state="received")
+            self._log_withdrawal(connection, delivery, reason, is_withdrawn=False)
 
     def spent(self, delivery: Delivery, station: str, seconds: float) -> None:
         """Record how long a station took."""
@@ -129,5 +159,20 @@ class Ledger:
                     validation.insert(), [{k: v for k, v in r.items() if k != "column"} for r in rows_of]
                 )
 
+    def _turn(self, delivery: Delivery, **values: Any) -> None:
+        """Set columns, unless the delivery was withdrawn while a station worked on it."""
+        where = (*self._is(delivery.contract_id, delivery.id), self._delivery.c.state != "withdrawn")
+        with self.engine.begin() as connection:
+            connection.execute(self._delivery.update().where(*where).values(**values))
+
+    def _log_withdrawal(self, connection: sa.Connection, delivery: Delivery, reason: str, is_withdrawn: bool) -> None:
+        row = {"dataset": delivery.contract_id, "delivery_id": delivery.id}
+        table = ledger_tables()["withdrawal"]
+        connection.execute(table.insert().values(**row, reason=reason, is_withdrawn=is_withdrawn))
+
     def _is(self, dataset: str, delivery_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         return self._delivery.c.dataset == dataset, self._delivery.c.delivery_id == delivery_id
+
+
+def _said(stop: Stop) -> dict[str, str]:
+    return {"rule": stop.rule, "message_vi": stop.message.vi, "message_en": stop.message.en}

@@ -2,11 +2,13 @@
 
 A delivery that is the newest word on its records is merged with the current rows in SQL: the cost grows with the
 delivery. Any other (late, a revision, loaded before) has the histories of the records that it speaks of built anew from
-staging. Both ways end in the same tables; `etl.history` says which.
+staging. Both ways end in the same tables; `etl.history` says which. A delivery that is withdrawn goes the second way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -25,40 +27,96 @@ class LoadFault(RuntimeError):
     """PostgreSQL refused or was lost; nothing of the delivery is in the warehouse, and loading it again is safe."""
 
 
-def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, int]:
+Place = tuple[str, date, int, str]  # delivery_id, as_of, revision, sha256: sorted by the last three, the order of time
+
+
+def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, int] | None:
     """Merge one delivery into its history table and mark it loaded.
 
     Returns:
-        What the ledger holds of it: rows_in, rejected, duplicates, inserted, changed, unchanged, superseded, ended.
+        What the ledger holds of it: rows_in, rejected, duplicates, inserted, changed, unchanged, superseded, ended;
+        None if the delivery was withdrawn in the meantime.
 
     Raises:
         LoadFault: if PostgreSQL refused or was lost.
     """
+    with _locked(ledger, delivery, contract) as connection:
+        if ledger.get(contract.id, delivery.id)["state"] == "withdrawn":
+            return None
+        counts = _Loading(connection, ledger, storage, delivery, contract).run()
+        ledger.update(
+            connection,
+            delivery,
+            state="loaded",
+            loaded_at=datetime.now(UTC),
+            rule=None,
+            message_vi=None,
+            message_en=None,
+            **counts,
+        )
+    return counts
+
+
+def withdraw(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract, reason: str) -> None:
+    """Give the history table that would be there without the delivery, and mark it withdrawn.
+
+    Raises:
+        LoadFault: if PostgreSQL refused or was lost.
+    """
+    with _locked(ledger, delivery, contract) as connection:
+        entry = ledger.get(contract.id, delivery.id)
+        if entry["state"] == "withdrawn":
+            return
+        if entry["loaded_at"] is not None:
+            _Loading(connection, ledger, storage, delivery, contract).undo()
+        ledger.withdrawn(connection, delivery, reason)
+
+
+def staged_assertions(
+    storage: Storage, contract: Contract, order: Sequence[Place], keys: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """What deliveries said, from staging, as `etl.history.versions` takes it.
+
+    Args:
+        storage: the data root.
+        contract: the dataset's.
+        order: the deliveries, in the order of time; at least one.
+        keys: the records to look for; by default all.
+    """
+    key = key_columns(contract)
+    parts = []
+    for position, (delivery_id, as_of, revision, sha256) in enumerate(order):
+        frame = _scan(storage, contract, (delivery_id, as_of, revision, sha256))
+        if keys is not None:
+            frame = frame.join(keys.lazy(), on=key, how="semi", nulls_equal=True)
+        said = history.last_of_each(history.assertions(frame.collect()), key)
+        where = {history.AS_OF: as_of, history.POSITION: position, history.DELIVERY: delivery_id}
+        parts.append(said.with_columns(pl.lit(value).alias(name) for name, value in where.items()))
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
+@contextmanager
+def _locked(ledger: Ledger, delivery: Delivery, contract: Contract) -> Iterator[sa.Connection]:
+    """A transaction that alone writes to the dataset's table."""
     try:
         with ledger.engine.begin() as connection:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:dataset))"), {"dataset": contract.id})
-            counts = _Loading(connection, ledger, storage, delivery, contract).run()
-            ledger.update(
-                connection,
-                delivery,
-                state="loaded",
-                loaded_at=datetime.now(UTC),
-                rule=None,
-                message_vi=None,
-                message_en=None,
-                **counts,
-            )
+            yield connection
     except sa.exc.DBAPIError as error:
         state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
         # PostgreSQL's own text quotes the row; only its class and code may leave.
         raise LoadFault(
             f"{delivery.contract_id}/{delivery.id}: {type(error.orig).__name__} (SQLSTATE {state})"
         ) from None
-    return counts
+
+
+def _scan(storage: Storage, contract: Contract, place: Place) -> pl.LazyFrame:
+    delivery = Delivery(contract.agency, contract.dataset, place[1], place[2], place[3], 0, "")
+    return pl.scan_parquet(str(storage.folder("staging", delivery) / "rows.parquet"))
 
 
 class _Loading:
-    """One load, within one transaction."""
+    """One load, or its undoing, within one transaction."""
 
     def __init__(
         self, connection: sa.Connection, ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract
@@ -70,11 +128,11 @@ class _Loading:
         self.table = f"{contract.schema}.{contract.table}"
         self.key = key_columns(contract)
         self.content = content_columns(contract)
-        others = [row for row in ledger.loaded(connection, contract.id) if row[0] != delivery.id]
-        mine = (delivery.id, _period(delivery), delivery.revision, delivery.sha256)
+        self.others = [row for row in ledger.loaded(connection, contract.id) if row[0] != delivery.id]
+        self.mine = (delivery.id, _period(delivery), delivery.revision, delivery.sha256)
         self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
-        self.order = sorted([*others, mine], key=lambda row: row[1:])
-        self.place = self.order.index(mine)
+        self.order = sorted([*self.others, self.mine], key=lambda row: row[1:])
+        self.place = self.order.index(self.mine)
 
     def run(self) -> dict[str, int]:
         staging = self.storage.folder("staging", self.delivery)
@@ -87,6 +145,10 @@ class _Loading:
         merged["superseded"] += said.height - mine.height  # changed again further down in the same file
         return counts | merged
 
+    def undo(self) -> None:
+        staged = pl.read_parquet(str(self.storage.folder("staging", self.delivery) / "rows.parquet"))
+        self._replace(self._touched(staged), self.others)
+
     def _is_newest_word(self, mine: pl.DataFrame) -> bool:
         if self.is_reload:
             return False
@@ -96,7 +158,7 @@ class _Loading:
             return not rivals
         if self.contract.mode == "snapshot":
             return False
-        keys = pl.concat([self._scan(row).select(self.key) for row in rivals])
+        keys = pl.concat([_scan(self.storage, self.contract, row).select(self.key) for row in rivals])
         return keys.join(mine.lazy(), on=self.key, how="semi", nulls_equal=True).head(1).collect().is_empty()
 
     def _merge(self, mine: pl.DataFrame) -> dict[str, int]:
@@ -140,21 +202,23 @@ class _Loading:
         }
 
     def _rebuild(self, mine: pl.DataFrame) -> dict[str, int]:
-        """Build the histories of the touched records (for a snapshot: of all) anew from staging."""
-        whole = self.contract.mode == "snapshot"
-        keys = pl.concat([mine.select(self.key), self._keys_of_earlier_load()]).unique()
-        parts = []
-        for position, row in enumerate(self.order):
-            frame = self._scan(row)
-            if not whole:
-                frame = frame.join(keys.lazy(), on=self.key, how="semi", nulls_equal=True)
-            said = history.last_of_each(history.assertions(frame.collect()), self.key)
-            where = {history.AS_OF: row[1], history.POSITION: position, history.DELIVERY: row[0]}
-            parts.append(said.with_columns(pl.lit(value).alias(name) for name, value in where.items()))
-        said = pl.concat(parts, how="diagonal_relaxed")
-        versions = history.versions(said, self.key, self.content, self.contract.mode)
+        """Build the histories of the touched records anew, and count what this delivery did among the others."""
+        said = self._replace(self._touched(mine), self.order)
+        before, after = self._around(said)
+        counts = history.classify(mine, before, after, self.key, self.content)
+        if self.contract.mode == "snapshot":
+            counts["ended"] = before.join(mine, on=self.key, how="anti", nulls_equal=True).height
+        return counts
 
-        if whole:
+    def _touched(self, mine: pl.DataFrame) -> pl.DataFrame | None:
+        """Keys of the records that the delivery speaks of, or spoke of when it was loaded before; None: of all."""
+        if self.contract.mode == "snapshot":
+            return None
+        return pl.concat([mine.select(self.key), self._keys_of_earlier_load(mine)]).unique()
+
+    def _replace(self, keys: pl.DataFrame | None, order: Sequence[Place]) -> pl.DataFrame:
+        """Replace the histories of some records, or of all, by what staging says; gives the assertions."""
+        if keys is None:
             self.connection.exec_driver_sql(f"DELETE FROM {self.table}")
         else:
             self.connection.exec_driver_sql(
@@ -163,13 +227,11 @@ class _Loading:
             copy_rows(self.connection, "touched", keys)
             same_key = " AND ".join(f'h."{c}" = t."{c}"' for c in self.key)
             self.connection.exec_driver_sql(f"DELETE FROM {self.table} h USING touched t WHERE {same_key}")
-        copy_rows(self.connection, self.table, versions)
-
-        before, after = self._around(said)
-        counts = history.classify(mine, before, after, self.key, self.content)
-        if whole:
-            counts["ended"] = before.join(mine, on=self.key, how="anti", nulls_equal=True).height
-        return counts
+        if not order:
+            return pl.DataFrame()
+        said = staged_assertions(self.storage, self.contract, order, keys)
+        copy_rows(self.connection, self.table, history.versions(said, self.key, self.content, self.contract.mode))
+        return said
 
     def _around(self, said: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The last word on each record before this delivery, and every word after it."""
@@ -181,9 +243,8 @@ class _Loading:
             after = said.select(self.key)
         return earlier.filter(pl.col(history.POSITION) == self.place - 1), after
 
-    def _keys_of_earlier_load(self) -> pl.DataFrame:
-        types = self._scan(self.order[self.place]).collect_schema()
-        schema = {name: types[name] for name in self.key}
+    def _keys_of_earlier_load(self, mine: pl.DataFrame) -> pl.DataFrame:
+        schema = {name: mine.schema[name] for name in self.key}
         if not self.is_reload:
             return pl.DataFrame(schema=schema)
         rows = self.connection.exec_driver_sql(
@@ -191,10 +252,6 @@ class _Loading:
             {"id": self.delivery.id},
         )
         return pl.DataFrame([tuple(r) for r in rows], schema=schema, orient="row")
-
-    def _scan(self, row: tuple[str, date, int, str]) -> pl.LazyFrame:
-        other = Delivery(self.delivery.agency, self.delivery.dataset, row[1], row[2], row[3], 0, "")
-        return pl.scan_parquet(str(self.storage.folder("staging", other) / "rows.parquet"))
 
 
 def _period(delivery: Delivery) -> date:

@@ -6,6 +6,7 @@ wait until the station that needs them runs.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
     from etl.ledger import Ledger
 
+log = logging.getLogger(__name__)
+
 Station = Literal["extract", "validate", "normalize", "load", "receipt"]
 STATIONS: tuple[Station, ...] = get_args(Station)
-FINAL: tuple[State, ...] = ("loaded", "held", "rejected")
+FINAL: tuple[State, ...] = ("loaded", "held", "rejected", "withdrawn")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Received:
 
     @property
     def is_final(self) -> bool:
-        """Whether there is nothing left to do: loaded, held or rejected."""
+        """Whether there is nothing left to do: loaded, held, rejected or withdrawn."""
         return self.state in FINAL
 
     @property
@@ -66,8 +69,8 @@ class Outcome:
 
     @property
     def stopped(self) -> bool:
-        """Held or rejected: only the receipt follows."""
-        return self.state in ("held", "rejected")
+        """Held, rejected or withdrawn: only the receipt follows."""
+        return self.state in ("held", "rejected", "withdrawn")
 
 
 @dataclass(frozen=True)
@@ -105,21 +108,33 @@ class Pipeline:
         return self.settings.gx_home / "data_docs" / "index.html"
 
     def receive_inbox(self) -> list[Received]:
-        """Bring everything complete in the inbox to landing and the ledger."""
-        from etl.receive import complete_files
+        """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays."""
+        from etl.receive import NotReceived, complete_files
 
-        return [self.receive(file) for file in complete_files(self.storage)]
+        received = []
+        for file in complete_files(self.storage, self.settings.quiet_seconds):
+            try:
+                received.append(self.receive(file))
+            except NotReceived as error:
+                log.warning("inbox: %s", error)
+        return received
 
     def receive(self, file: UPath, dataset: tuple[str, str] | None = None) -> Received:
         """Bring one file to landing and the ledger.
 
-        A delivery whose dataset or period nobody knows ends here: it is rejected and receipted at once.
+        A delivery whose dataset or period nobody knows ends here: it is rejected and receipted at once. So does one
+        whose bytes had come before, if nothing is left to do for it.
+
+        Raises:
+            NotReceived: if the file cannot be read, or changes while it is copied.
         """
-        from etl.receive import receive
+        from etl.receive import land, move_to_processed
 
         started = time.perf_counter()
-        delivery, _ = receive(self.storage, file, dataset)
-        is_new = self.ledger.arrived(delivery)
+        landed = land(self.storage, file, dataset)
+        delivery = landed.delivery
+        is_new = self.ledger.arrived(delivery, landed.declared)
+        move_to_processed(self.storage, file, delivery)  # last: after a crash before it, the file is received again
         if is_new:
             self.ledger.spent(delivery, "receive", time.perf_counter() - started)
         entry = self.ledger.get(delivery.contract_id, delivery.id)
@@ -129,9 +144,26 @@ class Pipeline:
             self.ledger.stopped(
                 delivery, Stop("rejected", rule, file=delivery.file_name[:100], detail=delivery.contract_id)
             )
-            self.run_station("receipt", delivery.contract_id, delivery.id)
             entry = self.ledger.get(delivery.contract_id, delivery.id)
-        return Received(delivery, is_new, entry["state"])
+        received = Received(delivery, is_new, entry["state"])
+        if received.is_final:
+            self.run_station("receipt", delivery.contract_id, delivery.id)
+        return received
+
+    def withdraw(self, dataset: str, delivery_id: str, reason: str) -> Outcome:
+        """Take a delivery out of its table, as its agency asks, and write its receipt."""
+        from etl.load import withdraw
+
+        delivery = self._delivery(dataset, delivery_id)
+        withdraw(self.ledger, self.storage, delivery, self.contracts[dataset], reason)
+        return self.run_station("receipt", dataset, delivery_id)
+
+    def reinstate(self, dataset: str, delivery_id: str, reason: str) -> Iterator[tuple[Station, Outcome]]:
+        """Take a withdrawal back: the delivery walks through all stations again."""
+        delivery = self._delivery(dataset, delivery_id)
+        if self.ledger.get(dataset, delivery_id)["state"] == "withdrawn":
+            self.ledger.reinstated(delivery, reason)
+            yield from self.walk(dataset, delivery_id)
 
     def run_station(self, station: Station, dataset: str, delivery_id: str) -> Outcome:
         """Walk one delivery through one station and tell the ledger.
@@ -139,8 +171,7 @@ class Pipeline:
         Raises:
             Exception: faults of ours or of the machine, never of the data; running the station again is safe.
         """
-        agency, name = dataset.split(".", 1)
-        delivery = self.storage.delivery(agency, name, delivery_id)
+        delivery = self._delivery(dataset, delivery_id)
         with self._timed(delivery, station):
             if station == "receipt":
                 return self._receipt(delivery)
@@ -174,11 +205,22 @@ class Pipeline:
 
         return warehouse.refresh_marts(self.engine)
 
+    def _delivery(self, dataset: str, delivery_id: str) -> Delivery:
+        agency, name = dataset.split(".", 1)
+        return self.storage.delivery(agency, name, delivery_id)
+
     def _data_station(self, station: Station, delivery: Delivery, contract: Contract) -> Outcome:
+        if self.ledger.get(delivery.contract_id, delivery.id)["state"] == "withdrawn":
+            return Outcome("withdrawn")
         if station == "extract":
+            import polars as pl
+
+            from etl.declared import Declared
             from etl.extract import extract
 
             report = extract(self.storage, delivery, contract)
+            rows = pl.scan_parquet(str(self.storage.folder("raw", delivery) / "rows.parquet"))
+            Declared.of(self.ledger.declared(delivery)).check(delivery, rows, report["rows_in"], contract)
             self.ledger.passed(delivery, "extracted", rows_in=report["rows_in"])
             return Outcome("extracted", counts={"rows_in": report["rows_in"]})
         if station == "validate":
@@ -196,7 +238,8 @@ class Pipeline:
             return Outcome("normalized", counts={"rows": report["rows"]})
         from etl.load import load
 
-        return Outcome("loaded", counts=load(self.ledger, self.storage, delivery, contract))
+        counts = load(self.ledger, self.storage, delivery, contract)
+        return Outcome("withdrawn") if counts is None else Outcome("loaded", counts=counts)
 
     def _receipt(self, delivery: Delivery) -> Outcome:
         from etl.receipt import receipt

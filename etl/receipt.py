@@ -18,6 +18,7 @@ _VERDICTS = {
     "loaded": ("ĐÃ NHẬN VÀO KHO DỮ LIỆU", "LOADED"),
     "held": ("TẠM GIỮ, CHỜ XEM XÉT", "HELD, A PERSON MUST DECIDE"),
     "rejected": ("KHÔNG NHẬN", "REJECTED"),
+    "withdrawn": ("ĐÃ RÚT LẠI", "WITHDRAWN"),
 }
 _COUNT_LABELS = {
     "rejected": ("Dòng bị trả lại", "rejected"),

@@ -1,82 +1,187 @@
 """Receive: from an agency's inbox to landing, where the bytes stay as they came.
 
 Reads `inbox/<agency>/<dataset>/<file>`; writes `landing/<agency>/<dataset>/<delivery>/` with the content and a
-manifest; moves the inbox file to `processed/`. Nothing is looked into here: whatever lands is a delivery.
+manifest. Nothing is looked into here: whatever lands is a delivery. The inbox file moves to `processed/` once the
+ledger knows of it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 from upath import UPath
 
-from etl.delivery import Delivery, period_of
-from etl.storage import Storage, publish, write_json
+from etl.declared import Declared
+from etl.delivery import Delivery, Stop, period_of
+from etl.storage import Storage, make_folder, put_in_place, write_json
 
-QUIET_SECONDS = 2.0  # a file that was written to more recently may still be growing
+DONE, MANIFEST = ".done", ".manifest.json"  # files beside a file that say that it is whole
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
 _CHUNK = 1 << 20
+_LARGEST_MANIFEST = 1 << 20
+_LONGEST_NAME = 200
+_LONGEST_TARGET = 50  # with the delivery's id before it, and four bytes a character, less than 255 bytes
 
 
-def complete_files(storage: Storage, quiet_seconds: float = QUIET_SECONDS) -> list[UPath]:
-    """Files in the inbox that have arrived: not hidden, not named as unfinished, and quiet for some seconds."""
+class NotReceived(Exception):
+    """A file that cannot be received now; it stays where it is, and others go on."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file whose bytes are in landing.
+
+    Attributes:
+        delivery: what it is.
+        declared: its manifest, as the sender wrote it; None if there is none.
+    """
+
+    delivery: Delivery
+    declared: dict[str, Any] | None
+
+
+def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
+    """Files in the inbox that have arrived.
+
+    A file is whole when a `.done` or `.manifest.json` stands beside it, or when nobody has written to it for
+    `quiet_seconds`; hidden files and those named as unfinished wait. Links and devices are never opened.
+    """
     if not storage.inbox.exists():
         return []
-    now = time.time()
+    found = {path for path in storage.inbox.rglob("*") if not path.is_symlink() and path.is_file()}
     return sorted(
         path
-        for path in storage.inbox.rglob("*")
-        if path.is_file()
-        and not path.is_symlink()
-        and not path.name.startswith((".", "~$"))
-        and not path.name.lower().endswith(_UNFINISHED)
-        and now - path.stat().st_mtime >= quiet_seconds
+        for path in found
+        if not path.name.startswith((".", "~$"))
+        and not path.name.lower().endswith((*_UNFINISHED, DONE, MANIFEST))
+        and (_seconds_quiet(path) >= quiet_seconds or not found.isdisjoint(_sidecars(path)))
     )
 
 
-def receive(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None) -> tuple[Delivery, bool]:
-    """Bring one file to landing.
+def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None) -> Landed:
+    """Bring one file's bytes to landing; for bytes that are there already, nothing changes.
 
     Args:
         storage: the data root.
-        file: the file; one in the inbox is moved to `processed/`, one elsewhere stays where it is.
+        file: the file; it stays where it is.
         dataset: agency and dataset; by default the names of the two folders that the file lies in.
 
-    Returns:
-        The delivery, and whether its bytes are new to landing.
+    Raises:
+        NotReceived: if the file cannot be read, or changes while it is copied.
     """
     in_inbox = file.is_relative_to(storage.inbox)
     agency, name = dataset or _folders(file.relative_to(storage.inbox) if in_inbox else file)
-    as_of, revision = period_of(file.name)
-    delivery = Delivery(
-        agency=agency,
-        dataset=name,
-        as_of=as_of,
-        revision=revision,
-        sha256=_sha256(file),
-        size=file.stat().st_size,
-        file_name=file.name,
-    )
+    make_folder(storage.root / "landing")
+    aside = storage.root / "landing" / f".{uuid4().hex}.part"
+    try:
+        sha256, size = _copy(file, aside)
+        declared = _manifest(file)
+        as_of, revision = _period(file.name, declared)
+        delivery = Delivery(agency, name, as_of, revision, sha256, size, _printable(file.name))
+        manifest = storage.folder("landing", delivery) / "manifest.json"
+        if not manifest.exists():
+            _publish(storage, delivery, aside, {"declared": declared, "from": _printable(str(file))})
+    finally:
+        aside.unlink(missing_ok=True)
+    return Landed(delivery, declared)
+
+
+def move_to_processed(storage: Storage, file: UPath, delivery: Delivery) -> None:
+    """Take a file and what stands beside it out of the inbox; one from elsewhere stays."""
+    if not file.is_relative_to(storage.inbox):
+        return
+    folder = storage.processed / delivery.agency / delivery.dataset
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (*_sidecars(file), file):  # the file last: while it is there, it is received again
+        if path.exists():
+            target = folder / f"{delivery.id}_{_printable(path.name)[-_LONGEST_TARGET:]}"
+            if isinstance(path, Path):
+                path.replace(target)
+            else:
+                path.rename(target)
+
+
+def _publish(storage: Storage, delivery: Delivery, aside: UPath, about: dict[str, Any]) -> None:
+    content = storage.content(delivery)
+    put_in_place(aside, content)
     manifest = storage.folder("landing", delivery) / "manifest.json"
-    is_new = not manifest.exists()
-    if is_new:
-        content = storage.content(delivery)
-        with publish(content) as aside, aside.open("wb") as copy:
-            for chunk in _chunks(file):
-                copy.write(chunk)
-        if isinstance(content, Path):
-            content.chmod(0o444)
-        write_json(
-            manifest, {"delivery": delivery.to_json(), "received_at": datetime.now(UTC).isoformat(), "from": str(file)}
-        )
-    if in_inbox:
-        _move_to_processed(storage, file, delivery)
-    return delivery, is_new
+    write_json(manifest, {"delivery": delivery.to_json(), "received_at": datetime.now(UTC).isoformat()} | about)
+    for path in (content, manifest):
+        if isinstance(path, Path):
+            path.chmod(0o444)
+
+
+def _copy(file: UPath, aside: UPath) -> tuple[str, int]:
+    """Copy a file; gives SHA-256 and size of what was copied."""
+    before = _stamp(file)
+    digest, size = hashlib.sha256(), 0
+    with aside.open("wb") as copy:
+        for chunk in _chunks(file):
+            digest.update(chunk)
+            size += len(chunk)
+            copy.write(chunk)
+    if _stamp(file) != before or size != before[0]:
+        raise NotReceived(f"{_printable(file.name)}: still being written; it waits for the next look")
+    return digest.hexdigest(), size
+
+
+def _seconds_quiet(file: UPath) -> float:
+    try:
+        return time.time() - float(file.stat().st_mtime)
+    except FileNotFoundError:  # somebody else has just received it
+        return 0
+
+
+def _stamp(file: UPath) -> tuple[int, float]:
+    try:
+        stat = file.stat()
+    except OSError as error:
+        raise NotReceived(f"{_printable(file.name)}: cannot be read ({type(error).__name__})") from None
+    return stat.st_size, stat.st_mtime
+
+
+def _chunks(file: UPath) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise NotReceived(f"{_printable(file.name)}: cannot be read ({type(error).__name__})") from None
+
+
+def _sidecars(file: UPath) -> tuple[UPath, UPath]:
+    return file.with_name(file.name + DONE), file.with_name(file.name + MANIFEST)
+
+
+def _manifest(file: UPath) -> dict[str, Any] | None:
+    beside = file.with_name(file.name + MANIFEST)
+    if not beside.exists():
+        return None
+    with beside.open("rb") as stream:
+        content = stream.read(_LARGEST_MANIFEST)
+    try:
+        fields = json.loads(content, parse_float=str)
+    except (ValueError, RecursionError):
+        fields = None
+    return fields if isinstance(fields, dict) else {"JSON": None}  # a field that no manifest has: held, not ignored
+
+
+def _period(name: str, declared: dict[str, Any] | None) -> tuple[Any, int]:
+    as_of, revision = period_of(name)
+    try:
+        said = Declared.of(declared or {})
+    except Stop:  # the delivery will be held for it
+        return as_of, revision
+    return said.as_of or as_of, said.revision or revision
 
 
 def _folders(file: UPath) -> tuple[str, str]:
@@ -84,23 +189,7 @@ def _folders(file: UPath) -> tuple[str, str]:
     return (folders[0], folders[1]) if len(folders) == 2 else ("unknown", folders[0] if folders else "unknown")
 
 
-def _move_to_processed(storage: Storage, file: UPath, delivery: Delivery) -> None:
-    target = storage.processed / delivery.agency / delivery.dataset / f"{delivery.id}_{file.name[:150]}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(file, Path):
-        file.replace(target)
-    else:
-        file.rename(target)
-
-
-def _sha256(file: UPath) -> str:
-    digest = hashlib.sha256()
-    for chunk in _chunks(file):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _chunks(file: UPath) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            yield chunk
+def _printable(name: str) -> str:
+    """A name that can be shown and stored: control characters and broken Unicode escaped, and not endless."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    return shown if len(shown) <= _LONGEST_NAME else f"…{shown[-_LONGEST_NAME:]}"

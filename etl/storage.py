@@ -66,19 +66,32 @@ def publish(path: UPath) -> Iterator[UPath]:
     Yields:
         The path to write to. On leaving without an exception it is flushed to disk and takes its real name.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    make_folder(path.parent)
     try:
         yield aside
-        if isinstance(aside, Path):
-            _sync(aside)
-            aside.replace(path)
-            _sync(path.parent)
-        else:
-            aside.rename(path)  # an object store shows an object only when it is whole
+        put_in_place(aside, path)
     finally:
-        if aside.exists():
-            aside.unlink()
+        aside.unlink(missing_ok=True)
+
+
+def put_in_place(aside: UPath, path: UPath) -> None:
+    """Flush a file that was written aside to disk, and give it its name."""
+    make_folder(path.parent)
+    if isinstance(aside, Path):
+        _sync(aside)
+        aside.replace(path)
+        _sync(path.parent)
+    else:
+        aside.rename(path)  # an object store shows an object only when it is whole
+
+
+def make_folder(folder: UPath) -> None:
+    """Make a folder and those above it, so that they are there after a power cut too."""
+    missing = [place for place in (folder, *folder.parents) if isinstance(place, Path) and not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        _sync(place.parent)
 
 
 def _sync(path: Path) -> None:

@@ -58,7 +58,7 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("loaded_at", sa.DateTime(timezone=True), comment="when its rows came into the table; null: never"),
         sa.Column("receipt_at", sa.DateTime(timezone=True)),
         sa.CheckConstraint(
-            "state IN ('received', 'extracted', 'validated', 'normalized', 'loaded', 'held', 'rejected')",
+            "state IN ('received', 'extracted', 'validated', 'normalized', 'loaded', 'held', 'rejected', 'withdrawn')",
             name="known_state",
         ),
         sa.CheckConstraint(
@@ -77,8 +77,21 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("file_name", sa.Text, nullable=False),
         sa.Column("arrived_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("is_new", sa.Boolean, nullable=False, comment="false: the same bytes had arrived before"),
+        sa.Column("declared", JSONB(none_as_null=True), comment="the manifest that the sender put beside the file"),
         schema="ops",
         comment="One row a file that arrived / Mỗi dòng là một tệp đã nhận",
+    )
+    sa.Table(
+        "withdrawal",
+        metadata,
+        sa.Column("withdrawal_id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("is_withdrawn", sa.Boolean, nullable=False, comment="false: an earlier withdrawal was taken back"),
+        sa.Column("reason", sa.Text, nullable=False),
+        schema="ops",
+        comment="One row a decision to withdraw a delivery / Mỗi dòng là một quyết định rút lại dữ liệu",
     )
     sa.Table(
         "problem",

@@ -48,10 +48,12 @@ class InboxTrigger(BaseEventTrigger):
         from upath import UPath
 
         from etl.receive import complete_files
+        from etl.settings import Settings
         from etl.storage import Storage
 
         try:
-            return {(str(file), file.stat().st_mtime) for file in complete_files(Storage(UPath(self.data)))}
+            files = complete_files(Storage(UPath(self.data)), Settings.from_environment().quiet_seconds)
+            return {(str(file), file.stat().st_mtime) for file in files}
         except OSError as error:  # a file that went while we looked, a share that is away for a moment
             self.log.warning("The inbox cannot be read: %s", error)
             return set()

@@ -1,0 +1,171 @@
+"""Receiving: only whole files, each byte of them, once; and what their senders declared holds."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl.pipeline import Pipeline
+from etl.receive import complete_files
+
+Send = Callable[..., dict[str, Any]]
+FOLDER = "civil/births"
+NAME = "births_2026-03-02.csv"
+
+
+@pytest.fixture
+def births(clean_day: Path) -> bytes:
+    return next((clean_day / FOLDER).iterdir()).read_bytes()
+
+
+def drop(pipeline: Pipeline, name: str, content: bytes, age: float = 60) -> Path:
+    file = Path(pipeline.storage.inbox) / FOLDER / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    os.utime(file, (time.time() - age, time.time() - age))
+    return file
+
+
+def whole(pipeline: Pipeline) -> list[str]:
+    return [path.name for path in complete_files(pipeline.storage, pipeline.settings.quiet_seconds)]
+
+
+def test_a_file_waits_until_it_is_quiet_or_said_to_be_whole(pipeline: Pipeline, births: bytes) -> None:
+    drop(pipeline, NAME, births, age=0)
+    drop(pipeline, f"{NAME}.part", births)
+    drop(pipeline, f".{NAME}", births)
+    assert whole(pipeline) == []
+    drop(pipeline, NAME, births, age=pipeline.settings.quiet_seconds + 1)
+    assert whole(pipeline) == [NAME]
+    for sidecar in (".done", ".manifest.json"):
+        drop(pipeline, NAME, births, age=0)
+        beside = drop(pipeline, NAME + sidecar, b"{}", age=0)
+        assert whole(pipeline) == [NAME]
+        beside.unlink()
+        assert whole(pipeline) == []
+
+
+def test_a_file_that_grows_while_it_is_copied_is_left_for_the_next_look(pipeline: Pipeline) -> None:
+    file = drop(pipeline, NAME, b"x" * (64 << 20))
+    growing = threading.Event()
+
+    def grow() -> None:
+        while not growing.is_set():
+            with file.open("ab") as stream:
+                stream.write(b"y")
+            os.utime(file, (1, 1))  # quiet to look at
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        assert pipeline.receive_inbox() == []
+    finally:
+        growing.set()
+        writer.join()
+    assert file.exists()
+    assert pipeline.ledger.all() == []
+    assert [p for p in Path(pipeline.storage.root / "landing").rglob("*") if p.is_file()] == []
+
+
+def test_landing_is_written_once_and_the_inbox_is_emptied(pipeline: Pipeline, births: bytes) -> None:
+    drop(pipeline, NAME, births)
+    drop(pipeline, f"{NAME}.done", b"")
+    (received,) = pipeline.receive_inbox()
+    content = Path(pipeline.storage.content(received.delivery))
+    before = content.stat()
+    assert content.read_bytes() == births
+    assert before.st_mode & 0o222 == 0
+    assert list((Path(pipeline.storage.inbox) / FOLDER).iterdir()) == []
+    assert sorted(p.name for p in (Path(pipeline.storage.processed) / FOLDER).iterdir()) == [
+        f"{received.delivery_id}_{NAME}",
+        f"{received.delivery_id}_{NAME}.done",
+    ]
+    drop(pipeline, NAME, births)
+    (again,) = pipeline.receive_inbox()
+    assert not again.is_new
+    assert (content.stat().st_ino, content.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_the_same_bytes_again_are_recorded_and_receipted_and_not_loaded(
+    pipeline: Pipeline, send: Send, births: bytes
+) -> None:
+    first = send(pipeline, FOLDER, NAME, births)
+    again = send(pipeline, FOLDER, NAME, births)
+    assert again["loaded_at"] == first["loaded_at"]
+    assert again["receipt_at"] > first["receipt_at"]
+    with pipeline.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT is_new FROM ops.arrival ORDER BY 1").scalars().all() == [False, True]
+
+
+def records(births: bytes) -> int:
+    return births.count(b"\n") - 1
+
+
+@pytest.mark.parametrize(
+    ("manifest", "rule"),
+    [
+        (lambda b: {"rows": records(b), "sha256": hashlib.sha256(b).hexdigest(), "totals": {}}, None),
+        (lambda b: {"rows": records(b) + 1}, "declared_rows"),
+        (lambda b: {"sha256": hashlib.sha256(b + b"x").hexdigest()}, "declared_sha256"),
+        (lambda b: {"totals": {"cot_la": 1}}, "unreadable_manifest"),
+        (lambda b: {"rowcount": 5}, "unreadable_manifest"),
+        (lambda b: {"rows": -1}, "unreadable_manifest"),
+        (lambda b: {"rows": "many"}, "unreadable_manifest"),
+        (lambda b: {"totals": [1]}, "unreadable_manifest"),
+        (lambda b: [1, 2], "unreadable_manifest"),
+    ],
+)
+def test_what_the_manifest_declares_is_checked(
+    pipeline: Pipeline, send: Send, births: bytes, manifest: Callable[[bytes], Any], rule: str | None
+) -> None:
+    drop(pipeline, f"{NAME}.manifest.json", json.dumps(manifest(births)).encode())
+    entry = send(pipeline, FOLDER, NAME, births)
+    assert (entry["state"], entry["rule"]) == (("held", rule) if rule else ("loaded", None))
+
+
+def test_a_right_manifest_for_the_same_bytes_lets_the_delivery_go_on(
+    pipeline: Pipeline, send: Send, births: bytes
+) -> None:
+    drop(pipeline, f"{NAME}.manifest.json", b'{"rows": 1}')
+    held = send(pipeline, FOLDER, NAME, births)
+    assert held["message_vi"] == (
+        f"Tệp kèm .manifest.json khai 1 bản ghi nhưng trong tệp có {records(births)}; hãy kiểm tra và gửi lại."
+    )
+    assert send(pipeline, FOLDER, NAME, births)["state"] == "held"
+    drop(pipeline, f"{NAME}.manifest.json", json.dumps({"rows": records(births)}).encode())
+    assert send(pipeline, FOLDER, NAME, births)["state"] == "loaded"
+
+
+def test_a_control_total_is_exact(pipeline: Pipeline, send: Send, clean_day: Path) -> None:
+    file = next((clean_day / "tax" / "declarations").iterdir())
+    inbox = Path(pipeline.storage.inbox) / "tax" / "declarations"
+    inbox.mkdir(parents=True)
+    column = next(c.source_name for c in pipeline.contracts["tax.declarations"].columns if c.name == "tax_due")
+    with zipfile.ZipFile(file) as archive:
+        rows = csv.DictReader(io.StringIO(archive.read(archive.namelist()[0]).decode("utf-8-sig")), delimiter=";")
+        sent = [row[column] for row in rows if re.fullmatch(r"[\d.]+(,\d+)?", row[column])]
+        total = sum(Decimal(number.replace(".", "").replace(",", ".")) for number in sent)
+    for number, (said, state) in enumerate([(total, "loaded"), (total + 1, "held")], start=1):
+        name = f"declarations_2026-03-02_r{number}.zip"
+        (inbox / f"{name}.manifest.json").write_text(f'{{"totals": {{"{column}": {said}}}}}')
+        entry = send(pipeline, "tax/declarations", name, file.read_bytes())
+        assert entry["state"] == state, entry["message_en"]
+
+
+def test_a_manifest_may_name_the_period(pipeline: Pipeline, send: Send, births: bytes) -> None:
+    drop(pipeline, "export.csv.manifest.json", b'{"as_of": "2026-03-02", "revision": 3}')
+    entry = send(pipeline, FOLDER, "export.csv", births)
+    assert (entry["state"], str(entry["as_of"]), entry["revision"]) == ("loaded", "2026-03-02", 3)
