@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from etl.audit import Finding
+    from etl.pipeline import Pipeline
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
@@ -77,20 +82,72 @@ def walk(
     from etl.pipeline import STATIONS, Pipeline
     from etl.summary import print_deliveries
 
-    _agency_and_dataset(dataset)
     if first not in STATIONS:
         raise typer.BadParameter(f"one of {', '.join(STATIONS)}", param_hint="--from")
     pipeline = Pipeline.from_environment()
+    _known_delivery(pipeline, dataset, delivery_id)
     try:
         for name, outcome in pipeline.walk(dataset, delivery_id, first):
             console.print(f"{name}: {outcome.state}")
     except FileNotFoundError as error:
         raise typer.BadParameter(
-            f"{Path(str(error.filename)).name} is missing: no such delivery (`citydw deliveries` lists them), or the "
-            f"stations before {first} have not run.",
-            param_hint="DELIVERY_ID",
+            f"{Path(str(error.filename)).name} is missing: the stations before {first} have not run.",
+            param_hint="--from",
         ) from None
     print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
+
+
+@app.command()
+def withdraw(
+    dataset: Annotated[str, typer.Argument(help="agency.dataset")],
+    delivery_id: Annotated[str, typer.Argument(help="As `citydw deliveries` lists it.")],
+    reason: Annotated[str, typer.Option(help="Who asked for it and why; the agency reads it on its receipt.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Take an earlier withdrawal back.")] = False,
+) -> None:
+    """Take a delivery out: the tables become what they would be if it had never come. The ledger keeps the fact."""
+    from etl.pipeline import Pipeline
+    from etl.summary import print_deliveries
+
+    pipeline = Pipeline.from_environment()
+    _known_delivery(pipeline, dataset, delivery_id)
+    if undo:
+        for name, outcome in pipeline.reinstate(dataset, delivery_id, reason):
+            console.print(f"{name}: {outcome.state}")
+    else:
+        pipeline.withdraw(dataset, delivery_id, reason)
+    print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
+
+
+@app.command()
+def replay(
+    dataset: Annotated[str, typer.Argument(help="agency.dataset")],
+    swap: Annotated[bool, typer.Option("--swap", help="Put the new rows in the live table's place.")] = False,
+) -> None:
+    """Build a history table anew from staging and compare it with the live one."""
+    from etl.pipeline import Pipeline
+    from etl.summary import print_replay
+
+    _agency_and_dataset(dataset)
+    result = Pipeline.from_environment().replay(dataset, swap)
+    print_replay(console, result, swap)
+    if not (result.is_equal or swap):
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify() -> None:
+    """Hash all of landing again and compare it with the ledger."""
+    from etl.pipeline import Pipeline
+
+    _print_findings(Pipeline.from_environment().verify())
+
+
+@app.command()
+def audit() -> None:
+    """Check for every delivery that each row is accounted for, from landing to the warehouse."""
+    from etl.pipeline import Pipeline
+
+    _print_findings(Pipeline.from_environment().audit())
 
 
 @app.command()
@@ -198,6 +255,26 @@ def _agency_and_dataset(name: str) -> tuple[str, str]:
         raise typer.BadParameter(f"no such dataset; there are {', '.join(load_all())}", param_hint="dataset")
     agency, dataset = name.split(".")
     return agency, dataset
+
+
+def _known_delivery(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:
+    _agency_and_dataset(dataset)
+    try:
+        pipeline.ledger.get(dataset, delivery_id)
+    except LookupError:
+        raise typer.BadParameter("no such delivery; `citydw deliveries` lists them", param_hint="DELIVERY_ID") from None
+
+
+def _print_findings(findings: Iterable[Finding]) -> None:
+    """Print what is off as it is found; exit with 1 if anything is."""
+    is_in_order = True
+    for finding in findings:
+        is_in_order = False
+        line = f"{finding.delivery}: {finding.zone}: {finding.text}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if not is_in_order:
+        raise typer.Exit(1)
+    console.print("Everything is in order.")
 
 
 def _is_extract(path: Path) -> bool:

@@ -159,6 +159,13 @@ class Ledger:
                     validation.insert(), [{k: v for k, v in r.items() if k != "column"} for r in rows_of]
                 )
 
+    def count_problems(self, delivery: Delivery) -> int:
+        """How many problems the ledger holds of the delivery."""
+        problem = ledger_tables()["problem"]
+        where = (problem.c.dataset == delivery.contract_id, problem.c.delivery_id == delivery.id)
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(problem).where(*where)).scalar_one()
+
     def _turn(self, delivery: Delivery, **values: Any) -> None:
         """Set columns, unless the delivery was withdrawn while a station worked on it."""
         where = (*self._is(delivery.contract_id, delivery.id), self._delivery.c.state != "withdrawn")

@@ -40,7 +40,7 @@ def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contrac
     Raises:
         LoadFault: if PostgreSQL refused or was lost.
     """
-    with _locked(ledger, delivery, contract) as connection:
+    with locked(ledger, contract) as connection:
         if ledger.get(contract.id, delivery.id)["state"] == "withdrawn":
             return None
         counts = _Loading(connection, ledger, storage, delivery, contract).run()
@@ -63,7 +63,7 @@ def withdraw(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Con
     Raises:
         LoadFault: if PostgreSQL refused or was lost.
     """
-    with _locked(ledger, delivery, contract) as connection:
+    with locked(ledger, contract) as connection:
         entry = ledger.get(contract.id, delivery.id)
         if entry["state"] == "withdrawn":
             return
@@ -96,8 +96,12 @@ def staged_assertions(
 
 
 @contextmanager
-def _locked(ledger: Ledger, delivery: Delivery, contract: Contract) -> Iterator[sa.Connection]:
-    """A transaction that alone writes to the dataset's table."""
+def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
+    """A transaction that alone writes to the dataset's table.
+
+    Raises:
+        LoadFault: if PostgreSQL refused or was lost.
+    """
     try:
         with ledger.engine.begin() as connection:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:dataset))"), {"dataset": contract.id})
@@ -105,9 +109,7 @@ def _locked(ledger: Ledger, delivery: Delivery, contract: Contract) -> Iterator[
     except sa.exc.DBAPIError as error:
         state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
         # PostgreSQL's own text quotes the row; only its class and code may leave.
-        raise LoadFault(
-            f"{delivery.contract_id}/{delivery.id}: {type(error.orig).__name__} (SQLSTATE {state})"
-        ) from None
+        raise LoadFault(f"{contract.id}: {type(error.orig).__name__} (SQLSTATE {state})") from None
 
 
 def _scan(storage: Storage, contract: Contract, place: Place) -> pl.LazyFrame:

@@ -26,7 +26,9 @@ from etl.storage import Storage
 if TYPE_CHECKING:
     import polars as pl
 
+    from etl.audit import Finding
     from etl.ledger import Ledger
+    from etl.replay import Replay
 
 log = logging.getLogger(__name__)
 
@@ -192,6 +194,24 @@ class Pipeline:
             if outcome.stopped and station != "receipt":
                 yield "receipt", self.run_station("receipt", dataset, delivery_id)
                 return
+
+    def replay(self, dataset: str, swap: bool = False) -> Replay:
+        """Build a history table anew and compare it with the live one; see `etl.replay.replay`."""
+        from etl.replay import replay
+
+        return replay(self.ledger, self.storage, self.contracts[dataset], swap)
+
+    def verify(self) -> Iterator[Finding]:
+        """Hash landing again and compare it with the ledger; see `etl.audit.verify`."""
+        from etl.audit import verify
+
+        return verify(self.ledger, self.storage)
+
+    def audit(self) -> Iterator[Finding]:
+        """Check both laws for every delivery; see `etl.audit.audit`."""
+        from etl.audit import audit
+
+        return audit(self.ledger, self.storage, self.contracts)
 
     def migrate(self) -> list[str]:
         """Bring the warehouse's tables to what the contracts say; see `etl.warehouse.migrate`."""

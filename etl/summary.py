@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from etl.replay import Replay
 from etl.warehouse import COUNTS
 
 STATIONS = ("receive", "extract", "validate", "normalize", "load", "receipt")
@@ -47,6 +48,22 @@ def print_deliveries(
         if entry["message_vi"]:
             console.print(f"{entry['dataset']} {entry['file_name'][:80]}: {entry['message_vi']}", markup=False)
             console.print(f"    {entry['message_en']}", markup=False)
+
+
+def print_replay(console: Console, replay: Replay, is_swapped: bool) -> None:
+    """Print how a history table that was built anew differs from the live one."""
+    if replay.is_equal:
+        console.print(f"The live table is what staging says: {replay.versions:,} versions.")
+        return
+    table = Table("opened by", _number("missing"), _number("surplus"), title="Live table against staging, in versions")
+    for delivery_id in sorted(replay.missing.keys() | replay.surplus.keys()):
+        table.add_row(delivery_id, str(replay.missing.get(delivery_id, 0)), str(replay.surplus.get(delivery_id, 0)))
+    console.print(table)
+    console.print(
+        "The live table now holds what staging says."
+        if is_swapped
+        else "The new table is in schema `replay`; see --swap."
+    )
 
 
 def _number(name: str) -> Column:

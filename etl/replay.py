@@ -1,0 +1,89 @@
+"""Replay: a history table built anew from staging beside the live one, to compare them and, if asked, to replace it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+import sqlalchemy as sa
+
+from etl import history
+from etl.contract import Contract
+from etl.ledger import Ledger
+from etl.load import locked, staged_assertions
+from etl.storage import Storage
+from etl.warehouse import content_columns, copy_rows, key_columns
+
+SCHEMA = "replay"  # holds tables that were built anew, under the live ones' names
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How a history table differs from what staging says.
+
+    Attributes:
+        versions: rows of the table that was built anew.
+        missing: rows that the live table lacks, by the delivery that opened them.
+        surplus: rows that only the live table has, by the delivery that opened them.
+    """
+
+    versions: int
+    missing: dict[str, int]
+    surplus: dict[str, int]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the live table is what staging says."""
+        return not self.missing and not self.surplus
+
+
+def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = False) -> Replay:
+    """Build `replay.<table>` from all deliveries that are in the live table, and compare the two.
+
+    The new table stays for a closer look if the two differ and are not swapped.
+
+    Args:
+        ledger: knows the deliveries.
+        storage: holds their staging.
+        contract: the dataset's.
+        swap: give the live table the rows of the new one, in the same transaction.
+
+    Raises:
+        LoadFault: if PostgreSQL refused or was lost; then nothing was changed.
+        FileNotFoundError: if staging lacks a delivery; it can walk again from `extract`.
+    """
+    live, anew = f"{contract.schema}.{contract.table}", f"{SCHEMA}.{contract.table}"
+    content = content_columns(contract)
+    columns = ", ".join(f'"{c}"' for c in (*content, "valid_from", "valid_to", "opened_by", "closed_by"))
+    with locked(ledger, contract) as connection:
+        for statement in (
+            f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
+            f"DROP TABLE IF EXISTS {anew}",
+            f"CREATE TABLE {anew} (LIKE {live} INCLUDING ALL)",
+        ):
+            connection.exec_driver_sql(statement)
+        order = ledger.loaded(connection, contract.id)
+        versions = pl.DataFrame()
+        if order:
+            said = staged_assertions(storage, contract, order)
+            versions = history.versions(said, key_columns(contract), content, contract.mode)
+            copy_rows(connection, anew, versions)
+        result = Replay(
+            versions.height,
+            missing=_only_in(connection, anew, live, columns),
+            surplus=_only_in(connection, live, anew, columns),
+        )
+        if swap and not result.is_equal:
+            connection.exec_driver_sql(f"DELETE FROM {live}")
+            connection.exec_driver_sql(f"INSERT INTO {live} ({columns}) SELECT {columns} FROM {anew}")
+        if swap or result.is_equal:
+            connection.exec_driver_sql(f"DROP TABLE {anew}")
+    return result
+
+
+def _only_in(connection: sa.Connection, one: str, other: str, columns: str) -> dict[str, int]:
+    rows = connection.exec_driver_sql(
+        "SELECT opened_by, count(*) AS versions FROM"
+        f" (SELECT {columns} FROM {one} EXCEPT ALL SELECT {columns} FROM {other}) d GROUP BY 1 ORDER BY 1"
+    )
+    return {row.opened_by: row.versions for row in rows}
