@@ -1,31 +1,57 @@
 """The second law: the warehouse is a function of the set of deliveries, not of their order.
 
-Files of three tiny datasets, one a mode, are sent in any order and some twice, through all stations into PostgreSQL.
-What is there at the end is compared with a model that reads the files in the order of their names, row by row.
+Histories of deliveries of three tiny datasets, one a mode: late, corrected, sent twice, contradicting each other,
+loaded two at once, withdrawn and reinstated, and killed at any point and tried again. What is in PostgreSQL at the end
+is compared with a model that reads the remaining files in the order of their names, row by row.
+
+`make soak` runs 20,000 of them; 500 run with the tests.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import multiprocessing
+import os
 import shutil
+import signal
+import sys
+import time
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from etl.pipeline import Pipeline
-from etl.settings import EXPECTATIONS
+from etl.contract import Contract
+from etl.pipeline import STATIONS, Pipeline
+from etl.settings import EXPECTATIONS, Settings
 
+HISTORIES = int(os.environ.get("HISTORIES", "500"))
 MODES = ("snapshot", "changes", "append")
-DAYS = [date(2026, 3, day) for day in (1, 2, 3, 4)]
+DAYS = [date(2026, 3, day) for day in (1, 2, 3)]
+A, B, C = "79000001", "79000002", "79000003"
 Row = tuple[str, int, str]  # key, value, change
 Sent = tuple[date, int, tuple[Row, ...]]  # as_of, revision, rows
+# Few files, so that most histories meet the same ones and can begin with their staging: what is tried here is loading.
+ROWS: list[tuple[Row, ...]] = [
+    ((A, 1, "T"),),
+    ((A, 2, "S"),),
+    ((A, 1, "X"),),
+    ((B, 1, "T"), (C, 1, "T")),
+    ((A, 1, "S"), (B, 1, "X")),
+    ((A, 2, "T"), (B, 2, "S"), (C, 1, "X")),
+    ((A, 3, "S"), (A, 3, "S"), (B, 1, "T")),  # the same row twice
+    ((A, 1, "S"), (A, 2, "S"), (B, 2, "T")),  # one key, two contents
+]
 
 
 def contract(mode: str) -> dict[str, Any]:
@@ -72,12 +98,19 @@ def name(sent: Sent) -> str:
     return f"law_{sent[0]}" + (f"_r{sent[1]}" if sent[1] > 1 else "") + ".csv"
 
 
-def model(mode: str, files: list[Sent]) -> set[tuple[str, int, date, date | None]]:
+def model(mode: str, files: set[Sent]) -> set[tuple[str, int, date, date | None]]:
     """What must be there: read the files in the order of time, day by day, one record after the other."""
+
+    def place(file: Sent) -> tuple[date, int, str]:
+        return file[0], file[1], hashlib.sha256(content(mode, file)).hexdigest()
+
     by_day: dict[date, dict[str, int | None]] = {}
-    for as_of, _, rows in sorted(files, key=lambda f: f[:2]):
-        said = {key: None if change == "X" and mode == "changes" else value for key, value, change in rows}
-        # A later revision of a snapshot replaces it; of changes and events, it has the last word on what it names.
+    for as_of, _, rows in sorted(files, key=place):
+        shown = {row if mode == "changes" else row[:2] for row in rows}
+        contradicted = {key for key, times in Counter(row[0] for row in shown).items() if times > 1}
+        accepted = [row for row in rows if row[0] not in contradicted]
+        said = {key: None if change == "X" and mode == "changes" else value for key, value, change in accepted}
+        # A later word on the same day replaces a snapshot; of changes and events, it replaces what it names.
         by_day[as_of] = said if mode == "snapshot" else by_day.get(as_of, {}) | said
     now: dict[str, tuple[int, date]] = {}
     versions: set[tuple[str, int, date, date | None]] = set()
@@ -94,37 +127,167 @@ def model(mode: str, files: list[Sent]) -> set[tuple[str, int, date, date | None
     return versions | {(key, value, since, None) for key, (value, since) in now.items()}
 
 
-def rows_of(mode: str) -> st.SearchStrategy[tuple[Row, ...]]:
-    row = st.tuples(
-        st.sampled_from(["79000001", "79000002", "79000003"]), st.integers(1, 3), st.sampled_from(["T", "S", "X"])
-    )
-    return st.lists(row, min_size=1, max_size=3, unique_by=lambda r: r[0]).map(tuple)
+def receive_and_walk(pipeline: Pipeline) -> None:
+    """What the DAGs do: bring the inbox to landing, and walk whatever has not come to its end."""
+    pipeline.receive_inbox()
+    for entry in pipeline.ledger.all():
+        if entry["state"] not in ("loaded", "held", "rejected", "withdrawn"):
+            prepare(pipeline, entry["dataset"], entry["delivery_id"])
+            for _ in pipeline.walk(entry["dataset"], entry["delivery_id"], "load"):
+                pass
 
 
-def deliveries(mode: str) -> st.SearchStrategy[list[Sent]]:
-    sent = st.tuples(st.sampled_from(DAYS), st.integers(1, 2), rows_of(mode))
-    return st.lists(sent, min_size=1, max_size=5, unique_by=lambda f: f[:2])
+def prepare(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:
+    delivery = pipeline.storage.delivery(*dataset.split("."), delivery_id)
+    if not (pipeline.storage.folder("staging", delivery) / "report.json").exists():
+        for station in STATIONS[: STATIONS.index("load")]:
+            pipeline.run_station(station, dataset, delivery_id)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_any_order_of_arrival_ends_in_the_same_table(
-    mode: str, law: Pipeline, send: Callable[..., dict[str, Any]], data: st.DataObject
+def withdraw(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:
+    pipeline.withdraw(dataset, delivery_id, "law")
+
+
+def reinstate(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:
+    for _ in pipeline.reinstate(dataset, delivery_id, "law"):
+        pass
+
+
+def die_after(
+    calls: int, settings: Settings, contracts: dict[str, Contract], act: Callable[..., None], *about: str
 ) -> None:
-    files = data.draw(deliveries(mode))
-    arriving = data.draw(st.permutations(files + data.draw(st.lists(st.sampled_from(files), max_size=2))))
-    with law.engine.begin() as connection:
-        connection.exec_driver_sql(
-            f"TRUNCATE people.law_{mode}, ops.delivery, ops.problem, ops.validation, ops.arrival"
+    """In a process of its own: act, and be killed as by `kill -9` at that many calls of functions."""
+    left = calls
+
+    def count(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pipeline = Pipeline(settings, contracts)
+    sys.setprofile(count)
+    act(pipeline, *about)
+    sys.setprofile(None)
+
+
+class Histories(RuleBasedStateMachine):
+    """One history of deliveries of one dataset."""
+
+    seen: ClassVar[Counter[str]] = Counter()
+    pipeline: Pipeline  # set by the test
+
+    @initialize(mode=st.sampled_from(MODES))
+    def begin(self, mode: str) -> None:
+        self.mode = mode
+        self.dataset = f"law.{mode}"
+        self.sent: dict[Sent, str] = {}  # with the delivery's id
+        self.withdrawn: set[Sent] = set()
+        with self.pipeline.engine.begin() as connection:
+            for table in (
+                f"people.law_{mode}",
+                *(f"ops.{t}" for t in ("delivery", "problem", "validation", "arrival")),
+            ):
+                connection.exec_driver_sql(f"DELETE FROM {table}")
+
+    @rule(
+        day=st.sampled_from(DAYS),
+        revision=st.integers(1, 2),
+        rows=st.sampled_from(ROWS),
+        calls=st.none() | st.integers(0, 150_000),
+    )
+    def deliver(self, day: date, revision: int, rows: tuple[Row, ...], calls: int | None) -> None:
+        self.drop((day, revision, rows))
+        if calls is not None:
+            self.kill(calls, receive_and_walk)
+        receive_and_walk(self.pipeline)
+
+    @rule(
+        files=st.lists(
+            st.tuples(st.sampled_from(DAYS), st.integers(1, 2), st.sampled_from(ROWS)),
+            min_size=2,
+            max_size=2,
+            unique=True,
         )
-    for zone in ("landing", "raw", "validated", "staging"):
-        shutil.rmtree(Path(law.storage.root) / zone, ignore_errors=True)
+    )
+    def deliver_two_at_once(self, files: list[Sent]) -> None:
+        for file in files:
+            self.drop(file)
+            (received,) = self.pipeline.receive_inbox()
+            prepare(self.pipeline, self.dataset, received.delivery_id)
+        waiting = [entry for entry in self.pipeline.ledger.all() if entry["state"] != "loaded"]
+        ids = [entry["delivery_id"] for entry in waiting if entry["state"] != "withdrawn"]
+        with ThreadPoolExecutor(2) as workers:
+            for loading in [workers.submit(self.pipeline.run_station, "load", self.dataset, i) for i in ids]:
+                assert loading.result().state == "loaded"
 
-    for file in arriving:
-        entry = send(law, f"law/{mode}", name(file), content(mode, file))
-        assert entry["state"] == "loaded", entry["message_en"]
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def send_again(self, data: st.DataObject) -> None:
+        self.drop(data.draw(st.sampled_from(sorted(self.sent))))
+        receive_and_walk(self.pipeline)
 
-    with law.engine.connect() as connection:
-        table = connection.exec_driver_sql(f"SELECT school_code, pupils, valid_from, valid_to FROM people.law_{mode}")
-        assert {tuple(row) for row in table} == model(mode, files)
+    @precondition(lambda self: self.sent.keys() - self.withdrawn)
+    @rule(data=st.data(), calls=st.none() | st.integers(0, 150_000))
+    def withdraw(self, data: st.DataObject, calls: int | None) -> None:
+        file = data.draw(st.sampled_from(sorted(self.sent.keys() - self.withdrawn)))
+        if calls is not None:
+            self.kill(calls, withdraw, self.dataset, self.sent[file])
+        withdraw(self.pipeline, self.dataset, self.sent[file])
+        self.withdrawn.add(file)
+
+    @precondition(lambda self: self.withdrawn)
+    @rule(data=st.data(), calls=st.none() | st.integers(0, 150_000))
+    def reinstate(self, data: st.DataObject, calls: int | None) -> None:
+        file = data.draw(st.sampled_from(sorted(self.withdrawn)))
+        if calls is not None:
+            self.kill(calls, reinstate, self.dataset, self.sent[file])
+            receive_and_walk(self.pipeline)
+        reinstate(self.pipeline, self.dataset, self.sent[file])
+        self.withdrawn.remove(file)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "mode"):
+            return
+        with self.pipeline.engine.connect() as connection:
+            table = connection.exec_driver_sql(
+                f"SELECT school_code, pupils, valid_from, valid_to FROM people.law_{self.mode}"
+            )
+            assert {tuple(row) for row in table} == model(self.mode, self.sent.keys() - self.withdrawn)
+        assert self.pipeline.replay(self.dataset).is_equal
+        states = {entry["delivery_id"]: entry["state"] for entry in self.pipeline.ledger.all()}
+        assert states == {i: "withdrawn" if file in self.withdrawn else "loaded" for file, i in self.sent.items()}
+        self.seen += Counter(histories=1, deliveries=len(self.sent), withdrawn=len(self.withdrawn))
+
+    def drop(self, file: Sent) -> None:
+        if self.mode != "changes":  # no column says what changed
+            file = (file[0], file[1], tuple((key, value, "T") for key, value, _ in file[2]))
+        folder = Path(self.pipeline.storage.inbox) / "law" / self.mode
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name(file)).write_bytes(content(self.mode, file))
+        (folder / f"{name(file)}.done").touch()
+        digest = hashlib.sha256(content(self.mode, file)).hexdigest()
+        self.sent[file] = f"{file[0]:%Y%m%d}-r{file[1]}-{digest[:12]}"
+
+    def kill(self, calls: int, act: Callable[..., None], *about: str) -> None:
+        context = multiprocessing.get_context("forkserver")
+        process = context.Process(
+            target=die_after, args=(calls, self.pipeline.settings, self.pipeline.contracts, act, *about)
+        )
+        process.start()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL)
+        self.seen["killed" if process.exitcode else "not reached by the kill"] += 1
+
+
+@pytest.mark.timeout(0)
+def test_any_history_ends_in_the_same_table(law: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    multiprocessing.get_context("forkserver").set_forkserver_preload(
+        [__name__, "etl.extract", "etl.validate", "etl.normalize", "etl.load", "etl.receive", "etl.receipt"]
+    )
+    Histories.pipeline = law
+    started = time.monotonic()
+    run_state_machine_as_test(Histories, settings=settings(max_examples=HISTORIES, stateful_step_count=6))
+    said = ", ".join(f"{count:,} {what}" for what, count in Histories.seen.items())
+    with capsys.disabled():
+        sys.stdout.write(f"\n{said}, in {time.monotonic() - started:.0f} s\n")
