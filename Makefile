@@ -1,6 +1,8 @@
 # make demo        the whole pipeline on this machine, with a made-up city
 # make demo-stop   stop all that it started
 # make test        the tests
+# make soak        20,000 histories of deliveries against a model (hours)
+# make kill-test   a day's deliveries with 100 kill -9 of worker and PostgreSQL (a quarter of an hour)
 #
 # Needs Python 3.11 or newer and nothing else. Another interpreter: make demo PYTHON=/path/to/python3.12
 
@@ -11,7 +13,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop test lint clean
+.PHONY: help venv demo demo-stop test soak kill-test lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -47,6 +49,12 @@ demo-stop:
 
 test: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m pytest
+
+soak: $(VENV)/.installed-dev
+	@HISTORIES=20000 "$(BIN)/python" -m pytest tests/test_history_law.py
+
+kill-test: $(VENV)/.installed-dev
+	@"$(BIN)/python" tests/kill_processes.py
 
 lint: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m ruff check .

@@ -139,13 +139,11 @@ def _start(data_dir: Path) -> None:
         {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if _is_root() else {}
     )
     if _is_root():
-        data_dir.mkdir(exist_ok=True)
-        os.chown(data_dir, account.pw_uid, account.pw_gid)
         _open_way(data_dir.parent)
         _open_way(_programs())
     socket_dir = _make_socket_dir(data_dir, account)
     if not (data_dir / "PG_VERSION").exists():
-        _initdb(data_dir, as_account)
+        _initdb(data_dir, account, as_account)
     (data_dir / "citydw.conf").write_text(_SETTINGS + f"unix_socket_directories = '{socket_dir}'\n", encoding="utf-8")
     (data_dir / "citydw.conf").chmod(0o644)
 
@@ -173,14 +171,20 @@ def _start(data_dir: Path) -> None:
     server.returncode = 0  # not ours to wait for: it goes on when we end
 
 
-def _initdb(data_dir: Path, as_account: dict[str, Any]) -> None:
+def _initdb(data_dir: Path, account: pwd.struct_passwd, as_account: dict[str, Any]) -> None:
+    """Make the data folder, aside: one that was left half-made by a crash is never taken for whole."""
+    aside = data_dir.with_name(f"{data_dir.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    if _is_root():
+        os.chown(aside, account.pw_uid, account.pw_gid)
     # Letters have their case in C.UTF-8 (lower('Đ') is 'đ'), and no system update can change the order of an index.
     for locale in ("C.UTF-8", "C"):
         done = subprocess.run(
             [
                 _programs() / "initdb",
                 "-D",
-                data_dir,
+                aside,
                 "-U",
                 SYSTEM_USER,
                 "-A",
@@ -197,8 +201,9 @@ def _initdb(data_dir: Path, as_account: dict[str, Any]) -> None:
             **as_account,
         )
         if done.returncode == 0:
-            with (data_dir / "postgresql.conf").open("a", encoding="utf-8") as conf:
+            with (aside / "postgresql.conf").open("a", encoding="utf-8") as conf:
                 conf.write("include 'citydw.conf'\n")
+            aside.replace(data_dir)
             return
     raise ServerError(f"PostgreSQL's data folder {data_dir} cannot be made: {done.stderr.strip()}")
 
