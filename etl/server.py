@@ -147,8 +147,10 @@ def _start(data_dir: Path) -> None:
     (data_dir / "citydw.conf").write_text(_SETTINGS + f"unix_socket_directories = '{socket_dir}'\n", encoding="utf-8")
     (data_dir / "citydw.conf").chmod(0o644)
 
-    if _is_reused(data_dir / "postmaster.pid"):
-        (data_dir / "postmaster.pid").unlink()  # the server would take the stranger for its predecessor
+    _wait_for_orphans(data_dir)
+    for lock in (data_dir / "postmaster.pid", socket_dir / ".s.PGSQL.5432.lock"):
+        if _is_reused(lock):
+            lock.unlink()  # the server would take the stranger, or a zombie, for its predecessor
     log_path = data_dir.parent / f"{data_dir.name}.log"
     with log_path.open("ab") as log:
         server = subprocess.Popen(
@@ -296,6 +298,25 @@ def _postmaster(data_dir: Path) -> int | None:
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         return None
     return None  # the file was left behind by a crash, and the number is another process's now
+
+
+def _wait_for_orphans(data_dir: Path) -> None:
+    """Wait for what a killed server left behind: two servers on one folder would ruin it.
+
+    Raises:
+        ServerError: if one of its processes does not end.
+    """
+    import psutil
+
+    deadline = time.monotonic() + _STOP_SECONDS
+    while left := [p.pid for p in psutil.process_iter(["name", "cwd"]) if _works_in(p, data_dir)]:
+        if time.monotonic() > deadline:
+            raise ServerError(f"Processes of a killed PostgreSQL still run: {left}. End them and try again.")
+        time.sleep(0.05)
+
+
+def _works_in(process: Any, data_dir: Path) -> bool:
+    return bool(process.info["name"] == "postgres" and process.info["cwd"] == str(data_dir))
 
 
 def _is_reused(pid_file: Path) -> bool:

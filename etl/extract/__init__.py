@@ -6,8 +6,9 @@ cannot be typed, and a line that cannot be cut into cells, is a problem with the
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -16,7 +17,8 @@ from etl.delivery import PROBLEM, Delivery, Stop
 from etl.extract import csv, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.cells import type_cells
-from etl.extract.table import Table
+from etl.extract.table import Table, without_bad_rows
+from etl.limits import LIMITS
 from etl.storage import Storage, write_json, write_parquet
 
 READERS: dict[str, Callable[[bytes, Source, Contract], Table]] = {
@@ -28,6 +30,10 @@ READERS: dict[str, Callable[[bytes, Source, Contract], Table]] = {
 }
 
 
+_LINES = ("csv", "ndjson")  # formats in which a record is a line
+_CHUNK = 1 << 20
+
+
 def extract(storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, Any]:
     """Read one delivery's landing bytes and publish `raw/.../rows.parquet`, `problems.parquet` and `report.json`.
 
@@ -37,7 +43,13 @@ def extract(storage: Storage, delivery: Delivery, contract: Contract) -> dict[st
     Raises:
         Stop: where the file as a whole cannot be read as the contract says.
     """
-    rows, found, rows_in = extract_bytes(storage.content(delivery).read_bytes(), contract)
+    if delivery.size > LIMITS.file_bytes:
+        raise Stop("rejected", "file_too_large", size=f"{delivery.size:,}", limit=f"{LIMITS.file_bytes:,}")
+    content = storage.content(delivery)
+    if contract.source.archive is None and contract.source.format in _LINES:
+        with content.open("rb") as stream:
+            _check_lines(stream)
+    rows, found, rows_in = extract_bytes(content.read_bytes(), contract)
     folder = storage.folder("raw", delivery)
     write_parquet(folder / "rows.parquet", rows)
     write_parquet(folder / "problems.parquet", found)
@@ -52,8 +64,11 @@ def extract_bytes(content: bytes, contract: Contract) -> tuple[pl.DataFrame, pl.
         raise Stop("rejected", "empty_file")
     if contract.source.archive == "zip":
         content = only_member(content)
+        if contract.source.format in _LINES:
+            _check_lines(io.BytesIO(content))
     table = READERS[contract.source.format](content, contract.source, contract)
     _check_columns(table, contract)
+    table = without_bad_rows(table)
     if table.rows.is_empty() and table.problems.is_empty():
         raise Stop("rejected", "empty_file")
     typed, untypable = type_cells(table.rows, contract)
@@ -61,9 +76,25 @@ def extract_bytes(content: bytes, contract: Contract) -> tuple[pl.DataFrame, pl.
     return typed, found.match_to_schema(PROBLEM), table.rows_in
 
 
+def _check_lines(stream: BinaryIO) -> None:
+    """Refuse a line that is too long to be one, without reading it into memory."""
+    length = 0
+    while chunk := stream.read(_CHUNK):
+        first, *others = chunk.split(b"\n")
+        length += len(first)
+        longest = length
+        if others:
+            longest = max(length, *map(len, others))
+            length = len(others[-1])
+        if longest > LIMITS.line_bytes:
+            raise Stop("rejected", "line_too_long", limit=f"{LIMITS.line_bytes:,}")
+
+
 def _check_columns(table: Table, contract: Contract) -> None:
     expected = {c.source_name: c for c in contract.columns}
     sent = set(table.rows.columns[1:])
+    if len(sent) > LIMITS.columns:
+        raise Stop("rejected", "too_many_columns", found=f"{len(sent):,}", limit=f"{LIMITS.columns:,}")
     missing = [c for name, c in expected.items() if name not in sent and (c.required or not table.may_omit_columns)]
     if missing:
         raise Stop("held", "missing_column", columns=", ".join(f"{c.label} ({c.source_name})" for c in missing))

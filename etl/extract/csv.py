@@ -19,6 +19,7 @@ from etl.contract import Contract, Source
 from etl.delivery import ROW, Stop
 from etl.extract.table import Table, broken_lines
 from etl.extract.text import decode
+from etl.limits import LIMITS
 
 _LINES_IN_A_RECORD = 50  # a quote that is open for longer is a stray one
 
@@ -35,6 +36,9 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
     if not written.any():
         raise Stop("rejected", "empty_file")
     at = written.arg_true()[0]
+    if lines["line"][at].count(source.delimiter) >= LIMITS.columns:
+        found = lines["line"][at].count(source.delimiter) + 1
+        raise Stop("rejected", "too_many_columns", found=f"{found:,}", limit=f"{LIMITS.columns:,}")
     header = [name.strip() for name in next(csv.reader([lines["line"][at]], delimiter=source.delimiter))]
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:

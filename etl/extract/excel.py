@@ -6,14 +6,18 @@ calamine reads both .xlsx and .xls, fast, and computes no formula; it also gives
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from datetime import date, datetime, time, timedelta
 
 from python_calamine import CalamineError, CalamineWorkbook
 
 from etl.contract import Contract, Source
 from etl.delivery import Stop
+from etl.extract import workbook
 from etl.extract.table import Table, text_rows
 
+_UNREADABLE = (CalamineError, OSError, ValueError, IndexError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 _HEADER_WITHIN = 50  # rows from the top in which the header row must stand
 
 
@@ -21,13 +25,14 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
     """Cut the first sheet into cells; the row number is Excel's own.
 
     Raises:
-        Stop: if this is no workbook that can be read, or no row of it looks like the contract's header.
+        Stop: if this is no workbook that can be read, it asks for too much, or no row looks like the contract's header.
     """
     try:
+        workbook.check(content)
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         sheet = book.get_sheet_by_index(0)
         cells, *others = [book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names]
-    except (CalamineError, OSError, ValueError, IndexError) as error:
+    except _UNREADABLE as error:
         raise Stop("rejected", "unreadable_excel", detail=type(error).__name__) from None
     if not any(_words(cell) for row in cells for cell in row):
         raise Stop("rejected", "empty_file")

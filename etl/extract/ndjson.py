@@ -11,6 +11,7 @@ from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, Stop
 from etl.extract.table import Table, broken_lines, text_rows
 from etl.extract.text import decode
+from etl.limits import LIMITS
 
 
 def read(content: bytes, source: Source, contract: Contract) -> Table:
@@ -22,20 +23,23 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
     separators = {c.source_name: c.separator or ";" for c in contract.columns}
     numbers: list[int] = []
     records: list[dict[str, str | None]] = []
-    broken: dict[str, tuple[list[int], list[str]]] = {"broken_json": ([], []), "not_an_object": ([], [])}
+    broken: dict[str, tuple[list[int], list[str]]] = {
+        rule: ([], []) for rule in ("broken_json", "not_an_object", "too_deep")
+    }
     for number, line in enumerate(decode(content, source.encoding).split("\n"), start=1):
         if not line.strip():
             continue
         try:
             record = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
-        except (ValueError, RecursionError):
-            rule = "broken_json"
-        else:
             if isinstance(record, dict):
-                numbers.append(number)
                 records.append(flatten(record, separators))
+                numbers.append(number)
                 continue
             rule = "not_an_object"
+        except TooDeep:
+            rule = "too_deep"
+        except (ValueError, RecursionError):
+            rule = "broken_json"
         broken[rule][0].append(number)
         broken[rule][1].append(line)
     if not records:
@@ -46,14 +50,26 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
     return Table(rows, pl.concat(found) if found else pl.DataFrame(schema=PROBLEM), may_omit_columns=True)
 
 
-def flatten(record: dict[str, Any], separators: dict[str, str], prefix: str = "") -> dict[str, str | None]:
-    """Nested objects to dotted names, lists to one cell; numbers stay the text that they were."""
+class TooDeep(ValueError):
+    """JSON that is nested deeper than LIMITS.depth."""
+
+
+def flatten(
+    record: dict[str, Any], separators: dict[str, str], prefix: str = "", depth: int = 1
+) -> dict[str, str | None]:
+    """Nested objects to dotted names, lists to one cell; numbers stay the text that they were.
+
+    Raises:
+        TooDeep: if objects lie in objects beyond LIMITS.depth.
+    """
+    if depth > LIMITS.depth:
+        raise TooDeep
     cells: dict[str, str | None] = {}
     for key, value in record.items():
         name = prefix + key
         match value:
             case dict():
-                cells |= flatten(value, separators, f"{name}.")
+                cells |= flatten(value, separators, f"{name}.", depth + 1)
             case list():
                 cells[name] = separators.get(name, ";").join(_scalar(item) or "" for item in value)
             case _:

@@ -13,6 +13,7 @@ import shapely
 from pyproj import Transformer
 
 from etl.contract import Column
+from etl.limits import LIMITS
 from etl.semantic.output import SemanticType, one_text
 
 CITY_CRS = 9210
@@ -33,7 +34,10 @@ def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]
 
 
 def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
-    texts = np.array(frame[column.name].to_list(), dtype=object)
+    # GEOS follows collections within collections until the stack ends, and the process with it.
+    nested = frame[column.name].str.count_matches("(?i)collection") > LIMITS.depth
+    flat = pl.select(pl.when(~nested).then(frame[column.name])).to_series()
+    texts = np.array(flat.to_list(), dtype=object)
     parsed = _shapely.from_wkt(texts, on_invalid="ignore")
     # Rounded before it is judged: rounding may make a sliver cross itself.
     shapes = _shapely.transform(parsed, lambda points: points.round(_DECIMALS))
