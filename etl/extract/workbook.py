@@ -18,7 +18,10 @@ _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
 _ROW_OR_CELL = re.compile(
     rb'<(?:\w+:)?(?:(?P<row>row)|c)(?=[\s/>])(?:[^>]*?\sr="(?P<column>[A-Za-z]{0,3})(?P<number>\d{0,7})")?[^>]*>'
 )
-_NO_RESULT = re.compile(rb"<(?:\w+:)?c\s[^>]*>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*</(?:\w+:)?c>")
+_NO_RESULT = re.compile(
+    rb"<(?:\w+:)?c\s[^>]*>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*"
+    rb"(?:<(?:\w+:)?v\s*(?:/>|></(?:\w+:)?v>)\s*)?</(?:\w+:)?c>"
+)
 
 
 def check(content: bytes) -> None:
