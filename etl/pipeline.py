@@ -6,6 +6,7 @@ wait until the station that needs them runs.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from etl.ledger import Ledger
 
+_logger = logging.getLogger(__name__)
 Station = Literal["extract", "validate", "normalize", "load", "receipt"]
 STATIONS: tuple[Station, ...] = get_args(Station)
 FINAL: tuple[State, ...] = ("loaded", "held", "rejected")
@@ -106,8 +108,10 @@ class Pipeline:
 
     def receive_inbox(self) -> list[Received]:
         """Bring everything complete in the inbox to landing and the ledger."""
-        from etl.receive import complete_files
+        from etl.receive import complete_files, no_files
 
+        for path in no_files(self.storage):
+            _logger.warning("Left alone in the inbox, for it is no plain file: %s", path)
         return [self.receive(file) for file in complete_files(self.storage)]
 
     def receive(self, file: UPath, dataset: tuple[str, str] | None = None) -> Received:
@@ -178,7 +182,7 @@ class Pipeline:
         if station == "extract":
             from etl.extract import extract
 
-            report = extract(self.storage, delivery, contract)
+            report = extract(self.storage, delivery, contract, self.settings.limits)
             self.ledger.passed(delivery, "extracted", rows_in=report["rows_in"])
             return Outcome("extracted", counts={"rows_in": report["rows_in"]})
         if station == "validate":

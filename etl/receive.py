@@ -15,12 +15,13 @@ from pathlib import Path
 
 from upath import UPath
 
-from etl.delivery import Delivery, period_of
+from etl.delivery import Delivery, period_of, shown
 from etl.storage import Storage, publish, write_json
 
 QUIET_SECONDS = 2.0  # a file that was written to more recently may still be growing
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
 _CHUNK = 1 << 20
+_NAME_BYTES = 180  # with the delivery's id before it, within the 255 of a file system
 
 
 def complete_files(storage: Storage, quiet_seconds: float = QUIET_SECONDS) -> list[UPath]:
@@ -37,6 +38,12 @@ def complete_files(storage: Storage, quiet_seconds: float = QUIET_SECONDS) -> li
         and not path.name.lower().endswith(_UNFINISHED)
         and now - path.stat().st_mtime >= quiet_seconds
     )
+
+
+def no_files(storage: Storage) -> list[str]:
+    """Links, pipes, sockets and devices in the inbox: never opened, for they may lead anywhere or never end."""
+    found = (p for p in storage.inbox.rglob("*") if p.is_symlink() or not (p.is_file() or p.is_dir()))
+    return sorted(shown(str(path)) for path in found)
 
 
 def receive(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None) -> tuple[Delivery, bool]:
@@ -60,7 +67,7 @@ def receive(storage: Storage, file: UPath, dataset: tuple[str, str] | None = Non
         revision=revision,
         sha256=_sha256(file),
         size=file.stat().st_size,
-        file_name=file.name,
+        file_name=shown(file.name),
     )
     manifest = storage.folder("landing", delivery) / "manifest.json"
     is_new = not manifest.exists()
@@ -72,7 +79,8 @@ def receive(storage: Storage, file: UPath, dataset: tuple[str, str] | None = Non
         if isinstance(content, Path):
             content.chmod(0o444)
         write_json(
-            manifest, {"delivery": delivery.to_json(), "received_at": datetime.now(UTC).isoformat(), "from": str(file)}
+            manifest,
+            {"delivery": delivery.to_json(), "received_at": datetime.now(UTC).isoformat(), "from": shown(str(file))},
         )
     if in_inbox:
         _move_to_processed(storage, file, delivery)
@@ -85,7 +93,8 @@ def _folders(file: UPath) -> tuple[str, str]:
 
 
 def _move_to_processed(storage: Storage, file: UPath, delivery: Delivery) -> None:
-    target = storage.processed / delivery.agency / delivery.dataset / f"{delivery.id}_{file.name[:150]}"
+    name = re.sub(r"[^\w.-]", "_", delivery.file_name).encode()[:_NAME_BYTES].decode(errors="ignore")
+    target = storage.processed / delivery.agency / delivery.dataset / f"{delivery.id}_{name}"
     target.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(file, Path):
         file.replace(target)

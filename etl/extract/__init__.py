@@ -6,8 +6,9 @@ cannot be typed, and a line that cannot be cut into cells, is a problem with the
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 
@@ -15,20 +16,26 @@ from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, Delivery, Stop
 from etl.extract import csv, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
+from etl.extract.bounded import read_whole
 from etl.extract.cells import type_cells
+from etl.extract.screen import screen
 from etl.extract.table import Table
+from etl.settings import DEFAULT_LIMITS, Limits
 from etl.storage import Storage, write_json, write_parquet
 
-READERS: dict[str, Callable[[bytes, Source, Contract], Table]] = {
+READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "csv": csv.read,
     "excel": excel.read,
     "xml": xml.read,
     "ndjson": ndjson.read,
     "geojson": geojson.read,
 }
+_OF_LINES = ("csv", "ndjson")
 
 
-def extract(storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, Any]:
+def extract(
+    storage: Storage, delivery: Delivery, contract: Contract, limits: Limits = DEFAULT_LIMITS
+) -> dict[str, Any]:
     """Read one delivery's landing bytes and publish `raw/.../rows.parquet`, `problems.parquet` and `report.json`.
 
     Returns:
@@ -37,7 +44,8 @@ def extract(storage: Storage, delivery: Delivery, contract: Contract) -> dict[st
     Raises:
         Stop: where the file as a whole cannot be read as the contract says.
     """
-    rows, found, rows_in = extract_bytes(storage.content(delivery).read_bytes(), contract)
+    with storage.content(delivery).open("rb") as stream:
+        rows, found, rows_in = _extract(stream, contract, limits)
     folder = storage.folder("raw", delivery)
     write_parquet(folder / "rows.parquet", rows)
     write_parquet(folder / "problems.parquet", found)
@@ -46,16 +54,27 @@ def extract(storage: Storage, delivery: Delivery, contract: Contract) -> dict[st
     return report
 
 
-def extract_bytes(content: bytes, contract: Contract) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """Typed rows, problems (PROBLEM schema) and the number of records in a file's content."""
+def extract_bytes(
+    content: bytes, contract: Contract, limits: Limits = DEFAULT_LIMITS
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Typed rows, problems (PROBLEM schema) and the number of records in a file's content.
+
+    Raises:
+        Stop: as `extract` does.
+    """
+    return _extract(io.BytesIO(content), contract, limits)
+
+
+def _extract(file: IO[bytes], contract: Contract, limits: Limits) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    unpack = only_member if contract.source.archive == "zip" else read_whole
+    content = unpack(file, limits, in_lines=contract.source.format in _OF_LINES)
     if not content.strip(b"\xef\xbb\xbf \t\r\n\0"):
         raise Stop("rejected", "empty_file")
-    if contract.source.archive == "zip":
-        content = only_member(content)
-    table = READERS[contract.source.format](content, contract.source, contract)
+    table = READERS[contract.source.format](content, contract.source, contract, limits)
     _check_columns(table, contract)
     if table.rows.is_empty() and table.problems.is_empty():
         raise Stop("rejected", "empty_file")
+    table = screen(table, contract, limits)
     typed, untypable = type_cells(table.rows, contract)
     found = pl.concat([table.problems, untypable]) if untypable.height else table.problems
     return typed, found.match_to_schema(PROBLEM), table.rows_in

@@ -1,29 +1,48 @@
-"""Archives: a ZIP that holds one file."""
+"""Archives: a ZIP that holds one file. Nothing is ever written under a member's name."""
 
 from __future__ import annotations
 
-import io
+import re
+import stat
 import zipfile
 import zlib
+from typing import IO
 
 from etl.delivery import Stop
+from etl.extract.bounded import bomb, check_size, most_unpacked, read_unpacked
+from etl.settings import Limits
 
-_LIMIT = 4 << 30  # uncompressed bytes
+# What zipfile raises on damage. A member's own promise of its size is one thing that it trusts, so we do not.
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
+_CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
 
-def only_member(content: bytes) -> bytes:
+def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> bytes:
     """The content of the only file in a ZIP archive.
 
+    Args:
+        file: the archive, seekable.
+        limits: what it may ask.
+        in_lines: whether the member's format is one of lines.
+
     Raises:
-        Stop: if the archive is damaged, encrypted, too large, or does not hold exactly one file.
+        Stop: if the archive is damaged, encrypted, unpacks to too much, does not hold exactly one file, or a member's
+            name or kind is one that an honest program does not write.
     """
+    check_size(file, limits)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(file) as archive:
             members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+            for member in archive.infolist():
+                if _CLIMBS.search(member.orig_filename) or stat.S_ISLNK(member.external_attr >> 16):
+                    raise Stop("rejected", "zip_path", name=member.orig_filename[:60])
             if len(members) != 1:
                 raise Stop("rejected", "unreadable_zip", detail=f"{len(members)} tệp / files")
-            if members[0].file_size > _LIMIT:
-                raise Stop("rejected", "unreadable_zip", detail=f"{members[0].file_size} bytes")
-            return archive.read(members[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
+            (member,) = members
+            most = most_unpacked(member.compress_size, limits)
+            if member.file_size > most:
+                raise bomb(most)
+            with archive.open(member) as stream:
+                return read_unpacked(stream, member.compress_size, limits, in_lines=in_lines)
+    except BROKEN as error:
         raise Stop("rejected", "unreadable_zip", detail=type(error).__name__) from None

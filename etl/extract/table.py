@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from etl.delivery import PROBLEM, ROW, problems, wording
+from etl.delivery import PROBLEM, ROW, Stop, problems, wording
+from etl.extract.bounded import check_columns, check_emptiness
+from etl.settings import Limits
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,25 @@ class Table:
         return self.rows.height + self.problems.height
 
 
-def broken_lines(rule: str, numbers: list[int], texts: list[str]) -> pl.DataFrame:
+def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -> pl.DataFrame:
     """Problems for lines that are no records, each with its text as sent."""
     about = wording(rule)
     frame = pl.DataFrame({ROW: numbers, "value": texts}, schema={ROW: pl.Int64, "value": pl.String})
     return problems(frame, None, rule, about.fill(), about)
 
 
-def text_rows(numbers: list[int], records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
-    """A frame of text cells from records that may lack some columns."""
+def text_rows(
+    numbers: list[int], records: list[dict[str, str | None]], columns: list[str], limits: Limits
+) -> pl.DataFrame:
+    """A frame of text cells from records that may lack some columns.
+
+    Raises:
+        Stop: if there are too many columns, hardly anything in them, or one has the name of the row's number.
+    """
+    check_columns(len(columns), limits)
+    check_emptiness(len(records) * len(columns), sum(map(len, records)), limits)
+    if ROW in columns:
+        raise Stop("held", "extra_column", columns=ROW)
     data: dict[str, list[str | None]] = {name: [record.get(name) for record in records] for name in columns}
     schema = {ROW: pl.Int64(), **{name: pl.String() for name in columns}}
     return pl.DataFrame({ROW: numbers, **data}, schema=schema)
