@@ -1,6 +1,7 @@
 # make demo        the whole pipeline on this machine, with a made-up city
 # make demo-stop   stop all that it started
 # make test        the tests
+# make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
 #
 # Needs Python 3.11 or newer and nothing else. Another interpreter: make demo PYTHON=/path/to/python3.12
 
@@ -11,7 +12,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop test lint clean
+.PHONY: help venv demo demo-stop test fuzz lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -47,6 +48,10 @@ demo-stop:
 
 test: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m pytest
+
+MINUTES ?= 10
+fuzz: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m tests.fuzz $(MINUTES)
 
 lint: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m ruff check .

@@ -403,7 +403,8 @@ def test_hostile_lines_cost_their_own_row(pipeline: Pipeline, clean_day: Path) -
     assert (entry["state"], entry["rows_in"]) == ("loaded", len(hostile) + len(good))
     found = problems_of(pipeline, entry)
     for number, (_, rules) in enumerate(hostile, start=2):
-        assert [rule for row, rule, _ in found if row == number] == rules
+        told = {rule for row, rule, _ in found if row == number}
+        assert told >= set(rules) and bool(told) == bool(rules)
     assert "lặp lại" in next(vi for _, rule, vi in found if rule == "repeated_header")
     assert "dài hơn 32767 ký tự" in next(vi for row, _, vi in found if row == 7)
     with pipeline.engine.connect() as connection:
