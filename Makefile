@@ -3,6 +3,7 @@
 # make test        the tests
 # make soak        20,000 histories of deliveries against a model (hours)
 # make kill-test   a day's deliveries with 100 kill -9 of worker and PostgreSQL (a quarter of an hour)
+# make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
 #
 # Needs Python 3.11 or newer and nothing else. Another interpreter: make demo PYTHON=/path/to/python3.12
 
@@ -13,7 +14,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop test soak kill-test lint clean
+.PHONY: help venv demo demo-stop test soak kill-test fuzz lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -55,6 +56,10 @@ soak: $(VENV)/.installed-dev
 
 kill-test: $(VENV)/.installed-dev
 	@"$(BIN)/python" tests/kill_processes.py
+
+MINUTES ?= 10
+fuzz: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m tests.fuzz $(MINUTES)
 
 lint: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m ruff check .

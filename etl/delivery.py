@@ -37,7 +37,7 @@ class Delivery:
         revision: 1, or a higher number for a later word on the same period.
         sha256: of the file's bytes, in hexadecimal.
         size: of the file, in bytes.
-        file_name: what the sender called it.
+        file_name: what the sender called it, as `shown` shows it.
     """
 
     agency: str
@@ -79,6 +79,11 @@ def period_of(file_name: str) -> tuple[date | None, int]:
         return None, 1
 
 
+def shown(text: str) -> str:
+    """Text that came from outside, made safe to show on one line: what cannot be printed becomes an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class Stop(Exception):
     """A delivery that cannot go on: held (an engineer decides) or rejected (only a new file helps)."""
 
@@ -100,8 +105,9 @@ class Wording:
     responsible: Literal["agency", "data_center"]
 
     def fill(self, **details: object) -> Text:
-        """The sentence with its {placeholders} filled."""
-        return Text(self.vi.format_map(details), self.en.format_map(details))
+        """The sentence with its {placeholders} filled; on one line, whatever the details are."""
+        safe = {name: shown(str(value)) for name, value in details.items()}
+        return Text(self.vi.format_map(safe), self.en.format_map(safe))
 
 
 @cache

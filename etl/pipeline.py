@@ -111,8 +111,10 @@ class Pipeline:
 
     def receive_inbox(self) -> list[Received]:
         """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays."""
-        from etl.receive import NotReceived, complete_files
+        from etl.receive import NotReceived, complete_files, no_files
 
+        for path in no_files(self.storage):
+            log.warning("inbox: left alone, for it is no plain file: %s", path)
         received = []
         for file in complete_files(self.storage, self.settings.quiet_seconds):
             try:
@@ -252,7 +254,7 @@ class Pipeline:
             from etl.declared import Declared
             from etl.extract import extract
 
-            report = extract(self.storage, delivery, contract)
+            report = extract(self.storage, delivery, contract, self.settings.limits)
             rows = pl.scan_parquet(str(self.storage.folder("raw", delivery) / "rows.parquet"))
             Declared.of(self.ledger.declared(delivery)).check(delivery, rows, report["rows_in"], contract)
             self.ledger.passed(delivery, "extracted", rows_in=report["rows_in"])

@@ -21,7 +21,7 @@ from uuid import uuid4
 from upath import UPath
 
 from etl.declared import Declared
-from etl.delivery import Delivery, Stop, period_of
+from etl.delivery import Delivery, Stop, period_of, shown
 from etl.storage import Storage, make_folder, put_in_place, write_json
 
 DONE, MANIFEST = ".done", ".manifest.json"  # files beside a file that say that it is whole
@@ -67,6 +67,12 @@ def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
     )
 
 
+def no_files(storage: Storage) -> list[str]:
+    """Links, pipes, sockets and devices in the inbox: never opened, for they may lead anywhere or never end."""
+    found = (p for p in storage.inbox.rglob("*") if p.is_symlink() or not (p.is_file() or p.is_dir()))
+    return sorted(shown(str(path)) for path in found)
+
+
 def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None) -> Landed:
     """Bring one file's bytes to landing; for bytes that are there already, nothing changes.
 
@@ -102,7 +108,7 @@ def move_to_processed(storage: Storage, file: UPath, delivery: Delivery) -> None
     folder = storage.processed / delivery.agency / delivery.dataset
     folder.mkdir(parents=True, exist_ok=True)
     for path in (*_sidecars(file), file):  # the file last: while it is there, it is received again
-        if path.exists():
+        if _is_there(path):
             target = folder / f"{delivery.id}_{_printable(path.name)[-_LONGEST_TARGET:]}"
             if isinstance(path, Path):
                 path.replace(target)
@@ -162,9 +168,16 @@ def _sidecars(file: UPath) -> tuple[UPath, UPath]:
     return file.with_name(file.name + DONE), file.with_name(file.name + MANIFEST)
 
 
+def _is_there(path: UPath) -> bool:
+    try:
+        return bool(path.exists())
+    except OSError:  # beside a file with the longest possible name there can be none
+        return False
+
+
 def _manifest(file: UPath) -> dict[str, Any] | None:
     beside = file.with_name(file.name + MANIFEST)
-    if not beside.exists():
+    if not _is_there(beside):
         return None
     with beside.open("rb") as stream:
         content = stream.read(_LARGEST_MANIFEST)
@@ -190,6 +203,6 @@ def _folders(file: UPath) -> tuple[str, str]:
 
 
 def _printable(name: str) -> str:
-    """A name that can be shown and stored: control characters and broken Unicode escaped, and not endless."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-    return shown if len(shown) <= _LONGEST_NAME else f"…{shown[-_LONGEST_NAME:]}"
+    """A name that can be shown and stored, and not endless."""
+    name = shown(name)
+    return name if len(name) <= _LONGEST_NAME else f"…{name[-_LONGEST_NAME:]}"

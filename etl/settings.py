@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from upath import UPath
@@ -15,30 +15,76 @@ REFERENCE = Path(__file__).resolve().parent / "reference"
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How much one file may ask of us; whatever asks for more is refused in a sentence before memory is spent on it.
+
+    Each is set by an environment variable of its name, as in CITYDW_MAX_FILE_BYTES.
+
+    Attributes:
+        file_bytes: size of a file as it was sent.
+        unpacked_bytes: size of what a ZIP or an Excel file (which is one) holds, once unpacked; also of all text in
+            the cells of an Excel file, which keeps a repeated one once.
+        ratio: bytes that one packed byte may become; the first megabyte of a file is not counted.
+        rows: lines or records.
+        columns: columns, or field names that occur anywhere in the file.
+        empty_cells: cells that a table would have and the file has not, as between a lone cell far off and the others.
+        record_bytes: length of a line of text, or of an XML record with what stands before it.
+        cell_chars: characters in a cell; a longer one costs its row, not the file. Boundaries are exempt.
+        depth: levels of nesting in JSON. (XML has its parser's own limit, 256.)
+    """
+
+    file_bytes: int = 1 << 30
+    unpacked_bytes: int = 1 << 30
+    ratio: int = 100
+    rows: int = 5_000_000
+    columns: int = 500
+    empty_cells: int = 20_000_000
+    record_bytes: int = 8 << 20
+    cell_chars: int = 32_767  # what a cell of Excel holds
+    depth: int = 100
+
+    @classmethod
+    def from_environment(cls) -> Limits:
+        """Read CITYDW_MAX_FILE_BYTES and its like.
+
+        Raises:
+            ValueError: if one is no whole number.
+        """
+        names = {field.name: f"CITYDW_MAX_{field.name.upper()}" for field in fields(cls)}
+        return cls(**{name: int(os.environ[set_by]) for name, set_by in names.items() if set_by in os.environ})
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
 class Settings:
-    """Where things are.
+    """Where things are, and how much a file may ask.
 
     Attributes:
         home: state of this installation: the embedded server, Data Docs, and by default the data.
         data: root of inbox, landing, raw, validated, staging and outbox; a local path or a URL such as s3://bucket.
         database_url: a PostgreSQL server (SQLAlchemy URL, `postgresql+psycopg://...`); None means the embedded one.
         quiet_seconds: an inbox file that nobody has written to for so long is whole.
+        limits: what a file may ask of us at most.
     """
 
     home: Path
     data: UPath
     database_url: str | None
     quiet_seconds: float = 5.0
+    limits: Limits = DEFAULT_LIMITS
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read CITYDW_HOME, CITYDW_DATA, CITYDW_DATABASE_URL and CITYDW_QUIET_SECONDS."""
+        """Read CITYDW_HOME, CITYDW_DATA, CITYDW_DATABASE_URL, CITYDW_QUIET_SECONDS and the limits."""
         home = Path(os.environ.get("CITYDW_HOME", PROJECT / "var")).resolve()
         return cls(
             home=home,
             data=UPath(os.environ.get("CITYDW_DATA", home / "data")),
             database_url=os.environ.get("CITYDW_DATABASE_URL"),
             quiet_seconds=float(os.environ.get("CITYDW_QUIET_SECONDS", cls.quiet_seconds)),
+            limits=Limits.from_environment(),
         )
 
     @property

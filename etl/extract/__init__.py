@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import polars as pl
 
@@ -16,25 +16,26 @@ from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, Delivery, Stop
 from etl.extract import csv, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
+from etl.extract.bounded import read_whole
 from etl.extract.cells import type_cells
-from etl.extract.table import Table, without_bad_rows
-from etl.limits import LIMITS
+from etl.extract.screen import screen
+from etl.extract.table import Table
+from etl.settings import DEFAULT_LIMITS, Limits
 from etl.storage import Storage, write_json, write_parquet
 
-READERS: dict[str, Callable[[bytes, Source, Contract], Table]] = {
+READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "csv": csv.read,
     "excel": excel.read,
     "xml": xml.read,
     "ndjson": ndjson.read,
     "geojson": geojson.read,
 }
+_OF_LINES = ("csv", "ndjson")
 
 
-_LINES = ("csv", "ndjson")  # formats in which a record is a line
-_CHUNK = 1 << 20
-
-
-def extract(storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, Any]:
+def extract(
+    storage: Storage, delivery: Delivery, contract: Contract, limits: Limits = DEFAULT_LIMITS
+) -> dict[str, Any]:
     """Read one delivery's landing bytes and publish `raw/.../rows.parquet`, `problems.parquet` and `report.json`.
 
     Returns:
@@ -43,13 +44,8 @@ def extract(storage: Storage, delivery: Delivery, contract: Contract) -> dict[st
     Raises:
         Stop: where the file as a whole cannot be read as the contract says.
     """
-    if delivery.size > LIMITS.file_bytes:
-        raise Stop("rejected", "file_too_large", size=f"{delivery.size:,}", limit=f"{LIMITS.file_bytes:,}")
-    content = storage.content(delivery)
-    if contract.source.archive is None and contract.source.format in _LINES:
-        with content.open("rb") as stream:
-            _check_lines(stream)
-    rows, found, rows_in = extract_bytes(content.read_bytes(), contract)
+    with storage.content(delivery).open("rb") as stream:
+        rows, found, rows_in = _extract(stream, contract, limits)
     folder = storage.folder("raw", delivery)
     write_parquet(folder / "rows.parquet", rows)
     write_parquet(folder / "problems.parquet", found)
@@ -58,43 +54,35 @@ def extract(storage: Storage, delivery: Delivery, contract: Contract) -> dict[st
     return report
 
 
-def extract_bytes(content: bytes, contract: Contract) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """Typed rows, problems (PROBLEM schema) and the number of records in a file's content."""
+def extract_bytes(
+    content: bytes, contract: Contract, limits: Limits = DEFAULT_LIMITS
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Typed rows, problems (PROBLEM schema) and the number of records in a file's content.
+
+    Raises:
+        Stop: as `extract` does.
+    """
+    return _extract(io.BytesIO(content), contract, limits)
+
+
+def _extract(file: IO[bytes], contract: Contract, limits: Limits) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    unpack = only_member if contract.source.archive == "zip" else read_whole
+    content = unpack(file, limits, in_lines=contract.source.format in _OF_LINES)
     if not content.strip(b"\xef\xbb\xbf \t\r\n\0"):
         raise Stop("rejected", "empty_file")
-    if contract.source.archive == "zip":
-        content = only_member(content)
-        if contract.source.format in _LINES:
-            _check_lines(io.BytesIO(content))
-    table = READERS[contract.source.format](content, contract.source, contract)
+    table = READERS[contract.source.format](content, contract.source, contract, limits)
     _check_columns(table, contract)
-    table = without_bad_rows(table)
     if table.rows.is_empty() and table.problems.is_empty():
         raise Stop("rejected", "empty_file")
+    table = screen(table, contract, limits)
     typed, untypable = type_cells(table.rows, contract)
     found = pl.concat([table.problems, untypable]) if untypable.height else table.problems
     return typed, found.match_to_schema(PROBLEM), table.rows_in
 
 
-def _check_lines(stream: BinaryIO) -> None:
-    """Refuse a line that is too long to be one, without reading it into memory."""
-    length = 0
-    while chunk := stream.read(_CHUNK):
-        first, *others = chunk.split(b"\n")
-        length += len(first)
-        longest = length
-        if others:
-            longest = max(length, *map(len, others))
-            length = len(others[-1])
-        if longest > LIMITS.line_bytes:
-            raise Stop("rejected", "line_too_long", limit=f"{LIMITS.line_bytes:,}")
-
-
 def _check_columns(table: Table, contract: Contract) -> None:
     expected = {c.source_name: c for c in contract.columns}
     sent = set(table.rows.columns[1:])
-    if len(sent) > LIMITS.columns:
-        raise Stop("rejected", "too_many_columns", found=f"{len(sent):,}", limit=f"{LIMITS.columns:,}")
     missing = [c for name, c in expected.items() if name not in sent and (c.required or not table.may_omit_columns)]
     if missing:
         raise Stop("held", "missing_column", columns=", ".join(f"{c.label} ({c.source_name})" for c in missing))

@@ -1,52 +1,48 @@
-"""Archives: a ZIP that holds one file. Nothing is ever written under a name that stands in an archive."""
+"""Archives: a ZIP that holds one file. Nothing is ever written under a member's name."""
 
 from __future__ import annotations
 
-import io
+import re
+import stat
 import zipfile
 import zlib
-from pathlib import PurePosixPath
+from typing import IO
 
 from etl.delivery import Stop
-from etl.limits import LIMITS
+from etl.extract.bounded import bomb, check_size, most_unpacked, read_unpacked
+from etl.settings import Limits
 
-_CHUNK = 1 << 20
-_SMALL = 10 << 20  # unpacked bytes that are no bomb at any ratio
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError)
+# What zipfile raises on damage. A member's own promise of its size is one thing that it trusts, so we do not.
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
+_CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
 
-def only_member(content: bytes) -> bytes:
+def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> bytes:
     """The content of the only file in a ZIP archive.
 
+    Args:
+        file: the archive, seekable.
+        limits: what it may ask.
+        in_lines: whether the member's format is one of lines.
+
     Raises:
-        Stop: if the archive is damaged, encrypted, or does not hold exactly one file, if that unpacks to too much, or
-            if its name climbs out of the archive.
+        Stop: if the archive is damaged, encrypted, unpacks to too much, does not hold exactly one file, or a member's
+            name or kind is one that an honest program does not write.
     """
+    check_size(file, limits)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(file) as archive:
             members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+            for member in archive.infolist():
+                if _CLIMBS.search(member.orig_filename) or stat.S_ISLNK(member.external_attr >> 16):
+                    raise Stop("rejected", "zip_path", name=member.orig_filename[:60])
             if len(members) != 1:
                 raise Stop("rejected", "unreadable_zip", detail=f"{len(members)} tệp / files")
-            path = PurePosixPath(members[0].filename.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts:
-                raise Stop("rejected", "climbing_zip")
-            return read_member(archive, members[0])
-    except _BROKEN as error:
+            (member,) = members
+            most = most_unpacked(member.compress_size, limits)
+            if member.file_size > most:
+                raise bomb(most)
+            with archive.open(member) as stream:
+                return read_unpacked(stream, member.compress_size, limits, in_lines=in_lines)
+    except BROKEN as error:
         raise Stop("rejected", "unreadable_zip", detail=type(error).__name__) from None
-
-
-def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """Unpack one member, not trusting the size that the archive says it has.
-
-    Raises:
-        Stop: if it unpacks to more than `unpacked_bytes`, or to more than `ratio` times its packed size.
-        zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError: if it is damaged.
-    """
-    most = min(LIMITS.unpacked_bytes, max(_SMALL, LIMITS.ratio * member.compress_size))
-    unpacked = bytearray()
-    with archive.open(member) as stream:
-        while chunk := stream.read(_CHUNK):
-            unpacked += chunk
-            if len(unpacked) > most:
-                raise Stop("rejected", "zip_bomb", limit=f"{most:,}")
-    return bytes(unpacked)

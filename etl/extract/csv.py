@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
 
 import polars as pl
 import pyarrow as pa
@@ -17,14 +18,16 @@ import pyarrow.csv
 
 from etl.contract import Contract, Source
 from etl.delivery import ROW, Stop
+from etl.extract.bounded import check_columns
 from etl.extract.table import Table, broken_lines
 from etl.extract.text import decode
-from etl.limits import LIMITS
+from etl.settings import DEFAULT_LIMITS, Limits
 
+csv.field_size_limit(sys.maxsize)  # the length of a line is limited before
 _LINES_IN_A_RECORD = 50  # a quote that is open for longer is a stray one
 
 
-def read(content: bytes, source: Source, contract: Contract) -> Table:
+def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
     """Cut a CSV file into cells.
 
     Raises:
@@ -36,11 +39,9 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
     if not written.any():
         raise Stop("rejected", "empty_file")
     at = written.arg_true()[0]
-    if lines["line"][at].count(source.delimiter) >= LIMITS.columns:
-        found = lines["line"][at].count(source.delimiter) + 1
-        raise Stop("rejected", "too_many_columns", found=f"{found:,}", limit=f"{LIMITS.columns:,}")
+    check_columns(lines["line"][at].count(source.delimiter) + 1, limits)
     header = [name.strip() for name in next(csv.reader([lines["line"][at]], delimiter=source.delimiter))]
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted({name for name in header if [ROW, *header].count(name) > 1})
     if twice:
         raise Stop("held", "extra_column", columns=", ".join(name or "“”" for name in twice))
 
@@ -54,9 +55,13 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
     rows = pl.DataFrame(schema={ROW: pl.Int64, **dict.fromkeys(header, pl.String)})
     if whole.height:
         numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=source.delimiter))
+        longest: int = numbered.select(pl.first().str.len_bytes().max()).item()
         table = pyarrow.csv.read_csv(
             io.BytesIO("\n".join(numbered.to_series()).encode()),
-            read_options=pa.csv.ReadOptions(column_names=[ROW, *header]),
+            read_options=pa.csv.ReadOptions(
+                column_names=[ROW, *header],
+                block_size=max(1 << 20, 2 * longest),  # a record must fit in
+            ),
             parse_options=pa.csv.ParseOptions(
                 delimiter=source.delimiter, invalid_row_handler=skip_ragged, newlines_in_values=True
             ),

@@ -6,39 +6,46 @@ calamine reads both .xlsx and .xls, fast, and computes no formula; it also gives
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from datetime import date, datetime, time, timedelta
 
+import polars as pl
 from python_calamine import CalamineError, CalamineWorkbook
 
 from etl.contract import Contract, Source
-from etl.delivery import Stop
-from etl.extract import workbook
-from etl.extract.table import Table, text_rows
+from etl.delivery import PROBLEM, Stop
+from etl.extract.table import Table, broken_lines, text_rows
+from etl.extract.workbook import look_through
+from etl.settings import DEFAULT_LIMITS, Limits
 
-_UNREADABLE = (CalamineError, OSError, ValueError, IndexError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 _HEADER_WITHIN = 50  # rows from the top in which the header row must stand
 
 
-def read(content: bytes, source: Source, contract: Contract) -> Table:
+def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
     """Cut the first sheet into cells; the row number is Excel's own.
 
     Raises:
-        Stop: if this is no workbook that can be read, it asks for too much, or no row looks like the contract's header.
+        Stop: if this is no workbook that can be read within the limits, or no row of it looks like the contract's
+            header.
     """
+    valueless = look_through(content, limits)
     try:
-        workbook.check(content)
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         sheet = book.get_sheet_by_index(0)
         cells, *others = [book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names]
-    except _UNREADABLE as error:
+    except (CalamineError, OSError, ValueError, IndexError) as error:
         raise Stop("rejected", "unreadable_excel", detail=type(error).__name__) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # Rust's; it is no Exception, and has no name to import
+            raise
+        raise Stop("rejected", "unreadable_excel", detail="PanicException") from None
     if not any(_words(cell) for row in cells for cell in row):
         raise Stop("rejected", "empty_file")
     if any(_header_row(other, contract) is not None for other in others):
         raise Stop("held", "several_sheets")
-    for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
+    merged = sheet.merged_cell_ranges or []
+    if sum(_area(first, last, cells) for first, last in merged) > len(cells) * len(cells[0]):
+        raise Stop("rejected", "unreadable_excel", detail="merged cells overlap")
+    for (top, left), (bottom, right) in merged:
         for row in range(top, min(bottom, len(cells) - 1) + 1):
             for column in range(left, min(right, len(cells[row]) - 1) + 1):
                 cells[row][column] = cells[top][left]
@@ -54,12 +61,26 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
     names = {name: at for at, name in enumerate(header) if name and name != "STT"}  # STT: the form's own row counter
     formats = {c.source_name: c.format for c in contract.columns}
     numbers, records = [], []
+    without = {at: rule for (at, column), rule in valueless.items() if column in names.values()}
+    broken: dict[str, list[int]] = {rule: [] for rule in without.values()}
     for number, row in enumerate(cells[header_at + 1 :], start=header_at + 2):
+        if number - 1 in without:
+            broken[without[number - 1]].append(number)
+            continue
         record = {name: _text(row[at], formats.get(name)) for name, at in names.items()}
         if any(record.values()):
             numbers.append(number)
             records.append(record)
-    return Table(text_rows(numbers, records, list(names)))
+    found = [broken_lines(rule, lines, [None] * len(lines)) for rule, lines in broken.items()]
+    rows = text_rows(numbers, records, list(names), limits)
+    return Table(rows, pl.concat([pl.DataFrame(schema=PROBLEM), *found]))
+
+
+def _area(first: tuple[int, int], last: tuple[int, int], cells: list[list[object]]) -> int:
+    """Cells of a range as far as the sheet goes."""
+    height = min(last[0], len(cells) - 1) - first[0] + 1
+    width = min(last[1], len(cells[0]) - 1) - first[1] + 1
+    return max(height, 0) * max(width, 0)
 
 
 def _header_row(cells: list[list[object]], contract: Contract) -> int | None:

@@ -11,12 +11,15 @@ import shapely
 
 from etl.contract import Contract, Source
 from etl.delivery import Stop
+from etl.extract.bounded import check_rows
+from etl.extract.json_text import TooDeep, parse
 from etl.extract.ndjson import flatten
 from etl.extract.table import Table, text_rows
 from etl.extract.text import decode
 from etl.semantic.geometry import CITY_CRS, to_city_crs
+from etl.settings import DEFAULT_LIMITS, Limits
 
-_GEOMETRY = "geometry"
+_GEOMETRY, _PROPERTIES = "geometry", "properties"
 _WGS84 = 4326  # what GeoJSON means where it names no CRS (RFC 7946)
 
 
@@ -31,23 +34,28 @@ class _Number(float):
     text: str
 
 
-def read(content: bytes, source: Source, contract: Contract) -> Table:
+def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
     """Cut a FeatureCollection into cells; the row number is the feature's place in it.
 
     Raises:
         Stop: if this is no FeatureCollection, or names a CRS that is not an EPSG code.
     """
     try:
-        collection = json.loads(decode(content, source.encoding), parse_float=_Number, parse_int=_integer)
-        features = [feature | {} for feature in collection["features"]]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        collection = parse(decode(content, source.encoding), limits, parse_float=_Number, parse_int=_integer)
+        features = [
+            {**feature, _PROPERTIES: {**(feature.get(_PROPERTIES) or {})}} for feature in collection["features"]
+        ]
+    except TooDeep:
+        raise Stop("rejected", "nested_too_deep", limit=limits.depth) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Stop("rejected", "unreadable_geojson", detail=type(error).__name__) from None
+    check_rows(len(features), limits)
     separators = {c.source_name: c.separator or ";" for c in contract.columns}
-    records = [flatten(_as_written(feature.get("properties") or {}), separators) for feature in features]
+    records = [flatten(_as_written(feature[_PROPERTIES]), separators) for feature in features]
     for record, wkt in zip(records, _wkt(features, _epsg(collection)), strict=True):
         record[_GEOMETRY] = wkt
     columns = list(dict.fromkeys(name for record in records for name in record))
-    return Table(text_rows(list(range(1, len(records) + 1)), records, columns), may_omit_columns=True)
+    return Table(text_rows(list(range(1, len(records) + 1)), records, columns, limits), may_omit_columns=True)
 
 
 def _integer(text: str) -> _Number | int:

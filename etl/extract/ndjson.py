@@ -9,12 +9,15 @@ import polars as pl
 
 from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, Stop
+from etl.extract.json_text import TooDeep, parse
 from etl.extract.table import Table, broken_lines, text_rows
 from etl.extract.text import decode
-from etl.limits import LIMITS
+from etl.settings import DEFAULT_LIMITS, Limits
+
+_SHOWN = 1000  # characters of a line that is no record
 
 
-def read(content: bytes, source: Source, contract: Contract) -> Table:
+def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
     """Cut an NDJSON file into cells; the row number is the line.
 
     Raises:
@@ -24,52 +27,39 @@ def read(content: bytes, source: Source, contract: Contract) -> Table:
     numbers: list[int] = []
     records: list[dict[str, str | None]] = []
     broken: dict[str, tuple[list[int], list[str]]] = {
-        rule: ([], []) for rule in ("broken_json", "not_an_object", "too_deep")
+        rule: ([], []) for rule in ("broken_json", "json_too_deep", "not_an_object")
     }
     for number, line in enumerate(decode(content, source.encoding).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
+            record = parse(line, limits, parse_float=str, parse_int=str, parse_constant=str)
+        except ValueError as error:
+            rule = "json_too_deep" if isinstance(error, TooDeep) else "broken_json"
+        else:
             if isinstance(record, dict):
-                records.append(flatten(record, separators))
                 numbers.append(number)
+                records.append(flatten(record, separators))
                 continue
             rule = "not_an_object"
-        except TooDeep:
-            rule = "too_deep"
-        except (ValueError, RecursionError):
-            rule = "broken_json"
         broken[rule][0].append(number)
-        broken[rule][1].append(line)
+        broken[rule][1].append(line[:_SHOWN])
     if not records:
         raise Stop("rejected", "unreadable_json", detail="")
     columns = list(dict.fromkeys(name for record in records for name in record))
     found = [broken_lines(rule, *lines) for rule, lines in broken.items() if lines[0]]
-    rows = text_rows(numbers, records, columns)
+    rows = text_rows(numbers, records, columns, limits)
     return Table(rows, pl.concat(found) if found else pl.DataFrame(schema=PROBLEM), may_omit_columns=True)
 
 
-class TooDeep(ValueError):
-    """JSON that is nested deeper than LIMITS.depth."""
-
-
-def flatten(
-    record: dict[str, Any], separators: dict[str, str], prefix: str = "", depth: int = 1
-) -> dict[str, str | None]:
-    """Nested objects to dotted names, lists to one cell; numbers stay the text that they were.
-
-    Raises:
-        TooDeep: if objects lie in objects beyond LIMITS.depth.
-    """
-    if depth > LIMITS.depth:
-        raise TooDeep
+def flatten(record: dict[str, Any], separators: dict[str, str], prefix: str = "") -> dict[str, str | None]:
+    """Nested objects to dotted names, lists to one cell; numbers stay the text that they were."""
     cells: dict[str, str | None] = {}
     for key, value in record.items():
         name = prefix + key
         match value:
             case dict():
-                cells |= flatten(value, separators, f"{name}.", depth + 1)
+                cells |= flatten(value, separators, f"{name}.")
             case list():
                 cells[name] = separators.get(name, ";").join(_scalar(item) or "" for item in value)
             case _:

@@ -16,6 +16,7 @@ from viparse.normalize.tables import convert
 from etl.delivery import Stop
 
 _LEGACY = {"tcvn3", "vni", "viscii", "vps"}
+_MARKS = r"\p{M}{31}"  # Unicode's own bound (Stream-Safe Text) is 30; normalising takes the square of their number
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")  # grave, acute, tilde, hook above, dot below
 # A run of letters and of whatever else is beyond ASCII, common punctuation aside.
 _WORD = r"[^\x00-\x40\x5b-\x60\x7b-\x7f–—‘’“”…°²³×±†\u00a0\ufeff€©®™§·•]+"
@@ -57,6 +58,11 @@ def decode(content: bytes, encoding: str) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise Stop("held", "wrong_encoding", encoding=encoding, detail=f"NUL, line {line}")
+    if not text.isascii():
+        (piled,) = pl.select(pl.lit(text).str.find(_MARKS)).to_series()
+        if piled is not None:
+            line = text.encode()[:piled].count(b"\n") + 1
+            raise Stop("held", "marks_without_end", line=line)
     text = unicodedata.normalize("NFC", text.removeprefix("\ufeff"))
     if _is_foreign(text):
         raise Stop("held", "wrong_encoding", encoding=encoding, detail="chữ không phải tiếng Việt / not Vietnamese")

@@ -99,7 +99,8 @@ def test_a_geometry_is_valid_rounded_and_in_the_city() -> None:
     crossing = "POLYGON ((600000 1190000, 600010 1190010, 600010 1190000, 600000 1190010, 600000 1190000))"
     sliver = "POLYGON ((600000 1190000, 600010 1190000, 600010 1190000.0001, 600000 1190000))"
     swapped = "POINT (1190000 600000)"
-    nowhere = ["POLYGON EMPTY", "POINT (NaN NaN)", "POINT (106.7 10.8)"]
+    endless = "GEOMETRYCOLLECTION (" * 50_000 + "POINT (600000 1190000)" + ")" * 50_000
+    nowhere = [endless, "POLYGON EMPTY", "POINT (NaN NaN)", "POINT (106.7 10.8)"]
     wrong = [crossing, sliver, swapped, *nowhere, '{"type": "Point"}', "x"]
     assert standard("geometry", [square, made, None, *wrong]) == [made, made, None] + [None] * len(wrong)
 

@@ -1,0 +1,45 @@
+"""Rows that were cut into cells well and are no records all the same: a header within the data, a cell without end."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from etl.contract import Column, Contract
+from etl.delivery import ROW, problems, wording
+from etl.extract.table import Table, broken_lines
+from etl.settings import Limits
+
+_KEY_BYTES = 2000  # of all key cells of a row together: PostgreSQL's index takes no entry beyond 2,704
+_HEAD = 60  # characters of a cell without end that are shown
+
+
+def screen(table: Table, contract: Contract, limits: Limits) -> Table:
+    """The table without such rows; each became one problem."""
+    columns = [c for c in contract.columns if c.source_name in table.rows.columns]
+    header = _repeated_header(table.rows, [c.source_name for c in columns])
+    found = [broken_lines("repeated_header", header.to_list(), [None] * len(header))]
+    rows = table.rows.filter(~pl.col(ROW).is_in(header.implode())) if len(header) else table.rows
+    for column in columns:
+        size, limit = _size(rows[column.source_name], column, contract, limits)
+        endless = size > limit
+        if endless.any():
+            about = wording("cell_too_long")
+            failing = rows.filter(endless).select(ROW, value=pl.col(column.source_name).str.head(_HEAD) + "…")
+            said = about.fill(column=column.label, limit=limit)
+            found.append(problems(failing, column.name, "cell_too_long", said, about))
+            rows = rows.filter(~endless)
+    return Table(rows, pl.concat([table.problems, *found]), table.may_omit_columns)
+
+
+def _repeated_header(rows: pl.DataFrame, names: list[str]) -> pl.Series:
+    for name in names:  # the first one leaves next to nothing to look at
+        rows = rows.filter(pl.col(name).str.strip_chars() == name)
+    return rows[ROW] if names else rows.clear()[ROW]
+
+
+def _size(cells: pl.Series, column: Column, contract: Contract, limits: Limits) -> tuple[pl.Series, int]:
+    if column.key_position:
+        return cells.str.len_bytes().fill_null(0), _KEY_BYTES // len(contract.key)
+    if column.semantic_type == "geometry":  # a boundary is as long as it is
+        return cells.str.len_bytes().fill_null(0), limits.file_bytes
+    return cells.str.len_chars().fill_null(0), limits.cell_chars
