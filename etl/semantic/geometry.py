@@ -13,11 +13,11 @@ import shapely
 from pyproj import Transformer
 
 from etl.contract import Column
-from etl.limits import LIMITS
 from etl.semantic.output import SemanticType, one_text
 
 CITY_CRS = 9210
 _DECIMALS = 3
+_DEEPEST = 50  # collections within collections
 _BOUNDS = (400_000.0, 900_000.0, 800_000.0, 1_400_000.0)  # metres; the city with Côn Đảo, and room around it
 _shapely: Any = shapely  # it has no type annotations yet
 
@@ -35,7 +35,7 @@ def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]
 
 def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
     # GEOS follows collections within collections until the stack ends, and the process with it.
-    nested = frame[column.name].str.count_matches("(?i)collection") > LIMITS.depth
+    nested = frame[column.name].str.count_matches("(?i)collection") > _DEEPEST
     flat = pl.select(pl.when(~nested).then(frame[column.name])).to_series()
     texts = np.array(flat.to_list(), dtype=object)
     parsed = _shapely.from_wkt(texts, on_invalid="ignore")
