@@ -79,7 +79,8 @@ def receipt(
     if problems.height:
         lines += ["", f"Cần sửa / To mend ({problems.height}):"]
         for p in problems.head(_SHOWN).iter_rows(named=True):
-            where = f"dòng / row {p[ROW]}" + (f", {labels.get(p['column'], p['column'])}" if p["column"] else "")
+            where = "cả tệp / the whole file" if p[ROW] is None else f"dòng / row {p[ROW]}"
+            where += f", {labels.get(p['column'], p['column'])}" if p["column"] else ""
             grade = "" if p["severity"] == "critical" else " (lưu ý, vẫn nhận / warning, loaded)"
             lines += [f"- {where}{grade}: {p['vi']}", f"    {p['en']}"]
         if problems.height > _SHOWN:

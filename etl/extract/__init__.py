@@ -14,7 +14,7 @@ import polars as pl
 
 from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, Delivery, Stop
-from etl.extract import csv, excel, geojson, ndjson, xml
+from etl.extract import csv, drift, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_whole
 from etl.extract.cells import type_cells
@@ -71,21 +71,11 @@ def _extract(file: IO[bytes], contract: Contract, limits: Limits) -> tuple[pl.Da
     if not content.strip(b"\xef\xbb\xbf \t\r\n\0"):
         raise Stop("rejected", "empty_file")
     table = READERS[contract.source.format](content, contract.source, contract, limits)
-    _check_columns(table, contract)
-    if table.rows.is_empty() and table.problems.is_empty():
+    about_columns = drift.check_columns(table, contract)
+    if not table.rows_in:
         raise Stop("rejected", "empty_file")
     table = screen(table, contract, limits)
     typed, untypable = type_cells(table.rows, contract)
-    found = pl.concat([table.problems, untypable]) if untypable.height else table.problems
+    drift.check_types(typed, untypable, contract)
+    found = pl.concat([table.problems, about_columns, untypable])
     return typed, found.match_to_schema(PROBLEM), table.rows_in
-
-
-def _check_columns(table: Table, contract: Contract) -> None:
-    expected = {c.source_name: c for c in contract.columns}
-    sent = set(table.rows.columns[1:])
-    missing = [c for name, c in expected.items() if name not in sent and (c.required or not table.may_omit_columns)]
-    if missing:
-        raise Stop("held", "missing_column", columns=", ".join(f"{c.label} ({c.source_name})" for c in missing))
-    extra = [name for name in table.rows.columns[1:] if name not in expected]
-    if extra:
-        raise Stop("held", "extra_column", columns=", ".join(name[:60] for name in extra[:20]))

@@ -1,4 +1,4 @@
-"""CSV: one record a line, as the contract's dialect says.
+"""CSV: one record a line, as the contract's dialect says, or else the one that `etl.extract.dialect` finds.
 
 Lines are counted before cells are cut, so that a row's number is its (first) line in the sender's file, and a quote
 that never closes costs its own line only instead of swallowing those behind it. PyArrow cuts the cells; each record
@@ -18,8 +18,9 @@ import pyarrow.csv
 
 from etl.contract import Contract, Source
 from etl.delivery import ROW, Stop
+from etl.extract import dialect
 from etl.extract.bounded import check_columns
-from etl.extract.table import Table, broken_lines
+from etl.extract.table import Table, broken_lines, on_the_file
 from etl.extract.text import decode
 from etl.settings import DEFAULT_LIMITS, Limits
 
@@ -38,23 +39,25 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
     written = lines["line"].str.strip_chars() != ""
     if not written.any():
         raise Stop("rejected", "empty_file")
-    at = written.arg_true()[0]
-    check_columns(lines["line"][at].count(source.delimiter) + 1, limits)
-    header = [name.strip() for name in next(csv.reader([lines["line"][at]], delimiter=source.delimiter))]
+    lines = lines.slice(written.arg_true()[0])
+    check_columns(lines["line"][0].count(source.delimiter) + 1, limits)
+    found = dialect.find(lines["line"].head(dialect.HEADER_WITHIN).to_list(), source, contract)
+    header, delimiter, quote = found.header, found.delimiter, found.quote
+    check_columns(len(header), limits)
     twice = sorted({name for name in header if [ROW, *header].count(name) > 1})
     if twice:
         raise Stop("held", "extra_column", columns=", ".join(name or "“”" for name in twice))
 
-    whole, unclosed, unsure = _records(lines.slice(at + 1), len(header), source.delimiter)
+    whole, unclosed, unsure = _records(lines.slice(found.header_at + 1), len(header), delimiter, quote)
     ragged_numbers: list[int] = []
 
     def skip_ragged(row: pa.csv.InvalidRow) -> str:
-        ragged_numbers.append(int(row.text.partition(source.delimiter)[0]))
+        ragged_numbers.append(int(row.text.partition(delimiter)[0]))
         return "skip"
 
     rows = pl.DataFrame(schema={ROW: pl.Int64, **dict.fromkeys(header, pl.String)})
     if whole.height:
-        numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=source.delimiter))
+        numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=delimiter))
         longest: int = numbered.select(pl.first().str.len_bytes().max()).item()
         table = pyarrow.csv.read_csv(
             io.BytesIO("\n".join(numbered.to_series()).encode()),
@@ -63,7 +66,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
                 block_size=max(1 << 20, 2 * longest),  # a record must fit in
             ),
             parse_options=pa.csv.ParseOptions(
-                delimiter=source.delimiter, invalid_row_handler=skip_ragged, newlines_in_values=True
+                delimiter=delimiter, quote_char=quote, invalid_row_handler=skip_ragged, newlines_in_values=True
             ),
             convert_options=pa.csv.ConvertOptions(
                 column_types={ROW: pa.int64(), **dict.fromkeys(header, pa.large_string())}, strings_can_be_null=False
@@ -78,12 +81,24 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
                 broken_lines("unclosed_quote", unclosed[ROW].to_list(), unclosed["line"].to_list()),
                 broken_lines("behind_open_quote", unsure[ROW].to_list(), unsure["line"].to_list()),
                 broken_lines("ragged_row", ragged[ROW].to_list(), ragged["line"].to_list()),
+                _said(found, source),
             ]
         ),
     )
 
 
-def _records(lines: pl.DataFrame, width: int, delimiter: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def _said(found: dialect.Dialect, source: Source) -> pl.DataFrame:
+    """A warning on the file as a whole if its dialect is not the contract's."""
+    if (found.delimiter, found.quote, found.header_at) == (source.delimiter, dialect.QUOTE, 0):
+        return on_the_file()
+    names = {"\t": "tab", " ": "khoảng trắng / space"}
+    delimiter, agreed = (names.get(name, name) for name in (found.delimiter, source.delimiter))
+    return on_the_file("other_dialect", delimiter=delimiter, quote=found.quote, lines=found.header_at, agreed=agreed)
+
+
+def _records(
+    lines: pl.DataFrame, width: int, delimiter: str, quote: str
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Tell records from lines that are none.
 
     Returns:
@@ -91,7 +106,7 @@ def _records(lines: pl.DataFrame, width: int, delimiter: str) -> tuple[pl.DataFr
         these that may belong to them or be records.
     """
     mark = re.escape(delimiter)
-    cell = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
+    cell = rf"(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{quote}{mark}]*)"
     doubtful = (~lines["line"].str.contains(rf"^{cell}(?:{mark}{cell})*$")).arg_true().to_list()
     text = lines["line"].to_list() if doubtful else []
     joined: dict[int, str] = {}
@@ -102,7 +117,7 @@ def _records(lines: pl.DataFrame, width: int, delimiter: str) -> tuple[pl.DataFr
     for first in doubtful:
         if first <= seen:
             continue
-        block = _record(text[first : first + _LINES_IN_A_RECORD], width, delimiter)
+        block = _record(text[first : first + _LINES_IN_A_RECORD], width, delimiter, quote)
         seen = max(first, first + len(block) - 1)
         if not block:
             open_.append(first)
@@ -121,9 +136,9 @@ def _records(lines: pl.DataFrame, width: int, delimiter: str) -> tuple[pl.DataFr
     return whole, lines[open_], lines[unsure]
 
 
-def _record(lines: list[str], width: int, delimiter: str) -> list[str]:
+def _record(lines: list[str], width: int, delimiter: str, quote: str) -> list[str]:
     """The first line by itself, if its quotes close; or with those behind it up to where they do; or none."""
-    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
+    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, quotechar=quote, strict=True)
     try:
         cells = next(reader)
     except csv.Error:

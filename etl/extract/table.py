@@ -29,7 +29,7 @@ class Table:
     @property
     def rows_in(self) -> int:
         """Records in the file, broken ones included."""
-        return self.rows.height + self.problems.height
+        return self.rows.height + self.problems[ROW].count()  # a problem without a row is the whole file's
 
 
 def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -> pl.DataFrame:
@@ -37,6 +37,15 @@ def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -
     about = wording(rule)
     frame = pl.DataFrame({ROW: numbers, "value": texts}, schema={ROW: pl.Int64, "value": pl.String})
     return problems(frame, None, rule, about.fill(), about)
+
+
+def on_the_file(rule: str | None = None, **details: object) -> pl.DataFrame:
+    """A warning on a file as a whole, which is a problem without a row; none if there is no rule."""
+    if rule is None:
+        return pl.DataFrame(schema=PROBLEM)
+    about = wording(rule)
+    whole = pl.DataFrame({ROW: [None], "value": [None]}, schema={ROW: pl.Int64, "value": pl.String})
+    return problems(whole, None, rule, about.fill(**details), about, "warning")
 
 
 def text_rows(

@@ -1,0 +1,102 @@
+"""Schema drift: what to say when a file's columns are not those of the contract."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import SequenceMatcher
+
+import polars as pl
+
+from etl import semantic
+from etl.contract import Column, Contract
+from etl.delivery import RECEIVED, ROW, Stop
+from etl.extract.cells import type_cells
+from etl.extract.table import Table, on_the_file
+
+_ALIKE = 0.6  # likeness of name and content, between 0 and 1, from which a column is taken for one renamed
+_LOOKED_AT = 1_000  # rows from the top whose content is compared
+_CHANGED_FROM = 20  # cells, and the share of them that are of another type, from which the column's type has changed
+_CHANGED_SHARE = 0.95
+
+
+def check_columns(table: Table, contract: Contract) -> pl.DataFrame:
+    """Compare the columns that came with those of the contract.
+
+    Returns:
+        A warning on the file as a whole (PROBLEM schema, without a row) if optional columns are missing.
+
+    Raises:
+        Stop: if a required column is missing, one that nobody knows is there, or one seems to be renamed.
+    """
+    sent = table.rows.columns[1:]
+    known = {c.source_name for c in contract.columns}
+    missing = [c for c in contract.columns if c.source_name not in sent]
+    unknown = [name for name in sent if name not in known]
+    renamed = _renamed(table.rows, missing, unknown, contract)
+    if renamed:
+        pairs = ", ".join(f"“{name[:60]}” ≈ “{column.source_name}” ({column.label})" for name, column in renamed)
+        raise Stop("held", "renamed_column", columns=pairs)
+    required = [c for c in missing if c.required]
+    if required:
+        raise Stop("held", "missing_column", columns=_named(required))
+    if unknown:
+        raise Stop("held", "extra_column", columns=", ".join(name[:60] for name in unknown[:20]))
+    if not missing or table.may_omit_columns:
+        return on_the_file()
+    return on_the_file("missing_optional_column", columns=_named(missing))
+
+
+def check_types(typed: pl.DataFrame, untypable: pl.DataFrame, contract: Contract) -> None:
+    """Compare what columns hold with their types.
+
+    Args:
+        typed: as `raw/` holds it.
+        untypable: problems of cells that are not of their column's type.
+        contract: the dataset's.
+
+    Raises:
+        Stop: if hardly a cell of some column is of its type.
+    """
+    for name, failed, first in (
+        untypable.group_by("column", maintain_order=True).agg(pl.len(), pl.col(ROW).min().alias("first")).iter_rows()
+    ):
+        filled = typed[RECEIVED + name].count()
+        if filled >= _CHANGED_FROM and failed >= _CHANGED_SHARE * filled:
+            column = contract.column(name)
+            raise Stop("held", "changed_type", column=column.label, example=column.example, row=first)
+
+
+def _named(columns: Sequence[Column]) -> str:
+    return ", ".join(f"{c.label} ({c.source_name})" for c in columns)
+
+
+def _renamed(
+    rows: pl.DataFrame, missing: Sequence[Column], unknown: Sequence[str], contract: Contract
+) -> list[tuple[str, Column]]:
+    """Pairs of an unknown column and the missing one that it is likely to be, the likeliest first."""
+    scored = [(_likeness(rows, name, column, contract), name, column) for name in unknown for column in missing]
+    pairs: list[tuple[str, Column]] = []
+    for score, name, column in sorted(scored, key=lambda s: -s[0]):
+        if score >= _ALIKE and all(name != n and column != c for n, c in pairs):
+            pairs.append((name, column))
+    return pairs
+
+
+def _likeness(rows: pl.DataFrame, name: str, column: Column, contract: Contract) -> float:
+    alike = SequenceMatcher(None, _plain(name), _plain(column.source_name)).ratio()
+    alike = max(alike, SequenceMatcher(None, _plain(name), _plain(column.label)).ratio())
+    if column.semantic_type == "text" or column.period_column:
+        return alike  # anything is text, and a place is told by its period
+    content = rows.head(_LOOKED_AT).select(ROW, pl.col(name).alias(column.source_name))
+    typed, _ = type_cells(content, replace(contract, columns=(column,)))
+    filled = content.filter(pl.col(column.source_name).str.strip_chars() != "").height
+    understood = typed.filter(typed[column.name].is_not_null() & semantic.understood(typed, column)).height
+    return (alike + (understood / filled if filled else 0)) / 2
+
+
+def _plain(name: str) -> str:
+    letters = unicodedata.normalize("NFD", name.lower().replace("đ", "d"))
+    return re.sub(r"[^a-z0-9]+", "_", "".join(c for c in letters if not unicodedata.combining(c)))

@@ -1,0 +1,151 @@
+"""CSV files that break their contract's dialect, and columns that are not the contract's: read right, or said."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from etl.contract import load_all
+from etl.delivery import ROW, Stop
+from etl.extract import extract_bytes
+from etl.pipeline import Pipeline
+
+Send = Callable[..., dict[str, Any]]
+Rows = list[list[str]]
+BIRTHS = load_all()["civil.births"]
+
+
+@pytest.fixture(scope="module")
+def rows(clean_day: Path) -> Rows:
+    """A clean file: header and records, some of them with delimiters, quotes and line ends in a cell."""
+    text = next((clean_day / "civil" / "births").iterdir()).read_text("utf-8-sig")
+    made = list(csv.reader(io.StringIO(text)))[:12]
+    at = made[0].index("noi_sinh")
+    for row, place in zip(made[3:], ['Trạm y tế "Số 1", Quận 3', "Nhà; ngõ 5", "Thôn 1\nXã 2", "A|B\tC"], strict=False):
+        row[at] = place
+    return made
+
+
+def written(rows: Rows, **dialect: Any) -> str:
+    out = io.StringIO()
+    csv.writer(out, **{"lineterminator": "\r\n"} | dialect).writerows(rows)
+    return out.getvalue()
+
+
+def plain(rows: Rows) -> str:
+    return written([[cell.replace("\n", " ").replace('"', "") for cell in row] for row in rows])
+
+
+READ: dict[str, Callable[[Rows], tuple[str, Rows]]] = {
+    "as agreed": lambda rows: (written(rows), rows),
+    "semicolons": lambda rows: (written(rows, delimiter=";"), rows),
+    "tabs": lambda rows: (written(rows, delimiter="\t"), rows),
+    "bars": lambda rows: (written(rows, delimiter="|"), rows),
+    "every cell quoted": lambda rows: (written(rows, quoting=csv.QUOTE_ALL), rows),
+    "single quotes": lambda rows: (written(rows, quotechar="'", quoting=csv.QUOTE_ALL), rows),
+    "line ends of Unix": lambda rows: (written(rows, lineterminator="\n"), rows),
+    "line ends of an old Mac": lambda rows: (plain(rows).replace("\r\n", "\r"), list(csv.reader([*lines_of(rows)]))),
+    "no line end at the end": lambda rows: (written(rows).rstrip("\r\n"), rows),
+    "a title above": lambda rows: ("UBND THÀNH PHỐ\r\nDanh sách, tháng 3\r\n\r\n" + written(rows), rows),
+    "a title above and semicolons": lambda rows: ("Sở Tư pháp;;\r\n" + written(rows, delimiter=";"), rows),
+    "blank lines above and below": lambda rows: ("\r\n\r\n" + written(rows) + "\r\n\r\n", rows),
+    "blanks around the names": lambda rows: (written([[f" {name} " for name in rows[0]], *rows[1:]]), rows),
+}
+AGREED = {"as agreed", "every cell quoted", "blank lines above and below", "blanks around the names"}
+
+
+def typed(text: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    made, found, rows_in = extract_bytes(text.encode("utf-8-sig"), BIRTHS)
+    assert rows_in == made.height + found.filter(~pl.col(ROW).is_in(made[ROW].implode()))[ROW].count()
+    return made, found
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_another_dialect_is_read_right_and_said(kind: str, rows: Rows) -> None:
+    text, content = READ[kind](rows)
+    made, found = typed(text)
+    expected, _ = typed(written(content))
+    assert_frame_equal(made.drop(ROW), expected.drop(ROW))
+    is_said = found.filter(found["rule"] == "other_dialect").height == 1
+    assert is_said == (kind not in AGREED and "line end" not in kind)
+
+
+def lines_of(rows: Rows) -> list[str]:
+    return plain(rows).splitlines()
+
+
+NAMED: dict[str, Callable[[list[str]], tuple[list[str], set[int]]]] = {
+    "a footer": lambda lines: ([*lines, "Tổng cộng: 11"], {13}),
+    "the header again": lambda lines: ([*lines[:5], lines[0], *lines[5:]], {6}),
+    "a row with other delimiters": lambda lines: ([*lines[:5], lines[5].replace(",", ";"), *lines[6:]], {6}),
+    "a cell too many": lambda lines: ([*lines[:5], lines[5] + ",x", *lines[6:]], {6}),
+    "a cell too few": lambda lines: ([*lines[:5], lines[5].rpartition(",")[0], *lines[6:]], {6}),
+    "a quote that never closes": lambda lines: ([*lines[:5], lines[5].replace(",", ',"', 1), *lines[6:]], {6}),
+    "another table behind": lambda lines: ([*lines, "", "ma,ten", "1,a", "2,b"], {14, 15, 16}),
+}
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_lines_that_are_no_records_are_named_and_others_read(kind: str, rows: Rows) -> None:
+    clean = lines_of(rows)
+    polluted, bad = NAMED[kind](clean)
+    made, found = typed("\r\n".join(polluted))
+    assert set(found[ROW]) == bad
+    expected, _ = typed("\r\n".join(line for number, line in enumerate(polluted, 1) if number not in bad))
+    assert_frame_equal(made.drop(ROW), expected.drop(ROW))
+
+
+def column(rows: Rows, old: str, new: str | None) -> bytes:
+    at = rows[0].index(old)
+    if new is None:
+        return written([row[:at] + row[at + 1 :] for row in rows]).encode("utf-8-sig")
+    return written([[*rows[0][:at], new, *rows[0][at + 1 :]], *rows[1:]]).encode("utf-8-sig")
+
+
+def test_a_missing_optional_column_loads_as_nulls_with_a_warning(pipeline: Pipeline, send: Send, rows: Rows) -> None:
+    optional = next(c for c in BIRTHS.columns if not c.required and c.source_name == "noi_sinh")
+    entry = send(pipeline, "civil/births", "births_2026-03-02.csv", column(rows, "noi_sinh", None))
+    assert (entry["state"], entry["rejected"], entry["rows_in"]) == ("loaded", 0, len(rows) - 1)
+    with pipeline.engine.connect() as connection:
+        said = connection.exec_driver_sql("SELECT row_no, severity, vi FROM ops.problem").all()
+        filled = connection.exec_driver_sql(f"SELECT count({optional.name}) FROM people.births").scalar_one()
+    assert [row[:2] for row in said] == [(None, "warning")]
+    assert "noi_sinh" in said[0][2]
+    assert filled == 0
+    delivery = pipeline.storage.delivery("civil", "births", entry["delivery_id"])
+    receipt = (pipeline.storage.folder("outbox", delivery) / "receipt.txt").read_text("utf-8")
+    assert "- cả tệp / the whole file (lưu ý" in receipt
+    assert list(pipeline.audit()) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ho_ten", "ho_va_ten"),
+        ("ho_ten", "Họ, chữ đệm, tên"),
+        ("ngay_sinh", "ngaysinh"),
+        ("noi_sinh", "noi_sinh_moi"),
+        ("gioi_tinh", "Giới tính"),
+    ],
+)
+def test_a_renamed_column_is_held_with_the_likely_pair(rows: Rows, old: str, new: str) -> None:
+    with pytest.raises(Stop) as stop:
+        extract_bytes(column(rows, old, new), BIRTHS)
+    assert (stop.value.state, stop.value.rule) == ("held", "renamed_column")
+    assert f"“{new}” ≈ “{old}”" in stop.value.message.vi
+
+
+def test_a_column_of_another_type_holds_the_file(rows: Rows) -> None:
+    at = rows[0].index("ngay_dang_ky")
+    changed = [[*row[:at], "2026-03-02", *row[at + 1 :]] for row in rows[1:]]
+    with pytest.raises(Stop) as stop:
+        extract_bytes(written([rows[0], *changed, *changed]).encode("utf-8-sig"), BIRTHS)
+    assert (stop.value.state, stop.value.rule) == ("held", "changed_type")
+    assert "dòng 2" in stop.value.message.vi
