@@ -9,7 +9,7 @@ import polars as pl
 
 from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, Stop
-from etl.extract.json_text import TooDeep, parse
+from etl.extract.json_text import TooDeep, parser
 from etl.extract.table import Table, broken_lines, text_rows
 from etl.extract.text import decode
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -24,6 +24,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         Stop: if the bytes are not of the declared encoding, or no line is a JSON object.
     """
     separators = {c.source_name: c.separator or ";" for c in contract.columns}
+    parse = parser(limits, parse_float=str, parse_int=str, parse_constant=str)
     numbers: list[int] = []
     records: list[dict[str, str | None]] = []
     broken: dict[str, tuple[list[int], list[str]]] = {
@@ -33,7 +34,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         if not line.strip():
             continue
         try:
-            record = parse(line, limits, parse_float=str, parse_int=str, parse_constant=str)
+            record = parse(line)
         except ValueError as error:
             rule = "json_too_deep" if isinstance(error, TooDeep) else "broken_json"
         else:
