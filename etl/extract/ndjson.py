@@ -14,8 +14,6 @@ from etl.extract.table import Table, broken_lines, text_rows
 from etl.extract.text import decode
 from etl.settings import DEFAULT_LIMITS, Limits
 
-_SHOWN = 1000  # characters of a line that is no record
-
 
 def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
     """Cut an NDJSON file into cells; the row number is the line.
@@ -44,7 +42,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
                 continue
             rule = "not_an_object"
         broken[rule][0].append(number)
-        broken[rule][1].append(line[:_SHOWN])
+        broken[rule][1].append(line)
     if not records:
         raise Stop("rejected", "unreadable_json", detail="")
     columns = list(dict.fromkeys(name for record in records for name in record))
