@@ -50,8 +50,14 @@ class Limits:
         Raises:
             ValueError: if one is no whole number.
         """
-        names = {field.name: f"CITYDW_MAX_{field.name.upper()}" for field in fields(cls)}
-        return cls(**{name: int(os.environ[set_by]) for name, set_by in names.items() if set_by in os.environ})
+        limits: dict[str, int] = {}
+        for field in fields(cls):
+            name = f"CITYDW_MAX_{field.name.upper()}"
+            if name in os.environ:
+                if not os.environ[name].isdecimal():
+                    raise ValueError(f"{name} must be a whole number, and is {os.environ[name]!r}.")
+                limits[field.name] = int(os.environ[name])
+        return cls(**limits)
 
 
 DEFAULT_LIMITS = Limits()

@@ -12,11 +12,11 @@ import shapely
 from etl.contract import Contract, Source
 from etl.delivery import Stop
 from etl.extract.bounded import check_rows
-from etl.extract.json_text import TooDeep, parse
+from etl.extract.json_text import TooDeep, parser
 from etl.extract.ndjson import flatten
 from etl.extract.table import Table, text_rows
 from etl.extract.text import decode
-from etl.semantic.geometry import CITY_CRS, to_city_crs
+from etl.semantic.geometry import CITY_CRS, is_map_crs, to_city_crs
 from etl.settings import DEFAULT_LIMITS, Limits
 
 _GEOMETRY, _PROPERTIES = "geometry", "properties"
@@ -41,7 +41,8 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         Stop: if this is no FeatureCollection, or names a CRS that is not an EPSG code.
     """
     try:
-        collection = parse(decode(content, source.encoding), limits, parse_float=_Number, parse_int=_integer)
+        parse = parser(limits, parse_float=_Number, parse_int=_integer)
+        collection = parse(decode(content, source.encoding))
         features = [
             {**feature, _PROPERTIES: {**(feature.get(_PROPERTIES) or {})}} for feature in collection["features"]
         ]
@@ -75,13 +76,15 @@ def _as_written(value: Any) -> Any:
 
 
 def _epsg(collection: dict[str, Any]) -> int:
-    name = str(((collection.get("crs") or {}).get("properties") or {}).get("name") or "")
-    if not name or name.endswith("CRS84"):
-        return _WGS84
-    code = re.search(r"EPSG:+(\d{4,6})$", name)
-    if code is None:
-        raise Stop("held", "unreadable_geojson", detail="crs")
-    return int(code[1])
+    match collection.get("crs"):
+        case None:
+            return _WGS84
+        case {"properties": {"name": str(name)}} if name.endswith("CRS84"):
+            return _WGS84
+        case {"properties": {"name": str(name)}} if code := re.search(r"EPSG:+(\d{4,6})$", name):
+            if is_map_crs(int(code[1])):
+                return int(code[1])
+    raise Stop("held", "unreadable_geojson", detail="crs")
 
 
 def _wkt(features: list[dict[str, Any]], epsg: int) -> list[str | None]:

@@ -17,27 +17,31 @@ class TooDeep(ValueError):
     """JSON that nests deeper than the limit."""
 
 
-def parse(text: str, limits: Limits, **hooks: Callable[[str], object]) -> Any:
-    """The value of a JSON text.
+def parser(limits: Limits, **hooks: Callable[[str], object]) -> Callable[[str], Any]:
+    """A function from a JSON text to its value.
 
     Args:
-        text: all of it.
-        limits: how deep it may nest.
+        limits: how deep a text may nest.
         hooks: parse_float, parse_int and parse_constant of `json.loads`.
 
-    Raises:
-        TooDeep: if it nests deeper.
-        ValueError: if it is no JSON, an object names a field twice, or a string holds half a character.
+    Returns:
+        The function. It raises TooDeep if the text nests deeper, and ValueError if it is no JSON, an object names a
+        field twice, or a string holds half a character.
     """
-    if text.count("[") + text.count("{") > limits.depth:
-        _check_depth(text, limits.depth)
-    try:
-        value = json.loads(text, object_pairs_hook=_each_once, **hooks)  # type: ignore[arg-type]
-    except RecursionError:
-        raise TooDeep from None
-    if _HALF.search(text):
-        json.dumps(value, ensure_ascii=False).encode()
-    return value
+    decoder = json.JSONDecoder(object_pairs_hook=_each_once, **hooks)  # type: ignore[arg-type]
+
+    def parse(text: str) -> Any:
+        if text.count("[") + text.count("{") > limits.depth:
+            _check_depth(text, limits.depth)
+        try:
+            value = decoder.decode(text)
+        except RecursionError:
+            raise TooDeep from None
+        if "\\u" in text and _HALF.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+
+    return parse
 
 
 def _check_depth(text: str, most: int) -> None:

@@ -9,12 +9,10 @@ import polars as pl
 
 from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, Stop
-from etl.extract.json_text import TooDeep, parse
+from etl.extract.json_text import TooDeep, parser
 from etl.extract.table import Table, broken_lines, text_rows
 from etl.extract.text import decode
 from etl.settings import DEFAULT_LIMITS, Limits
-
-_SHOWN = 1000  # characters of a line that is no record
 
 
 def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
@@ -24,6 +22,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         Stop: if the bytes are not of the declared encoding, or no line is a JSON object.
     """
     separators = {c.source_name: c.separator or ";" for c in contract.columns}
+    parse = parser(limits, parse_float=str, parse_int=str, parse_constant=str)
     numbers: list[int] = []
     records: list[dict[str, str | None]] = []
     broken: dict[str, tuple[list[int], list[str]]] = {
@@ -33,7 +32,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         if not line.strip():
             continue
         try:
-            record = parse(line, limits, parse_float=str, parse_int=str, parse_constant=str)
+            record = parse(line)
         except ValueError as error:
             rule = "json_too_deep" if isinstance(error, TooDeep) else "broken_json"
         else:
@@ -43,7 +42,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
                 continue
             rule = "not_an_object"
         broken[rule][0].append(number)
-        broken[rule][1].append(line[:_SHOWN])
+        broken[rule][1].append(line)
     if not records:
         raise Stop("rejected", "unreadable_json", detail="")
     columns = list(dict.fromkeys(name for record in records for name in record))

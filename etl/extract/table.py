@@ -10,6 +10,8 @@ from etl.delivery import PROBLEM, ROW, Stop, problems, wording
 from etl.extract.bounded import check_columns, check_emptiness
 from etl.settings import Limits
 
+_SHOWN = 1000  # characters of a line that is no record
+
 
 @dataclass(frozen=True)
 class Table:
@@ -33,9 +35,10 @@ class Table:
 
 
 def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -> pl.DataFrame:
-    """Problems for lines that are no records, each with its text as sent."""
+    """Problems for lines that are no records, each with the beginning of its text as sent."""
     about = wording(rule)
     frame = pl.DataFrame({ROW: numbers, "value": texts}, schema={ROW: pl.Int64, "value": pl.String})
+    frame = frame.with_columns(pl.col("value").str.head(_SHOWN))
     return problems(frame, None, rule, about.fill(), about)
 
 

@@ -17,6 +17,7 @@ from etl.delivery import Stop
 
 _LEGACY = {"tcvn3", "vni", "viscii", "vps"}
 _MARKS = r"\p{M}{31}"  # Unicode's own bound (Stream-Safe Text) is 30; normalising takes the square of their number
+_PIECE = 1 << 20  # characters
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")  # grave, acute, tilde, hook above, dot below
 # A run of letters and of whatever else is beyond ASCII, common punctuation aside.
 _WORD = r"[^\x00-\x40\x5b-\x60\x7b-\x7f–—‘’“”…°²³×±†\u00a0\ufeff€©®™§·•]+"
@@ -58,15 +59,20 @@ def decode(content: bytes, encoding: str) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise Stop("held", "wrong_encoding", encoding=encoding, detail=f"NUL, line {line}")
-    if not text.isascii():
-        (piled,) = pl.select(pl.lit(text).str.find(_MARKS)).to_series()
-        if piled is not None:
-            line = text.encode()[:piled].count(b"\n") + 1
-            raise Stop("held", "marks_without_end", line=line)
+    _check_marks(text)
     text = unicodedata.normalize("NFC", text.removeprefix("\ufeff"))
     if _is_foreign(text):
         raise Stop("held", "wrong_encoding", encoding=encoding, detail="chữ không phải tiếng Việt / not Vietnamese")
     return text
+
+
+def _check_marks(text: str) -> None:
+    for start in range(0, len(text), _PIECE):
+        piece = text[start : start + _PIECE]
+        at = None if piece.isascii() else pl.Series([piece]).str.find(_MARKS).item()
+        if at is not None:
+            line = text.count("\n", 0, start) + piece.encode()[:at].count(b"\n") + 1
+            raise Stop("held", "marks_without_end", line=line)
 
 
 def _is_utf8(content: bytes) -> bool:

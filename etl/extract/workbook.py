@@ -12,6 +12,7 @@ import posixpath
 import re
 import xml.parsers.expat as expat
 import zipfile
+from functools import cache
 
 from lxml import etree
 
@@ -161,7 +162,12 @@ def _position(reference: str) -> Cell:
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         raise ValueError("no reference of a cell")
-    column = 0
-    for letter in match[1]:
-        column = column * 26 + ord(letter) - 64
-    return int(match[2]) - 1, column - 1
+    return int(match[2]) - 1, _column(match[1])
+
+
+@cache
+def _column(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number - 1

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import shapely
-from pyproj import Transformer
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
 
 from etl.contract import Column
 from etl.semantic.output import SemanticType, one_text
@@ -20,6 +21,15 @@ _DECIMALS = 3
 _DEEPEST = 50  # collections within collections
 _BOUNDS = (400_000.0, 900_000.0, 800_000.0, 1_400_000.0)  # metres; the city with Côn Đảo, and room around it
 _shapely: Any = shapely  # it has no type annotations yet
+
+
+def is_map_crs(epsg: int) -> bool:
+    """Whether this is the code of a coordinate reference system for places on a map; some are of heights only."""
+    try:
+        crs = CRS.from_epsg(epsg)
+    except CRSError:
+        return False
+    return bool(crs.is_geographic or crs.is_projected)
 
 
 def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]:
