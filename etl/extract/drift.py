@@ -90,7 +90,8 @@ def _likeness(rows: pl.DataFrame, name: str, column: Column, contract: Contract)
     alike = max(alike, SequenceMatcher(None, _plain(name), _plain(column.label)).ratio())
     if column.semantic_type == "text" or column.period_column:
         return alike  # anything is text, and a place is told by its period
-    content = rows.head(_LOOKED_AT).select(ROW, pl.col(name).alias(column.source_name))
+    looked_at = rows.head(_LOOKED_AT)  # by name, not by expression: to polars, "*" and "^a.*$" are many columns
+    content = pl.DataFrame([looked_at[ROW], looked_at[name].alias(column.source_name)])
     typed, _ = type_cells(content, replace(contract, columns=(column,)))
     filled = content.filter(pl.col(column.source_name).str.strip_chars() != "").height
     understood = typed.filter(typed[column.name].is_not_null() & semantic.understood(typed, column)).height
