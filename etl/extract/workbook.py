@@ -75,9 +75,10 @@ def _check_unpacked_size(archive: zipfile.ZipFile, most: int) -> None:
 def _first_sheet(archive: zipfile.ZipFile) -> str:
     """Name of the part that holds the first sheet, as calamine counts."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
-    sheet = next(etree.fromstring(archive.read(_WORKBOOK), parser).iter("{*}sheet"))
+    sheet = etree.fromstring(archive.read(_WORKBOOK), parser).findall(".//{*}sheet")[0]
     (relation,) = (value for name, value in sheet.items() if name.endswith("}id"))
-    targets = {r.get("Id"): r.get("Target") for r in etree.fromstring(archive.read(_RELATIONS), parser)}
+    relations = etree.fromstring(archive.read(_RELATIONS), parser).findall("{*}Relationship")
+    targets = {r.attrib["Id"]: r.attrib["Target"] for r in relations}
     return posixpath.normpath(posixpath.join("/xl", targets[relation])).lstrip("/")
 
 
