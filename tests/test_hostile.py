@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -205,6 +206,14 @@ def excel_with_overlapping_merges(clean: Path, out: Path) -> None:
     repack(clean, out, {"xl/worksheets/sheet1.xml": sheet.replace("</sheetData>", f"</sheetData>{merges}", 1)})
 
 
+def old_excel_with_a_cell_far_off(_: Path, out: Path) -> None:
+    """The last cell, a number in row 19, is moved to the last row and column that the format can write."""
+    book = (Path(__file__).parent / "messy" / "horror" / "excel_properties.xls").read_bytes()
+    cell = struct.pack("<HHHH", 0x27E, 10, 18, 0)
+    assert book.count(cell) == 1
+    out.write_bytes(book.replace(cell, struct.pack("<HHHH", 0x27E, 10, 65_535, 65_535)))
+
+
 def repack(clean: Path, out: Path, parts: dict[str, str]) -> None:
     with zipfile.ZipFile(clean) as old, zipfile.ZipFile(out, "w") as new:
         for member in old.infolist():
@@ -245,7 +254,7 @@ def fields_100_000(_: Path, out: Path) -> None:
 
 def quotes_that_never_close(clean: Path, out: Path) -> None:
     head, *rows = lines_of(clean)
-    out.write_text("\n".join([head, *(row.replace(",", ',"', 1) for row in rows)] * 2000), "utf-8")
+    out.write_text("\n".join([head, *(row.replace(",", ',"', 1) for row in rows)] * 500), "utf-8")
 
 
 def a_million_marks(clean: Path, out: Path) -> None:
@@ -318,6 +327,9 @@ HOSTILE = {
     ),
     "Excel with overlapping merges": Hostile(
         DEATHS, ".xlsx", excel_with_overlapping_merges, "rejected", "unreadable_excel", "merged cells overlap"
+    ),
+    "old Excel cell far off": Hostile(
+        DEATHS, ".xls", old_excel_with_a_cell_far_off, "rejected", "too_many_columns", "hơn 500 cột"
     ),
     "a line of 1 GB": Hostile(BIRTHS, ".csv", line_of_1_gb, "rejected", "line_too_long", "Dòng 2 của tệp dài hơn 8 MB"),
     "NUL bytes": Hostile(BIRTHS, ".csv", bytes_inside(b"\0\0"), "held", "wrong_encoding", "NUL, line 6"),

@@ -12,7 +12,7 @@ from etl.delivery import Stop
 from etl.extract.bounded import bomb, check_size, most_unpacked, read_unpacked
 from etl.settings import Limits
 
-# What zipfile raises on damage. A member's own promise of its size is one thing that it trusts, so we do not.
+# What is raised on damage, by zipfile and its like.
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
 _CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 

@@ -13,10 +13,11 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, Stop
+from etl.extract import old_workbook, workbook
 from etl.extract.table import Table, broken_lines, text_rows
-from etl.extract.workbook import look_through
 from etl.settings import DEFAULT_LIMITS, Limits
 
+_OLD = b"\xd0\xcf\x11\xe0"  # how an .xls begins
 _HEADER_WITHIN = 50  # rows from the top in which the header row must stand
 
 
@@ -27,7 +28,8 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         Stop: if this is no workbook that can be read within the limits, or no row of it looks like the contract's
             header.
     """
-    valueless = look_through(content, limits)
+    inside = old_workbook if content.startswith(_OLD) else workbook
+    valueless = inside.look_through(content, limits)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         sheet = book.get_sheet_by_index(0)

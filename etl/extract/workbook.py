@@ -1,4 +1,4 @@
-"""What is inside an Excel file, looked through before calamine may have it.
+"""What is inside an .xlsx file, looked through before calamine may have it.
 
 calamine lays a sheet out as one dense table from its first filled cell to its last, copies a shared text into every
 cell that names it, and gives a formula that was never computed and one that failed alike as an empty cell. So the parts
@@ -25,8 +25,6 @@ Cell = tuple[int, int]  # row and column, counted from 0
 
 _CHUNK = 1 << 18
 _WORKBOOK, _RELATIONS, _TEXTS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/sharedStrings.xml"
-_OLE = b"\xd0\xcf\x11\xe0"  # .xls
-_OLE_MACROS = "_VBA_PROJECT".encode("utf-16-le")
 _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
@@ -34,15 +32,11 @@ def look_through(content: bytes, limits: Limits) -> dict[Cell, str]:
     """Refuse a workbook that holds macros or asks for too much.
 
     Returns:
-        Cells of the first sheet whose formula gives no value, each with the rule that says so. An .xls does not tell.
+        Cells of the first sheet whose formula gives no value, each with the rule that says so.
 
     Raises:
-        Stop: if this is neither .xlsx nor .xls, holds macros, unpacks to too much, or is nearly all empty.
+        Stop: if this is no .xlsx, holds macros, unpacks to too much, or is nearly all empty.
     """
-    if content.startswith(_OLE):
-        if _OLE_MACROS in content:
-            raise Stop("rejected", "excel_macros")
-        return {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [member.filename for member in archive.infolist()]
@@ -75,9 +69,10 @@ def _check_unpacked_size(archive: zipfile.ZipFile, most: int) -> None:
 def _first_sheet(archive: zipfile.ZipFile) -> str:
     """Name of the part that holds the first sheet, as calamine counts."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
-    sheet = next(etree.fromstring(archive.read(_WORKBOOK), parser).iter("{*}sheet"))
+    sheet = etree.fromstring(archive.read(_WORKBOOK), parser).findall(".//{*}sheet")[0]
     (relation,) = (value for name, value in sheet.items() if name.endswith("}id"))
-    targets = {r.get("Id"): r.get("Target") for r in etree.fromstring(archive.read(_RELATIONS), parser)}
+    relations = etree.fromstring(archive.read(_RELATIONS), parser).findall("{*}Relationship")
+    targets = {r.attrib["Id"]: r.attrib["Target"] for r in relations}
     return posixpath.normpath(posixpath.join("/xl", targets[relation])).lstrip("/")
 
 
