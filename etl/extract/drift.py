@@ -35,11 +35,11 @@ def check_columns(table: Table, contract: Contract) -> pl.DataFrame:
     known = {c.source_name for c in contract.columns}
     missing = [c for c in contract.columns if c.source_name not in sent]
     unknown = [name for name in sent if name not in known]
+    required = [c for c in missing if c.required]
     renamed = _renamed(table.rows, missing, unknown, contract)
-    if renamed:
+    if renamed and {c.name for c in required} <= {c.name for _, c in renamed}:
         pairs = ", ".join(f"“{name[:60]}” ≈ “{column.source_name}” ({column.label})" for name, column in renamed)
         raise Stop("held", "renamed_column", columns=pairs)
-    required = [c for c in missing if c.required]
     if required:
         raise Stop("held", "missing_column", columns=_named(required))
     if unknown:
