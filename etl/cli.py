@@ -135,6 +135,20 @@ def replay(
 
 
 @app.command()
+def backfill(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> None:
+    """Walk all deliveries of a table again, as after its contract got a column, and load them all at once."""
+    from etl.pipeline import Pipeline
+
+    _agency_and_dataset(dataset)
+    pipeline = Pipeline.from_environment()
+    pipeline.migrate()
+    for delivery_id, outcome in pipeline.backfill(dataset):
+        console.print(f"{delivery_id}: {outcome.state}", highlight=False)
+        if outcome.message:
+            console.print(f"    {outcome.message.vi}\n    {outcome.message.en}", markup=False)
+
+
+@app.command()
 def verify() -> None:
     """Hash all of landing again and compare it with the ledger."""
     from etl.pipeline import Pipeline

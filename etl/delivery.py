@@ -21,6 +21,7 @@ from etl.settings import EXPECTATIONS
 State = Literal["received", "extracted", "validated", "normalized", "loaded", "held", "rejected", "withdrawn"]
 ROW = "_row"  # the row's number in the sender's own file
 RECEIVED = "received."  # before a typed column's name: the text that was sent
+UNKNOWN = "unknown."  # before the source's name of a column that the contract does not know
 
 # `births_2026-03-02.csv`, `births_2026-03-02_r2.csv`, `visits_2026-03-02_79024.xml`
 _PERIOD = re.compile(r"(?<!\d)(?P<as_of>\d{4}-\d{2}-\d{2})(?:_r(?P<revision>[1-9]\d{0,3}))?(?!\d)")

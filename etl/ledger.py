@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -111,6 +112,11 @@ class Ledger:
     def stopped(self, delivery: Delivery, stop: Stop, **values: Any) -> None:
         """Record that the delivery is held or rejected, and why."""
         self._turn(delivery, **(_NO_COUNTS | _said(stop) | values), state=stop.state)
+
+    def merged(self, connection: sa.Connection, delivery: Delivery, counts: dict[str, int]) -> None:
+        """Record, within the transaction that loads it, that the delivery is in its table."""
+        loaded = {"state": "loaded", "loaded_at": datetime.now(UTC), **_NOTHING_SAID}
+        self.update(connection, delivery, **loaded, **counts)
 
     def withdrawn(self, connection: sa.Connection, delivery: Delivery, reason: str) -> None:
         """Record, within a transaction of the caller's, that the delivery is withdrawn."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 
 import polars as pl
 import psycopg
@@ -44,16 +44,7 @@ def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contrac
         if ledger.get(contract.id, delivery.id)["state"] == "withdrawn":
             return None
         counts = _Loading(connection, ledger, storage, delivery, contract).run()
-        ledger.update(
-            connection,
-            delivery,
-            state="loaded",
-            loaded_at=datetime.now(UTC),
-            rule=None,
-            message_vi=None,
-            message_en=None,
-            **counts,
-        )
+        ledger.merged(connection, delivery, counts)
     return counts
 
 
@@ -92,7 +83,30 @@ def staged_assertions(
         said = history.last_of_each(history.assertions(frame.collect()), key)
         where = {history.AS_OF: as_of, history.POSITION: position, history.DELIVERY: delivery_id}
         parts.append(said.with_columns(pl.lit(value).alias(name) for name, value in where.items()))
-    return pl.concat(parts, how="diagonal_relaxed")
+    said = pl.concat(parts, how="diagonal_relaxed")
+    new = [name for name in content_columns(contract) if name not in said.columns]  # since all of them were staged
+    return said.with_columns(pl.lit(None).alias(name) for name in new)
+
+
+def counted(storage: Storage, delivery: Delivery, effects: dict[str, int]) -> dict[str, int]:
+    """What the ledger holds of a loaded delivery.
+
+    Args:
+        storage: holds the delivery's staging.
+        delivery: whose counts they are.
+        effects: inserted, changed, unchanged and ended; what is none of the first three was superseded.
+    """
+    staged = read_json(storage.folder("staging", delivery) / "report.json")
+    superseded = staged["rows"] - effects["inserted"] - effects["changed"] - effects["unchanged"]
+    of_the_file = {name: staged[name] for name in ("rows_in", "rejected", "duplicates")}
+    return of_the_file | effects | {"superseded": superseded}
+
+
+def snapshots(contract: Contract, order: Sequence[Place]) -> list[history.Snapshot] | None:
+    """The deliveries as `etl.history.versions` takes them, if each is a snapshot."""
+    if contract.mode != "snapshot":
+        return None
+    return [(as_of, position, delivery_id) for position, (delivery_id, as_of, _, _) in enumerate(order)]
 
 
 @contextmanager
@@ -137,15 +151,10 @@ class _Loading:
         self.place = self.order.index(self.mine)
 
     def run(self) -> dict[str, int]:
-        staging = self.storage.folder("staging", self.delivery)
-        staged = pl.read_parquet(str(staging / "rows.parquet"))
-        said = history.assertions(staged)
-        mine = history.last_of_each(said, self.key)
-        report = read_json(staging / "report.json")
-        counts = {name: report[name] for name in ("rows_in", "rejected", "duplicates")}
-        merged = self._merge(mine) if self._is_newest_word(mine) else self._rebuild(mine)
-        merged["superseded"] += said.height - mine.height  # changed again further down in the same file
-        return counts | merged
+        staged = pl.read_parquet(str(self.storage.folder("staging", self.delivery) / "rows.parquet"))
+        mine = history.last_of_each(history.assertions(staged), self.key)
+        effects = self._merge(mine) if self._is_newest_word(mine) else self._rebuild(mine)
+        return counted(self.storage, self.delivery, effects)
 
     def undo(self) -> None:
         staged = pl.read_parquet(str(self.storage.folder("staging", self.delivery) / "rows.parquet"))
@@ -199,18 +208,20 @@ class _Loading:
             "inserted": inserted,
             "changed": changed,
             "unchanged": mine.height - inserted - changed,
-            "superseded": 0,
             "ended": ended + deleted,
         }
 
     def _rebuild(self, mine: pl.DataFrame) -> dict[str, int]:
         """Build the histories of the touched records anew, and count what this delivery did among the others."""
         said = self._replace(self._touched(mine), self.order)
-        before, after = self._around(said)
-        counts = history.classify(mine, before, after, self.key, self.content)
-        if self.contract.mode == "snapshot":
-            counts["ended"] = before.join(mine, on=self.key, how="anti", nulls_equal=True).height
-        return counts
+        effects = history.effects(said, self.key, self.content, snapshots(self.contract, self.order))
+        effects = effects.filter(pl.col(history.POSITION) == self.place)
+        if self.contract.mode == "snapshot":  # a later one speaks of every record
+            current = effects if self.place == len(self.order) - 1 else effects.filter(pl.col(history.EFFECT).is_null())
+        else:
+            later = said.filter(pl.col(history.POSITION) > self.place)
+            current = effects.join(later, on=self.key, how="anti", nulls_equal=True)
+        return history.count(current)
 
     def _touched(self, mine: pl.DataFrame) -> pl.DataFrame | None:
         """Keys of the records that the delivery speaks of, or spoke of when it was loaded before; None: of all."""
@@ -232,18 +243,9 @@ class _Loading:
         if not order:
             return pl.DataFrame()
         said = staged_assertions(self.storage, self.contract, order, keys)
-        copy_rows(self.connection, self.table, history.versions(said, self.key, self.content, self.contract.mode))
+        made = history.versions(said, self.key, self.content, snapshots(self.contract, order))
+        copy_rows(self.connection, self.table, made)
         return said
-
-    def _around(self, said: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The last word on each record before this delivery, and every word after it."""
-        earlier = said.filter(pl.col(history.POSITION) < self.place)
-        after = said.filter(pl.col(history.POSITION) > self.place)
-        if self.contract.mode != "snapshot":
-            return history.last_of_each(earlier.sort(history.POSITION, maintain_order=True), self.key), after
-        if self.place + 1 < len(self.order):  # a later snapshot speaks of every record
-            after = said.select(self.key)
-        return earlier.filter(pl.col(history.POSITION) == self.place - 1), after
 
     def _keys_of_earlier_load(self, mine: pl.DataFrame) -> pl.DataFrame:
         schema = {name: mine.schema[name] for name in self.key}

@@ -142,11 +142,11 @@ def test_a_renamed_column_is_held_with_the_likely_pair(rows: Rows, old: str, new
     assert f"“{new}” ≈ “{old}”" in stop.value.message.vi
 
 
-@pytest.mark.parametrize("name", ["*", "^.*$", "^n.*$", "_row"])
-def test_a_name_that_means_many_columns_is_one_unknown_column(rows: Rows, name: str) -> None:
+@pytest.mark.parametrize("name", ["", "so", "_row"])
+def test_a_column_without_a_name_of_its_own_is_held(rows: Rows, name: str) -> None:
     with pytest.raises(Stop) as stop:
         extract_bytes(column(rows, "noi_sinh", name), BIRTHS)
-    assert (stop.value.state, stop.value.rule) == ("held", "extra_column")
+    assert (stop.value.state, stop.value.rule) == ("held", "unclear_column")
 
 
 def test_a_column_of_another_type_holds_the_file(rows: Rows) -> None:

@@ -53,6 +53,7 @@ ROWS: list[tuple[Row, ...]] = [
     ((A, 2, "T"), (B, 2, "S"), (C, 1, "X")),
     ((A, 3, "S"), (A, 3, "S"), (B, 1, "T")),  # the same row twice
     ((A, 1, "S"), (A, 2, "S"), (B, 2, "T")),  # one key, two contents
+    ((C, 1, "S"), (C, 2, "S")),  # the same, and nothing else: a file that says nothing
 ]
 
 

@@ -98,8 +98,8 @@ def test_an_empty_excel_is_an_empty_file() -> None:
     ("sheets", "rule"),
     [
         ([[["a", "b"], [1, 2]], [["a", "b"], [3, 4]]], "several_sheets"),
-        ([[["a", "b", None], [1, 2, "?"]]], "extra_column"),
-        ([[["a", "b", "b"], [1, 2, 3]]], "extra_column"),
+        ([[["a", "b", None], [1, 2, "?"]]], "unclear_column"),
+        ([[["a", "b", "b"], [1, 2, 3]]], "unclear_column"),
     ],
     ids=["two sheets of data", "a column without a name", "a column twice"],
 )

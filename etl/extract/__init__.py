@@ -1,7 +1,8 @@
 """Extract: from landing bytes to `raw/`: the contract's columns, decoded to Unicode NFC and typed, one row a record.
 
-What the sender wrote stays beside what was made of it: a typed column `x` has its text in `received.x`. A cell that
-cannot be typed, and a line that cannot be cut into cells, is a problem with the row's number in the sender's own file.
+What the sender wrote stays beside what was made of it: a typed column `x` has its text in `received.x`. A column `y`
+that the contract does not know is kept, as text, as `unknown.y`. A cell that cannot be typed, and a line that cannot be
+cut into cells, is a problem with the row's number in the sender's own file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import IO, Any
 import polars as pl
 
 from etl.contract import Contract, Source
-from etl.delivery import PROBLEM, Delivery, Stop
+from etl.delivery import PROBLEM, UNKNOWN, Delivery, Stop
 from etl.extract import csv, drift, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_whole
@@ -49,7 +50,8 @@ def extract(
     folder = storage.folder("raw", delivery)
     write_parquet(folder / "rows.parquet", rows)
     write_parquet(folder / "problems.parquet", found)
-    report = {"rows_in": rows_in, "rows": rows.height, "problems": found.height}
+    unknown = sum(name.startswith(UNKNOWN) for name in rows.columns)
+    report = {"rows_in": rows_in, "rows": rows.height, "problems": found.height, "unknown_columns": unknown}
     write_json(folder / "report.json", report)
     return report
 

@@ -7,7 +7,7 @@ import re
 import polars as pl
 
 from etl.contract import Column, Contract
-from etl.delivery import PROBLEM, RECEIVED, ROW, problems, wording
+from etl.delivery import PROBLEM, RECEIVED, ROW, UNKNOWN, problems, wording
 from etl.semantic.dates import parse_dates, parse_timestamps
 from etl.semantic.numbers import Notation, parse_decimals, parse_integers
 from etl.semantic.text import clean
@@ -21,9 +21,11 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
         contract: says the types and how the source writes them.
 
     Returns:
-        ROW and the contract's columns under their own names, each typed one followed by `received.<name>`; and the
-        problems (PROBLEM schema): cells that hold something that is not of their type.
+        ROW; the contract's columns under their own names, each typed one followed by `received.<name>`; the columns
+        that it does not know as `unknown.<source name>`. And the problems (PROBLEM schema): cells that hold something
+        that is not of their type.
     """
+    known = {ROW, "", *(c.source_name for c in contract.columns)}
     made: list[pl.Series] = [rows[ROW]]
     found: list[pl.DataFrame] = []
     for column in contract.columns:
@@ -39,6 +41,7 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
             said = about.fill(column=column.label, example=column.example, expected=column.format or column.example)
             failing = pl.DataFrame([rows[ROW], text.alias("value")]).filter(wrong)
             found.append(problems(failing, column.name, f"type_{column.type}", said, about))
+    made += [rows[name].alias(UNKNOWN + name) for name in rows.columns if name not in known]
     return pl.DataFrame(made), pl.concat(found) if found else pl.DataFrame(schema=PROBLEM)
 
 

@@ -46,7 +46,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
     check_columns(len(header), limits)
     twice = sorted({name for name in header if [ROW, *header].count(name) > 1})
     if twice:
-        raise Stop("held", "extra_column", columns=", ".join(name or "“”" for name in twice))
+        raise Stop("held", "unclear_column", columns=", ".join(name or "“”" for name in twice))
 
     whole, unclosed, unsure = _records(lines.slice(found.header_at + 1), len(header), delimiter, quote)
     ragged_numbers: list[int] = []
@@ -73,6 +73,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
             ),
         )
         rows = pl.DataFrame(pl.from_arrow(table))
+        rows.columns = [ROW, *header]  # polars gave a column without a name one of its own
     ragged = whole.filter(pl.col(ROW).is_in(ragged_numbers))
     return Table(
         rows,

@@ -26,15 +26,18 @@ def check_columns(table: Table, contract: Contract) -> pl.DataFrame:
     """Compare the columns that came with those of the contract.
 
     Returns:
-        A warning on the file as a whole (PROBLEM schema, without a row) if optional columns are missing.
+        Warnings on the file as a whole (PROBLEM schema, without a row) if optional columns are missing, or some are
+        there that the contract does not know.
 
     Raises:
-        Stop: if a required column is missing, one that nobody knows is there, or one seems to be renamed.
+        Stop: if a required column is missing, one seems to be renamed, or one that holds something has no name.
     """
     sent = table.rows.columns[1:]
     known = {c.source_name for c in contract.columns}
     missing = [c for c in contract.columns if c.source_name not in sent]
-    unknown = [name for name in sent if name not in known]
+    if "" in sent and (table.rows[""].str.strip_chars() != "").any():
+        raise Stop("held", "unclear_column", columns="“”")
+    unknown = [name for name in sent if name and name not in known]
     required = [c for c in missing if c.required]
     renamed = _renamed(table.rows, missing, unknown, contract)
     if renamed and {c.name for c in required} <= {c.name for _, c in renamed}:
@@ -42,11 +45,12 @@ def check_columns(table: Table, contract: Contract) -> pl.DataFrame:
         raise Stop("held", "renamed_column", columns=pairs)
     if required:
         raise Stop("held", "missing_column", columns=_named(required))
+    warnings = [on_the_file()]
     if unknown:
-        raise Stop("held", "extra_column", columns=", ".join(name[:60] for name in unknown[:20]))
-    if not missing or table.may_omit_columns:
-        return on_the_file()
-    return on_the_file("missing_optional_column", columns=_named(missing))
+        warnings.append(on_the_file("new_column", columns=", ".join(name[:60] for name in unknown[:20])))
+    if missing and not table.may_omit_columns:
+        warnings.append(on_the_file("missing_optional_column", columns=_named(missing)))
+    return pl.concat(warnings)
 
 
 def check_types(typed: pl.DataFrame, untypable: pl.DataFrame, contract: Contract) -> None:

@@ -59,7 +59,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
     unnamed = [at for at, name in enumerate(header) if not name and any(_words(r[at]) for r in cells[header_at + 1 :])]
     unclear = [f"cột / column {at + 1}" for at in unnamed] + sorted({n for n in header if n and header.count(n) > 1})
     if unclear:
-        raise Stop("held", "extra_column", columns=", ".join(unclear))
+        raise Stop("held", "unclear_column", columns=", ".join(unclear))
     names = {name: at for at, name in enumerate(header) if name and name != "STT"}  # STT: the form's own row counter
     formats = {c.source_name: c.format for c in contract.columns}
     numbers, records = [], []

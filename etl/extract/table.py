@@ -62,7 +62,7 @@ def text_rows(
     check_columns(len(columns), limits)
     check_emptiness(len(records) * len(columns), sum(map(len, records)), limits)
     if ROW in columns:
-        raise Stop("held", "extra_column", columns=ROW)
+        raise Stop("held", "unclear_column", columns=ROW)
     data: dict[str, list[str | None]] = {name: [record.get(name) for record in records] for name in columns}
     schema = {ROW: pl.Int64(), **{name: pl.String() for name in columns}}
     return pl.DataFrame({ROW: numbers, **data}, schema=schema)
