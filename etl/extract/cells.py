@@ -10,7 +10,8 @@ from etl.contract import Column, Contract
 from etl.delivery import PROBLEM, RECEIVED, ROW, UNKNOWN, problems, wording
 from etl.semantic.dates import parse_dates, parse_timestamps
 from etl.semantic.numbers import Notation, parse_decimals, parse_integers
-from etl.semantic.text import clean
+from etl.semantic.output import where_not
+from etl.semantic.text import CLEAN, clean
 
 
 def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -48,9 +49,12 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
 def _text(rows: pl.DataFrame, column: Column) -> pl.Series:
     if column.source_name not in rows.columns:
         return pl.Series(column.name, [None] * rows.height, dtype=pl.String)
-    sent = rows[column.source_name]
+    return where_not(rows[column.source_name], CLEAN, _composed).alias(column.name)
+
+
+def _composed(sent: pl.Series) -> pl.Series:
     text = sent.str.normalize("NFC").str.strip_chars()  # otherwise as received: the standard form is made later
-    return pl.select(pl.when(clean(sent).is_not_null()).then(text)).to_series().alias(column.name)
+    return pl.select(pl.when(clean(sent).is_not_null()).then(text)).to_series()
 
 
 def _typed(text: pl.Series, column: Column, notation: Notation) -> pl.Series:
