@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from upath import UPath
@@ -22,10 +22,12 @@ class Limits:
 
     Attributes:
         file_bytes: size of a file as it was sent.
+        whole_bytes: the same for a format that is not read piece by piece: all but CSV.
         unpacked_bytes: size of what a ZIP or an Excel file (which is one) holds, once unpacked; also of all text in
             the cells of an Excel file, which keeps a repeated one once.
         ratio: bytes that one packed byte may become; the first megabyte of a file is not counted.
         rows: lines or records.
+        whole_rows: the same for a format that is not read piece by piece.
         columns: columns, or field names that occur anywhere in the file.
         empty_cells: cells that a table would have and the file has not, as between a lone cell far off and the others.
         record_bytes: length of a line of text, or of an XML record with what stands before it.
@@ -33,15 +35,23 @@ class Limits:
         depth: levels of nesting in JSON. (XML has its parser's own limit, 256.)
     """
 
-    file_bytes: int = 1 << 30
+    file_bytes: int = 16 << 30
+    whole_bytes: int = 1 << 30
     unpacked_bytes: int = 1 << 30
     ratio: int = 100
-    rows: int = 5_000_000
+    rows: int = 100_000_000
+    whole_rows: int = 5_000_000
     columns: int = 500
     empty_cells: int = 20_000_000
     record_bytes: int = 8 << 20
     cell_chars: int = 32_767  # what a cell of Excel holds
     depth: int = 100
+
+    def at_once(self) -> Limits:
+        """What a file may ask whose format is not read piece by piece."""
+        return replace(
+            self, file_bytes=min(self.file_bytes, self.whole_bytes), rows=min(self.rows, self.whole_rows)
+        )
 
     @classmethod
     def from_environment(cls) -> Limits:

@@ -8,30 +8,33 @@ cut into cells, is a problem with the row's number in the sender's own file.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import IO, Any
 
 import polars as pl
 
+from etl import batches
 from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, UNKNOWN, Delivery, Stop
 from etl.extract import csv, drift, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
-from etl.extract.bounded import read_whole
+from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
 from etl.extract.screen import screen
 from etl.extract.table import Table
 from etl.settings import DEFAULT_LIMITS, Limits
 from etl.storage import Storage, write_json, write_parquet
 
+# The readers of formats that must be in memory as a whole; CSV is read piece by piece.
 READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
-    "csv": csv.read,
     "excel": excel.read,
     "xml": xml.read,
     "ndjson": ndjson.read,
     "geojson": geojson.read,
 }
 _OF_LINES = ("csv", "ndjson")
+_BLANK = b"\xef\xbb\xbf \t\r\n\0"
 
 
 def extract(
@@ -45,13 +48,19 @@ def extract(
     Raises:
         Stop: where the file as a whole cannot be read as the contract says.
     """
-    with storage.content(delivery).open("rb") as stream:
-        rows, found, rows_in = _extract(stream, contract, limits)
     folder = storage.folder("raw", delivery)
-    write_parquet(folder / "rows.parquet", rows)
-    write_parquet(folder / "problems.parquet", found)
-    unknown = sum(name.startswith(UNKNOWN) for name in rows.columns)
-    report = {"rows_in": rows_in, "rows": rows.height, "problems": found.height, "unknown_columns": unknown}
+    report = {"rows_in": 0, "rows": 0, "problems": 0, "unknown_columns": 0}
+    found = []
+    with storage.content(delivery).open("rb") as stream, batches.writing(folder / "rows.parquet") as write:
+        for batch in _batches(stream, contract, limits):
+            write(batch.rows)
+            found.append(batch.problems)
+            report["rows_in"] += batch.rows_in
+            report["rows"] += batch.rows.height
+            report["unknown_columns"] = sum(name.startswith(UNKNOWN) for name in batch.rows.columns)
+    problems = pl.concat(found)
+    report["problems"] = problems.height
+    write_parquet(folder / "problems.parquet", problems)
     write_json(folder / "report.json", report)
     return report
 
@@ -64,20 +73,50 @@ def extract_bytes(
     Raises:
         Stop: as `extract` does.
     """
-    return _extract(io.BytesIO(content), contract, limits)
+    made = list(_batches(io.BytesIO(content), contract, limits))
+    rows, found = pl.concat(b.rows for b in made), pl.concat(b.problems for b in made)
+    return rows, found, sum(b.rows_in for b in made)
 
 
-def _extract(file: IO[bytes], contract: Contract, limits: Limits) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    unpack = only_member if contract.source.archive == "zip" else read_whole
-    content = unpack(file, limits, in_lines=contract.source.format in _OF_LINES)
-    if not content.strip(b"\xef\xbb\xbf \t\r\n\0"):
+@dataclass(frozen=True)
+class _Batch:
+    rows: pl.DataFrame
+    problems: pl.DataFrame
+    rows_in: int
+    types: pl.DataFrame  # how many cells of each column are not of its type
+
+
+def _batches(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[_Batch]:
+    """The rows of a file in their order, typed; one batch at least."""
+    rows_in = 0
+    types = []
+    for batch in batches.each(lambda table: _typed(table, contract, limits), _tables(file, contract, limits)):
+        rows_in += batch.rows_in
+        types.append(batch.types)
+        yield batch
+    if not rows_in:
         raise Stop("rejected", "empty_file")
-    table = READERS[contract.source.format](content, contract.source, contract, limits)
-    about_columns = drift.check_columns(table, contract)
-    if not table.rows_in:
-        raise Stop("rejected", "empty_file")
-    table = screen(table, contract, limits)
-    typed, untypable = type_cells(table.rows, contract)
-    drift.check_types(typed, untypable, contract)
-    found = pl.concat([table.problems, about_columns, untypable])
-    return typed, found.match_to_schema(PROBLEM), table.rows_in
+    drift.check_types(pl.concat(types), contract)
+
+
+def _tables(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
+    source = contract.source
+    limits = limits if source.format == "csv" else limits.at_once()
+    unpack = only_member if source.archive == "zip" else read_blocks
+    blocks = unpack(file, limits, in_lines=source.format in _OF_LINES)
+    if source.format == "csv":
+        tables = csv.read(blocks, source, contract, limits)
+    else:
+        content = b"".join(blocks)
+        if not content.strip(_BLANK):
+            raise Stop("rejected", "empty_file")
+        tables = READERS[source.format](content, source, contract, limits).batches()
+    for number, table in enumerate(tables):
+        yield table if number else drift.check_columns(table, contract)
+
+
+def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
+    screened = screen(table, contract, limits)
+    typed, untypable = type_cells(screened.rows, contract)
+    found = pl.concat([screened.problems, untypable]).match_to_schema(PROBLEM)
+    return _Batch(typed, found, table.rows_in, drift.untyped(typed, untypable))

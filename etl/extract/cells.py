@@ -30,7 +30,7 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
     made: list[pl.Series] = [rows[ROW]]
     found: list[pl.DataFrame] = []
     for column in contract.columns:
-        text = _text(rows, column)
+        text = _text(rows, column.source_name).alias(column.name)
         if column.type == "string":
             made.append(text)
             continue
@@ -42,14 +42,19 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
             said = about.fill(column=column.label, example=column.example, expected=column.format or column.example)
             failing = pl.DataFrame([rows[ROW], text.alias("value")]).filter(wrong)
             found.append(problems(failing, column.name, f"type_{column.type}", said, about))
-    made += [rows[name].alias(UNKNOWN + name) for name in rows.columns if name not in known]
+    made += [_text(rows, name).alias(UNKNOWN + name) for name in rows.columns if name not in known]
     return pl.DataFrame(made), pl.concat(found) if found else pl.DataFrame(schema=PROBLEM)
 
 
-def _text(rows: pl.DataFrame, column: Column) -> pl.Series:
-    if column.source_name not in rows.columns:
-        return pl.Series(column.name, [None] * rows.height, dtype=pl.String)
-    return where_not(rows[column.source_name], CLEAN, _composed).alias(column.name)
+def _text(rows: pl.DataFrame, name: str) -> pl.Series:
+    if name not in rows.columns:
+        return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
+    return composed(rows[name])
+
+
+def composed(sent: pl.Series) -> pl.Series:
+    """Cells as sent, but NFC and without blanks at the ends; null where there is nothing to see."""
+    return where_not(sent, CLEAN, _composed)
 
 
 def _composed(sent: pl.Series) -> pl.Series:

@@ -22,12 +22,16 @@ _CHANGED_FROM = 20  # cells, and the share of them that are of another type, fro
 _CHANGED_SHARE = 0.95
 
 
-def check_columns(table: Table, contract: Contract) -> pl.DataFrame:
+def check_columns(table: Table, contract: Contract) -> Table:
     """Compare the columns that came with those of the contract.
 
+    Args:
+        table: the first rows of a file.
+        contract: the dataset's.
+
     Returns:
-        Warnings on the file as a whole (PROBLEM schema, without a row) if optional columns are missing, or some are
-        there that the contract does not know.
+        The table with warnings on the file as a whole (problems without a row) if optional columns are missing, or
+        some are there that the contract does not know.
 
     Raises:
         Stop: if a required column is missing, one seems to be renamed, or one that holds something has no name.
@@ -50,27 +54,40 @@ def check_columns(table: Table, contract: Contract) -> pl.DataFrame:
         warnings.append(on_the_file("new_column", columns=", ".join(name[:60] for name in unknown[:20])))
     if missing and not table.may_omit_columns:
         warnings.append(on_the_file("missing_optional_column", columns=_named(missing)))
-    return pl.concat(warnings)
+    return replace(table, problems=pl.concat([table.problems, *warnings]))
 
 
-def check_types(typed: pl.DataFrame, untypable: pl.DataFrame, contract: Contract) -> None:
+def untyped(typed: pl.DataFrame, untypable: pl.DataFrame) -> pl.DataFrame:
+    """How many cells of each column are not of its type.
+
+    Args:
+        typed: rows as `raw/` holds them.
+        untypable: problems of cells that are not of their column's type.
+
+    Returns:
+        A row for each typed column: its name, how many cells are `filled` and `failed`, and the `first` row that failed.
+    """
+    filled = {name.removeprefix(RECEIVED): typed[name].count() for name in typed.columns if name.startswith(RECEIVED)}
+    counts = pl.DataFrame({"column": [*filled], "filled": [*filled.values()]}, {"column": pl.String, "filled": pl.Int64})
+    failures = untypable.group_by("column").agg(pl.len().cast(pl.Int64).alias("failed"), pl.col(ROW).min().alias("first"))
+    return counts.join(failures, on="column", how="left", maintain_order="left").with_columns(pl.col("failed").fill_null(0))
+
+
+def check_types(counts: pl.DataFrame, contract: Contract) -> None:
     """Compare what columns hold with their types.
 
     Args:
-        typed: as `raw/` holds it.
-        untypable: problems of cells that are not of their column's type.
+        counts: from `untyped`, of all parts of a file.
         contract: the dataset's.
 
     Raises:
         Stop: if hardly a cell of some column is of its type.
     """
-    for name, failed, first in (
-        untypable.group_by("column", maintain_order=True).agg(pl.len(), pl.col(ROW).min().alias("first")).iter_rows()
-    ):
-        filled = typed[RECEIVED + name].count()
-        if filled >= _CHANGED_FROM and failed >= _CHANGED_SHARE * filled:
-            column = contract.column(name)
-            raise Stop("held", "changed_type", column=column.label, example=column.example, row=first)
+    total = counts.group_by("column", maintain_order=True).agg(pl.sum("failed", "filled"), pl.min("first"))
+    changed = total.filter(pl.col("filled") >= _CHANGED_FROM, pl.col("failed") >= _CHANGED_SHARE * pl.col("filled"))
+    for name, first in changed.select("column", "first").iter_rows():
+        column = contract.column(name)
+        raise Stop("held", "changed_type", column=column.label, example=column.example, row=first)
 
 
 def _named(columns: Sequence[Column]) -> str:
