@@ -110,8 +110,7 @@ def ends_and_blanks(clean: Clean) -> Iterator[Polluted]:
     yield clean.file("file_blank_lines", "\r\n\r\n", header, "\r\n", [line + " \r\n" for line in data])
     yield clean.file("file_rows_of_delimiters", lines, [clean.delimiter * (width - 1) + "\r\n"] * 5)
     yield clean.file("file_rows_of_empty_quotes", lines, [clean.line([""] * width, every=True)] * 2)
-    yield clean.file("file_bom", BOM, lines)
-    yield clean.file("file_two_boms", BOM * 2, lines)
+    yield clean.file("file_two_boms", BOM, lines)
     yield clean.file("file_bom_within", lines[:3], BOM, lines[3:])
     yield clean.file("file_trailing_ctrl_z", lines, "\x1a")
     yield clean.file("file_trailing_nul", lines, "\0" * 8)
@@ -150,7 +149,7 @@ def headers(clean: Clean) -> Iterator[Polluted]:
         for kind, name in {
             "empty": "",
             "nonalnum": "HEAD/%R",
-            "large": "HEADER" * 100_000,
+            "large": "HEADER" * 1_000,
             "nonunique": names[column - 1],
             "capitals": names[column].upper(),
         }.items():
@@ -193,9 +192,7 @@ def delimiters(clean: Clean) -> Iterator[Polluted]:
         yield clean.file(f"file_field_delimiter_{code}", clean.lines(delimiter=mark))
         yield clean.file(f"file_field_delimiter_{code}_quoted", clean.lines(delimiter=mark, every=True))
         for at in range(len(clean.rows)):
-            yield clean.with_line(
-                f"row_field_delimiter_{at}_{code}", at, clean.line(clean.rows[at], delimiter=mark)
-            )
+            yield clean.with_line(f"row_field_delimiter_{at}_{code}", at, clean.line(clean.rows[at], delimiter=mark))
 
 
 def quotes_and_escapes(clean: Clean) -> Iterator[Polluted]:
@@ -205,7 +202,9 @@ def quotes_and_escapes(clean: Clean) -> Iterator[Polluted]:
             yield clean.file(f"file_quotation_char_0x27_{name}", clean.lines(delimiter=mark, quote="'", every=every))
             yield clean.file(f"file_quotation_char_0x22_{name}", clean.lines(delimiter=mark, every=every))
             yield clean.file(f"file_escape_char_0x5C_{name}", clean.lines(delimiter=mark, escape="\\", every=every))
-            bare = [re.sub(r'(?<=[^,;|\n])""(?=[^,;|\r])', '"', line) for line in clean.lines(delimiter=mark, every=every)]
+            bare = [
+                re.sub(r'(?<=[^,;|\n])""(?=[^,;|\r])', '"', line) for line in clean.lines(delimiter=mark, every=every)
+            ]
             yield clean.file(f"file_escape_char_0x0_{name}", bare)
     for at, row in enumerate(clean.rows):
         for every in (False, True):
@@ -236,7 +235,8 @@ def extra_quotes(clean: Clean) -> Iterator[Polluted]:
     for at, row in enumerate(clean.rows):
         cells = [clean.line([cell], end="") for cell in row]
         for n, cell in enumerate(cells):
-            for name, polluted in {"": '"' + cell, "_behind": cell + '"'}.items():
+            middle = cell[: len(cell) // 2] + '"' + cell[len(cell) // 2 :]
+            for name, polluted in {"": '"' + cell, "_within": middle, "_behind": cell + '"'}.items():
                 line = clean.delimiter.join([*cells[:n], polluted, *cells[n + 1 :]]) + "\r\n"
                 yield clean.with_line(f"row_extra_quote{at}_col{n}{name}", at, line)
 
@@ -262,7 +262,7 @@ def clean_file(day: Path, contract: Contract, rows: int) -> Clean:
     key, free = header.index(KEY[contract.id]), header.index(FREE[contract.id])
     apart = {row[key][:10] if contract.id == "tax.taxpayers" else row[key]: row for row in data}
     taken = list(apart.values())[:rows]
-    for row, place in zip(taken[1::2], PLACES, strict=False):
+    for row, place in zip(taken[1:], PLACES, strict=False):
         row[free] = place
     return Clean([header, *taken], contract.source.delimiter)
 
@@ -369,7 +369,12 @@ def score(polluted: Polluted, loaded: Loaded, key: str) -> Score:
     header, *truth = _plain(polluted.truth) or [[]]
     names, *rows = _plain(loaded.rows) or [[]]
     cells = _f1(chain.from_iterable(truth), chain.from_iterable(rows))
-    return Score(_verdict(header, truth, names, rows, loaded, key), _f1(header, names), _f1(map(tuple, truth), map(tuple, rows)), cells)
+    return Score(
+        _verdict(header, truth, names, rows, loaded, key),
+        _f1(header, names),
+        _f1(map(tuple, truth), map(tuple, rows)),
+        cells,
+    )
 
 
 def _verdict(header: list[str], truth: Rows, names: list[str], rows: Rows, loaded: Loaded, key: str) -> Verdict:
@@ -383,7 +388,7 @@ def _verdict(header: list[str], truth: Rows, names: list[str], rows: Rows, loade
     if taken - wanted:
         return "wrong"
     lost = [dict(zip(names, row, strict=True))[key] for row in wanted - taken]
-    if all(any(cell in line for line in loaded.named) for cell in lost):
+    if all(any(cell in line.replace('"', "") for line in loaded.named) for cell in lost):
         return "named" if lost else "right"
     return "wrong"
 
@@ -426,8 +431,8 @@ def main() -> int:
             found = score(polluted, ours(polluted, contract), KEY[contract.id])
             verdicts.setdefault(group, Counter())[found.verdict] += 1
             scores["citydw"].append(found)
-            if found.verdict == "wrong" or "-v" in sys.argv:
-                print(found.verdict, contract.id, polluted.name, file=sys.stderr)
+            if found.verdict == "wrong":
+                print("silently wrong:", contract.id, polluted.name, file=sys.stderr)
             for name, load in OTHERS.items():
                 try:
                     loaded = Loaded(load(polluted.text, contract.source.delimiter))
@@ -435,7 +440,9 @@ def main() -> int:
                     loaded = Loaded([])
                 scores[name].append(score(polluted, loaded, KEY[contract.id]))
     kinds: tuple[Verdict, ...] = ("right", "named", "held", "wrong")
-    print("| Pollution | Files | Read right | Read, bad rows named | Held | Silently wrong |\n|---|--:|--:|--:|--:|--:|")
+    print(
+        "| Pollution | Files | Read right | Read, bad rows named | Held | Silently wrong |\n|---|--:|--:|--:|--:|--:|"
+    )
     for group, counts in (verdicts | {"all": sum(verdicts.values(), Counter())}).items():
         print(f"| {group} | {counts.total()} |", " | ".join(f"{counts[kind]}" for kind in kinds), "|")
     print("\n| Reader | F1 header | F1 records | F1 cells | Silently wrong |\n|---|--:|--:|--:|--:|")
