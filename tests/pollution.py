@@ -15,9 +15,11 @@ import re
 import sys
 import tempfile
 import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -37,6 +39,7 @@ Rows = list[list[str]]
 Verdict = Literal["right", "named", "held", "wrong"]
 BOM = "\ufeff"
 DATASETS = ["civil.births", "tax.taxpayers"]
+ROWS = 84  # of a clean file, as in Pollock
 PLACES = ["Trạm \"A, B; C\" số '1'", "Nhà; ngõ, 5", "Thôn 1\nXã 2", "A|B~C", 'Khu "C"']  # in the clean file already
 KEY = {"civil.births": "thoi_diem", "tax.taxpayers": "ma_so_thue"}  # tells rows apart
 FREE = {"civil.births": "noi_sinh", "tax.taxpayers": "ten_nguoi_nop_thue"}  # takes any text
@@ -57,6 +60,11 @@ class Clean:
 
     rows: Rows
     delimiter: str
+
+    @property
+    def some(self) -> list[int]:
+        """The lines that are polluted one by one: the header, the first that hold special cells, and the last."""
+        return [*range(5), len(self.rows) - 1]
 
     @property
     def other(self) -> str:
@@ -119,13 +127,16 @@ def ends_and_blanks(clean: Clean) -> Iterator[Polluted]:
         yield clean.file(f"file_trailing_delimiters_{columns}", [line[:-2] + tail for line in lines])
         yield clean.file(f"file_trailing_delimiters_data_{columns}", header, [line[:-2] + tail for line in data])
         yield clean.file(f"file_trailing_delimiters_header_{columns}", header[:-2] + tail, data)
-        for at in range(2, len(lines), 3):
+        for at in clean.some[1:]:
             polluted = [line[:-2] + tail for line in lines]
-            for text in (polluted[at].replace(clean.delimiter, "", 1), polluted[at][:-3] + "x\r\n"):
-                yield clean.file(f"row_trailing_delimiters_{columns}_{at}", polluted[:at], text, polluted[at + 1 :])
+            less, filled = polluted[at].replace(clean.delimiter, "", 1), polluted[at][:-2] + "x\r\n"
+            for name, text in {"less": less, "filled": filled}.items():
+                yield clean.file(
+                    f"row_trailing_delimiters_{columns}_{at}_{name}", polluted[:at], text, polluted[at + 1 :]
+                )
     for name, end in {"0xA": "\n", "0xD": "\r"}.items():
         yield clean.file(f"file_record_delimiter_{name}", clean.lines(end=end))
-        for at in range(len(lines)):
+        for at in clean.some:
             yield clean.with_line(f"row_record_delimiter_{at}_{name}", at, clean.line(clean.rows[at], end=end))
 
 
@@ -141,11 +152,11 @@ def headers(clean: Clean) -> Iterator[Polluted]:
         yield clean.file(f"file_header_group_{count}", first, header, data)
     yield clean.file("file_header_and_units", header, clean.line(["(chữ)"] * len(names)), data)
     yield clean.file("file_header_and_numbers", header, clean.line([f"({n})" for n in range(len(names))]), data)
-    for at in range(len(data)):
+    for at in clean.some:
         yield clean.file(f"file_header_again_{at}", header, data[:at], header, data[at:])
         yield clean.file(f"file_header_again_{at}_bom", header, data[:at], "\r\n", BOM, header, data[at:])
         yield clean.file(f"file_header_below_{at}", data[:at], header, data[at:])
-    for column in range(len(names)):
+    for column in (0, len(names) // 2, len(names) - 1):
         for kind, name in {
             "empty": "",
             "nonalnum": "HEAD/%R",
@@ -191,7 +202,7 @@ def delimiters(clean: Clean) -> Iterator[Polluted]:
         code = "_".join(f"0x{ord(c):X}" for c in mark)
         yield clean.file(f"file_field_delimiter_{code}", clean.lines(delimiter=mark))
         yield clean.file(f"file_field_delimiter_{code}_quoted", clean.lines(delimiter=mark, every=True))
-        for at in range(len(clean.rows)):
+        for at in clean.some:
             yield clean.with_line(f"row_field_delimiter_{at}_{code}", at, clean.line(clean.rows[at], delimiter=mark))
 
 
@@ -206,7 +217,7 @@ def quotes_and_escapes(clean: Clean) -> Iterator[Polluted]:
                 re.sub(r'(?<=[^,;|\n])""(?=[^,;|\r])', '"', line) for line in clean.lines(delimiter=mark, every=every)
             ]
             yield clean.file(f"file_escape_char_0x0_{name}", bare)
-    for at, row in enumerate(clean.rows):
+    for at, row in ((n, clean.rows[n]) for n in clean.some):
         for every in (False, True):
             name = f"{at}_{'every' if every else 'needed'}"
             yield clean.with_line(f"row_quotation_char_{name}_0x27", at, clean.line(row, quote="'", every=every))
@@ -214,14 +225,14 @@ def quotes_and_escapes(clean: Clean) -> Iterator[Polluted]:
 
 
 def fields(clean: Clean) -> Iterator[Polluted]:
-    for at, row in enumerate(clean.rows):
+    for at, row in ((n, clean.rows[n]) for n in clean.some):
         yield clean.with_line(f"row_n_fields_{at}_less", at, clean.line(row[:5]))
         yield clean.with_line(f"row_n_fields_{at}_more", at, clean.line([*row, *row[-3:]]))
         yield clean.with_line(f"row_n_fields_{at}_empty", at, "\r\n", [*clean.rows[:at], *clean.rows[at + 1 :]])
 
 
 def separators(clean: Clean) -> Iterator[Polluted]:
-    for at, row in enumerate(clean.rows):
+    for at, row in ((n, clean.rows[n]) for n in clean.some):
         cells = [clean.line([cell], end="") for cell in row]
         for n in range(len(cells)):
             more = clean.delimiter.join([*cells[:n], "", *cells[n:]]) + "\r\n"
@@ -232,7 +243,7 @@ def separators(clean: Clean) -> Iterator[Polluted]:
 
 
 def extra_quotes(clean: Clean) -> Iterator[Polluted]:
-    for at, row in enumerate(clean.rows):
+    for at, row in ((n, clean.rows[n]) for n in clean.some):
         cells = [clean.line([cell], end="") for cell in row]
         for n, cell in enumerate(cells):
             middle = cell[: len(cell) // 2] + '"' + cell[len(cell) // 2 :]
@@ -254,14 +265,14 @@ GROUPS: dict[str, Callable[[Clean], Iterator[Polluted]]] = {
 }
 
 
-def clean_file(day: Path, contract: Contract, rows: int) -> Clean:
-    """The first rows of a day's file, with delimiters, quotes and a line end in some of their cells."""
+def clean_file(day: Path, contract: Contract) -> Clean:
+    """The first ROWS rows of a day's file, with delimiters, quotes and a line end in some of their cells."""
     (file,) = day.glob(f"{contract.id.replace('.', '/')}/*.csv")
     text = unicodedata.normalize("NFC", file.read_bytes().decode(contract.source.encoding))
     header, *data = csv.reader(io.StringIO(text, newline=""), delimiter=contract.source.delimiter)
     key, free = header.index(KEY[contract.id]), header.index(FREE[contract.id])
     apart = {row[key][:10] if contract.id == "tax.taxpayers" else row[key]: row for row in data}
-    taken = list(apart.values())[:rows]
+    taken = list(apart.values())[:ROWS]
     for row, place in zip(taken[1:], PLACES, strict=False):
         row[free] = place
     return Clean([header, *taken], contract.source.delimiter)
@@ -321,7 +332,7 @@ def by_duckdb(text: str, delimiter: str) -> Rows:
     with tempfile.NamedTemporaryFile(suffix=".csv") as file:
         file.write(text.encode())
         file.flush()
-        read = duckdb.read_csv(file.name, sep=delimiter, all_varchar=True, ignore_errors=True, null_padding=True)
+        read = duckdb.read_csv(file.name, sep=delimiter, all_varchar=True, ignore_errors=True)
         return [read.columns, *([cell or "" for cell in row] for row in read.fetchall())]
 
 
@@ -400,22 +411,25 @@ def _f1(wanted: Iterable[object], made: Iterable[object]) -> float:
 
 
 def _plain(rows: Rows) -> Rows:
-    """Cells without what no reader need keep: invisible characters, blanks at the ends, the kind of line ends."""
-    texts = ([unicodedata.normalize("NFC", cell) for cell in row] for row in rows)
-    return [["".join(c for c in text if c.isprintable() or c == "\n").strip() for text in row] for row in texts]
+    return [list(map(_cell, row)) for row in rows]
 
 
-def pollute(folder: Path, rows: int) -> Iterator[tuple[Contract, str, Polluted]]:
+@cache
+def _cell(text: str) -> str:
+    """A cell without what no reader need keep: invisible characters, blanks at the ends, the kind of its line ends."""
+    return "".join(c for c in unicodedata.normalize("NFC", text) if c.isprintable() or c == "\n").strip()
+
+
+def pollute(folder: Path) -> Iterator[tuple[Contract, str, Polluted]]:
     """Every pollution of every dataset, with its contract and the name of its group.
 
     Args:
         folder: where the simulated city may be written.
-        rows: number of rows of a clean file.
     """
-    write_city(folder, people=2_000, days=1, seed=5)
+    write_city(folder, people=5_000, days=1, seed=5)
     (day,) = (folder / "days").iterdir()
     for contract in map(load_all().__getitem__, DATASETS):
-        clean = clean_file(day, contract, rows)
+        clean = clean_file(day, contract)
         for group, make in GROUPS.items():
             for polluted in make(clean):
                 if contract.source.encoding.startswith("utf-8") or BOM not in polluted.text:
@@ -424,10 +438,11 @@ def pollute(folder: Path, rows: int) -> Iterator[tuple[Contract, str, Polluted]]
 
 def main() -> int:
     """Print both tables; the number of files that our reader read wrong silently."""
+    warnings.simplefilter("ignore")  # that a file is malformed is known
     verdicts: dict[str, Counter[Verdict]] = {}
     scores: dict[str, list[Score]] = {name: [] for name in ("citydw", *OTHERS)}
     with tempfile.TemporaryDirectory() as folder:
-        for contract, group, polluted in pollute(Path(folder), rows=12):
+        for contract, group, polluted in pollute(Path(folder)):
             found = score(polluted, ours(polluted, contract), KEY[contract.id])
             verdicts.setdefault(group, Counter())[found.verdict] += 1
             scores["citydw"].append(found)
@@ -440,9 +455,7 @@ def main() -> int:
                     loaded = Loaded([])
                 scores[name].append(score(polluted, loaded, KEY[contract.id]))
     kinds: tuple[Verdict, ...] = ("right", "named", "held", "wrong")
-    print(
-        "| Pollution | Files | Read right | Read, bad rows named | Held | Silently wrong |\n|---|--:|--:|--:|--:|--:|"
-    )
+    print("| Pollution | Files | Read right | Lost rows all named | Held | Silently wrong |\n|---|--:|--:|--:|--:|--:|")
     for group, counts in (verdicts | {"all": sum(verdicts.values(), Counter())}).items():
         print(f"| {group} | {counts.total()} |", " | ".join(f"{counts[kind]}" for kind in kinds), "|")
     print("\n| Reader | F1 header | F1 records | F1 cells | Silently wrong |\n|---|--:|--:|--:|--:|")

@@ -10,7 +10,7 @@ from tests.pollution import KEY, ours, pollute, score
 def test_no_polluted_file_is_read_wrong_silently(tmp_path: Path) -> None:
     verdicts = {
         (contract.id, polluted.name): score(polluted, ours(polluted, contract), KEY[contract.id]).verdict
-        for contract, _, polluted in pollute(tmp_path, rows=6)
+        for contract, _, polluted in pollute(tmp_path)
     }
     assert len(verdicts) > 1_000
     assert [file for file, verdict in verdicts.items() if verdict == "wrong"] == []
