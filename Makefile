@@ -4,6 +4,7 @@
 # make soak        20,000 histories of deliveries against a model (hours)
 # make kill-test   a day's deliveries with 100 kill -9 of worker and PostgreSQL (a quarter of an hour)
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
+# make pollution   polluted CSV files through our reader and through others, with scores
 #
 # Needs Python 3.11 or newer and nothing else. Another interpreter: make demo PYTHON=/path/to/python3.12
 
@@ -14,7 +15,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop test soak kill-test fuzz lint clean
+.PHONY: help venv demo demo-stop test soak kill-test fuzz pollution lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -60,6 +61,9 @@ kill-test: $(VENV)/.installed-dev
 MINUTES ?= 10
 fuzz: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.fuzz $(MINUTES)
+
+pollution: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m tests.pollution
 
 lint: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m ruff check .

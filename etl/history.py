@@ -6,13 +6,14 @@ position of an assertion in time comes from its delivery's name, never from its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 
 import polars as pl
 
 from etl.delivery import ROW
 
+Lots = Callable[[], Iterator[pl.DataFrame]]
 Snapshot = tuple[date, int, str]  # as_of, position, delivery
 
 CHANGE = "_change"  # standard code of what a row of changes does: T new, S update, X delete
@@ -43,6 +44,56 @@ def assertions(staged: pl.DataFrame) -> pl.DataFrame:
 def last_of_each(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """The last row of each key."""
     return rows.unique(key, keep="last", maintain_order=True)
+
+
+def news(mine: Lots, last: Lots, key: Sequence[str], content: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """What a snapshot says that the one before it did not.
+
+    Rows are compared by 128 bits of hash: to take two rows that differ for the same one would need 10^16 of them.
+
+    Args:
+        mine: gives the snapshot's assertions, some at a time.
+        last: gives the staged rows of the one before.
+        key: columns that name a record.
+        content: all columns of a record, the key included.
+
+    Yields:
+        `content` and DELETED: the assertions on records that are new or changed, and of the records that `last` had
+        and `mine` lacks the keys, with DELETED.
+    """
+    new, known = _hashes(mine(), content), _hashes(last(), content)
+    changed = _only(mine(), _missing_in(known, new))
+    keys = []
+    for lot in changed:
+        keys.append(lot.select(key))
+        yield lot.select(*content, DELETED)
+    gone = pl.concat(lot.select(key) for lot in _only(last(), _missing_in(new, known)))
+    gone = gone.join(pl.concat(keys), on=key, how="anti", nulls_equal=True)
+    empty = next(mine()).clear()
+    yield pl.concat([empty, gone], how="diagonal").select(*content, pl.lit(True).alias(DELETED))
+
+
+def _hashes(lots: Iterable[pl.DataFrame], content: Sequence[str]) -> pl.DataFrame:
+    def of(lot: pl.DataFrame) -> pl.DataFrame:
+        lacking = [pl.lit(None).alias(name) for name in content if name not in lot.columns]  # staged before it existed
+        rows = lot.with_columns(lacking).select(content)
+        return pl.DataFrame([rows.hash_rows(seed).alias(str(seed)) for seed in (1, 2)])
+
+    return pl.concat(map(of, lots))
+
+
+def _missing_in(others: pl.DataFrame, hashes: pl.DataFrame) -> pl.Series:
+    """Whether each row's hash is not among the others."""
+    missing = hashes.with_row_index("at").join(others, on=hashes.columns, how="anti")["at"]
+    return pl.repeat(False, hashes.height, eager=True).scatter(missing, True)
+
+
+def _only(lots: Iterable[pl.DataFrame], chosen: pl.Series) -> Iterator[pl.DataFrame]:
+    """The chosen rows of all lots."""
+    at = 0
+    for lot in lots:
+        yield lot.filter(chosen.slice(at, lot.height))
+        at += lot.height
 
 
 def versions(

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
@@ -21,18 +21,16 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-from great_expectations.core import ExpectationSuiteValidationResult
-from great_expectations.core import ExpectationValidationResult as Result
+from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import (
     ColumnMapExpectation,
     ColumnPairMapExpectation,
     MulticolumnMapExpectation,
 )
-from great_expectations.expectations.expectation_configuration import ExpectationConfiguration as Configuration
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.expectations.metrics.column_map_metrics.column_values_between import ColumnValuesBetween
 from great_expectations.expectations.metrics.map_metric_provider import (
-    ColumnMapMetricProvider,
     MulticolumnMapMetricProvider,
     column_condition_partial,
 )
@@ -65,6 +63,8 @@ _KEPT = (
     "missing_percent",
     "observed_value",
 )
+Configuration: TypeAlias = ExpectationConfiguration
+Result: TypeAlias = ExpectationValidationResult
 _OF_ROWS = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
 # Of those, the ones whose answer on a row depends on other rows.
 _ACROSS_ROWS = (
@@ -93,12 +93,14 @@ class _ValuesBetween(ColumnValuesBetween):  # type: ignore[misc]
     ) -> pd.Series[bool]:
         bounds = (min_value, max_value, strict_min, strict_max)
         if isinstance(column.dtype, pd.ArrowDtype) and _is_number(column.dtype.pyarrow_dtype):
-            return cls._pandas_vectorized(column, *bounds)
-        return inspect.unwrap(ColumnValuesBetween._pandas)(cls, column, *bounds, **kwargs)
+            holds: pd.Series[bool] = cls._pandas_vectorized(column, *bounds)
+        else:
+            holds = inspect.unwrap(ColumnValuesBetween._pandas)(cls, column, *bounds, **kwargs)
+        return holds
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 class _RowCondition(MulticolumnMapMetricProvider):  # type: ignore[misc]

@@ -158,7 +158,7 @@ class Ledger:
             if problems.height:
                 rows = problems.rename({ROW: "row_no", "column": "column_name"})
                 columns = [pl.lit(value).alias(name) for name, value in named.items()]
-                copy_rows(connection, "ops.problem", rows.select(*columns, pl.all()))
+                copy_rows(connection, "ops.problem", [rows.select(*columns, pl.all())])
             if findings:
                 rows_of = [{**named, "column_name": f["column"], **f} for f in findings]
                 connection.execute(

@@ -1,8 +1,9 @@
 """Load: a delivery's staged rows become versions in the dataset's history table, in one transaction with the ledger.
 
-A delivery that is the newest word on its records is merged with the current rows in SQL: the cost grows with the
-delivery. Any other (late, a revision, loaded before) has the histories of the records that it speaks of built anew from
-staging. Both ways end in the same tables; `etl.history` says which. A delivery that is withdrawn goes the second way.
+The first delivery goes straight into the table. One that is the newest word on its records is merged with the current
+rows in SQL: the cost grows with the delivery; of a snapshot, only what the one before did not say goes there. Any other
+(late, a revision, loaded before) has the histories of the records that it speaks of built anew from staging. All ways
+end in the same tables; `etl.history` says which. A delivery that is withdrawn goes the last way.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from datetime import date
 import polars as pl
 import psycopg
 import sqlalchemy as sa
+from upath import UPath
 
-from etl import history
+from etl import batches, history
 from etl.contract import Contract
 from etl.delivery import Delivery
 from etl.ledger import Ledger
@@ -126,9 +128,14 @@ def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
         raise LoadFault(f"{contract.id}: {type(error.orig).__name__} (SQLSTATE {state})") from None
 
 
-def _scan(storage: Storage, contract: Contract, place: Place) -> pl.LazyFrame:
+def staged_rows(storage: Storage, contract: Contract, place: Place) -> UPath:
+    """The file of a delivery's staged rows."""
     delivery = Delivery(contract.agency, contract.dataset, place[1], place[2], place[3], 0, "")
-    return pl.scan_parquet(str(storage.folder("staging", delivery) / "rows.parquet"))
+    return storage.folder("staging", delivery) / "rows.parquet"
+
+
+def _scan(storage: Storage, contract: Contract, place: Place) -> pl.LazyFrame:
+    return pl.scan_parquet(str(staged_rows(storage, contract, place)))
 
 
 class _Loading:
@@ -151,69 +158,93 @@ class _Loading:
         self.place = self.order.index(self.mine)
 
     def run(self) -> dict[str, int]:
-        staged = pl.read_parquet(str(self.storage.folder("staging", self.delivery) / "rows.parquet"))
-        mine = history.last_of_each(history.assertions(staged), self.key)
-        effects = self._merge(mine) if self._is_newest_word(mine) else self._rebuild(mine)
+        if not self.others and not self.is_reload:
+            effects = self._fill()
+        elif self._is_newest_word():
+            effects = self._merge()
+        else:
+            effects = self._rebuild()
         return counted(self.storage, self.delivery, effects)
 
     def undo(self) -> None:
-        staged = pl.read_parquet(str(self.storage.folder("staging", self.delivery) / "rows.parquet"))
-        self._replace(self._touched(staged), self.others)
+        self._replace(self._touched(), self.others)
 
-    def _is_newest_word(self, mine: pl.DataFrame) -> bool:
+    def _lots(self) -> Iterator[pl.DataFrame]:
+        """What the delivery says of each record, some at a time."""
+        path = staged_rows(self.storage, self.contract, self.mine)
+        if self.contract.mode == "changes":
+            yield history.last_of_each(history.assertions(pl.read_parquet(str(path))), self.key)
+        else:  # validation lets each key pass once
+            yield from map(history.assertions, batches.read(path))
+
+    def _keys(self) -> pl.DataFrame:
+        return pl.read_parquet(str(staged_rows(self.storage, self.contract, self.mine)), columns=self.key).unique()
+
+    def _is_newest_word(self) -> bool:
         if self.is_reload:
             return False
         as_of = self.order[self.place][1]
         rivals = [row for row in self.order if row[1] >= as_of and row[0] != self.delivery.id]
-        if not rivals or mine.is_empty():
+        if not rivals or self.contract.mode == "snapshot":
             return not rivals
-        if self.contract.mode == "snapshot":
-            return False
-        keys = pl.concat([_scan(self.storage, self.contract, row).select(self.key) for row in rivals])
-        return keys.join(mine.lazy(), on=self.key, how="semi", nulls_equal=True).head(1).collect().is_empty()
+        theirs = pl.concat([_scan(self.storage, self.contract, row).select(self.key) for row in rivals])
+        return theirs.join(self._keys().lazy(), on=self.key, how="semi", nulls_equal=True).head(1).collect().is_empty()
 
-    def _merge(self, mine: pl.DataFrame) -> dict[str, int]:
+    def _fill(self) -> dict[str, int]:
+        """Write the first versions of all records into the empty table."""
+        said = 0
+
+        def versions() -> Iterator[pl.DataFrame]:
+            nonlocal said
+            for lot in self._lots():
+                said += lot.height
+                opened = (pl.lit(self.mine[1]).alias("valid_from"), pl.lit(self.delivery.id).alias("opened_by"))
+                yield lot.filter(~pl.col(history.DELETED)).select(*self.content, *opened)
+
+        inserted = copy_rows(self.connection, self.table, versions())
+        return {"inserted": inserted, "changed": 0, "unchanged": said - inserted, "ended": 0}
+
+    def _merge(self) -> dict[str, int]:
         """Close and open versions by comparison with the current rows."""
-        columns = [*self.content, history.DELETED]
         self.connection.exec_driver_sql(
             f"CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {_names(self.content)}, false AS {history.DELETED}"
             f" FROM {self.table} WHERE false"
         )
-        copy_rows(self.connection, "incoming", mine.select(columns))
+        columns = [*self.content, history.DELETED]
+        is_snapshot = self.contract.mode == "snapshot"
+        news = self._news() if is_snapshot else self._lots()
+        said = copy_rows(self.connection, "incoming", (lot.select(columns) for lot in news))
+        if is_snapshot:
+            said = read_json(self.storage.folder("staging", self.delivery) / "report.json")["rows"]
         self.connection.exec_driver_sql("ANALYZE incoming")
         same_key = " AND ".join(f'h."{c}" = i."{c}"' for c in self.key)
         same = f"ROW({_names(self.content, 'h')}) IS NOT DISTINCT FROM ROW({_names(self.content, 'i')})"
-        at = {"as_of": _period(self.delivery), "id": self.delivery.id}
-        close = f"UPDATE {self.table} h SET valid_to = %(as_of)s, closed_by = %(id)s"
+        at = {"as_of": self.mine[1], "id": self.delivery.id}
 
-        changed, deleted = self.connection.exec_driver_sql(
-            f"WITH closed AS ({close} FROM incoming i WHERE {same_key} AND h.valid_to IS NULL"
-            f" AND (i.{history.DELETED} OR NOT {same}) RETURNING i.{history.DELETED} AS gone)"
-            " SELECT count(*), count(*) FILTER (WHERE gone) FROM closed",
+        closed, deleted = self.connection.exec_driver_sql(
+            f"WITH closed AS (UPDATE {self.table} h SET valid_to = %(as_of)s, closed_by = %(id)s FROM incoming i"
+            f" WHERE {same_key} AND h.valid_to IS NULL AND (i.{history.DELETED} OR NOT {same})"
+            f" RETURNING i.{history.DELETED} AS gone) SELECT count(*), count(*) FILTER (WHERE gone) FROM closed",
             at,
         ).one()
-        ended = 0
-        if self.contract.mode == "snapshot":
-            ended = self.connection.exec_driver_sql(
-                f"{close} WHERE h.valid_to IS NULL AND NOT EXISTS (SELECT FROM incoming i WHERE {same_key})", at
-            ).rowcount
         opened = self.connection.exec_driver_sql(
             f"INSERT INTO {self.table} ({_names(self.content)}, valid_from, opened_by)"
             f" SELECT {_names(self.content, 'i')}, %(as_of)s, %(id)s FROM incoming i WHERE NOT i.{history.DELETED}"
             f" AND NOT EXISTS (SELECT FROM {self.table} h WHERE {same_key} AND h.valid_to IS NULL)",
             at,
         ).rowcount
-        inserted = opened - (changed - deleted)
-        return {
-            "inserted": inserted,
-            "changed": changed,
-            "unchanged": mine.height - inserted - changed,
-            "ended": ended + deleted,
-        }
+        inserted = opened - (closed - deleted)
+        changed = closed - deleted if is_snapshot else closed  # what a snapshot lacks is no row of it
+        return {"inserted": inserted, "changed": changed, "unchanged": said - inserted - changed, "ended": deleted}
 
-    def _rebuild(self, mine: pl.DataFrame) -> dict[str, int]:
+    def _news(self) -> Iterator[pl.DataFrame]:
+        """What a snapshot says that the one before it did not: that is what the table's current rows say."""
+        last = staged_rows(self.storage, self.contract, self.order[self.place - 1])
+        return history.news(self._lots, lambda: batches.read(last), self.key, self.content)
+
+    def _rebuild(self) -> dict[str, int]:
         """Build the histories of the touched records anew, and count what this delivery did among the others."""
-        said = self._replace(self._touched(mine), self.order)
+        said = self._replace(self._touched(), self.order)
         effects = history.effects(said, self.key, self.content, snapshots(self.contract, self.order))
         effects = effects.filter(pl.col(history.POSITION) == self.place)
         if self.contract.mode == "snapshot":  # a later one speaks of every record
@@ -223,11 +254,12 @@ class _Loading:
             current = effects.join(later, on=self.key, how="anti", nulls_equal=True)
         return history.count(current)
 
-    def _touched(self, mine: pl.DataFrame) -> pl.DataFrame | None:
+    def _touched(self) -> pl.DataFrame | None:
         """Keys of the records that the delivery speaks of, or spoke of when it was loaded before; None: of all."""
         if self.contract.mode == "snapshot":
             return None
-        return pl.concat([mine.select(self.key), self._keys_of_earlier_load(mine)]).unique()
+        mine = self._keys()
+        return pl.concat([mine, self._keys_of_earlier_load(mine)]).unique()
 
     def _replace(self, keys: pl.DataFrame | None, order: Sequence[Place]) -> pl.DataFrame:
         """Replace the histories of some records, or of all, by what staging says; gives the assertions."""
@@ -237,14 +269,14 @@ class _Loading:
             self.connection.exec_driver_sql(
                 f"CREATE TEMP TABLE touched ON COMMIT DROP AS SELECT {_names(self.key)} FROM {self.table} WHERE false"
             )
-            copy_rows(self.connection, "touched", keys)
+            copy_rows(self.connection, "touched", [keys])
             same_key = " AND ".join(f'h."{c}" = t."{c}"' for c in self.key)
             self.connection.exec_driver_sql(f"DELETE FROM {self.table} h USING touched t WHERE {same_key}")
         if not order:
             return pl.DataFrame()
         said = staged_assertions(self.storage, self.contract, order, keys)
         made = history.versions(said, self.key, self.content, snapshots(self.contract, order))
-        copy_rows(self.connection, self.table, made)
+        copy_rows(self.connection, self.table, [made])
         return said
 
     def _keys_of_earlier_load(self, mine: pl.DataFrame) -> pl.DataFrame:

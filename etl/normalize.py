@@ -37,9 +37,9 @@ def normalize(storage: Storage, delivery: Delivery, contract: Contract) -> dict[
 
 
 def _among(rows: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
-    """Those of some successive rows that were accepted; both ascend."""
-    first, last = accepted.search_sorted(rows[ROW].min()), accepted.search_sorted(rows[ROW].max(), "right")
-    return rows.filter(pl.col(ROW).is_in(accepted.slice(first, last - first).implode()))
+    """Those of some successive rows that were accepted; row numbers ascend."""
+    near = accepted.filter(accepted.is_between(rows[ROW].first(), rows[ROW].last()))
+    return rows.filter(pl.col(ROW).is_in(near.implode()))
 
 
 def normalize_rows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:

@@ -69,7 +69,7 @@ def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = Fa
         if order:
             said = staged_assertions(storage, contract, order)
             versions = history.versions(said, key_columns(contract), content, snapshots(contract, order))
-            copy_rows(connection, anew, versions)
+            copy_rows(connection, anew, [versions])
             count = versions.height
         result = Replay(
             count,

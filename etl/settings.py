@@ -49,9 +49,7 @@ class Limits:
 
     def at_once(self) -> Limits:
         """What a file may ask whose format is not read piece by piece."""
-        return replace(
-            self, file_bytes=min(self.file_bytes, self.whole_bytes), rows=min(self.rows, self.whole_rows)
-        )
+        return replace(self, file_bytes=min(self.file_bytes, self.whole_bytes), rows=min(self.rows, self.whole_rows))
 
     @classmethod
     def from_environment(cls) -> Limits:

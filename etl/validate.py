@@ -9,7 +9,7 @@ and all rows of that key are rejected.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -150,9 +150,7 @@ def _keys(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     return keys.with_columns(rows[sequence.name]) if sequence else keys
 
 
-def _unique(
-    path: UPath, good: pl.DataFrame, contract: Contract
-) -> tuple[pl.Series, pl.DataFrame, list[judge.Finding]]:
+def _unique(path: UPath, good: pl.DataFrame, contract: Contract) -> tuple[pl.Series, pl.DataFrame, list[judge.Finding]]:
     """Tell duplicates and contradictions among the good rows.
 
     Args:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import Any, cast
 
 import polars as pl
+import psycopg
 import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations
 from alembic.migration import MigrationContext
 from alembic.operations import Operations, ops
+from psycopg.copy import QueuedLibpqWriter
 from sqlalchemy.dialects.postgresql import JSONB
 
 from etl import semantic
@@ -261,19 +264,29 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     return applied
 
 
-def copy_rows(connection: sa.Connection, table: str, rows: pl.DataFrame) -> None:
-    """COPY a frame into a table, column by name, within the connection's transaction.
+def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame]) -> int:
+    """COPY rows into a table, column by name, within the connection's transaction.
 
     Args:
         connection: over psycopg.
         table: schema and name.
-        rows: columns named as in the table.
+        lots: the rows, some at a time; one lot at least. Columns are named as in the table.
+
+    Returns:
+        How many rows there were.
     """
-    names = ", ".join(f'"{c}"' for c in rows.columns)
-    cursor = connection.connection.cursor()
-    with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)") as copy:
-        for batch in rows.iter_slices(_COPY_ROWS):
-            copy.write(batch.write_csv(include_header=False, datetime_format="%Y-%m-%dT%H:%M:%S"))
+    lots = iter(lots)
+    first = next(lots)
+    names = ", ".join(f'"{c}"' for c in first.columns)
+    cursor = cast(psycopg.Cursor[Any], connection.connection.cursor())
+    count = 0
+    # The writer is a thread: PostgreSQL takes in what we wrote while we write the next.
+    with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)", writer=QueuedLibpqWriter(cursor)) as copy:
+        for lot in chain([first], lots):
+            count += lot.height
+            for some in lot.iter_slices(_COPY_ROWS):
+                copy.write(some.write_csv(include_header=False, datetime_format="%Y-%m-%dT%H:%M:%S"))
+    return count
 
 
 def refresh_marts(engine: sa.Engine) -> list[str]:

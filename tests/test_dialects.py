@@ -39,6 +39,11 @@ def written(rows: Rows, **dialect: Any) -> str:
     return out.getvalue()
 
 
+def joined(rows: Rows, delimiter: str) -> str:
+    """As written with a delimiter of several characters, every cell quoted."""
+    return written(rows, delimiter="\x1f", quoting=csv.QUOTE_ALL).replace("\x1f", delimiter)
+
+
 def plain(rows: Rows) -> str:
     return written([[cell.replace("\n", " ").replace('"', "") for cell in row] for row in rows])
 
@@ -50,6 +55,13 @@ READ: dict[str, Callable[[Rows], tuple[str, Rows]]] = {
     "bars": lambda rows: (written(rows, delimiter="|"), rows),
     "every cell quoted": lambda rows: (written(rows, quoting=csv.QUOTE_ALL), rows),
     "single quotes": lambda rows: (written(rows, quotechar="'", quoting=csv.QUOTE_ALL), rows),
+    "single quotes where needed": lambda rows: (written(rows, quotechar="'"), rows),
+    "quotes escaped by a backslash": lambda rows: (written(rows, doublequote=False, escapechar="\\"), rows),
+    "two bars": lambda rows: (joined(rows, "||"), rows),
+    "a comma and a blank": lambda rows: (joined(rows, ", "), rows),
+    "delimiters at the end of each line": lambda rows: (written([[*row, "", ""] for row in rows]), rows),
+    "lines of delimiters below": lambda rows: (written([*rows, [""] * len(rows[0])]), rows),
+    "the end of a DOS file": lambda rows: (written(rows) + "\x1a", rows),
     "line ends of Unix": lambda rows: (written(rows, lineterminator="\n"), rows),
     "line ends of an old Mac": lambda rows: (plain(rows).replace("\r\n", "\r"), list(csv.reader([*lines_of(rows)]))),
     "no line end at the end": lambda rows: (written(rows).rstrip("\r\n"), rows),
@@ -58,7 +70,14 @@ READ: dict[str, Callable[[Rows], tuple[str, Rows]]] = {
     "blank lines above and below": lambda rows: ("\r\n\r\n" + written(rows) + "\r\n\r\n", rows),
     "blanks around the names": lambda rows: (written([[f" {name} " for name in rows[0]], *rows[1:]]), rows),
 }
-AGREED = {"as agreed", "every cell quoted", "blank lines above and below", "blanks around the names"}
+AGREED = {
+    "as agreed",
+    "every cell quoted",
+    "blank lines above and below",
+    "blanks around the names",
+    "lines of delimiters below",
+    "the end of a DOS file",
+}
 
 
 def typed(text: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -88,6 +107,11 @@ NAMED: dict[str, Callable[[list[str]], tuple[list[str], set[int]]]] = {
     "a cell too many": lambda lines: ([*lines[:5], lines[5] + ",x", *lines[6:]], {6}),
     "a cell too few": lambda lines: ([*lines[:5], lines[5].rpartition(",")[0], *lines[6:]], {6}),
     "a quote that never closes": lambda lines: ([*lines[:5], lines[5].replace(",", ',"', 1), *lines[6:]], {6}),
+    "a quotation mark that may belong to the cell before": lambda lines: (
+        [*lines[:5], lines[5].replace(",", '",', 1), *lines[6:]],
+        {6},
+    ),
+    "records above the header": lambda lines: (["Sở Tư pháp", *lines[1:3], lines[0], *lines[3:]], {2, 3}),
     "another table behind": lambda lines: ([*lines, "", "ma,ten", "1,a", "2,b"], {14, 15, 16}),
 }
 
@@ -97,9 +121,18 @@ def test_lines_that_are_no_records_are_named_and_others_read(kind: str, rows: Ro
     clean = lines_of(rows)
     polluted, bad = NAMED[kind](clean)
     made, found = typed("\r\n".join(polluted))
-    assert set(found[ROW]) == bad
+    assert set(found[ROW].drop_nulls()) == bad
     expected, _ = typed("\r\n".join(line for number, line in enumerate(polluted, 1) if number not in bad))
     assert_frame_equal(made.drop(ROW), expected.drop(ROW))
+
+
+@pytest.mark.parametrize("at", [0, 3, None])
+def test_a_column_without_a_name_that_holds_something_holds_the_file(at: int | None, rows: Rows) -> None:
+    at = len(rows[0]) if at is None else at
+    polluted = [[*row[:at], "" if row is rows[0] else "x", *row[at:]] for row in rows]
+    with pytest.raises(Stop) as stop:
+        extract_bytes(written(polluted).encode("utf-8-sig"), BIRTHS)
+    assert (stop.value.state, stop.value.rule) == ("held", "unclear_column")
 
 
 def column(rows: Rows, old: str, new: str | None) -> bytes:

@@ -27,7 +27,7 @@ from etl.settings import DEFAULT_LIMITS, Limits
 from etl.storage import Storage, write_json, write_parquet
 
 # The readers of formats that must be in memory as a whole; CSV is read piece by piece.
-READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
+_READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "excel": excel.read,
     "xml": xml.read,
     "ndjson": ndjson.read,
@@ -90,7 +90,7 @@ def _batches(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[_B
     """The rows of a file in their order, typed; one batch at least."""
     rows_in = 0
     types = []
-    for batch in batches.each(lambda table: _typed(table, contract, limits), _tables(file, contract, limits)):
+    for batch in batches.each(lambda table: _typed(table, contract, limits), _checked(file, contract, limits)):
         rows_in += batch.rows_in
         types.append(batch.types)
         yield batch
@@ -99,20 +99,28 @@ def _batches(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[_B
     drift.check_types(pl.concat(types), contract)
 
 
-def _tables(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
+def _checked(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
+    for number, table in enumerate(read_tables(file, contract, limits)):
+        yield table if number else drift.check_columns(table, contract)
+
+
+def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Iterator[Table]:
+    """Cut a file into cells, a bounded number of rows at a time; one table at least.
+
+    Raises:
+        Stop: where the file as a whole cannot be read.
+    """
     source = contract.source
     limits = limits if source.format == "csv" else limits.at_once()
     unpack = only_member if source.archive == "zip" else read_blocks
     blocks = unpack(file, limits, in_lines=source.format in _OF_LINES)
     if source.format == "csv":
-        tables = csv.read(blocks, source, contract, limits)
-    else:
-        content = b"".join(blocks)
-        if not content.strip(_BLANK):
-            raise Stop("rejected", "empty_file")
-        tables = READERS[source.format](content, source, contract, limits).batches()
-    for number, table in enumerate(tables):
-        yield table if number else drift.check_columns(table, contract)
+        yield from csv.read(blocks, source, contract, limits)
+        return
+    content = b"".join(blocks)
+    if not content.strip(_BLANK):
+        raise Stop("rejected", "empty_file")
+    yield from _READERS[source.format](content, source, contract, limits).batches()
 
 
 def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:

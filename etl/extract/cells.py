@@ -54,7 +54,7 @@ def _text(rows: pl.DataFrame, name: str) -> pl.Series:
 
 def composed(sent: pl.Series) -> pl.Series:
     """Cells as sent, but NFC and without blanks at the ends; null where there is nothing to see."""
-    return where_not(sent, CLEAN, _composed)
+    return where_not(sent.alias("cell"), CLEAN, _composed)  # polars takes a name like "^a.*$" for many names
 
 
 def _composed(sent: pl.Series) -> pl.Series:

@@ -11,6 +11,7 @@ import csv
 import io
 import re
 import sys
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 import pyarrow as pa
@@ -21,95 +22,166 @@ from etl.delivery import ROW, Stop
 from etl.extract import dialect
 from etl.extract.bounded import check_columns
 from etl.extract.table import Table, broken_lines, on_the_file
-from etl.extract.text import decode
+from etl.extract.text import decoded
 from etl.settings import DEFAULT_LIMITS, Limits
 
 csv.field_size_limit(sys.maxsize)  # the length of a line is limited before
 _LINES_IN_A_RECORD = 50  # a quote that is open for longer is a stray one
 
 
-def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
-    """Cut a CSV file into cells.
+def read(
+    blocks: Iterable[bytes], source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[Table]:
+    """Cut a CSV file into cells, piece by piece.
+
+    Args:
+        blocks: the file's bytes, cut anywhere.
+        source: how it should be written.
+        contract: names the columns.
+        limits: what it may ask.
 
     Raises:
-        Stop: if the bytes are not of the declared encoding, or the header names a column twice.
+        Stop: if the bytes are not of the declared encoding, or a column that holds something has no name or another's.
     """
-    text = decode(content, source.encoding).replace("\r\n", "\n").replace("\r", "\n")
-    lines = pl.DataFrame({"line": text.split("\n")}).with_row_index(ROW, offset=1).cast({ROW: pl.Int64})
-    written = lines["line"].str.strip_chars() != ""
-    if not written.any():
-        raise Stop("rejected", "empty_file")
+    pieces = _lines(decoded(blocks, source.encoding))
+    lines, is_last = next(pieces)
+    while not (written := lines["line"].str.strip_chars() != "").any():
+        if is_last:
+            raise Stop("rejected", "empty_file")
+        lines, is_last = next(pieces)
     lines = lines.slice(written.arg_true()[0])
     check_columns(lines["line"][0].count(source.delimiter) + 1, limits)
     found = dialect.find(lines["line"].head(dialect.HEADER_WITHIN).to_list(), source, contract)
-    header, delimiter, quote = found.header, found.delimiter, found.quote
-    check_columns(len(header), limits)
-    twice = sorted({name for name in header if [ROW, *header].count(name) > 1})
-    if twice:
-        raise Stop("held", "unclear_column", columns=", ".join(name or "“”" for name in twice))
+    check_columns(len(found.header) + found.nameless, limits)
+    unclear = sorted({name for name in found.header if not name or [ROW, *found.header].count(name) > 1})
+    if unclear:
+        raise Stop("held", "unclear_column", columns=", ".join(name or "“”" for name in unclear))
 
-    whole, unclosed, unsure = _records(lines.slice(found.header_at + 1), len(header), delimiter, quote)
-    ragged_numbers: list[int] = []
+    above, body = lines.head(found.header_at), lines.slice(found.header_at + 1)
+    table, rest = _cut(body, found, is_last)
+    for other in dialect.others(found, body["line"]) if table.problems.height else ():
+        tried, behind = _cut(body, other, is_last)
+        if set(tried.problems[ROW]) < set(table.problems[ROW]):  # it breaks no line that was whole
+            table, rest, found = tried, behind, other
+    about = pl.concat([_above_header(above, found, contract), table.problems, _said(found, source)])
+    yield _named(Table(table.rows, about), found)
+    for lines, is_last in pieces:
+        table, rest = _cut(pl.concat([rest, lines]), found, is_last)
+        yield _named(table, found)
 
-    def skip_ragged(row: pa.csv.InvalidRow) -> str:
-        ragged_numbers.append(int(row.text.partition(delimiter)[0]))
-        return "skip"
 
-    rows = pl.DataFrame(schema={ROW: pl.Int64, **dict.fromkeys(header, pl.String)})
-    if whole.height:
-        numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=delimiter))
-        longest: int = numbered.select(pl.first().str.len_bytes().max()).item()
-        table = pyarrow.csv.read_csv(
-            io.BytesIO("\n".join(numbered.to_series()).encode()),
-            read_options=pa.csv.ReadOptions(
-                column_names=[ROW, *header],
-                block_size=max(1 << 20, 2 * longest),  # a record must fit in
-            ),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=delimiter, quote_char=quote, invalid_row_handler=skip_ragged, newlines_in_values=True
-            ),
-            convert_options=pa.csv.ConvertOptions(
-                column_types={ROW: pa.int64(), **dict.fromkeys(header, pa.large_string())}, strings_can_be_null=False
-            ),
-        )
-        rows = pl.DataFrame(pl.from_arrow(table))
-        rows.columns = [ROW, *header]  # polars gave a column without a name one of its own
-    ragged = whole.filter(pl.col(ROW).is_in(ragged_numbers))
-    return Table(
-        rows,
-        pl.concat(
-            [
-                broken_lines("unclosed_quote", unclosed[ROW].to_list(), unclosed["line"].to_list()),
-                broken_lines("behind_open_quote", unsure[ROW].to_list(), unsure["line"].to_list()),
-                broken_lines("ragged_row", ragged[ROW].to_list(), ragged["line"].to_list()),
-                _said(found, source),
-            ]
-        ),
-    )
+def _lines(texts: Iterable[str]) -> Iterator[tuple[pl.DataFrame, bool]]:
+    """The lines of each text, with their numbers, and whether they are the last."""
+    count = 0
+    waiting = pl.DataFrame(schema={ROW: pl.Int64, "line": pl.String})
+    for text in texts:
+        if text:
+            yield waiting, False
+            lines = pl.Series("line", [text.removesuffix("\n")]).str.split("\n").explode()
+            numbers = pl.int_range(count + 1, count + 1 + len(lines), eager=True).alias(ROW)
+            waiting = pl.DataFrame([numbers, lines])
+            count += len(lines)
+    yield waiting, True
+
+
+def _named(table: Table, found: dialect.Dialect) -> Table:
+    """The table without the columns that have no name, which must be empty."""
+    rows, nameless = table.rows[:, : 1 + len(found.header)], table.rows[:, 1 + len(found.header) :]
+    if any((cells.str.strip_chars() != "").any() for cells in nameless):
+        raise Stop("held", "unclear_column", columns="“”")
+    return Table(rows, table.problems)
+
+
+def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contract) -> pl.DataFrame:
+    """Problems for records that stand above the header; titles do not fill all required columns."""
+    if not above.height:
+        return on_the_file()
+    required = [c.source_name for c in contract.columns if c.required]
+    rows = _cut(above, found, True)[0].rows
+    numbers = rows.filter(pl.all_horizontal(pl.col(required).str.strip_chars() != ""))[ROW]
+    records = above.filter(pl.col(ROW).is_in(numbers.implode()))
+    return broken_lines("above_header", records[ROW].to_list(), records["line"].to_list())
 
 
 def _said(found: dialect.Dialect, source: Source) -> pl.DataFrame:
     """A warning on the file as a whole if its dialect is not the contract's."""
-    if (found.delimiter, found.quote, found.header_at) == (source.delimiter, dialect.QUOTE, 0):
+    agreed = dialect.Dialect(source.delimiter, dialect.QUOTE, 0, found.header)
+    if found == agreed:
         return on_the_file()
     names = {"\t": "tab", " ": "khoảng trắng / space"}
-    delimiter, agreed = (names.get(name, name) for name in (found.delimiter, source.delimiter))
-    return on_the_file("other_dialect", delimiter=delimiter, quote=found.quote, lines=found.header_at, agreed=agreed)
+    delimiter, expected = (names.get(name, name) for name in (found.delimiter, agreed.delimiter))
+    return on_the_file(
+        "other_dialect",
+        agreed=expected,
+        delimiter=delimiter,
+        quote=found.quote,
+        escape=found.escape or found.quote,
+        lines=found.header_at,
+        nameless=found.nameless,
+    )
+
+
+def _cut(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> tuple[Table, pl.DataFrame]:
+    """Cut lines (ROW, `line`) into cells; gives the lines, too, that must be seen together with those to come."""
+    columns = [ROW, *found.header, *(f" {n}" for n in range(found.nameless))]  # a name that was sent has no blanks
+    sent = lines
+    if found.mark != found.delimiter:
+        lines = lines.with_columns(line=pl.Series(dialect.marked("\n".join(lines["line"]), found).split("\n")))
+    whole, unclosed, unsure, taken = _records(lines, len(columns) - 1, found, is_last)
+    ragged_numbers: list[int] = []
+
+    def skip_ragged(row: pa.csv.InvalidRow) -> str:
+        ragged_numbers.append(int(row.text.partition(found.mark)[0]))
+        return "skip"
+
+    rows = pl.DataFrame(schema={ROW: pl.Int64, **dict.fromkeys(columns[1:], pl.String)})
+    if whole.height:
+        numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=found.mark))
+        longest: int = numbered.select(pl.first().str.len_bytes().max()).item()
+        table = pyarrow.csv.read_csv(
+            io.BytesIO(numbered.select(pl.first().str.join("\n")).item().encode()),
+            read_options=pa.csv.ReadOptions(
+                column_names=columns,
+                block_size=max(1 << 20, 2 * longest),  # a record must fit in
+            ),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=found.mark,
+                quote_char=found.quote,
+                escape_char=found.escape or False,
+                invalid_row_handler=skip_ragged,
+                newlines_in_values=True,
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={ROW: pa.int64(), **dict.fromkeys(columns[1:], pa.large_string())},
+                strings_can_be_null=False,
+            ),
+        )
+        rows = pl.DataFrame(pl.from_arrow(table))
+    ragged = whole.filter(pl.col(ROW).is_in(ragged_numbers))
+    broken = {"unclosed_quote": unclosed, "behind_open_quote": unsure, "ragged_row": ragged}
+    as_sent = pl.col("line").str.replace_all(found.mark, found.delimiter, literal=True)
+    said = [
+        broken_lines(rule, *bad.select(ROW, as_sent).to_dict(as_series=False).values()) for rule, bad in broken.items()
+    ]
+    return Table(rows, pl.concat(said)), sent.slice(taken)
 
 
 def _records(
-    lines: pl.DataFrame, width: int, delimiter: str, quote: str
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    lines: pl.DataFrame, width: int, found: dialect.Dialect, is_last: bool
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, int]:
     """Tell records from lines that are none.
 
     Returns:
-        Records, a quoted cell of several lines joined; lines where a quote opens and does not close; and lines behind
-        these that may belong to them or be records.
+        Records, a quoted cell of several lines joined; lines where a quote opens and does not close; lines behind
+        these that may belong to them or be records; and how many lines from the top these are. Behind them stand
+        those that more lines could make a record of, if more are to come.
     """
-    mark = re.escape(delimiter)
-    cell = rf"(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{quote}{mark}]*)"
-    doubtful = (~lines["line"].str.contains(rf"^{cell}(?:{mark}{cell})*$")).arg_true().to_list()
+    record = _pattern(found)
+    marks = re.escape(found.quote + dialect.QUOTE + (found.escape or ""))
+    quoted = lines["line"].str.contains(f"[{marks}]").arg_true()  # without any of these a line leaves no doubt
+    doubtful = quoted.filter(~lines["line"].gather(quoted).str.contains(f"^{record}$")).to_list()
     text = lines["line"].to_list() if doubtful else []
+    taken = lines.height
     joined: dict[int, str] = {}
     open_: list[int] = []
     unsure: list[int] = []
@@ -118,30 +190,62 @@ def _records(
     for first in doubtful:
         if first <= seen:
             continue
-        block = _record(text[first : first + _LINES_IN_A_RECORD], width, delimiter, quote)
-        seen = max(first, first + len(block) - 1)
-        if not block:
+        if not is_last and first + _LINES_IN_A_RECORD > lines.height:
+            taken = first
+            break
+        block = _record(text[first : first + _LINES_IN_A_RECORD], width, record, found)
+        seen = first + len(block) - 1
+        if len(block) == 1:
             open_.append(first)
-        elif len(block) > 1 and sum(line.count(delimiter) >= width - 1 for line in block) > 1:
+        elif sum(line.count(found.mark) >= width - 1 for line in block) > 1:
             open_.append(first)  # two of the lines could be records by themselves: the quotes may be stray
             unsure += range(first + 1, seen + 1)
-        elif len(block) > 1:
+        else:
             joined[first] = "\n".join(block)
             inside += range(first + 1, seen + 1)
-    place = pl.int_range(pl.len())
-    whole = lines.filter(~place.is_in([*open_, *unsure, *inside]) & (pl.col("line").str.strip_chars() != ""))
+    whole = lines.head(taken)
+    if doubtful:
+        whole = whole.filter(~pl.int_range(pl.len()).is_in([*open_, *unsure, *inside]))
     if joined:
         starts = lines[ROW].gather(list(joined))
         line = pl.col(ROW).replace_strict(starts, list(joined.values()), default=pl.col("line"))
         whole = whole.with_columns(line.alias("line"))
-    return whole, lines[open_], lines[unsure]
+    nothing, mark = (
+        rf"[\s\x1a]*(?:{found.quote}{found.quote})?\s*",
+        re.escape(found.mark),
+    )  # \x1a: old DOS programs' end
+    whole = whole.filter(~pl.col("line").str.contains(f"^{nothing}(?:{mark}{nothing})*$"))
+    return whole, lines[open_], lines[unsure], taken
 
 
-def _record(lines: list[str], width: int, delimiter: str, quote: str) -> list[str]:
-    """The first line by itself, if its quotes close; or with those behind it up to where they do; or none."""
-    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, quotechar=quote, strict=True)
+def _record(lines: list[str], width: int, record: str, found: dialect.Dialect) -> list[str]:
+    """The first line and those behind it up to where its quotes close; the first alone if that makes no good record."""
+    reader = csv.reader(
+        (line + "\n" for line in lines),
+        delimiter=found.mark,
+        quotechar=found.quote,
+        escapechar=found.escape,
+        strict=True,
+    )
     try:
         cells = next(reader)
     except csv.Error:
-        return []
-    return lines[: reader.line_num] if reader.line_num == 1 or len(cells) == width else []
+        return lines[:1]
+    block = lines[: reader.line_num]
+    return block if len(cells) == width and re.fullmatch(record, "\n".join(block)) else lines[:1]
+
+
+def _pattern(found: dialect.Dialect) -> str:
+    """A regular expression, for polars and for Python, of a record whose quotes leave no doubt.
+
+    A cell is quoted as a whole, or its quotes come in pairs: `Khu "C"` is what it says, but the mark in `5"` may belong
+    to a cell that began further left. A cell that is not quoted and begins like one of the usual dialect is doubtful.
+    """
+    quote, mark, escape = found.quote, re.escape(found.mark), re.escape(found.escape or "")
+    escaped = rf"{escape}[\s\S]" if escape else r"[^\s\S]"
+    quoted = rf"{quote}[^{quote}{escape}]*(?:(?:{quote}{quote}|{escaped})[^{quote}{escape}]*)*{quote}"
+    some = rf"[^{quote}{mark}{escape}]*(?:{escaped}[^{quote}{mark}{escape}]*)*"
+    bare = rf"(?:[^{quote}{mark}{escape}{dialect.QUOTE} ]|{escaped}){some}(?:{quote}{some}{quote}{some})*"
+    blanks = "" if found.mark == " " else " *"
+    cell = rf"(?:{quoted}|{blanks}(?:{bare})?)"
+    return rf"{cell}(?:{mark}{cell})*"

@@ -65,12 +65,15 @@ def untyped(typed: pl.DataFrame, untypable: pl.DataFrame) -> pl.DataFrame:
         untypable: problems of cells that are not of their column's type.
 
     Returns:
-        A row for each typed column: its name, how many cells are `filled` and `failed`, and the `first` row that failed.
+        For each typed column its name, how many cells are `filled` and `failed`, and the `first` row that failed.
     """
     filled = {name.removeprefix(RECEIVED): typed[name].count() for name in typed.columns if name.startswith(RECEIVED)}
-    counts = pl.DataFrame({"column": [*filled], "filled": [*filled.values()]}, {"column": pl.String, "filled": pl.Int64})
-    failures = untypable.group_by("column").agg(pl.len().cast(pl.Int64).alias("failed"), pl.col(ROW).min().alias("first"))
-    return counts.join(failures, on="column", how="left", maintain_order="left").with_columns(pl.col("failed").fill_null(0))
+    counts = pl.DataFrame(
+        {"column": [*filled], "filled": [*filled.values()]}, {"column": pl.String, "filled": pl.Int64}
+    )
+    failed = pl.len().cast(pl.Int64).alias("failed")
+    failures = untypable.group_by("column").agg(failed, pl.col(ROW).min().alias("first"))
+    return counts.join(failures, on="column", how="left").with_columns(pl.col("failed").fill_null(0))
 
 
 def check_types(counts: pl.DataFrame, contract: Contract) -> None:

@@ -42,5 +42,5 @@ def _size(cells: pl.Series, column: Column, contract: Contract, limits: Limits) 
     if column.key_position:
         return cells.str.len_bytes().fill_null(0), _KEY_BYTES // len(contract.key)
     if column.semantic_type == "geometry":  # a boundary is as long as it is
-        return cells.str.len_bytes().fill_null(0), limits.file_bytes
+        return cells.str.len_bytes().fill_null(0), limits.whole_bytes
     return cells.str.len_chars().fill_null(0), limits.cell_chars
