@@ -55,6 +55,7 @@ def run(
                     progress.advance(task)
                     progress.update(task, description=f"{station} {received.dataset}")
             progress.update(task, completed=1 + number * (1 + len(STATIONS)))
+        pipeline.index_data_docs()
         progress.update(task, description="marts")
         pipeline.refresh_marts()
     entries = [pipeline.ledger.get(r.dataset, r.delivery_id) for r in walked]

@@ -109,6 +109,12 @@ class Pipeline:
         """The page on which Great Expectations shows what it found."""
         return self.settings.gx_home / "data_docs" / "index.html"
 
+    def index_data_docs(self) -> None:
+        """Bring the list of Great Expectations' pages up to date."""
+        from etl.data_docs import write_index
+
+        write_index(self.data_docs.parent)
+
     def receive_inbox(self) -> list[Received]:
         """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays."""
         from etl.receive import NotReceived, complete_files, no_files
