@@ -236,6 +236,8 @@ def judge(frame: pl.DataFrame, expectations: Sequence[Configuration], contract: 
         configurations=list(expectations),
         runtime_configuration={"catch_exceptions": True, "result_format": _RESULT_FORMAT},
     )
+    # The two hold each other, and the frame with them until the garbage collector comes by.
+    engine.batch_manager.batch_data_cache.clear()
     for result in results:
         if result.exception_info.get("raised_exception"):
             config = result.expectation_config

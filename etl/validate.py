@@ -163,10 +163,10 @@ def _unique(path: UPath, good: pl.DataFrame, contract: Contract) -> tuple[pl.Ser
     """
     if good.is_empty():
         return good[ROW], pl.DataFrame(schema=PROBLEM), []
-    again = good.filter(good["key"].is_duplicated())[ROW]
-    rows = next(batches.read(path)).clear()
-    if len(again):
-        rows = pl.concat(batch.filter(pl.col(ROW).is_in(again.implode())) for batch in batches.read(path))
+    ordered = good["key"].sort()  # takes far less memory than a hash table of millions of hashes
+    twice = ordered.filter(ordered == ordered.shift(1)).unique()
+    again = good.filter(pl.col("key").is_in(twice.implode()))[ROW]
+    rows = pl.scan_parquet(str(path)).filter(pl.col(ROW).is_in(again.implode())).collect(engine="streaming")
     whole = pl.concat([semantic.standardise(rows, c) for c in contract.columns], how="horizontal")
     is_first = whole.select(pl.struct(pl.all()).is_first_distinct()).to_series()
     later, rows = rows.filter(~is_first)[ROW], rows.filter(is_first)
