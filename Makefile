@@ -56,7 +56,8 @@ soak: $(VENV)/.installed-dev
 	@HISTORIES=20000 "$(BIN)/python" -m pytest tests/test_history_law.py
 
 kill-test: $(VENV)/.installed-dev
-	@"$(BIN)/python" tests/kill_processes.py
+	@"$(BIN)/python" -m tests.kill_processes
+	@"$(BIN)/python" -m tests.kill_airflow
 
 MINUTES ?= 10
 fuzz: $(VENV)/.installed-dev

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from upath import UPath
 
 from etl.declared import Declared
 from etl.delivery import Delivery, Stop, period_of, shown
-from etl.storage import Storage, make_folder, put_in_place, write_json
+from etl.storage import Storage, aside_of, put_in_place, write_json
 
 DONE, MANIFEST = ".done", ".manifest.json"  # files beside a file that say that it is whole
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
@@ -86,9 +85,7 @@ def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None) 
     """
     in_inbox = file.is_relative_to(storage.inbox)
     agency, name = dataset or _folders(file.relative_to(storage.inbox) if in_inbox else file)
-    make_folder(storage.root / "landing")
-    aside = storage.root / "landing" / f".{uuid4().hex}.part"
-    try:
+    with aside_of(storage.root / "landing" / "content") as aside:
         sha256, size = _copy(file, aside)
         declared = _manifest(file)
         as_of, revision = _period(file.name, declared)
@@ -96,8 +93,6 @@ def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None) 
         manifest = storage.folder("landing", delivery) / "manifest.json"
         if not manifest.exists():
             _publish(storage, delivery, aside, {"declared": declared, "from": _printable(str(file))})
-    finally:
-        aside.unlink(missing_ok=True)
     return Landed(delivery, declared)
 
 

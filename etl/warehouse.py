@@ -237,13 +237,14 @@ def describe(contracts: Iterable[Contract]) -> sa.MetaData:
 
 
 def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
-    """Bring the database to what the contracts say, by adding only.
+    """Bring the database to what the contracts say, by adding only; the ledger's checks to what this module says.
 
     Returns:
         The statements that were applied to tables, in order; empty if there was nothing to do.
 
     Raises:
-        MigrationRefused: if a difference could lose data; then nothing was changed.
+        MigrationRefused: if a difference could lose data, or the ledger has rows that break a check; then nothing was
+            changed.
     """
     contracts = list(contracts)
     metadata = describe(contracts)
@@ -252,7 +253,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
         for schema, comment in SCHEMAS.items():
             connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
             connection.execute(sa.text(f"COMMENT ON SCHEMA {schema} IS '{comment}'"))
-        applied = _apply_additions(connection, metadata)
+        applied = _apply_additions(connection, metadata) + _align_checks(connection, metadata)
         for contract in contracts:
             name = f"{contract.schema}.{contract.table}"
             connection.execute(
@@ -338,6 +339,45 @@ def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[s
     for step in steps:
         operations.invoke(step)
     return [_sql(step) for step in steps]
+
+
+def _align_checks(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
+    """Replace the check constraints of `ops` that say something else than the code; Alembic does not compare them.
+
+    PostgreSQL keeps a condition in its own words. So the wanted one is put on an empty table of the same columns, and
+    the two are compared in these words.
+    """
+    applied = []
+    for table in (t for t in metadata.sorted_tables if t.schema == "ops"):
+        connection.execute(sa.text(f"CREATE TEMPORARY TABLE wanted (LIKE {table.fullname})"))
+        for check in (c for c in table.constraints if isinstance(c, sa.CheckConstraint)):
+            connection.execute(sa.text(f"ALTER TABLE wanted ADD CONSTRAINT {check.name} CHECK ({check.sqltext})"))
+        wanted, there = _checks(connection, "wanted"), _checks(connection, table.fullname)
+        connection.execute(sa.text("DROP TABLE wanted"))
+        statements = [f"ALTER TABLE {table.fullname} DROP CONSTRAINT {name};" for name, _ in sorted(there - wanted)]
+        statements += [f"ALTER TABLE {table.fullname} ADD CONSTRAINT {name} {d};" for name, d in sorted(wanted - there)]
+        for statement in statements:
+            try:
+                connection.execute(sa.text(statement))
+            except sa.exc.IntegrityError:  # its text holds the row
+                raise MigrationRefused(
+                    f"Rows of {table.fullname} do not keep to what the code says of them. Nothing was changed. Mend "
+                    f"the rows and migrate again:\n  {statement}"
+                ) from None
+        applied += statements
+    return applied
+
+
+def _checks(connection: sa.Connection, table: str) -> set[tuple[str, str]]:
+    """Name and definition of a table's check constraints."""
+    found = connection.execute(
+        sa.text(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE conrelid = CAST(:name AS regclass) AND contype = 'c'"
+        ),
+        {"name": table},
+    )
+    return {(name, definition) for name, definition in found}
 
 
 def _flatten(container: ops.OpContainer | None) -> Iterable[ops.MigrateOperation]:
