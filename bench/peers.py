@@ -56,7 +56,8 @@ def dlt_merge(clock: Clock, clean: Clean) -> None:
     import pyarrow  # noqa: F401 - before the clock begins
 
     home = Settings.from_environment().home
-    url = _url().replace("@/", "@localhost/")  # dlt wants a host; the one behind the question mark counts
+    # dlt wants a password and a host; the server asks for none, and the host behind the question mark counts.
+    url = _url().replace("@/", ":none@localhost/")
     destination = dlt.destinations.postgres(credentials=url)
     pipeline = dlt.pipeline(
         "bench", pipelines_dir=str(home / "dlt"), destination=destination, dataset_name="dlt", progress=None
