@@ -60,10 +60,14 @@ def export(state: State, contract: Contract, path: Path, rows: int | None = None
     types = {output.name: output.type for column in contract.content for output in semantic.outputs(column)}
     limit = f" LIMIT {rows}" if rows else ""
     query = f"SELECT {', '.join(types)} FROM {contract.schema}.{contract.table} WHERE valid_to IS NULL{limit}"
-    with psycopg.connect(plain(state.url)) as connection, path.open("wb") as file:
-        with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)".encode()) as stream:
-            for chunk in stream:
-                file.write(chunk)
+    copy = f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)"
+    with (
+        psycopg.connect(plain(state.url)) as connection,
+        path.open("wb") as file,
+        connection.cursor().copy(copy.encode()) as chunks,
+    ):
+        for chunk in chunks:
+            file.write(chunk)
     return Clean(path, types, tuple(key_columns(contract)))
 
 

@@ -95,7 +95,7 @@ def measure(
                     said.append(result)
     process.join()
     if process.exitcode or not said:
-        raise Failed(f"{subject.__name__} {arguments} did not end well; see {log}")
+        raise Failed(f"{subject.__name__} did not end well; what it said is at the end of {log}")
     seconds, notes = said[0]
     return Measurement(seconds, peak, notes)
 

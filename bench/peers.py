@@ -33,7 +33,7 @@ def copy(clock: Clock, clean: Clean) -> None:
 
 
 def psql_copy(clock: Clock, file: Path) -> None:
-    r"""psql's \copy of a file as it was sent, without defects, into a table of text columns without a key."""
+    r"""The \copy of psql: a file as it was sent, without defects, into a table of text columns without a key."""
     import psycopg
 
     from etl.server import programs
@@ -83,7 +83,9 @@ def to_sql(clock: Clock, clean: Clean) -> None:
         connection.exec_driver_sql(clean.create_table)
     with clock, engine.begin() as connection:
         rows = clean.arrow().to_pandas(types_mapper=pd.ArrowDtype)
-        rows.to_sql("clean", connection, if_exists="append", index=False, chunksize=10_000)
+        # pandas takes decimals for text.
+        decimals = {name: sa.Numeric() for name, kind in clean.types.items() if kind.startswith("numeric")}
+        rows.to_sql("clean", connection, if_exists="append", index=False, chunksize=10_000, dtype=decimals)
 
 
 def lxml(clock: Clock, file: Path) -> dict[str, Any]:
@@ -92,10 +94,22 @@ def lxml(clock: Clock, file: Path) -> dict[str, Any]:
     from lxml import etree
 
     with clock:
-        records = []
+        records: list[list[str | None]] = []
         for _, element in etree.iterparse(file, tag="TONG_HOP"):
             records.append([child.text for child in element])
             element.clear()
+        rows = pl.DataFrame(records, orient="row")
+    return {"counts": {"rows_in": rows.height}}
+
+
+def pygixml(clock: Clock, file: Path) -> dict[str, Any]:
+    """XML by pygixml (pugixml), which holds the whole file as a tree, to columns of text."""
+    import polars as pl
+    import pygixml as library
+
+    with clock:
+        root = library.parse_file(str(file)).root
+        records = [[child.child_value() for child in element.children()] for element in root.children()]
         rows = pl.DataFrame(records, orient="row")
     return {"counts": {"rows_in": rows.height}}
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from bench.measure import Clock
 
-_LOOKS = 200  # queries of each kind
+LOOKS = ("one record", "a ward's first 100", "a ward's count")  # kinds of queries that look back
+_TIMES = 200  # that each is asked
 
 
 def walk(
@@ -110,16 +111,16 @@ def look_back(clock: Clock, contracts: Path, dataset: str, ward: str, days: int)
         rows = connection.execute(sample.encode()).fetchall()  # type: ignore[arg-type]
         keys, wards = [row[0] for row in rows], sorted({row[1] for row in rows})
         as_of = "valid_from <= %(day)s AND (valid_to > %(day)s OR valid_to IS NULL)"
-        queries = {
-            "one record": (f"SELECT * FROM {table} WHERE {key} = %(what)s AND {as_of}", keys),
-            "a ward's first 100": (f"SELECT * FROM {table} WHERE {ward} = %(what)s AND {as_of} LIMIT 100", wards),
-            "a ward's count": (f"SELECT count(*) FROM {table} WHERE {ward} = %(what)s AND {as_of}", wards),
-        }
+        asked = [
+            (f"SELECT * FROM {table} WHERE {key} = %(what)s AND {as_of}", keys),
+            (f"SELECT * FROM {table} WHERE {ward} = %(what)s AND {as_of} LIMIT 100", wards),
+            (f"SELECT count(*) FROM {table} WHERE {ward} = %(what)s AND {as_of}", wards),
+        ]
         made: dict[str, Any] = {}
         with clock:
-            for kind, (sql, among) in queries.items():
+            for kind, (sql, among) in zip(LOOKS, asked, strict=True):
                 seconds, found = [], []
-                for _ in range(_LOOKS):
+                for _ in range(_TIMES):
                     about = {"what": chance.choice(among), "day": FIRST_DAY + timedelta(days=chance.randrange(days))}
                     started = time.perf_counter()
                     found.append(connection.execute(sql.encode(), about).fetchall())  # type: ignore[arg-type]
@@ -127,9 +128,9 @@ def look_back(clock: Clock, contracts: Path, dataset: str, ward: str, days: int)
                 plan = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}".encode(), about)  # type: ignore[arg-type]
                 made[kind] = {
                     "sql": sql,
-                    "p50": sorted(seconds)[_LOOKS // 2],
-                    "p95": sorted(seconds)[_LOOKS * 95 // 100],
-                    "rows": sorted(_found(rows) for rows in found)[_LOOKS // 2],
+                    "p50": sorted(seconds)[_TIMES // 2],
+                    "p95": sorted(seconds)[_TIMES * 95 // 100],
+                    "rows": sorted(_found(rows) for rows in found)[_TIMES // 2],
                     "plan": [line for (line,) in plan],
                 }
     return {"queries": made}
