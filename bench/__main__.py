@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Each measurement runs in a process that imports this module first: what is heavy is imported where it is needed.
 
@@ -31,6 +34,7 @@ def run(
     from bench import report
     from bench.cases import NAMES, NUMBERS, Workshop, measured
     from bench.chart import svg
+    from bench.measure import Measurement
     from bench.states import States
 
     for asked, known, option in ((cases, NUMBERS, "--cases"), (rows_of, NAMES, "--rows-of")):
@@ -43,17 +47,16 @@ def run(
         (postgres,) = states.execute("SHOW server_version")[0]
         for number in cases.split():
             for case in workshop.cases([number], rows_of.split()):
-                console.print(f"[bold]{case.number} {case.of}: {case.title}")
-                taken = [[] for _ in case.runs]
+                console.print(f"{case.number} {case.of}: {case.title}", style="bold", highlight=False)
+                taken: list[list[Measurement]] = [[] for _ in case.runs]
                 for turn in range(rounds):
                     for each, measurements in zip(case.runs, taken, strict=True):
-                        if turn == 0 or each.part == 1:
-                            measurements.append(measured(workshop, each))
-                            last = measurements[-1]
-                            console.print(
-                                f"  {each.tool}, {each.work}: {last.seconds:.2f} s, {last.peak >> 20:,} MiB",
-                                highlight=False,
-                            )
+                        if turn and each.part > 1:
+                            continue
+                        last = measured(workshop, each)
+                        measurements.append(last)
+                        shown = f"  {each.tool}, {each.work}: {last.seconds:.2f} s, {last.peak >> 20:,} MiB"
+                        console.print(shown, highlight=False)
                 made.append(report.results(case, taken))
     whole = {"machine": report.machine(postgres), "size": size, "rounds": rounds, "cases": made}
     (folder / "results.json").write_text(json.dumps(whole, indent=2, default=str) + "\n", encoding="utf-8")
@@ -63,19 +66,22 @@ def run(
 
 
 @app.command()
-def docs(folder: Annotated[Path, typer.Option(help="That holds the results.")] = FOLDER) -> None:
+def docs(
+    folder: Annotated[Path, typer.Option(help="That holds the results.")] = FOLDER,
+    page: Annotated[Path, typer.Option(help="That shows them; the chart is put beside it.")] = PAGE,
+) -> None:
     """Copy the latest figures and the chart into docs/performance.md."""
     from bench import report
 
     made = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    PAGE.with_suffix(".svg").write_bytes((folder / "chart.svg").read_bytes())
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    chart = page.with_suffix(".svg")
+    chart.write_bytes((folder / "chart.svg").read_bytes())
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    figures = report.markdown(made, PAGE.with_suffix(".svg").name)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{figures}\n{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n\n{report.markdown(made, chart.name)}\n{END}{after}", encoding="utf-8")
 
 
-def _print(console: object, made: dict[str, object]) -> None:
+def _print(console: Console, made: dict[str, Any]) -> None:
     from rich.table import Table
 
     from bench import report
@@ -84,9 +90,9 @@ def _print(console: object, made: dict[str, object]) -> None:
         table = Table(*headings, title=title, title_justify="left")
         for row in rows:
             table.add_row(*row)
-        console.print(table, markup=False)  # type: ignore[attr-defined]
+        console.print(table, markup=False)
     for kind, plan in report.plans(made).items():
-        console.print(f"\n{kind}\n{plan}", markup=False, highlight=False, soft_wrap=True)  # type: ignore[attr-defined]
+        console.print(f"\n{kind}\n{plan}", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import polars as pl
 
 from bench import inputs
 from simulate import civil, health, land, tax
-from simulate.delivery import write
+from simulate.delivery import changes, write
 from simulate.people import population
 
 VERSIONS = 5  # of each record in a history: it came new and was changed four times
@@ -89,7 +89,8 @@ class Files:
             elif dataset == "civil.deaths":
                 form = civil.deaths_form(rng)
                 dying = people[rng.integers(0, people.height, rows)]
-                standard = civil.deaths(rng, dying, inputs.FIRST_DAY, 1)
+                parts = civil.deaths(rng, dying, inputs.FIRST_DAY, 1).iter_slices(10_000)  # a day has not more seconds
+                standard = pl.concat([changes(part, "T", inputs.FIRST_DAY, rng) for part in parts])
             else:
                 form = land.parcels_form(rng)
                 standard = land.parcels(rng, people, rows, 0)

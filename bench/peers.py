@@ -5,6 +5,7 @@ They get clean typed rows, for they neither validate nor standardise. Each funct
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -49,13 +50,11 @@ def psql_copy(clock: Clock, file: Path) -> None:
 
 def dlt_merge(clock: Clock, clean: Clean) -> None:
     """dlt: an Arrow table merged on its key, by its fastest way into PostgreSQL: Parquet, which ADBC loads."""
-    import os
-
-    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    home = Settings.from_environment().home
+    os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(home / "dlt")}
     import dlt
     import pyarrow  # noqa: F401 - before the clock begins
 
-    home = Settings.from_environment().home
     # dlt wants a password and a host; the server asks for none, and the host behind the question mark counts.
     url = _url().replace("@/", ":none@localhost/")
     destination = dlt.destinations.postgres(credentials=url)
@@ -108,8 +107,8 @@ def pygixml(clock: Clock, file: Path) -> dict[str, Any]:
     import pygixml as library
 
     with clock:
-        root = library.parse_file(str(file)).root
-        records = [[child.child_value() for child in element.children()] for element in root.children()]
+        document = library.parse_file(str(file))  # without a name it is gone, and the program with it
+        records = [[child.child_value() for child in element.children()] for element in document.root.children()]
         rows = pl.DataFrame(records, orient="row")
     return {"counts": {"rows_in": rows.height}}
 
