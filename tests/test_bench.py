@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,14 @@ ROWS = 2000
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    folder = tmp_path_factory.mktemp("bench")
-    options = f"--size {ROWS} --rounds 1 --rows-of visits --folder"
-    done = CliRunner().invoke(app, ["run", "--cases", "6 asof", *options.split(), str(folder)], catch_exceptions=False)
-    assert done.exit_code == 0
-    return folder, done.output
+def measured() -> Iterator[tuple[Path, str]]:
+    # Not in pytest's own temporary folder: another pytest of the same user that starts meanwhile shuts that for others,
+    # and so for the account that runs a server for root.
+    with tempfile.TemporaryDirectory(prefix="citydw-bench-") as folder:
+        options = f"--size {ROWS} --rounds 1 --rows-of visits --folder {folder}".split()
+        done = CliRunner().invoke(app, ["run", "--cases", "6 asof", *options], catch_exceptions=False)
+        assert done.exit_code == 0
+        yield Path(folder), done.output
 
 
 def test_each_case_is_in_the_tables_and_in_the_results(measured: tuple[Path, str]) -> None:
