@@ -46,7 +46,7 @@ def run(
         workshop = Workshop(folder, states, size)
         (postgres,) = states.execute("SHOW server_version")[0]
         for number in cases.split():
-            for case in workshop.cases([number], rows_of.split()):
+            for case in workshop.cases(number, rows_of.split()):
                 console.print(f"{case.number} {case.of}: {case.title}", style="bold", highlight=False)
                 taken: list[list[Measurement]] = [[] for _ in case.runs]
                 for turn in range(rounds):

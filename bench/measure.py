@@ -59,7 +59,7 @@ def measure(
     subject: Callable[..., dict[str, Any] | None],
     environment: dict[str, str],
     log: Path,
-    before: Callable[[], None] = lambda: None,
+    before: Callable[[], object] = lambda: None,
     **arguments: Any,
 ) -> Measurement:
     """Call `subject(clock, **arguments)` in a new process.

@@ -48,8 +48,14 @@ def psql_copy(clock: Clock, file: Path) -> None:
         subprocess.run([programs() / "psql", "--no-psqlrc", "--command", command, _url()], check=True)
 
 
-def dlt_merge(clock: Clock, clean: Clean) -> None:
-    """dlt: an Arrow table merged on its key, by its fastest way into PostgreSQL: Parquet, which ADBC loads."""
+def dlt_merge(clock: Clock, clean: Clean, strategy: str) -> None:
+    """dlt: an Arrow table merged on its key, by its fastest way into PostgreSQL: Parquet, which ADBC loads.
+
+    Args:
+        clock: runs over the whole run of dlt's pipeline.
+        clean: the rows.
+        strategy: of the merge: delete-insert is what dlt does by default, upsert is faster.
+    """
     home = Settings.from_environment().home
     os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(home / "dlt")}
     import dlt
@@ -58,14 +64,12 @@ def dlt_merge(clock: Clock, clean: Clean) -> None:
     # dlt wants a password and a host; the server asks for none, and the host behind the question mark counts.
     url = _url().replace("@/", ":none@localhost/")
     destination = dlt.destinations.postgres(credentials=url)
-    pipeline = dlt.pipeline(
-        "bench", pipelines_dir=str(home / "dlt"), destination=destination, dataset_name="dlt", progress=None
-    )
+    pipeline = dlt.pipeline("bench", pipelines_dir=str(home / "dlt"), destination=destination, dataset_name="dlt")
     with clock:
         done = pipeline.run(
             clean.arrow(),
             table_name="clean",
-            write_disposition="merge",
+            write_disposition={"disposition": "merge", "strategy": strategy},
             primary_key=list(clean.key),
             loader_file_format="parquet",
         )

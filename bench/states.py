@@ -83,6 +83,10 @@ class States:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def checkpoint(self) -> None:
+        """Write out what is in memory, so that no run pays for what was before it."""
+        self.execute("CHECKPOINT")
+
     def _next(self) -> State:
         self._made += 1
         database = f"bench_{self._made}"

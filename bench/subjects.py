@@ -108,7 +108,7 @@ def look_back(clock: Clock, contracts: Path, dataset: str, ward: str, days: int)
     chance = random.Random(1)
     with psycopg.connect(plain(Settings.from_environment().warehouse_url()), autocommit=True) as connection:
         sample = f"SELECT {key}, {ward} FROM {table} TABLESAMPLE SYSTEM (1) WHERE {ward} IS NOT NULL LIMIT 100000"
-        rows = connection.execute(sample.encode()).fetchall()  # type: ignore[arg-type]
+        rows = connection.execute(sample.encode()).fetchall()
         keys, wards = [row[0] for row in rows], sorted({row[1] for row in rows})
         as_of = "valid_from <= %(day)s AND (valid_to > %(day)s OR valid_to IS NULL)"
         asked = [
@@ -123,9 +123,9 @@ def look_back(clock: Clock, contracts: Path, dataset: str, ward: str, days: int)
                 for _ in range(_TIMES):
                     about = {"what": chance.choice(among), "day": FIRST_DAY + timedelta(days=chance.randrange(days))}
                     started = time.perf_counter()
-                    found.append(connection.execute(sql.encode(), about).fetchall())  # type: ignore[arg-type]
+                    found.append(connection.execute(sql.encode(), about).fetchall())
                     seconds.append(time.perf_counter() - started)
-                plan = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}".encode(), about)  # type: ignore[arg-type]
+                plan = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}".encode(), about)
                 made[kind] = {
                     "sql": sql,
                     "p50": sorted(seconds)[_TIMES // 2],
