@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from etl import history
 from etl.contract import Contract
-from etl.delivery import Delivery
+from etl.delivery import Delivery, Place
 from etl.ledger import Ledger
 from etl.storage import Storage, read_json
 from etl.warehouse import content_columns, copy_rows, key_columns
@@ -25,9 +25,6 @@ from etl.warehouse import content_columns, copy_rows, key_columns
 
 class LoadFault(RuntimeError):
     """PostgreSQL refused or was lost; nothing of the delivery is in the warehouse, and loading it again is safe."""
-
-
-Place = tuple[str, date, int, str]  # delivery_id, as_of, revision, sha256: sorted by the last three, the order of time
 
 
 def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, int] | None:
@@ -49,18 +46,19 @@ def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contrac
 
 
 def withdraw(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract, reason: str) -> None:
-    """Give the history table that would be there without the delivery, and mark it withdrawn.
+    """Give the history table that would be there without the delivery and its corrections, and mark them withdrawn.
 
     Raises:
         LoadFault: if PostgreSQL refused or was lost.
     """
     with locked(ledger, contract) as connection:
-        entry = ledger.get(contract.id, delivery.id)
-        if entry["state"] == "withdrawn":
-            return
-        if entry["loaded_at"] is not None:
-            _Loading(connection, ledger, storage, delivery, contract).undo()
-        ledger.withdrawn(connection, delivery, reason)
+        for entry in (*reversed(ledger.corrections(contract.id, delivery.id)), ledger.get(contract.id, delivery.id)):
+            if entry["state"] == "withdrawn":
+                continue
+            taken = storage.delivery(contract.agency, contract.dataset, entry["delivery_id"])
+            if entry["loaded_at"] is not None:
+                _Loading(connection, ledger, storage, taken, contract).undo()
+            ledger.withdrawn(connection, taken, reason)
 
 
 def staged_assertions(
@@ -76,16 +74,25 @@ def staged_assertions(
     """
     key = key_columns(contract)
     parts = []
-    for position, (delivery_id, as_of, revision, sha256) in enumerate(order):
-        frame = _scan(storage, contract, (delivery_id, as_of, revision, sha256))
+    for position, place in enumerate(order):
+        frame = _scan(storage, contract, place)
         if keys is not None:
             frame = frame.join(keys.lazy(), on=key, how="semi", nulls_equal=True)
         said = history.last_of_each(history.assertions(frame.collect()), key)
-        where = {history.AS_OF: as_of, history.POSITION: position, history.DELIVERY: delivery_id}
+        where = {history.AS_OF: place.as_of, history.POSITION: position, history.DELIVERY: place.delivery_id}
         parts.append(said.with_columns(pl.lit(value).alias(name) for name, value in where.items()))
-    said = pl.concat(parts, how="diagonal_relaxed")
+    said = _in_sequence(pl.concat(parts, how="diagonal_relaxed"), order, key)
     new = [name for name in content_columns(contract) if name not in said.columns]  # since all of them were staged
     return said.with_columns(pl.lit(None).alias(name) for name in new)
+
+
+def _in_sequence(said: pl.DataFrame, order: Sequence[Place], key: Sequence[str]) -> pl.DataFrame:
+    """Of a file and its corrections together, the words that its sequence puts last."""
+    if history.SEQUENCE not in said.columns or not any(place.corrects for place in order):
+        return said
+    file = pl.col(history.POSITION).replace_strict(dict(enumerate(p.corrects or p.delivery_id for p in order)))
+    last = pl.col(history.SEQUENCE).max().over(*key, file)
+    return said.filter(pl.col(history.SEQUENCE).eq_missing(last))
 
 
 def counted(storage: Storage, delivery: Delivery, effects: dict[str, int]) -> dict[str, int]:
@@ -106,7 +113,10 @@ def snapshots(contract: Contract, order: Sequence[Place]) -> list[history.Snapsh
     """The deliveries as `etl.history.versions` takes them, if each is a snapshot."""
     if contract.mode != "snapshot":
         return None
-    return [(as_of, position, delivery_id) for position, (delivery_id, as_of, _, _) in enumerate(order)]
+    return [
+        history.Snapshot(place.as_of, position, place.delivery_id, is_whole=place.corrects is None)
+        for position, place in enumerate(order)
+    ]
 
 
 @contextmanager
@@ -127,7 +137,8 @@ def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
 
 
 def _scan(storage: Storage, contract: Contract, place: Place) -> pl.LazyFrame:
-    delivery = Delivery(contract.agency, contract.dataset, place[1], place[2], place[3], 0, "")
+    about = (place.as_of, place.revision, place.sha256, 0, "", place.corrects, place.correction)
+    delivery = Delivery(contract.agency, contract.dataset, *about)
     return pl.scan_parquet(str(storage.folder("staging", delivery) / "rows.parquet"))
 
 
@@ -144,10 +155,11 @@ class _Loading:
         self.table = f"{contract.schema}.{contract.table}"
         self.key = key_columns(contract)
         self.content = content_columns(contract)
-        self.others = [row for row in ledger.loaded(connection, contract.id) if row[0] != delivery.id]
-        self.mine = (delivery.id, _period(delivery), delivery.revision, delivery.sha256)
+        self.others = [place for place in ledger.loaded(connection, contract.id) if place.delivery_id != delivery.id]
+        about = (delivery.revision, delivery.sha256, delivery.corrects, delivery.correction)
+        self.mine = Place(delivery.id, _period(delivery), *about)
         self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
-        self.order = sorted([*self.others, self.mine], key=lambda row: row[1:])
+        self.order = sorted([*self.others, self.mine], key=lambda place: place.when)
         self.place = self.order.index(self.mine)
 
     def run(self) -> dict[str, int]:
@@ -163,8 +175,7 @@ class _Loading:
     def _is_newest_word(self, mine: pl.DataFrame) -> bool:
         if self.is_reload:
             return False
-        as_of = self.order[self.place][1]
-        rivals = [row for row in self.order if row[1] >= as_of and row[0] != self.delivery.id]
+        rivals = [place for place in self.others if place.as_of >= self.mine.as_of]
         if not rivals or mine.is_empty():
             return not rivals
         if self.contract.mode == "snapshot":
@@ -216,8 +227,9 @@ class _Loading:
         said = self._replace(self._touched(mine), self.order)
         effects = history.effects(said, self.key, self.content, snapshots(self.contract, self.order))
         effects = effects.filter(pl.col(history.POSITION) == self.place)
-        if self.contract.mode == "snapshot":  # a later one speaks of every record
-            current = effects if self.place == len(self.order) - 1 else effects.filter(pl.col(history.EFFECT).is_null())
+        later_places = self.order[self.place + 1 :]
+        if self.contract.mode == "snapshot" and any(place.corrects is None for place in later_places):
+            current = effects.filter(pl.col(history.EFFECT).is_null())  # a later snapshot speaks of every record
         else:
             later = said.filter(pl.col(history.POSITION) > self.place)
             current = effects.join(later, on=self.key, how="anti", nulls_equal=True)
@@ -225,7 +237,7 @@ class _Loading:
 
     def _touched(self, mine: pl.DataFrame) -> pl.DataFrame | None:
         """Keys of the records that the delivery speaks of, or spoke of when it was loaded before; None: of all."""
-        if self.contract.mode == "snapshot":
+        if self.contract.mode == "snapshot" and (self.is_reload or not self.delivery.corrects):
             return None
         return pl.concat([mine.select(self.key), self._keys_of_earlier_load(mine)]).unique()
 
@@ -240,6 +252,7 @@ class _Loading:
             copy_rows(self.connection, "touched", keys)
             same_key = " AND ".join(f'h."{c}" = t."{c}"' for c in self.key)
             self.connection.exec_driver_sql(f"DELETE FROM {self.table} h USING touched t WHERE {same_key}")
+            self.connection.exec_driver_sql("DROP TABLE touched")
         if not order:
             return pl.DataFrame()
         said = staged_assertions(self.storage, self.contract, order, keys)

@@ -15,7 +15,7 @@ import polars as pl
 
 from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, UNKNOWN, Delivery, Stop
-from etl.extract import csv, drift, excel, geojson, ndjson, xml
+from etl.extract import correction, csv, drift, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_whole
 from etl.extract.cells import type_cells
@@ -45,9 +45,14 @@ def extract(
     Raises:
         Stop: where the file as a whole cannot be read as the contract says.
     """
-    with storage.content(delivery).open("rb") as stream:
-        rows, found, rows_in = _extract(stream, contract, limits)
     folder = storage.folder("raw", delivery)
+    with storage.content(delivery).open("rb") as stream:
+        if delivery.corrects:
+            table, origins = correction.read(read_whole(stream, limits, in_lines=False), contract, limits)
+            write_parquet(folder / "origins.parquet", origins)
+            rows, found, rows_in = _typed(table, contract, limits, of_bad_rows=True)
+        else:
+            rows, found, rows_in = _extract(stream, contract, limits)
     write_parquet(folder / "rows.parquet", rows)
     write_parquet(folder / "problems.parquet", found)
     unknown = sum(name.startswith(UNKNOWN) for name in rows.columns)
@@ -72,12 +77,18 @@ def _extract(file: IO[bytes], contract: Contract, limits: Limits) -> tuple[pl.Da
     content = unpack(file, limits, in_lines=contract.source.format in _OF_LINES)
     if not content.strip(b"\xef\xbb\xbf \t\r\n\0"):
         raise Stop("rejected", "empty_file")
-    table = READERS[contract.source.format](content, contract.source, contract, limits)
+    return _typed(READERS[contract.source.format](content, contract.source, contract, limits), contract, limits)
+
+
+def _typed(
+    table: Table, contract: Contract, limits: Limits, *, of_bad_rows: bool = False
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     about_columns = drift.check_columns(table, contract)
     if not table.rows_in:
         raise Stop("rejected", "empty_file")
     table = screen(table, contract, limits)
     typed, untypable = type_cells(table.rows, contract)
-    drift.check_types(typed, untypable, contract)
+    if not of_bad_rows:  # where all rows were bad before, the share of those that still are says nothing
+        drift.check_types(typed, untypable, contract)
     found = pl.concat([table.problems, about_columns, untypable])
     return typed, found.match_to_schema(PROBLEM), table.rows_in
