@@ -452,6 +452,22 @@ def test_it_does_not_matter_when_a_correction_comes(
     assert list(pipeline.audit()) == []
 
 
+def test_of_rows_that_contradict_each_other_the_clerk_keeps_one(schools: Pipeline, send: Send) -> None:
+    twice = ("79000709,Trường A,,,100", "79000709,Trường B,,,200")
+    original = send(schools, "education/append", "schools_2026-09-01.csv", text(GOOD, *twice, HEADER))
+    assert original["rejected"] == 3
+    book = openpyxl.load_workbook(outbox(schools, original) / WORKBOOK)
+    sheet = book.worksheets[0]
+    for number in [cell.row for cell in sheet["A"] if cell.value in ("3", "5")][::-1]:
+        sheet.delete_rows(number)
+    saved = io.BytesIO()
+    book.save(saved)
+    entry = send(schools, "education/append", "sua.xlsx", saved.getvalue())
+    assert (entry["rows_in"], entry["inserted"]) == (1, 1)
+    assert facts(schools, original)["resolved"] == 3
+    assert "Không còn dòng nào phải sửa." in words(page(schools, original))
+
+
 def test_a_change_that_is_mended_stays_in_its_place_within_the_file(schools: Pipeline, send: Send) -> None:
     header = HEADER + ",thay_doi,thu_tu"
     first = "79000709,Trường cũ,31/02/1995,,100,T,1"
