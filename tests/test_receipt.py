@@ -517,3 +517,28 @@ def test_numbers_and_dates_that_excel_made_of_what_was_typed_are_understood(scho
     entry = send(schools, "education/append", "sua.xlsx", saved.getvalue())
     assert (entry["inserted"], entry["rejected"]) == (1, 3)
     assert ("79000703", "=1+1", date(1995, 2, 28), None, 305) in [row[:5] for row in said(schools, "append")]
+
+
+def test_what_is_not_mended_comes_back_exactly_as_it_was_sent(pipeline: Pipeline, send: Send, clean_day: Path) -> None:
+    """From every format and encoding to Excel and back: the same cells break the same rules."""
+
+    def broken(entry: dict[str, Any]) -> list[Any]:
+        """Problems of rows that were cut into cells."""
+        query = f"SELECT rule, column_name, value FROM ops.problem WHERE delivery_id = '{entry['delivery_id']}'"
+        with pipeline.engine.connect() as connection:
+            query += " AND severity = 'critical' AND column_name IS NOT NULL ORDER BY 1, 2, 3"
+            return connection.exec_driver_sql(query).all()
+
+    compared = set()
+    for contract in pipeline.contracts.values():
+        folder = f"{contract.agency}/{contract.dataset}"
+        for file in sorted((clean_day / folder).iterdir()):
+            original = send(pipeline, folder, file.name, file.read_bytes())
+            if original["rejected"]:
+                unmended = (outbox(pipeline, original) / WORKBOOK).read_bytes()
+                entry = send(pipeline, folder, WORKBOOK, unmended)
+                assert (entry["state"], entry["rejected"]) == ("loaded", entry["rows_in"])
+                assert broken(entry) == broken(original)
+                compared.add(contract.source.format)
+    assert len(compared) >= 3, compared
+    assert list(pipeline.audit()) == []
