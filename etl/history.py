@@ -8,13 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 
 from etl.delivery import ROW
 
 Lots = Callable[[], Iterator[pl.DataFrame]]
-Snapshot = tuple[date, int, str]  # as_of, position, delivery
+
+
+class Snapshot(NamedTuple):
+    """One delivery of a dataset of snapshots.
+
+    Attributes:
+        as_of: its period.
+        position: its place among all deliveries of the dataset.
+        delivery: its id.
+        is_whole: what it lacks has ended; False for a correction, which adds to the snapshot right before it.
+    """
+
+    as_of: date
+    position: int
+    delivery: str
+    is_whole: bool
+
 
 CHANGE = "_change"  # standard code of what a row of changes does: T new, S update, X delete
 SEQUENCE = "_sequence"  # orders the changes to one record within one file
@@ -102,8 +119,8 @@ def versions(
     """The versions of every record that a set of deliveries speaks of.
 
     Args:
-        said: assertions of whole deliveries (or, except for snapshots, of all deliveries on some keys), with AS_OF,
-            POSITION and DELIVERY; the order of rows does not matter beyond one delivery.
+        said: assertions of all deliveries, on all keys or on some, with AS_OF, POSITION and DELIVERY; the order of
+            rows does not matter beyond one delivery.
         key: columns that name a record.
         content: all columns of a record, the key included.
         snapshots: all deliveries in the order of time where each is a snapshot: what a later one lacks has ended.
@@ -113,8 +130,7 @@ def versions(
         two that touch differ in content.
     """
     if snapshots is not None:
-        last_words = {as_of: (as_of, position, delivery) for as_of, position, delivery in snapshots}
-        said = _with_endings(said, key, list(last_words.values()))
+        said = _with_endings(said, key, _last_words(snapshots))
     said = said.sort(*key, POSITION, maintain_order=True)
     last = said.unique([*key, AS_OF], keep="last", maintain_order=True)
     same_key = pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).shift(1)) for c in key).fill_null(False)
@@ -180,13 +196,25 @@ def count(effects: pl.DataFrame) -> dict[str, int]:
     return {name: found.get(name, 0) for name in ("inserted", "changed", "unchanged")} | {"ended": effects[ENDS].sum()}
 
 
+def _last_words(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+    """Of each period the last whole snapshot, and its corrections."""
+    words: dict[date, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        words[snapshot.as_of] = [snapshot] if snapshot.is_whole else [*words.get(snapshot.as_of, []), snapshot]
+    return [snapshot for of_period in words.values() for snapshot in of_period]
+
+
 def _with_endings(said: pl.DataFrame, key: Sequence[str], snapshots: Sequence[Snapshot]) -> pl.DataFrame:
     """Add, for every snapshot, the records of the one before that it lacks, with LACK; other snapshots are dropped."""
     said = said.with_columns(pl.lit(False).alias(LACK))
     parts = [said.clear()]
     previous = said.clear()
-    for as_of, position, delivery in snapshots:
+    for as_of, position, delivery, is_whole in snapshots:
         snapshot = said.filter(pl.col(POSITION) == position)
+        if not is_whole:
+            parts.append(snapshot)
+            previous = pl.concat([previous.join(snapshot, on=key, how="anti", nulls_equal=True), snapshot])
+            continue
         lacking = previous.join(snapshot, on=key, how="anti", nulls_equal=True).with_columns(
             pl.lit(as_of).alias(AS_OF),
             pl.lit(position, said.schema[POSITION]).alias(POSITION),

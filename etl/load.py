@@ -19,7 +19,7 @@ from upath import UPath
 
 from etl import batches, history
 from etl.contract import Contract
-from etl.delivery import Delivery
+from etl.delivery import Delivery, Place
 from etl.ledger import Ledger
 from etl.storage import Storage, read_json
 from etl.warehouse import content_columns, copy_rows, key_columns
@@ -27,9 +27,6 @@ from etl.warehouse import content_columns, copy_rows, key_columns
 
 class LoadFault(RuntimeError):
     """PostgreSQL refused or was lost; nothing of the delivery is in the warehouse, and loading it again is safe."""
-
-
-Place = tuple[str, date, int, str]  # delivery_id, as_of, revision, sha256: sorted by the last three, the order of time
 
 
 def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, int] | None:
@@ -51,18 +48,19 @@ def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contrac
 
 
 def withdraw(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract, reason: str) -> None:
-    """Give the history table that would be there without the delivery, and mark it withdrawn.
+    """Give the history table that would be there without the delivery and its corrections, and mark them withdrawn.
 
     Raises:
         LoadFault: if PostgreSQL refused or was lost.
     """
     with locked(ledger, contract) as connection:
-        entry = ledger.get(contract.id, delivery.id)
-        if entry["state"] == "withdrawn":
-            return
-        if entry["loaded_at"] is not None:
-            _Loading(connection, ledger, storage, delivery, contract).undo()
-        ledger.withdrawn(connection, delivery, reason)
+        for entry in (*reversed(ledger.corrections(contract.id, delivery.id)), ledger.get(contract.id, delivery.id)):
+            if entry["state"] == "withdrawn":
+                continue
+            taken = storage.delivery(contract.agency, contract.dataset, entry["delivery_id"])
+            if entry["loaded_at"] is not None:
+                _Loading(connection, ledger, storage, taken, contract).undo()
+            ledger.withdrawn(connection, taken, reason)
 
 
 def staged_assertions(
@@ -78,16 +76,25 @@ def staged_assertions(
     """
     key = key_columns(contract)
     parts = []
-    for position, (delivery_id, as_of, revision, sha256) in enumerate(order):
-        frame = _scan(storage, contract, (delivery_id, as_of, revision, sha256))
+    for position, place in enumerate(order):
+        frame = _scan(storage, contract, place)
         if keys is not None:
             frame = frame.join(keys.lazy(), on=key, how="semi", nulls_equal=True)
         said = history.last_of_each(history.assertions(frame.collect()), key)
-        where = {history.AS_OF: as_of, history.POSITION: position, history.DELIVERY: delivery_id}
+        where = {history.AS_OF: place.as_of, history.POSITION: position, history.DELIVERY: place.delivery_id}
         parts.append(said.with_columns(pl.lit(value).alias(name) for name, value in where.items()))
-    said = pl.concat(parts, how="diagonal_relaxed")
+    said = _in_sequence(pl.concat(parts, how="diagonal_relaxed"), order, key)
     new = [name for name in content_columns(contract) if name not in said.columns]  # since all of them were staged
     return said.with_columns(pl.lit(None).alias(name) for name in new)
+
+
+def _in_sequence(said: pl.DataFrame, order: Sequence[Place], key: Sequence[str]) -> pl.DataFrame:
+    """Of a file and its corrections together, the words that its sequence puts last."""
+    if history.SEQUENCE not in said.columns or not any(place.corrects for place in order):
+        return said
+    file = pl.col(history.POSITION).replace_strict(dict(enumerate(p.corrects or p.delivery_id for p in order)))
+    last = pl.col(history.SEQUENCE).max().over(*key, file)
+    return said.filter(pl.col(history.SEQUENCE).eq_missing(last))
 
 
 def counted(storage: Storage, delivery: Delivery, effects: dict[str, int]) -> dict[str, int]:
@@ -108,7 +115,10 @@ def snapshots(contract: Contract, order: Sequence[Place]) -> list[history.Snapsh
     """The deliveries as `etl.history.versions` takes them, if each is a snapshot."""
     if contract.mode != "snapshot":
         return None
-    return [(as_of, position, delivery_id) for position, (delivery_id, as_of, _, _) in enumerate(order)]
+    return [
+        history.Snapshot(place.as_of, position, place.delivery_id, is_whole=place.corrects is None)
+        for position, place in enumerate(order)
+    ]
 
 
 @contextmanager
@@ -130,7 +140,8 @@ def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
 
 def staged_rows(storage: Storage, contract: Contract, place: Place) -> UPath:
     """The file of a delivery's staged rows."""
-    delivery = Delivery(contract.agency, contract.dataset, place[1], place[2], place[3], 0, "")
+    about = (place.as_of, place.revision, place.sha256, 0, "", place.corrects, place.correction)
+    delivery = Delivery(contract.agency, contract.dataset, *about)
     return storage.folder("staging", delivery) / "rows.parquet"
 
 
@@ -151,10 +162,11 @@ class _Loading:
         self.table = f"{contract.schema}.{contract.table}"
         self.key = key_columns(contract)
         self.content = content_columns(contract)
-        self.others = [row for row in ledger.loaded(connection, contract.id) if row[0] != delivery.id]
-        self.mine = (delivery.id, _period(delivery), delivery.revision, delivery.sha256)
+        self.others = [place for place in ledger.loaded(connection, contract.id) if place.delivery_id != delivery.id]
+        about = (delivery.revision, delivery.sha256, delivery.corrects, delivery.correction)
+        self.mine = Place(delivery.id, _period(delivery), *about)
         self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
-        self.order = sorted([*self.others, self.mine], key=lambda row: row[1:])
+        self.order = sorted([*self.others, self.mine], key=lambda place: place.when)
         self.place = self.order.index(self.mine)
 
     def run(self) -> dict[str, int]:
@@ -183,8 +195,7 @@ class _Loading:
     def _is_newest_word(self) -> bool:
         if self.is_reload:
             return False
-        as_of = self.order[self.place][1]
-        rivals = [row for row in self.order if row[1] >= as_of and row[0] != self.delivery.id]
+        rivals = [place for place in self.others if place.as_of >= self.mine.as_of]
         if not rivals or self.contract.mode == "snapshot":
             return not rivals
         theirs = pl.concat([_scan(self.storage, self.contract, row).select(self.key) for row in rivals])
@@ -198,7 +209,7 @@ class _Loading:
             nonlocal said
             for lot in self._lots():
                 said += lot.height
-                opened = (pl.lit(self.mine[1]).alias("valid_from"), pl.lit(self.delivery.id).alias("opened_by"))
+                opened = (pl.lit(self.mine.as_of).alias("valid_from"), pl.lit(self.delivery.id).alias("opened_by"))
                 yield lot.filter(~pl.col(history.DELETED)).select(*self.content, *opened)
 
         inserted = copy_rows(self.connection, self.table, versions())
@@ -219,7 +230,7 @@ class _Loading:
         self.connection.exec_driver_sql("ANALYZE incoming")
         same_key = " AND ".join(f'h."{c}" = i."{c}"' for c in self.key)
         same = f"ROW({_names(self.content, 'h')}) IS NOT DISTINCT FROM ROW({_names(self.content, 'i')})"
-        at = {"as_of": self.mine[1], "id": self.delivery.id}
+        at = {"as_of": self.mine.as_of, "id": self.delivery.id}
 
         closed, deleted = self.connection.exec_driver_sql(
             f"WITH closed AS (UPDATE {self.table} h SET valid_to = %(as_of)s, closed_by = %(id)s FROM incoming i"
@@ -239,16 +250,25 @@ class _Loading:
 
     def _news(self) -> Iterator[pl.DataFrame]:
         """What a snapshot says that the one before it did not: that is what the table's current rows say."""
-        last = staged_rows(self.storage, self.contract, self.order[self.place - 1])
-        return history.news(self._lots, lambda: batches.read(last), self.key, self.content)
+        return history.news(self._lots, self._said_before, self.key, self.content)
+
+    def _said_before(self) -> Iterator[pl.DataFrame]:
+        """The last snapshot, some rows at a time, with what corrections made of it."""
+        last = [place for place in self.order[: self.place] if place.as_of == self.order[self.place - 1].as_of]
+        whole = max((at for at, place in enumerate(last) if place.corrects is None), default=0)
+        if whole == len(last) - 1:
+            yield from batches.read(staged_rows(self.storage, self.contract, last[whole]))
+        else:
+            yield history.last_of_each(staged_assertions(self.storage, self.contract, last[whole:]), self.key)
 
     def _rebuild(self) -> dict[str, int]:
         """Build the histories of the touched records anew, and count what this delivery did among the others."""
         said = self._replace(self._touched(), self.order)
         effects = history.effects(said, self.key, self.content, snapshots(self.contract, self.order))
         effects = effects.filter(pl.col(history.POSITION) == self.place)
-        if self.contract.mode == "snapshot":  # a later one speaks of every record
-            current = effects if self.place == len(self.order) - 1 else effects.filter(pl.col(history.EFFECT).is_null())
+        later_places = self.order[self.place + 1 :]
+        if self.contract.mode == "snapshot" and any(place.corrects is None for place in later_places):
+            current = effects.filter(pl.col(history.EFFECT).is_null())  # a later snapshot speaks of every record
         else:
             later = said.filter(pl.col(history.POSITION) > self.place)
             current = effects.join(later, on=self.key, how="anti", nulls_equal=True)
@@ -256,7 +276,7 @@ class _Loading:
 
     def _touched(self) -> pl.DataFrame | None:
         """Keys of the records that the delivery speaks of, or spoke of when it was loaded before; None: of all."""
-        if self.contract.mode == "snapshot":
+        if self.contract.mode == "snapshot" and (self.is_reload or not self.delivery.corrects):
             return None
         mine = self._keys()
         return pl.concat([mine, self._keys_of_earlier_load(mine)]).unique()
@@ -272,6 +292,7 @@ class _Loading:
             copy_rows(self.connection, "touched", [keys])
             same_key = " AND ".join(f'h."{c}" = t."{c}"' for c in self.key)
             self.connection.exec_driver_sql(f"DELETE FROM {self.table} h USING touched t WHERE {same_key}")
+            self.connection.exec_driver_sql("DROP TABLE touched")
         if not order:
             return pl.DataFrame()
         said = staged_assertions(self.storage, self.contract, order, keys)

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from etl import history
 from etl.contract import Contract
+from etl.delivery import Place
 from etl.ledger import Ledger
-from etl.load import Place, counted, locked, snapshots, staged_assertions
+from etl.load import counted, locked, snapshots, staged_assertions
 from etl.storage import Storage
 from etl.warehouse import content_columns, copy_rows, key_columns
 

@@ -12,6 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 EXPECTATIONS = PROJECT / "expectations"
 SQL = PROJECT / "sql"
 REFERENCE = Path(__file__).resolve().parent / "reference"
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Settings:
         database_url: a PostgreSQL server (SQLAlchemy URL, `postgresql+psycopg://...`); None means the embedded one.
         quiet_seconds: an inbox file that nobody has written to for so long is whole.
         limits: what a file may ask of us at most.
+        workbook_rows: rejected rows that a receipt's workbook holds at most.
     """
 
     home: Path
@@ -88,10 +90,11 @@ class Settings:
     database_url: str | None
     quiet_seconds: float = 5.0
     limits: Limits = DEFAULT_LIMITS
+    workbook_rows: int = 50_000
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read CITYDW_HOME, CITYDW_DATA, CITYDW_DATABASE_URL, CITYDW_QUIET_SECONDS and the limits."""
+        """Read the variables of these names, as CITYDW_QUIET_SECONDS, and the limits."""
         home = Path(os.environ.get("CITYDW_HOME", PROJECT / "var")).resolve()
         return cls(
             home=home,
@@ -99,6 +102,7 @@ class Settings:
             database_url=os.environ.get("CITYDW_DATABASE_URL"),
             quiet_seconds=float(os.environ.get("CITYDW_QUIET_SECONDS", cls.quiet_seconds)),
             limits=Limits.from_environment(),
+            workbook_rows=int(os.environ.get("CITYDW_WORKBOOK_ROWS", cls.workbook_rows)),
         )
 
     @property

@@ -144,8 +144,13 @@ def _sync(path: Path) -> None:
 
 def write_json(path: UPath, content: dict[str, Any]) -> None:
     """Publish a JSON file, readable by people."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def write_text(path: UPath, content: str) -> None:
+    """Publish a text file (UTF-8)."""
     with publish(path) as aside:
-        aside.write_text(json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n", encoding="utf-8")
+        aside.write_text(content, encoding="utf-8")
 
 
 def read_json(path: UPath) -> dict[str, Any]:

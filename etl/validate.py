@@ -72,7 +72,8 @@ def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: 
     write_parquet(folder / "accepted.parquet", accepted.to_frame())
     write_parquet(folder / "problems.parquet", found)
     write_json(folder / "report.json", report)
-    _hold_if_too_bad(findings, rejected, rows_in, contract)
+    if not delivery.corrects:  # all rows of a correction were bad before: those still bad must not hold back the others
+        _hold_if_too_bad(findings, rejected, rows_in, contract)
     return report
 
 

@@ -49,6 +49,8 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("sha256", sa.Text, nullable=False),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("file_name", sa.Text, nullable=False),
+        sa.Column("corrects", sa.Text, comment="the delivery whose rejected rows, mended, these are"),
+        sa.Column("correction", sa.Integer, comment="which workbook of that delivery was mended, from 1"),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("rule", sa.Text, comment="why it was held or rejected"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import zipfile
@@ -201,7 +202,7 @@ def test_a_bad_file_ends_with_a_sentence_and_stays_in_landing(
     delivery = shared.storage.delivery(*entry["dataset"].split("."), entry["delivery_id"])
     assert shared.storage.content(delivery).read_bytes() == content
     outbox = shared.storage.folder("outbox", delivery)
-    assert entry["message_vi"] in (outbox / "receipt.txt").read_text("utf-8")
+    assert entry["message_vi"] in html.unescape((outbox / "receipt.html").read_text("utf-8"))
     assert json.loads((outbox / "receipt.json").read_text("utf-8"))["message"]["en"] == entry["message_en"]
     assert shared.receive_inbox() == []
 

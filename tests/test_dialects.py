@@ -153,8 +153,8 @@ def test_a_missing_optional_column_loads_as_nulls_with_a_warning(pipeline: Pipel
     assert "noi_sinh" in said[0][2]
     assert filled == 0
     delivery = pipeline.storage.delivery("civil", "births", entry["delivery_id"])
-    receipt = (pipeline.storage.folder("outbox", delivery) / "receipt.txt").read_text("utf-8")
-    assert "- cả tệp / the whole file (lưu ý" in receipt
+    receipt = (pipeline.storage.folder("outbox", delivery) / "receipt.html").read_text("utf-8")
+    assert "Lưu ý về cả tệp" in receipt
     assert list(pipeline.audit()) == []
 
 

@@ -8,7 +8,7 @@ cut into cells, is a problem with the row's number in the sender's own file.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -17,7 +17,7 @@ import polars as pl
 from etl import batches
 from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, UNKNOWN, Delivery, Stop
-from etl.extract import csv, drift, excel, geojson, ndjson, xml
+from etl.extract import correction, csv, drift, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
@@ -52,7 +52,14 @@ def extract(
     report = {"rows_in": 0, "rows": 0, "problems": 0, "unknown_columns": 0}
     found = []
     with storage.content(delivery).open("rb") as stream, batches.writing(folder / "rows.parquet") as write:
-        for batch in _batches(stream, contract, limits):
+        if delivery.corrects:
+            content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
+            table, origins = correction.read(content, contract, limits)
+            write_parquet(folder / "origins.parquet", origins)
+            made = _batches([table], contract, limits, of_bad_rows=True)
+        else:
+            made = _batches(read_tables(stream, contract, limits), contract, limits)
+        for batch in made:
             write(batch.rows)
             found.append(batch.problems)
             report["rows_in"] += batch.rows_in
@@ -73,7 +80,7 @@ def extract_bytes(
     Raises:
         Stop: as `extract` does.
     """
-    made = list(_batches(io.BytesIO(content), contract, limits))
+    made = list(_batches(read_tables(io.BytesIO(content), contract, limits), contract, limits))
     rows, found = pl.concat(b.rows for b in made), pl.concat(b.problems for b in made)
     return rows, found, sum(b.rows_in for b in made)
 
@@ -86,22 +93,25 @@ class _Batch:
     types: pl.DataFrame  # how many cells of each column are not of its type
 
 
-def _batches(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[_Batch]:
+def _batches(
+    tables: Iterable[Table], contract: Contract, limits: Limits, *, of_bad_rows: bool = False
+) -> Iterator[_Batch]:
     """The rows of a file in their order, typed; one batch at least."""
+
+    def checked() -> Iterator[Table]:
+        for number, table in enumerate(tables):
+            yield table if number else drift.check_columns(table, contract)
+
     rows_in = 0
     types = []
-    for batch in batches.each(lambda table: _typed(table, contract, limits), _checked(file, contract, limits)):
+    for batch in batches.each(lambda table: _typed(table, contract, limits), checked()):
         rows_in += batch.rows_in
         types.append(batch.types)
         yield batch
     if not rows_in:
         raise Stop("rejected", "empty_file")
-    drift.check_types(pl.concat(types), contract)
-
-
-def _checked(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
-    for number, table in enumerate(read_tables(file, contract, limits)):
-        yield table if number else drift.check_columns(table, contract)
+    if not of_bad_rows:  # where all rows were bad before, the share of those that still are says nothing
+        drift.check_types(pl.concat(types), contract)
 
 
 def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Iterator[Table]:
