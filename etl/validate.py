@@ -23,7 +23,9 @@ HOLD_MINIMUM = (
 )
 
 
-def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: str) -> dict[str, Any]:
+def validate(
+    storage: Storage, delivery: Delivery, contract: Contract, gx_home: str, is_waived: bool = False
+) -> dict[str, Any]:
     """Judge one delivery and publish `validated/.../accepted.parquet`, `problems.parquet` and `report.json`.
 
     Args:
@@ -31,6 +33,7 @@ def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: 
         delivery: whose raw rows are judged.
         contract: the dataset's.
         gx_home: folder for GX's validation results and Data Docs.
+        is_waived: the suite's own expectations only warn, for a person has accepted the delivery.
 
     Returns:
         The report: counts of rows, and `findings`, one for each expectation, without any value of the data.
@@ -41,7 +44,7 @@ def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: 
     raw = storage.folder("raw", delivery)
     rows = pl.read_parquet(str(raw / "rows.parquet"))
     extracted = pl.read_parquet(str(raw / "problems.parquet"))
-    accepted, found, findings, result = validate_rows(rows, extracted, contract, gx_home)
+    accepted, found, findings, result = validate_rows(rows, extracted, contract, gx_home, is_waived)
     expectation_store.publish(result, delivery, contract, gx_home)
 
     rows_in = rows.height + extracted.filter(~pl.col(ROW).is_in(rows[ROW].implode())).height
@@ -73,7 +76,7 @@ def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: 
 
 
 def validate_rows(
-    rows: pl.DataFrame, extracted: pl.DataFrame, contract: Contract, gx_home: str
+    rows: pl.DataFrame, extracted: pl.DataFrame, contract: Contract, gx_home: str, is_waived: bool = False
 ) -> tuple[pl.Series, pl.DataFrame, list[judge.Finding], Any]:
     """Judge typed rows.
 
@@ -82,12 +85,13 @@ def validate_rows(
         extracted: problems that the extract station found in them (PROBLEM schema).
         contract: the dataset's.
         gx_home: folder for GX's validation results and Data Docs.
+        is_waived: the suite's own expectations only warn.
 
     Returns:
         Numbers of the accepted rows; all problems, those of extract included; GX's findings; GX's result.
     """
     typed = rows.select(ROW, *(c.name for c in contract.columns))
-    findings, result = judge.judge(typed, judge.suite_of(contract, gx_home), contract)
+    findings, result = judge.judge(typed, judge.suite_of(contract, gx_home, is_waived), contract)
     judged = [_problems(rows, f) for f in findings]
     # A cell that could not be typed is null in `rows`: "required" would accuse it a second time.
     news = pl.concat(judged).join(extracted, on=[ROW, "column"], how="anti", nulls_equal=True)

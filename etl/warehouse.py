@@ -57,6 +57,9 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("timings", JSONB, server_default="{}", nullable=False, comment="seconds spent in each station"),
         sa.Column("loaded_at", sa.DateTime(timezone=True), comment="when its rows came into the table; null: never"),
         sa.Column("receipt_at", sa.DateTime(timezone=True)),
+        sa.Column(
+            "held_at", sa.DateTime(timezone=True), comment="since when it waits for a decision; null: it does not"
+        ),
         sa.CheckConstraint(
             "state IN ('received', 'extracted', 'validated', 'normalized', 'loaded', 'held', 'rejected', 'withdrawn')",
             name="known_state",
@@ -92,6 +95,21 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("reason", sa.Text, nullable=False),
         schema="ops",
         comment="One row a decision to withdraw a delivery / Mỗi dòng là một quyết định rút lại dữ liệu",
+    )
+    sa.Table(
+        "decision",
+        metadata,
+        sa.Column("decision_id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("decided_by", sa.Text, nullable=False, comment="who; 'timeout' where nobody decided in time"),
+        sa.Column("choice", sa.Text, nullable=False, comment="accept, accept-passing or reject"),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("rule", sa.Text, comment="why it was held"),
+        sa.Index("decision_delivery", "dataset", "delivery_id"),
+        schema="ops",
+        comment="One row a decision on a held delivery; the last stands / Mỗi dòng là một quyết định về tệp tạm giữ",
     )
     sa.Table(
         "problem",
