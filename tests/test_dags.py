@@ -71,15 +71,8 @@ def test_reading_the_files_does_no_heavy_work(read: dict[str, Any]) -> None:
 @pytest.mark.parametrize("contract", load_all().values(), ids=lambda c: c.id)
 def test_a_datasets_dag_is_its_contract(read: dict[str, Any], contract: Any) -> None:
     dag = read["dags"][contract.id.replace(".", "_")]
-    assert [t["id"] for t in dag["tasks"]] == [
-        "extract",
-        "validate",
-        "decide",
-        "normalize",
-        "load",
-        "receipt",
-        "verdict",
-    ]
+    names = ["extract", "validate", "decide", "normalize", "load", "receipt", "verdict"]
+    assert [t["id"] for t in dag["tasks"]] == names
     assert [t["after"] for t in dag["tasks"]] == [[], *([name] for name in names[:-1])], "one behind the other"
     assert {t["owner"] for t in dag["tasks"]} == {contract.agency}
     assert {contract.agency, contract.mode, *contract.tags} == set(dag["tags"])
