@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from etl.contract import Choice, Column, Contract, Text
-from etl.delivery import ROW
+from etl.delivery import ROW, wording
 from etl.ledger import REJECTED_ON_REVIEW
 
 _WORST = 10  # problems shown, the most frequent ones
@@ -28,6 +28,8 @@ _SAMPLE = 3  # values shown of each
 _LAST = 10  # earlier deliveries to compare with
 _CLEAR = 6  # characters of a value of an open column up to which it is shown: codes are short, personal data is not
 _LONGEST = 40  # characters shown of a masked value
+# Their sentences quote names of columns from the file; where it has no header, these are somebody's data.
+_QUOTING = ("renamed_column", "unclear_column")
 
 
 class Undecidable(Exception):
@@ -112,13 +114,14 @@ def page(
     """
     hold = Hold(entry, contract)
     deadline = f"{hold.deadline.astimezone():%Y-%m-%d %H:%M %Z}"
+    message = wording(entry["rule"]).bare() if entry["rule"] in _QUOTING else hold.message
     title = f"{contract.title.vi} / {contract.title.en}"
     lines = [
         f"**{title}**, delivery `{entry['delivery_id']}`, held for `{entry['rule']}`:",
         "",
-        _plain(hold.message.vi),
+        _plain(message.vi),
         "",
-        _plain(hold.message.en),
+        _plain(message.en),
         "",
         f"If nobody decides until **{deadline}**: **{hold.default}**.",
         "",
@@ -127,7 +130,7 @@ def page(
         lines += [*_choices(entry, contract, problems), *_worst(entry, contract, problems)]
     else:
         lines += [
-            "The file could not be read as a whole, so it can only be rejected; or mend its contract, `citydw walk`."
+            "The file could not be read as a whole, so it can only be rejected; or mend its contract and `citydw walk`."
         ]
     return "\n".join([*lines, *_comparison(entry, all_entries)])
 

@@ -158,6 +158,15 @@ def test_the_page_shows_what_to_decide_on_and_no_personal_data(pipeline: Pipelin
                 assert len(value) < 4 or value not in page, column.name
 
 
+def test_a_file_without_a_header_shows_nobodys_data(pipeline: Pipeline, send: Send, clean_day: Path) -> None:
+    _, rows = sent(clean_day)
+    rows[0][5] = rows[0][7] = STRANGE
+    entry = send(pipeline, FOLDER, NAME, as_csv(rows[0], rows[1:]))
+    assert STRANGE in entry["message_vi"]
+    page = pipeline.hold_page(entry["dataset"], entry["delivery_id"])
+    assert "Tệp có cột không tên hoặc trùng tên: …" in page and STRANGE not in page
+
+
 def test_a_value_is_masked_unless_its_column_is_open_and_it_is_short(pipeline: Pipeline) -> None:
     contract = pipeline.contracts["civil.births"]
     assert masked("079226000123", contract.column("personal_id")) == "############"
