@@ -167,6 +167,15 @@ def decide(
 
 
 @app.command()
+def freshness() -> None:
+    """List when each dataset's next delivery is due, and what is late by how much."""
+    from etl.pipeline import Pipeline
+    from etl.summary import print_freshness
+
+    print_freshness(console, Pipeline.from_environment().ledger.freshness())
+
+
+@app.command()
 def replay(
     dataset: Annotated[str, typer.Argument(help="agency.dataset")],
     swap: Annotated[bool, typer.Option("--swap", help="Put the new rows in the live table's place.")] = False,

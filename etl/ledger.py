@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -187,6 +187,18 @@ class Ledger:
         """Set columns of the delivery's row within a transaction of the caller's."""
         where = self._is(delivery.contract_id, delivery.id)
         connection.execute(self._delivery.update().where(*where).values(**values))
+
+    def late_by(self, delivery: Delivery) -> timedelta | None:
+        """How long after it was due the delivery came; None if it came in time."""
+        query = sa.text("SELECT late_by FROM ops.punctuality WHERE (dataset, delivery_id) = (:dataset, :id)")
+        with self.engine.connect() as connection:
+            return connection.execute(query, {"dataset": delivery.contract_id, "id": delivery.id}).scalar()
+
+    def freshness(self) -> list[dict[str, Any]]:
+        """The rows of `ops.freshness`, the latest dataset first."""
+        query = sa.text("SELECT * FROM ops.freshness ORDER BY late_by DESC NULLS LAST, dataset")
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def found(self, delivery: Delivery, problems: pl.DataFrame, findings: list[dict[str, Any]]) -> None:
         """Replace the delivery's problems and validation results.

@@ -387,6 +387,7 @@ class Pipeline:
         from etl.receipt import receipt
 
         entry = self.ledger.get(delivery.contract_id, delivery.id)
+        entry["late_by"] = self.ledger.late_by(delivery)
         receipt(self.storage, delivery, self.contracts.get(delivery.contract_id), entry, self._problems(delivery))
         with self.ledger.engine.begin() as connection:
             self.ledger.update(connection, delivery, receipt_at=sa.func.now())

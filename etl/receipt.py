@@ -5,6 +5,7 @@ Reads the ledger; writes `outbox/<agency>/<dataset>/<delivery>/`.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -58,6 +59,7 @@ def receipt(
             "state": state,
             "rule": entry["rule"],
             "message": {"vi": entry["message_vi"], "en": entry["message_en"]},
+            "late_by_seconds": entry["late_by"].total_seconds() if entry["late_by"] else None,
             "counts": counts,
             "problems": problems.rename({ROW: "row"}).to_dicts(),
         },
@@ -72,6 +74,7 @@ def receipt(
         f"Mã lần giao / Delivery: {delivery.id}",
         f"Kết quả / Verdict: {verdict[0]} / {verdict[1]}",
         *([f"  {entry['message_vi']}", f"  {entry['message_en']}"] if entry["message_vi"] else []),
+        *([f"Giao trễ / Late by: {_length(entry['late_by'])}"] if entry["late_by"] else []),
         "",
         *([f"Số dòng trong tệp / rows in the file: {counts['rows_in']}"] if counts["rows_in"] is not None else []),
         *(f"  {counts[name]:>9}  {vi} / {en}" for name, (vi, en) in _COUNT_LABELS.items() if counts[name] is not None),
@@ -88,3 +91,7 @@ def receipt(
     lines += ["", f"Liên hệ / Contact: {contract.contact.removeprefix('mailto:') if contract else '-'}", ""]
     with publish(folder / "receipt.txt") as aside:
         aside.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _length(time: timedelta) -> str:
+    return f"{time.days} ngày / days" if time.days else f"{time.seconds // 3600} giờ / hours"

@@ -70,6 +70,22 @@ def print_holds(console: Console, holds: Iterable[Hold]) -> None:
         console.print(f"    {hold.message.en}", markup=False)
 
 
+def print_freshness(console: Console, rows: Iterable[dict[str, Any]]) -> None:
+    """Print the rows of `ops.freshness`."""
+    table = Table("dataset", "last period loaded", "last received", "next is due", "late by")
+    for row in rows:
+        late = row["late_by"]
+        is_here = row["last_period_received"] != row["last_period_loaded"]
+        table.add_row(
+            row["dataset"],
+            str(row["last_period_loaded"] or "none"),
+            f"{row['last_period_received']}, not loaded" if is_here else "",
+            _local(row["due_at"]) if row["due_at"] else "",
+            f"[red]{late.days} d {late.seconds // 3600} h[/]" if late else "",
+        )
+    console.print(table)
+
+
 def print_replay(console: Console, replay: Replay, is_swapped: bool) -> None:
     """Print how a history table that was built anew differs from the live one."""
     if replay.is_equal:

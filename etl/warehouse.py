@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations
 from alembic.migration import MigrationContext
 from alembic.operations import Operations, ops
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
 from etl import semantic
 from etl.contract import Contract, Text
@@ -110,6 +110,15 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Index("decision_delivery", "dataset", "delivery_id"),
         schema="ops",
         comment="One row a decision on a held delivery; the last stands / Mỗi dòng là một quyết định về tệp tạm giữ",
+    )
+    sa.Table(
+        "schedule",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True),
+        sa.Column("frequency", INTERVAL, nullable=False, comment="how long a period is"),
+        sa.Column("latency", INTERVAL, nullable=False, comment="how long after its period's end a delivery is due"),
+        schema="ops",
+        comment="One row a dataset, from its contract / Mỗi dòng là lịch giao của một bộ dữ liệu",
     )
     sa.Table(
         "problem",
@@ -275,6 +284,8 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
             )
             connection.execute(sa.text(f"COMMENT ON VIEW {name}_current IS '{_both(contract.title)} (current rows)'"))
         _load_reference(connection, metadata)
+        _load_schedule(connection, metadata, contracts)
+        connection.exec_driver_sql((SQL / "freshness.sql").read_text(encoding="utf-8"))
         connection.exec_driver_sql((SQL / "grants.sql").read_text(encoding="utf-8").replace("%", "%%"))
     return applied
 
@@ -401,6 +412,15 @@ def _load_reference(connection: sa.Connection, metadata: sa.MetaData) -> None:
         table = metadata.tables[name]
         connection.execute(table.delete())
         connection.execute(table.insert(), rows.select(c.name for c in table.columns).to_dicts())
+
+
+def _load_schedule(connection: sa.Connection, metadata: sa.MetaData, contracts: Iterable[Contract]) -> None:
+    table = metadata.tables["ops.schedule"]
+    connection.execute(table.delete())
+    for contract in contracts:
+        lengths = {"frequency": contract.frequency, "latency": contract.latency}  # to PostgreSQL, 1m is a minute
+        values = {name: sa.cast(length.replace("m", " months"), INTERVAL) for name, length in lengths.items()}
+        connection.execute(table.insert().values(dataset=contract.id, **values))
 
 
 def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
