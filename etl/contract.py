@@ -104,6 +104,7 @@ class Contract:
     columns: tuple[Column, ...]
     max_rejected: float  # share of rows that may fail one derived expectation before the delivery is held
     hold: Hold
+    tell_rejected: float  # share of a delivery's rows that may be rejected before somebody is told
     tags: tuple[str, ...]
     path: Path
 
@@ -182,6 +183,7 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         columns=columns,
         max_rejected=float(custom.pop("maxRejected", 0.2)),
         hold=Hold(**custom.pop("hold", {})),
+        tell_rejected=float(custom.pop("tellRejected", 0.1)),
         tags=tuple(document.tags or ()),
         path=path,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -199,6 +201,19 @@ class Ledger:
         query = sa.text("SELECT * FROM ops.freshness ORDER BY late_by DESC NULLS LAST, dataset")
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    @contextmanager
+    def telling(self, dataset: str, event: str, about: str, way: str) -> Iterator[bool]:
+        """Record that a notice is sent in this block, unless the block fails.
+
+        Yields:
+            Whether it had not been sent before.
+        """
+        row = {"dataset": dataset, "event": event, "about": about, "way": way}
+        table = ledger_tables()["notification"]
+        with self.engine.begin() as connection:
+            new = insert(table).values(row).on_conflict_do_nothing().returning(table.c.way)
+            yield connection.execute(new).first() is not None
 
     def found(self, delivery: Delivery, problems: pl.DataFrame, findings: list[dict[str, Any]]) -> None:
         """Replace the delivery's problems and validation results.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from etl.audit import Finding
     from etl.hold import Hold
     from etl.ledger import Ledger
+    from etl.notify import Notice
     from etl.replay import Replay
 
 log = logging.getLogger(__name__)
@@ -185,6 +186,12 @@ class Pipeline:
         delivery = self._delivery(dataset, delivery_id)
         entry = self.ledger.get(dataset, delivery_id)
         return page(entry, self.contracts[dataset], self._problems(delivery), self.ledger.all(dataset))
+
+    def notices(self) -> Iterator[Notice]:
+        """What somebody must be told; see `etl.notify`."""
+        from etl.notify import notices
+
+        return notices(self.ledger.all(), self.ledger.freshness(), self.contracts)
 
     def decide(self, dataset: str, delivery_id: str, choice: Choice, by: str, reason: str) -> Outcome:
         """Record a decision on a held delivery; one that is accepted is judged anew, with the decision in mind.

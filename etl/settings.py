@@ -73,6 +73,8 @@ class Settings:
         database_url: a PostgreSQL server (SQLAlchemy URL, `postgresql+psycopg://...`); None means the embedded one.
         quiet_seconds: an inbox file that nobody has written to for so long is whole.
         limits: what a file may ask of us at most.
+        notify_mail: who hears of what is held, rejected or late; the server is Airflow's connection smtp_default.
+        notify_webhook: address that the same is posted to as JSON.
     """
 
     home: Path
@@ -80,10 +82,12 @@ class Settings:
     database_url: str | None
     quiet_seconds: float = 5.0
     limits: Limits = DEFAULT_LIMITS
+    notify_mail: tuple[str, ...] = ()
+    notify_webhook: str | None = None
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read CITYDW_HOME, CITYDW_DATA, CITYDW_DATABASE_URL, CITYDW_QUIET_SECONDS and the limits."""
+        """Read CITYDW_HOME, CITYDW_DATA, CITYDW_DATABASE_URL, CITYDW_QUIET_SECONDS, CITYDW_NOTIFY_* and the limits."""
         home = Path(os.environ.get("CITYDW_HOME", PROJECT / "var")).resolve()
         return cls(
             home=home,
@@ -91,6 +95,8 @@ class Settings:
             database_url=os.environ.get("CITYDW_DATABASE_URL"),
             quiet_seconds=float(os.environ.get("CITYDW_QUIET_SECONDS", cls.quiet_seconds)),
             limits=Limits.from_environment(),
+            notify_mail=tuple(filter(None, os.environ.get("CITYDW_NOTIFY_MAIL", "").replace(",", " ").split())),
+            notify_webhook=os.environ.get("CITYDW_NOTIFY_WEBHOOK") or None,
         )
 
     @property

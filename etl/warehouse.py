@@ -112,6 +112,17 @@ def _ops(metadata: sa.MetaData) -> None:
         comment="One row a decision on a held delivery; the last stands / Mỗi dòng là một quyết định về tệp tạm giữ",
     )
     sa.Table(
+        "notification",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True),
+        sa.Column("event", sa.Text, primary_key=True, comment="held, rejected or late"),
+        sa.Column("about", sa.Text, primary_key=True, comment="delivery, or when one was due"),
+        sa.Column("way", sa.Text, primary_key=True, comment="mail or webhook"),
+        sa.Column("sent_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        schema="ops",
+        comment="One row a notice that was sent / Mỗi dòng là một thông báo đã gửi",
+    )
+    sa.Table(
         "schedule",
         metadata,
         sa.Column("dataset", sa.Text, primary_key=True),
