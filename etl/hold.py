@@ -22,6 +22,7 @@ import polars as pl
 from etl.contract import Choice, Column, Contract, Text
 from etl.delivery import ROW, wording
 from etl.ledger import REJECTED_ON_REVIEW
+from etl.settings import CITY_TIME
 
 _WORST = 10  # problems shown, the most frequent ones
 _SAMPLE = 3  # values shown of each
@@ -113,7 +114,7 @@ def page(
         all_entries: the ledger's rows of the dataset, in the order of time.
     """
     hold = Hold(entry, contract)
-    deadline = f"{hold.deadline.astimezone():%Y-%m-%d %H:%M %Z}"
+    deadline = f"{hold.deadline.astimezone(CITY_TIME):%Y-%m-%d %H:%M %Z}"
     message = wording(entry["rule"]).bare() if entry["rule"] in _QUOTING else hold.message
     title = f"{contract.title.vi} / {contract.title.en}"
     lines = [

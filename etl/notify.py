@@ -14,6 +14,8 @@ from typing import Any, Literal
 from etl.contract import Contract, Text
 from etl.delivery import wording
 from etl.hold import Hold
+from etl.ledger import REJECTED_ON_REVIEW
+from etl.settings import CITY_TIME
 
 _RECENT = timedelta(days=2)  # whoever turns notifications on is not told of what was rejected years ago
 
@@ -66,7 +68,7 @@ def notices(
 
 def _held(hold: Hold) -> Notice:
     entry, reason = hold.entry, wording(hold.entry["rule"]).bare()
-    until = f"{hold.deadline.astimezone():%Y-%m-%d %H:%M %Z}"
+    until = f"{hold.deadline.astimezone(CITY_TIME):%Y-%m-%d %H:%M %Z}"
     return Notice(
         "held",
         entry["dataset"],
@@ -85,6 +87,8 @@ def _rejected(entry: dict[str, Any], contract: Contract | None) -> Notice:
     title = contract.title if contract else Text(entry["dataset"], entry["dataset"])
     if entry["state"] == "rejected":
         reason = wording(entry["rule"]).bare()
+        if entry["rule"] == REJECTED_ON_REVIEW:  # this sentence is all details
+            reason = Text("Tệp đã được xem xét.", "It was reviewed.")
         text = Text(f"{title.vi}: cả tệp không được nhận. {reason.vi}", f"{title.en}: rejected as a whole. {reason.en}")
     else:
         rejected, rows_in = entry["rejected"], entry["rows_in"]
@@ -97,7 +101,7 @@ def _rejected(entry: dict[str, Any], contract: Contract | None) -> Notice:
 
 
 def _late(row: dict[str, Any], contract: Contract) -> Notice:
-    late, due = row["late_by"], f"{row['due_at'].astimezone():%Y-%m-%d %H:%M %Z}"
+    late, due = row["late_by"], f"{row['due_at'].astimezone(CITY_TIME):%Y-%m-%d %H:%M %Z}"
     days, hours = late.days, late.seconds // 3600
     is_here = row["last_period_received"] > row["last_period_loaded"]
     cause = Text(

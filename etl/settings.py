@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
+from datetime import timedelta, timezone
 from pathlib import Path
 
 from upath import UPath
@@ -11,6 +12,7 @@ from upath import UPath
 PROJECT = Path(__file__).resolve().parent.parent
 EXPECTATIONS = PROJECT / "expectations"
 SQL = PROJECT / "sql"
+CITY_TIME = timezone(timedelta(hours=7), "ICT")  # what people read; everything is kept in UTC
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
 

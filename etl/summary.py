@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from etl.hold import Hold
 from etl.replay import Replay
+from etl.settings import CITY_TIME
 from etl.warehouse import COUNTS
 
 STATIONS = ("receive", "extract", "validate", "normalize", "load", "receipt")
@@ -103,7 +104,7 @@ def print_replay(console: Console, replay: Replay, is_swapped: bool) -> None:
 
 
 def _local(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+    return f"{moment.astimezone(CITY_TIME):%Y-%m-%d %H:%M}"
 
 
 def _number(name: str) -> Column:

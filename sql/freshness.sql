@@ -29,7 +29,7 @@ CROSS JOIN LATERAL (
     -- A period that has not begun is a slip in a file's name: it must not hide what is missing.
     SELECT
         max(d.as_of) FILTER (WHERE d.loaded_at IS NOT NULL) AS loaded,
-        max(d.as_of) FILTER (WHERE d.state <> 'withdrawn') AS received
+        max(d.as_of) FILTER (WHERE d.state NOT IN ('rejected', 'withdrawn')) AS received
     FROM ops.delivery d WHERE d.dataset = s.dataset AND d.as_of <= current_date
 ) last
 CROSS JOIN LATERAL (

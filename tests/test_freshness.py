@@ -91,7 +91,7 @@ def test_from_the_command_line(pipeline: Pipeline, send: Send, births: bytes, mo
     monkeypatch.setattr(Pipeline, "from_environment", classmethod(lambda cls: pipeline))
     sent_for(pipeline, send, births, date(2026, 3, 2))
     printed = CliRunner().invoke(cli.app, ["freshness"]).output
-    assert "2026-03-02" in printed and "2026-03-04 " in printed and "land.parcels" in printed
+    assert "2026-03-02" in printed and "2026-03-04 12:00" in printed and "land.parcels" in printed
 
 
 def test_a_month_is_a_month_and_not_a_minute(pipeline: Pipeline, tmp_path: Path) -> None:
