@@ -11,11 +11,13 @@ from typing import Any
 from airflow.sdk import DAG, PartitionedAssetTimetable, dag, task
 from city_assets import landing, warehouse
 from contract_page import contract_page
+from decide import DecideOperator
 
 from etl.contract import Contract, load_all
 
 RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=15)}  # for faults; bad data is no fault, it gets a verdict
 POOLS = {"validate": "great_expectations", "load": "warehouse_load"}
+AT_ONCE = 4  # deliveries of a dataset in one station; those that wait for a person are not counted
 
 
 def dataset_dag(contract: Contract) -> DAG:
@@ -26,7 +28,7 @@ def dataset_dag(contract: Contract) -> DAG:
         dag_display_name=f"{contract.id} · {contract.title.vi}",
         description=contract.title.en,
         schedule=PartitionedAssetTimetable(assets=landing(contract)),
-        max_active_runs=4,
+        max_active_runs=100,  # a held delivery's run stays active until a person decides; others must pass it
         catchup=False,
         tags=[contract.agency, contract.mode, *contract.tags],
         default_args={"owner": contract.agency, **RETRIES},
@@ -34,17 +36,22 @@ def dataset_dag(contract: Contract) -> DAG:
     )
     def stations() -> None:
         def station(name: str, **options: Any) -> Any:
-            # False skips the data stations behind this one; the receipt's own trigger rule lets it run all the same.
+            # False skips the station behind this one; what has a trigger rule of its own runs all the same.
             @task.short_circuit(
                 task_id=name,
                 ignore_downstream_trigger_rules=False,
                 pool=POOLS.get(name, "default_pool"),
+                max_active_tis_per_dag=AT_ONCE,
                 **options,
             )
             def run(*, dag_run: Any) -> bool:
                 return walk(name, contract.id, dag_run.partition_key)
 
             return run()
+
+        @task(task_id="validate", pool=POOLS["validate"], max_active_tis_per_dag=AT_ONCE)
+        def validate(*, dag_run: Any) -> None:  # skips nothing: what it holds, a person decides in the task behind it
+            walk("validate", contract.id, dag_run.partition_key)
 
         @task(task_id="receipt", trigger_rule="none_failed")
         def receipt(*, dag_run: Any) -> bool:
@@ -53,14 +60,18 @@ def dataset_dag(contract: Contract) -> DAG:
         @task(task_id="verdict", trigger_rule="none_failed", retries=0)
         def verdict(is_loaded: bool) -> None:
             if not is_loaded:
-                print("The delivery was held or rejected; the receipt task says why. Nothing failed here.")
+                print("The delivery was rejected or withdrawn; the receipt task says why. Nothing failed here.")
                 # Marks the run as failed in Airflow; any other exception would print a traceback, as if we had a fault.
                 raise SystemExit(1)
 
-        extracted, validated, normalized = station("extract"), station("validate"), station("normalize")
+        extracted, validated, normalized = station("extract"), validate(), station("normalize")
+        # In the pool of `validate`, for what a person accepts is judged anew there.
+        decided = DecideOperator(
+            task_id="decide", contract=contract, trigger_rule="none_failed", pool=POOLS["validate"]
+        )
         loaded = station("load", outlets=[warehouse(contract)])
         received = receipt()
-        extracted >> validated >> normalized >> loaded >> received
+        extracted >> validated >> decided >> normalized >> loaded >> received
         verdict(received)
 
     return stations()

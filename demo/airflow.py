@@ -177,9 +177,11 @@ class Airflow:
                 self._call("POST", "/pools", {"name": name, **pool})
 
     def unfinished_runs(self, but: str | None = None) -> int:
-        """How many DAG runs are queued or running, those of one DAG left out if asked."""
+        """How many DAG runs are queued or running; those that wait for a person, and those of one DAG, are left out."""
         runs = self._get("/dags/~/dagRuns?state=queued&state=running&limit=100")["dag_runs"]
-        return sum(run["dag_id"] != but for run in runs)
+        asked = self._get("/dags/~/dagRuns/~/hitlDetails?response_received=false&limit=100")["hitl_details"]
+        waiting = {(task["dag_id"], task["dag_run_id"]) for task in (detail["task_instance"] for detail in asked)}
+        return sum(run["dag_id"] != but and (run["dag_id"], run["dag_run_id"]) not in waiting for run in runs)
 
     def last_success(self, dag_id: str) -> datetime:
         """When the last successful run of a DAG began; the beginning of time if there was none."""

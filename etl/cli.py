@@ -16,7 +16,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from etl.audit import Finding
-    from etl.pipeline import Pipeline
+    from etl.pipeline import Outcome, Pipeline
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
@@ -117,6 +117,63 @@ def withdraw(
     else:
         pipeline.withdraw(dataset, delivery_id, reason)
     print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
+
+
+@app.command()
+def held(
+    apply_defaults: Annotated[
+        bool, typer.Option("--apply-defaults", help="Decide what the contracts say where the time is over.")
+    ] = False,
+) -> None:
+    """List what waits for a person's decision: why, since when, and what is decided if nobody does."""
+    from datetime import UTC, datetime
+
+    from etl.pipeline import Pipeline
+    from etl.summary import print_deliveries, print_holds
+
+    pipeline = Pipeline.from_environment()
+    if apply_defaults:
+        overdue = [hold for hold in pipeline.held() if hold.deadline <= datetime.now(UTC)]
+        names = [(hold.entry["dataset"], hold.entry["delivery_id"]) for hold in overdue]
+        for name in names:
+            _walk_on(pipeline, *name, pipeline.decide_by_default(*name))
+        print_deliveries(console, [pipeline.ledger.get(*name) for name in names])
+    print_holds(console, pipeline.held())
+
+
+@app.command()
+def decide(
+    dataset: Annotated[str, typer.Argument(help="agency.dataset")],
+    delivery_id: Annotated[str, typer.Argument(help="As `citydw held` lists it.")],
+    choice: Annotated[str, typer.Argument(help="accept, accept-passing (only rows without a fault) or reject.")],
+    reason: Annotated[str, typer.Option(help="Why; the agency reads it on its receipt.")],
+) -> None:
+    """Decide on a held delivery; what is accepted goes on to the warehouse."""
+    import getpass
+    from typing import cast, get_args
+
+    from etl.contract import Choice
+    from etl.pipeline import Pipeline
+    from etl.summary import print_deliveries
+
+    if choice not in get_args(Choice):
+        raise typer.BadParameter(f"one of {', '.join(get_args(Choice))}", param_hint="CHOICE")
+    if not reason.strip():
+        raise typer.BadParameter("the agency must be told why", param_hint="--reason")
+    pipeline = Pipeline.from_environment()
+    _known_delivery(pipeline, dataset, delivery_id)
+    outcome = pipeline.decide(dataset, delivery_id, cast("Choice", choice), getpass.getuser(), reason.strip())
+    _walk_on(pipeline, dataset, delivery_id, outcome)
+    print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
+
+
+@app.command()
+def freshness() -> None:
+    """List when each dataset's next delivery is due, and what is late by how much."""
+    from etl.pipeline import Pipeline
+    from etl.summary import print_freshness
+
+    print_freshness(console, Pipeline.from_environment().ledger.freshness())
 
 
 @app.command()
@@ -263,12 +320,13 @@ def _sentence(error: Exception) -> str:
     import sqlalchemy as sa
 
     from etl.backup import BackupError
+    from etl.hold import Undecidable
     from etl.load import LoadFault
     from etl.receive import NotReceived
     from etl.warehouse import MigrationRefused
 
     match error:
-        case MigrationRefused() | BackupError() | LoadFault() | NotReceived():
+        case MigrationRefused() | BackupError() | LoadFault() | NotReceived() | Undecidable():
             return str(error)
         case OSError():
             return f"{error.strerror or type(error).__name__}: {error.filename}. Mend it and run the command again."
@@ -302,6 +360,12 @@ def _known_delivery(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:
         pipeline.ledger.get(dataset, delivery_id)
     except LookupError:
         raise typer.BadParameter("no such delivery; `citydw deliveries` lists them", param_hint="DELIVERY_ID") from None
+
+
+def _walk_on(pipeline: Pipeline, dataset: str, delivery_id: str, outcome: Outcome) -> None:
+    """Walk a delivery on from where a decision has brought it."""
+    for name, came_of_it in pipeline.walk(dataset, delivery_id, "receipt" if outcome.stopped else "normalize"):
+        console.print(f"{name}: {came_of_it.state}")
 
 
 def _print_findings(findings: Iterable[Finding]) -> None:

@@ -25,6 +25,7 @@ SemanticType = Literal[
     "phone", "icd10", "code", "ward", "address", "geometry",
 ]  # fmt: skip
 Severity = Literal["critical", "warning"]
+Choice = Literal["accept", "accept-passing", "reject"]  # what a person decides on a held delivery
 _PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number"}
 
 
@@ -50,6 +51,14 @@ class Source:
     numbers: Literal["plain", "vietnamese"] = "plain"  # vietnamese: 1.234.567,89
     archive: Literal["zip"] | None = None  # the file is the only member of an archive
     record: str | None = None  # XML: the element that is one row
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What becomes of a held delivery on which nobody decides (customProperty `hold`)."""
+
+    days: float = 3.0  # that it waits for a decision
+    default: Choice = "reject"  # what is decided then; a delivery that could not be read is rejected in any case
 
 
 @dataclass(frozen=True)
@@ -89,10 +98,13 @@ class Contract:
     schema: str  # people, business or land
     table: str
     mode: DeliveryMode
-    frequency: str
+    frequency: str  # how often a period ends: a number and h, d, w, m (months) or y
+    latency: str  # how long after its period's end a delivery is due, in the same units
     source: Source
     columns: tuple[Column, ...]
     max_rejected: float  # share of rows that may fail one derived expectation before the delivery is held
+    hold: Hold
+    tell_rejected: float  # share of a delivery's rows that may be rejected before somebody is told
     tags: tuple[str, ...]
     path: Path
 
@@ -155,7 +167,6 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
     custom = _custom(document)
     columns = tuple(_column(p) for p in table.properties or [])
     schema, table_name = str(table.physicalName).split(".")
-    frequency = next(p for p in document.slaProperties or [] if p.property == "frequency")
     contract = Contract(
         agency=path.parent.name,
         dataset=path.stem,
@@ -166,14 +177,18 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         schema=schema,
         table=table_name,
         mode=custom.pop("deliveryMode"),
-        frequency=f"{frequency.value}{frequency.unit}",
+        frequency=_period(document, "frequency"),
+        latency=_period(document, "latency", "1d"),
         source=Source(**custom.pop("source")),
         columns=columns,
         max_rejected=float(custom.pop("maxRejected", 0.2)),
+        hold=Hold(**custom.pop("hold", {})),
+        tell_rejected=float(custom.pop("tellRejected", 0.1)),
         tags=tuple(document.tags or ()),
         path=path,
     )
     _check_choices(contract.source, "source")
+    _check_choices(contract.hold, "hold")
     _check_choices(contract, "contract")
     if custom:
         raise ValueError(f"unknown customProperties {sorted(custom)}")
@@ -187,6 +202,14 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         if column.period_column is not None:
             contract.column(column.period_column)
     return contract
+
+
+def _period(document: OpenDataContractStandard, name: str, otherwise: str | None = None) -> str:
+    """A length of time from slaProperties, as in 12h."""
+    stated = next((f"{p.value}{p.unit}" for p in document.slaProperties or [] if p.property == name), otherwise)
+    if stated is None or not re.fullmatch(r"\d+[hdwmy]", stated):
+        raise ValueError(f"slaProperties: {name} is {stated!r}, not a whole number with unit h, d, w, m or y")
+    return stated
 
 
 def _column(p: SchemaProperty) -> Column:
@@ -212,7 +235,7 @@ def _column(p: SchemaProperty) -> Column:
     return column
 
 
-def _check_choices(part: Source | Column | Contract, where: str) -> None:
+def _check_choices(part: Source | Hold | Column | Contract, where: str) -> None:
     """Refuse a value that is none of those which its field's type lists."""
     for name, hint in get_type_hints(type(part)).items():
         choices = [c for h in (hint, *get_args(hint)) if get_origin(h) is Literal for c in get_args(h)]

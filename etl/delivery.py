@@ -133,6 +133,15 @@ class Wording:
         safe = {name: shown(str(value)) for name, value in details.items()}
         return Text(self.vi.format_map(safe), self.en.format_map(safe))
 
+    def bare(self) -> Text:
+        """The sentence with … for each detail, because details may quote the file."""
+        return Text(self.vi.format_map(_Dots()), self.en.format_map(_Dots()))
+
+
+class _Dots(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "…"
+
 
 @cache
 def _wordings() -> dict[str, dict[str, str]]:

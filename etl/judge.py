@@ -186,14 +186,19 @@ class JudgeError(RuntimeError):
     """An expectation that could not be evaluated: a fault of the suite, not of the data."""
 
 
-def suite_of(contract: Contract, home: str) -> list[Configuration]:
+def suite_of(contract: Contract, home: str, is_waived: bool = False) -> list[Configuration]:
     """The dataset's suite, which lies beside its contract, with what follows from the contract added in memory.
 
     Args:
         contract: the dataset's.
         home: folder for GX's validation results and Data Docs.
+        is_waived: the suite's own expectations only warn; what follows from the contract still rejects.
     """
-    expectations = [*_derived(contract), *expectation_store.suite(contract, home).expectations]
+    own = expectation_store.suite(contract, home).expectations
+    if is_waived:
+        for expectation in own:
+            expectation.severity = "warning"
+    expectations = [*_derived(contract), *own]
     for expectation in expectations:  # Data Docs then say what the agency reads, not GX's own sentence
         expectation.description = f"{expectation.meta['vi']} / {expectation.meta['en']}"
     return [expectation.configuration for expectation in expectations]

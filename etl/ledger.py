@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from etl.contract import Choice, Text
 from etl.declared import RULES
-from etl.delivery import ROW, Delivery, Place, State, Stop
+from etl.delivery import ROW, Delivery, Place, State, Stop, wording
 from etl.warehouse import COUNTS, copy_rows, ledger_tables
 
 _NO_COUNTS = dict.fromkeys(("rows_in", *COUNTS, "ended"))
-_NOTHING_SAID = dict.fromkeys(("rule", "message_vi", "message_en"))
+_NOTHING_SAID = dict.fromkeys(("rule", "message_vi", "message_en", "held_at"))
+REJECTED_ON_REVIEW = "rejected_on_review"  # the rule of a delivery that was held and then rejected by a person
 
 
 class Ledger:
@@ -143,11 +147,56 @@ class Ledger:
 
     def stopped(self, delivery: Delivery, stop: Stop, **values: Any) -> None:
         """Record that the delivery is held or rejected, and why."""
-        self._turn(delivery, **(_NO_COUNTS | _said(stop) | values), state=stop.state)
+        held_at = sa.func.now() if stop.state == "held" else None
+        self._turn(delivery, **(_NO_COUNTS | _said(stop) | values), state=stop.state, held_at=held_at)
+
+    def decided(self, delivery: Delivery, choice: Choice, by: str, reason: str) -> None:
+        """Record a decision on a delivery that is held, or was rejected on review.
+
+        A rejected one is at its end; an accepted one stands before the validate station, which knows the decision.
+
+        Raises:
+            LookupError: if the delivery is neither, for somebody was quicker.
+        """
+        c = self._delivery.c
+        where = (
+            *self._is(delivery.contract_id, delivery.id),
+            (c.state == "held") | ((c.state == "rejected") & (c.rule == REJECTED_ON_REVIEW)),
+        )
+        table = ledger_tables()["decision"]
+        with self.engine.begin() as connection:
+            query = sa.select(c.rule, c.message_vi, c.message_en).where(*where).with_for_update()
+            held = connection.execute(query).one_or_none()
+            if held is None:
+                raise LookupError(f"{delivery.contract_id}/{delivery.id} waits for no decision.")
+            row = {"dataset": delivery.contract_id, "delivery_id": delivery.id, "rule": held.rule}
+            said = {"decided_by": by, "choice": choice, "reason": reason}
+            connection.execute(table.insert().values(**row, **said))
+            if choice == "reject":
+                stop = rejection(said, Text(held.message_vi, held.message_en))
+                self.update(connection, delivery, **_said(stop), state="rejected", held_at=None)
+            else:
+                self.update(connection, delivery, **_NOTHING_SAID, state="extracted")
+
+    def decision(self, delivery: Delivery) -> dict[str, Any] | None:
+        """The decision that stands on a delivery, a row of `ops.decision`; None if there is none."""
+        with self.engine.connect() as connection:
+            return self._decision(connection, delivery)
 
     def merged(self, connection: sa.Connection, delivery: Delivery, counts: dict[str, int]) -> None:
         """Record, within the transaction that loads it, that the delivery is in its table."""
         loaded = {"state": "loaded", "loaded_at": datetime.now(UTC), **_NOTHING_SAID}
+        decision = self._decision(connection, delivery)
+        if (
+            decision and decision["choice"] != "reject"
+        ):  # it is in the table although it was held: whoever reads of it must know
+            by = {
+                "by": decision["decided_by"],
+                "at": f"{decision['decided_at']:%Y-%m-%d}",
+                "reason": decision["reason"],
+            }
+            text = wording(f"decided_{decision['choice']}").fill(**by)
+            loaded |= {"message_vi": text.vi, "message_en": text.en}
         self.update(connection, delivery, **loaded, **counts)
 
     def withdrawn(self, connection: sa.Connection, delivery: Delivery, reason: str) -> None:
@@ -172,6 +221,31 @@ class Ledger:
         """Set columns of the delivery's row within a transaction of the caller's."""
         where = self._is(delivery.contract_id, delivery.id)
         connection.execute(self._delivery.update().where(*where).values(**values))
+
+    def late_by(self, delivery: Delivery) -> timedelta | None:
+        """How long after it was due the delivery came; None if it came in time."""
+        query = sa.text("SELECT late_by FROM ops.punctuality WHERE (dataset, delivery_id) = (:dataset, :id)")
+        with self.engine.connect() as connection:
+            return connection.execute(query, {"dataset": delivery.contract_id, "id": delivery.id}).scalar()
+
+    def freshness(self) -> list[dict[str, Any]]:
+        """The rows of `ops.freshness`, the latest dataset first."""
+        query = sa.text("SELECT * FROM ops.freshness ORDER BY late_by DESC NULLS LAST, dataset")
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    @contextmanager
+    def telling(self, dataset: str, event: str, about: str, way: str) -> Iterator[bool]:
+        """Record that a notice is sent in this block, unless the block fails.
+
+        Yields:
+            Whether it had not been sent before.
+        """
+        row = {"dataset": dataset, "event": event, "about": about, "way": way}
+        table = ledger_tables()["notification"]
+        with self.engine.begin() as connection:
+            new = insert(table).values(row).on_conflict_do_nothing().returning(table.c.way)
+            yield connection.execute(new).first() is not None
 
     def found(self, delivery: Delivery, problems: pl.DataFrame, findings: list[dict[str, Any]]) -> None:
         """Replace the delivery's problems and validation results.
@@ -210,6 +284,13 @@ class Ledger:
         with self.engine.begin() as connection:
             connection.execute(self._delivery.update().where(*where).values(**values))
 
+    def _decision(self, connection: sa.Connection, delivery: Delivery) -> dict[str, Any] | None:
+        table = ledger_tables()["decision"]
+        where = (table.c.dataset == delivery.contract_id, table.c.delivery_id == delivery.id)
+        query = table.select().where(*where).order_by(table.c.decision_id.desc()).limit(1)
+        row = connection.execute(query).mappings().first()
+        return dict(row) if row else None
+
     def _log_withdrawal(self, connection: sa.Connection, delivery: Delivery, reason: str, is_withdrawn: bool) -> None:
         row = {"dataset": delivery.contract_id, "delivery_id": delivery.id}
         table = ledger_tables()["withdrawal"]
@@ -217,6 +298,19 @@ class Ledger:
 
     def _is(self, dataset: str, delivery_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         return self._delivery.c.dataset == dataset, self._delivery.c.delivery_id == delivery_id
+
+
+def rejection(decision: dict[str, Any], held_for: Text) -> Stop:
+    """What is said of a held delivery that a person rejects.
+
+    Args:
+        decision: its `decided_by` and `reason`.
+        held_for: why the delivery was held.
+    """
+    details = {"by": decision["decided_by"], "reason": decision["reason"]}
+    in_vi, in_en = (Stop("rejected", REJECTED_ON_REVIEW, **details, held=said) for said in (held_for.vi, held_for.en))
+    in_vi.message = Text(in_vi.message.vi, in_en.message.en)
+    return in_vi
 
 
 def _said(stop: Stop) -> dict[str, str]:

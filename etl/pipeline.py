@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import sqlalchemy as sa
 from upath import UPath
 
-from etl.contract import Contract, Text, load_all
+from etl.contract import Choice, Contract, Text, load_all
 from etl.delivery import Delivery, State, Stop
 from etl.settings import Settings
-from etl.storage import Storage
+from etl.storage import Storage, read_json
 
 if TYPE_CHECKING:
     import polars as pl
 
     from etl.audit import Finding
+    from etl.hold import Hold
     from etl.ledger import Ledger
+    from etl.notify import Notice
     from etl.replay import Replay
 
 log = logging.getLogger(__name__)
@@ -178,6 +180,61 @@ class Pipeline:
             self.ledger.reinstated(delivery, reason)
             yield from self.walk(dataset, delivery_id)
 
+    def held(self) -> list[Hold]:
+        """The deliveries that wait for a person's decision, the one that must be decided first on top."""
+        from etl.hold import Hold
+
+        waiting = [entry for entry in self.ledger.all() if entry["state"] == "held"]
+        holds = [Hold(entry, self.contracts[entry["dataset"]]) for entry in waiting]
+        return sorted(holds, key=lambda hold: hold.deadline)
+
+    def hold_page(self, dataset: str, delivery_id: str) -> str:
+        """What a person must know to decide on a held delivery, in Markdown; personal data is masked."""
+        from etl.hold import page
+
+        delivery = self._delivery(dataset, delivery_id)
+        entry = self.ledger.get(dataset, delivery_id)
+        return page(entry, self.contracts[dataset], self._problems(delivery), self.ledger.all(dataset))
+
+    def notices(self) -> Iterator[Notice]:
+        """What somebody must be told; see `etl.notify`."""
+        from etl.notify import notices
+
+        return notices(self.ledger.all(), self.ledger.freshness(), self.contracts)
+
+    def decide(self, dataset: str, delivery_id: str, choice: Choice, by: str, reason: str) -> Outcome:
+        """Record a decision on a held delivery; one that is accepted is judged anew, with the decision in mind.
+
+        Afterwards the delivery goes on: to `normalize` if it was accepted, to its receipt if not.
+
+        Args:
+            dataset: agency.dataset.
+            delivery_id: of a delivery that is held, or was rejected on review.
+            choice: see `etl.hold`.
+            by: who decides.
+            reason: why; the agency reads it.
+
+        Raises:
+            Undecidable: if it waits for no decision, or cannot be accepted.
+        """
+        from etl.hold import check
+
+        delivery = self._delivery(dataset, delivery_id)
+        check(self.ledger.get(dataset, delivery_id), choice)
+        self.ledger.decided(delivery, choice, by, reason)
+        if choice != "reject":
+            return self.run_station("validate", dataset, delivery_id)
+        entry = self.ledger.get(dataset, delivery_id)
+        return Outcome("rejected", Text(entry["message_vi"], entry["message_en"]))
+
+    def decide_by_default(self, dataset: str, delivery_id: str) -> Outcome:
+        """Decide what the contract says for a delivery on which nobody decided in time."""
+        from etl.hold import Hold
+
+        hold = Hold(self.ledger.get(dataset, delivery_id), self.contracts[dataset])
+        reason = f"không ai quyết định trong {hold.days:g} ngày / nobody decided within {hold.days:g} days"
+        return self.decide(dataset, delivery_id, hold.default, "timeout", reason)
+
     def run_station(self, station: Station, dataset: str, delivery_id: str) -> Outcome:
         """Walk one delivery through one station and tell the ledger.
 
@@ -190,7 +247,8 @@ class Pipeline:
                 return self._receipt(delivery)
             try:
                 return self._data_station(station, delivery, self.contracts[dataset])
-            except Stop as stop:
+            except Stop as unanswered:
+                stop = self._answered(delivery, unanswered)
                 report = self._report("validated", delivery) if station == "validate" else {}
                 self.ledger.stopped(delivery, stop, **_counts(report))
                 if report:
@@ -278,27 +336,20 @@ class Pipeline:
         if self.ledger.get(delivery.contract_id, delivery.id)["state"] == "withdrawn":
             return Outcome("withdrawn")
         if station == "extract":
-            import polars as pl
-
-            from etl.declared import Declared
             from etl.extract import extract
 
             if delivery.corrects and not self._is_in_table(delivery.contract_id, delivery.corrects):
                 raise Stop("held", "correction_of_nothing", detail=delivery.corrects)
             report = extract(self.storage, delivery, contract, self.settings.limits)
-            rows = pl.scan_parquet(str(self.storage.folder("raw", delivery) / "rows.parquet"))
             if report["unknown_columns"]:
                 count = report["unknown_columns"]
                 log.warning(
                     f"{delivery.contract_id}/{delivery.id}: {count} columns are not in the contract; see ops.problem"
                 )
-            Declared.of(self.ledger.declared(delivery)).check(delivery, rows, report["rows_in"], contract)
             self.ledger.passed(delivery, "extracted", rows_in=report["rows_in"])
             return Outcome("extracted", counts={"rows_in": report["rows_in"]})
         if station == "validate":
-            from etl.validate import validate
-
-            report = validate(self.storage, delivery, contract, str(self.settings.gx_home))
+            report = self._validate(delivery, contract)
             self.ledger.found(delivery, self._problems(delivery), report["findings"])
             self.ledger.passed(delivery, "validated", **_counts(report))
             return Outcome("validated", counts=_counts(report))
@@ -312,6 +363,43 @@ class Pipeline:
 
         counts = load(self.ledger, self.storage, delivery, contract)
         return Outcome("withdrawn") if counts is None else Outcome("loaded", counts=counts)
+
+    def _validate(self, delivery: Delivery, contract: Contract) -> dict[str, Any]:
+        """Judge rows and manifest; what holds the delivery is raised, unless a person has accepted it."""
+        import polars as pl
+
+        from etl.declared import Declared
+        from etl.validate import validate
+
+        decision = self.ledger.decision(delivery)
+        choice = decision["choice"] if decision else None
+
+        def rows() -> None:
+            validate(self.storage, delivery, contract, str(self.settings.gx_home), is_waived=choice == "accept")
+
+        def manifest() -> None:
+            raw = self.storage.folder("raw", delivery)
+            sent, count = pl.scan_parquet(str(raw / "rows.parquet")), read_json(raw / "report.json")["rows_in"]
+            Declared.of(self.ledger.declared(delivery)).check(delivery, sent, count, contract)
+
+        holds = []
+        for judge in (manifest, rows):  # both, for whoever accepts the delivery must know of both
+            try:
+                judge()
+            except Stop as stop:
+                holds.append(stop)
+        if holds and choice not in ("accept", "accept-passing"):
+            first = holds[0]
+            first.message = Text(" ".join(h.message.vi for h in holds), " ".join(h.message.en for h in holds))
+            raise first
+        return self._report("validated", delivery)
+
+    def _answered(self, delivery: Delivery, stop: Stop) -> Stop:
+        """A hold that a person has answered by rejecting the delivery is a rejection."""
+        from etl.ledger import rejection
+
+        decision = self.ledger.decision(delivery) if stop.state == "held" else None
+        return rejection(decision, stop.message) if decision and decision["choice"] == "reject" else stop
 
     def _receipt(self, delivery: Delivery) -> Outcome:
         entry = self._write_receipt(delivery)
@@ -329,7 +417,7 @@ class Pipeline:
         from etl.receipt import receipt
         from etl.receipt.facts import Past
 
-        entry = self.ledger.get(delivery.contract_id, delivery.id)
+        entry = self.ledger.get(delivery.contract_id, delivery.id) | {"late_by": self.ledger.late_by(delivery)}
         of_same = self.ledger.corrections(delivery.contract_id, delivery.corrects or delivery.id)
         receipt(
             self.storage,
@@ -362,8 +450,6 @@ class Pipeline:
         return pl.DataFrame(schema=PROBLEM)
 
     def _report(self, zone: Literal["validated"], delivery: Delivery) -> dict[str, Any]:
-        from etl.storage import read_json
-
         return read_json(self.storage.folder(zone, delivery) / "report.json")
 
     @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta, timezone
 from pathlib import Path
 
 from upath import UPath
@@ -11,6 +12,7 @@ from upath import UPath
 PROJECT = Path(__file__).resolve().parent.parent
 EXPECTATIONS = PROJECT / "expectations"
 SQL = PROJECT / "sql"
+CITY_TIME = timezone(timedelta(hours=7), "ICT")  # what people read; everything is kept in UTC
 REFERENCE = Path(__file__).resolve().parent / "reference"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -83,6 +85,8 @@ class Settings:
         quiet_seconds: an inbox file that nobody has written to for so long is whole.
         limits: what a file may ask of us at most.
         workbook_rows: rejected rows that a receipt's workbook holds at most.
+        notify_mail: who hears of what is held, rejected or late; the server is Airflow's connection smtp_default.
+        notify_webhook: address that the same is posted to as JSON.
     """
 
     home: Path
@@ -91,6 +95,8 @@ class Settings:
     quiet_seconds: float = 5.0
     limits: Limits = DEFAULT_LIMITS
     workbook_rows: int = 50_000
+    notify_mail: tuple[str, ...] = ()
+    notify_webhook: str | None = None
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -103,6 +109,8 @@ class Settings:
             quiet_seconds=float(os.environ.get("CITYDW_QUIET_SECONDS", cls.quiet_seconds)),
             limits=Limits.from_environment(),
             workbook_rows=int(os.environ.get("CITYDW_WORKBOOK_ROWS", cls.workbook_rows)),
+            notify_mail=tuple(filter(None, os.environ.get("CITYDW_NOTIFY_MAIL", "").replace(",", " ").split())),
+            notify_webhook=os.environ.get("CITYDW_NOTIFY_WEBHOOK") or None,
         )
 
     @property

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 
+from etl.hold import Hold
 from etl.replay import Replay
+from etl.settings import CITY_TIME
 from etl.warehouse import COUNTS
 
 STATIONS = ("receive", "extract", "validate", "normalize", "load", "receipt")
@@ -50,6 +53,40 @@ def print_deliveries(
             console.print(f"    {entry['message_en']}", markup=False)
 
 
+def print_holds(console: Console, holds: Iterable[Hold]) -> None:
+    """Print which deliveries wait for a decision, why, and what is decided if nobody does."""
+    table = Table("dataset", Column("delivery", no_wrap=True), "held since", "may be accepted", "decided by itself", "")
+    holds = list(holds)
+    for hold in holds:
+        since = hold.entry["held_at"] or hold.entry["received_at"]
+        acceptable = "yes" if hold.is_acceptable else "no"
+        name = (hold.entry["dataset"], hold.entry["delivery_id"])
+        table.add_row(*name, _local(since), acceptable, _local(hold.deadline), hold.default)
+    if not holds:
+        console.print("Nothing waits for a decision.")
+        return
+    console.print(table)
+    for hold in holds:
+        console.print(f"{hold.name}: {hold.message.vi}", markup=False)
+        console.print(f"    {hold.message.en}", markup=False)
+
+
+def print_freshness(console: Console, rows: Iterable[dict[str, Any]]) -> None:
+    """Print the rows of `ops.freshness`."""
+    table = Table("dataset", "last period loaded", "last received", "next is due", "late by")
+    for row in rows:
+        late = row["late_by"]
+        is_here = row["last_period_received"] != row["last_period_loaded"]
+        table.add_row(
+            row["dataset"],
+            str(row["last_period_loaded"] or "none"),
+            f"{row['last_period_received']}, not loaded" if is_here else "",
+            _local(row["due_at"]) if row["due_at"] else "",
+            f"[red]{late.days} d {late.seconds // 3600} h[/]" if late else "",
+        )
+    console.print(table)
+
+
 def print_replay(console: Console, replay: Replay, is_swapped: bool) -> None:
     """Print how a history table that was built anew differs from the live one."""
     if replay.is_equal:
@@ -64,6 +101,10 @@ def print_replay(console: Console, replay: Replay, is_swapped: bool) -> None:
         if is_swapped
         else "The new table is in schema `replay`; see --swap."
     )
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone(CITY_TIME):%Y-%m-%d %H:%M}"
 
 
 def _number(name: str) -> Column:

@@ -25,7 +25,9 @@ HOLD_MINIMUM = (
 )
 
 
-def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: str) -> dict[str, Any]:
+def validate(
+    storage: Storage, delivery: Delivery, contract: Contract, gx_home: str, is_waived: bool = False
+) -> dict[str, Any]:
     """Judge one delivery and publish `validated/.../accepted.parquet`, `problems.parquet` and `report.json`.
 
     Args:
@@ -33,6 +35,7 @@ def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: 
         delivery: whose raw rows are judged.
         contract: the dataset's.
         gx_home: folder for GX's validation results and Data Docs.
+        is_waived: the suite's own expectations only warn, for a person has accepted the delivery.
 
     Returns:
         The report: counts of rows, and `findings`, one for each expectation, without any value of the data.
@@ -42,7 +45,7 @@ def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: 
     """
     raw = storage.folder("raw", delivery)
     extracted = pl.read_parquet(str(raw / "problems.parquet"))
-    judged = _judge_rows(raw / "rows.parquet", extracted, contract, gx_home)
+    judged = _judge_rows(raw / "rows.parquet", extracted, contract, gx_home, is_waived)
     accepted, key_problems, key_findings = _unique(raw / "rows.parquet", judged.good, contract)
     expectation_store.publish(judge.suite_result(judged.results, contract), delivery, contract, gx_home)
 
@@ -92,9 +95,9 @@ class _Judged:
     good: pl.DataFrame
 
 
-def _judge_rows(path: UPath, extracted: pl.DataFrame, contract: Contract, gx_home: str) -> _Judged:
+def _judge_rows(path: UPath, extracted: pl.DataFrame, contract: Contract, gx_home: str, is_waived: bool) -> _Judged:
     """Judge all rows of `raw/`: batch by batch where the answer on a row does not depend on others."""
-    expectations = judge.suite_of(contract, gx_home)
+    expectations = judge.suite_of(contract, gx_home, is_waived)
     rowwise = [e for e in expectations if judge.is_rowwise(e)]
     parts = list(batches.each(lambda rows: _judge_batch(rows, extracted, rowwise, contract), batches.read(path)))
     whole = _Judged(

@@ -15,7 +15,7 @@ from alembic.autogenerate import produce_migrations
 from alembic.migration import MigrationContext
 from alembic.operations import Operations, ops
 from psycopg.copy import QueuedLibpqWriter
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
 from etl import semantic
 from etl.contract import Contract, Text
@@ -62,6 +62,9 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("timings", JSONB, server_default="{}", nullable=False, comment="seconds spent in each station"),
         sa.Column("loaded_at", sa.DateTime(timezone=True), comment="when its rows came into the table; null: never"),
         sa.Column("receipt_at", sa.DateTime(timezone=True)),
+        sa.Column(
+            "held_at", sa.DateTime(timezone=True), comment="since when it waits for a decision; null: it does not"
+        ),
         sa.CheckConstraint(
             "state IN ('received', 'extracted', 'validated', 'normalized', 'loaded', 'held', 'rejected', 'withdrawn')",
             name="known_state",
@@ -97,6 +100,41 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("reason", sa.Text, nullable=False),
         schema="ops",
         comment="One row a decision to withdraw a delivery / Mỗi dòng là một quyết định rút lại dữ liệu",
+    )
+    sa.Table(
+        "decision",
+        metadata,
+        sa.Column("decision_id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("decided_by", sa.Text, nullable=False, comment="who; 'timeout' where nobody decided in time"),
+        sa.Column("choice", sa.Text, nullable=False, comment="accept, accept-passing or reject"),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("rule", sa.Text, comment="why it was held"),
+        sa.Index("decision_delivery", "dataset", "delivery_id"),
+        schema="ops",
+        comment="One row a decision on a held delivery; the last stands / Mỗi dòng là một quyết định về tệp tạm giữ",
+    )
+    sa.Table(
+        "notification",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True),
+        sa.Column("event", sa.Text, primary_key=True, comment="held, rejected or late"),
+        sa.Column("about", sa.Text, primary_key=True, comment="delivery, or when one was due"),
+        sa.Column("way", sa.Text, primary_key=True, comment="mail or webhook"),
+        sa.Column("sent_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        schema="ops",
+        comment="One row a notice that was sent / Mỗi dòng là một thông báo đã gửi",
+    )
+    sa.Table(
+        "schedule",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True),
+        sa.Column("frequency", INTERVAL, nullable=False, comment="how long a period is"),
+        sa.Column("latency", INTERVAL, nullable=False, comment="how long after its period's end a delivery is due"),
+        schema="ops",
+        comment="One row a dataset, from its contract / Mỗi dòng là lịch giao của một bộ dữ liệu",
     )
     sa.Table(
         "problem",
@@ -263,6 +301,8 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
             )
             connection.execute(sa.text(f"COMMENT ON VIEW {name}_current IS '{_both(contract.title)} (current rows)'"))
         _load_reference(connection, metadata)
+        _load_schedule(connection, metadata, contracts)
+        connection.exec_driver_sql((SQL / "freshness.sql").read_text(encoding="utf-8"))
         connection.exec_driver_sql((SQL / "grants.sql").read_text(encoding="utf-8").replace("%", "%%"))
     return applied
 
@@ -438,6 +478,15 @@ def _load_reference(connection: sa.Connection, metadata: sa.MetaData) -> None:
         table = metadata.tables[name]
         connection.execute(table.delete())
         connection.execute(table.insert(), rows.select(c.name for c in table.columns).to_dicts())
+
+
+def _load_schedule(connection: sa.Connection, metadata: sa.MetaData, contracts: Iterable[Contract]) -> None:
+    table = metadata.tables["ops.schedule"]
+    connection.execute(table.delete())
+    for contract in contracts:
+        lengths = {"frequency": contract.frequency, "latency": contract.latency}  # to PostgreSQL, 1m is a minute
+        values = {name: sa.cast(length.replace("m", " months"), INTERVAL) for name, length in lengths.items()}
+        connection.execute(table.insert().values(dataset=contract.id, **values))
 
 
 def _sql_type(name: str) -> sa.types.TypeEngine[Any]:

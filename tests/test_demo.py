@@ -12,10 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import ProxyHandler, build_opener
+from urllib.parse import quote
+from urllib.request import ProxyHandler, Request, build_opener
 
 import psutil
 import pytest
@@ -47,11 +48,21 @@ def ours(home: Path) -> list[psutil.Process]:
     return found
 
 
-def api(home: Path, path: str) -> Any:
+def api(home: Path, path: str, patch: dict[str, Any] | None = None) -> Any:
     port = json.loads((home / "airflow" / "processes.json").read_text("utf-8"))["port"]
-    with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+    request = Request(f"http://127.0.0.1:{port}{path}", headers={"Content-Type": "application/json"})
+    if patch is not None:
+        request.method, request.data = "PATCH", json.dumps(patch).encode()
+    with build_opener(ProxyHandler({})).open(request, timeout=20) as answer:
         content = answer.read().decode()
     return json.loads(content) if path.startswith("/api") else content
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 120) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(1)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -104,30 +115,36 @@ def test_reports_are_served_by_airflow(first: str, home: Path) -> None:
     assert "receipt.html" in api(home, "/reports/receipts/tax/taxpayers/" + page[1].split("/")[3] + "/")
 
 
-def test_a_bad_file_fails_its_run_in_a_sentence_without_a_traceback(first: str, home: Path) -> None:
+def test_a_bad_file_waits_for_a_person_and_ends_in_a_sentence_without_a_traceback(first: str, home: Path) -> None:
     inbox = home / "data" / "inbox" / "civil" / "births"
     (inbox / ".births_2026-03-09.csv").write_bytes(b"so;quyen_so\n1;2\n")
     (inbox / ".births_2026-03-09.csv").rename(inbox / "births_2026-03-09.csv")
-    deadline = time.monotonic() + 120
-    failed: list[dict[str, Any]] = []
-    while not failed and time.monotonic() < deadline:
-        failed = api(home, "/api/v2/dags/civil_births/dagRuns?state=failed")["dag_runs"]
-        time.sleep(1)
-    (run,) = failed
-    tasks = api(home, f"/api/v2/dags/civil_births/dagRuns/{run['dag_run_id'].replace('+', '%2B')}/taskInstances")
-    states = {task["task_id"]: task["state"] for task in tasks["task_instances"]}
+    (asked,) = wait_for(lambda: api(home, "/api/v2/dags/civil_births/dagRuns/~/hitlDetails")["hitl_details"])
+    assert asked["options"] == ["Reject"], "what could not be read cannot be accepted"
+    assert "Tệp thiếu cột" in asked["body"] and "The file lacks columns" in asked["body"]
+    path = f"/api/v2/dags/civil_births/dagRuns/{quote(asked['task_instance']['dag_run_id'])}"
+    assert wait_for(lambda: api(home, f"{path}/taskInstances/decide")["state"] == "deferred"), "it holds no worker"
+    assert api(home, path)["state"] == "running", "a run that waits has not failed"
+    answer = {"chosen_options": ["Reject"], "params_input": {"reason": "gửi nhầm tệp"}}
+    api(home, f"{path}/taskInstances/decide/-1/hitlDetails", answer)
+    assert wait_for(lambda: api(home, path)["state"] == "failed")
+    states = {task["task_id"]: task["state"] for task in api(home, f"{path}/taskInstances")["task_instances"]}
     assert states == {
         "extract": "success",
         "validate": "skipped",
+        "decide": "success",
         "normalize": "skipped",
         "load": "skipped",
         "receipt": "success",
         "verdict": "failed",
     }
-    logs = [path.read_text("utf-8") for path in (home / "airflow" / "logs").rglob(f"*{run['dag_run_id']}*/**/*.log")]
-    assert len(logs) == 3
-    assert any("Tệp thiếu cột" in log and "The file lacks columns" in log for log in logs)
+    run = api(home, path)["dag_run_id"]
+    logs = [path.read_text("utf-8") for path in (home / "airflow" / "logs").rglob(f"*{run}*/**/*.log")]
+    assert len(logs) >= 4
+    assert any("gửi nhầm tệp" in log for log in logs)
     assert not any("Traceback" in log or "error_detail" in log for log in logs)
+    (receipt,) = (home / "data" / "outbox" / "civil" / "births").glob("20260309-*/receipt.html")
+    assert "gửi nhầm tệp" in receipt.read_text("utf-8")
 
 
 def test_a_second_start_finds_nothing_new(first: str, home: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from typing import Any, Literal
 
@@ -97,6 +97,7 @@ class Receipt(_Model):
     parts: list[Part] = Field(description="add up to rows_in")
     row_word: Text = Field(description="what a row number counts")
     problems: list[Problem] = Field(description="the most frequent first; those that reject rows before warnings")
+    late_by_seconds: float | None = Field(description="how long after it was due the file came; null: in time")
     notes: list[Note]
     history: list[Past] = Field(description="the deliveries before this one, the oldest first")
     corrections: list[Correction]
@@ -129,13 +130,14 @@ def describe(
         delivery: whose receipt it is.
         contract: the dataset's; None if there is no such dataset.
         outcome: as a row of the ledger: state, rule, message_vi, message_en, rows_in, rejected, duplicates and, once
-            loaded, inserted, changed, unchanged, superseded; what is not known may be absent.
+            loaded, inserted, changed, unchanged, superseded; late_by; what is not known may be absent.
         problems: of the PROBLEM schema.
         workbook_rows: rows in the workbook that lies beside the page.
         history: the dataset's deliveries before this one, the oldest first.
         corrections: the corrections of this delivery, each with the row numbers of this delivery that it set right.
     """
     said = _wording()
+    late_by: timedelta | None = outcome.get("late_by")
     state: State = outcome["state"]
     rejected = problems.filter(pl.col("severity") == "critical").select(pl.col(ROW).unique()).collect().to_series()
     came = [(correction, rows.filter(rows.is_in(rejected.implode()))) for correction, rows in corrections]
@@ -167,7 +169,8 @@ def describe(
         ],
         row_word=_text(said["row_word"]["correction" if delivery.corrects else _format(contract)]),
         problems=found,
-        notes=_notes(problems.filter(pl.col(ROW).is_null())),
+        late_by_seconds=late_by.total_seconds() if late_by else None,
+        notes=[*_late(late_by), *_notes(problems.filter(pl.col(ROW).is_null()))],
         history=list(history),
         corrections=[c.model_copy(update={"resolved": len(rows)}) for c, rows in came],
         rejected=len(rejected),
@@ -214,6 +217,15 @@ def _problems(found: pl.LazyFrame, resolved: pl.Series, contract: Contract | Non
         label, source_name = (column.label, column.source_name) if column else (None, None)
         made.append(Problem(**row, column=label, source_name=source_name, text=text, example=example))
     return made
+
+
+def _late(by: timedelta | None) -> list[Note]:
+    if by is None:
+        return []
+    text = _text(_wording()["late"]["days" if by.days else "hours"])
+    count = by.days or by.seconds // 3600
+    filled = Text(text.vi.format(count=count), text.en.format(count=count))
+    return [Note(rule="late", responsible="agency", text=filled)]
 
 
 def _notes(found: pl.LazyFrame) -> list[Note]:

@@ -1,0 +1,104 @@
+"""The task in which a held delivery waits for a person; it holds no worker meanwhile, and the run is not failed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.providers.standard.utils.skipmixin import SkipMixin
+from airflow.sdk import Param
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
+from decision_trigger import DecisionTrigger
+
+from etl.contract import Choice, Contract
+
+if TYPE_CHECKING:
+    from etl.pipeline import Pipeline
+
+OPTIONS: dict[str, Choice] = {"Accept": "accept", "Accept what passes": "accept-passing", "Reject": "reject"}
+_NO_REASON = "không nêu lý do / no reason was given"
+
+
+class DecideOperator(HITLOperator, SkipMixin):
+    """Lets a delivery pass that is not held; asks a person about one that is, and does what she decides.
+
+    A decision on the command line counts as much. If nobody decides in time, the contract's default does.
+    """
+
+    inherits_from_skipmixin = True
+
+    def __init__(self, *, contract: Contract, **kwargs: Any) -> None:
+        reason = Param("", type="string", title="Reason", description="The agency reads it on its receipt.")
+        super().__init__(
+            subject=f"{contract.id}: a held delivery",
+            options=list(OPTIONS),
+            params={"reason": reason},
+            response_timeout=timedelta(days=contract.hold.days),
+            **kwargs,
+        )
+        self.dataset = contract.id
+
+    def execute(self, context: Any) -> None:
+        """Ask, if there is something to decide."""
+        from etl.pipeline import Pipeline
+
+        pipeline = Pipeline.from_environment()
+        delivery_id = context["dag_run"].partition_key
+        for hold in pipeline.held():
+            if (hold.entry["dataset"], hold.entry["delivery_id"]) == (self.dataset, delivery_id):
+                pipeline.run_station("receipt", self.dataset, delivery_id)  # the agency need not wait for the person
+                self._ask(pipeline, context["ti"].id, hold)
+        self._go_on(pipeline, context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
+        """Do what was decided."""
+        from etl.hold import Undecidable
+        from etl.pipeline import Pipeline
+
+        if "error" in event:
+            self.process_trigger_event_error(event)
+        pipeline = Pipeline.from_environment()
+        delivery = (self.dataset, context["dag_run"].partition_key)
+        try:
+            if event.get("timedout"):
+                outcome = pipeline.decide_by_default(*delivery)
+            elif "chosen_options" in event:
+                choice = OPTIONS[event["chosen_options"][0]]
+                reason = (event["params_input"] or {}).get("reason", "").strip() or _NO_REASON
+                outcome = pipeline.decide(*delivery, choice, event["responded_by_user"]["name"], reason)
+            else:
+                raise Undecidable("It was decided on the command line.")
+            self.log.info("Decided: %s", outcome.state)
+        except Undecidable as error:
+            self.log.info("Nothing to decide any more: %s", error)
+        self._go_on(pipeline, context)
+
+    def _ask(self, pipeline: Pipeline, ti_id: Any, hold: Any) -> None:
+        options = list(OPTIONS) if hold.is_acceptable else ["Reject"]
+        defaults = [option for option, choice in OPTIONS.items() if choice == hold.default]
+        body = pipeline.hold_page(self.dataset, hold.entry["delivery_id"])
+        subject = f"{hold.name} is held"
+        upsert_hitl_detail(ti_id, options, subject, body, defaults, params=self.serialized_params)
+        self.log.info("%s: a person must decide until %s", subject, hold.deadline.isoformat())
+        self.defer(
+            trigger=DecisionTrigger(
+                ti_id=ti_id,
+                options=options,
+                defaults=defaults,
+                params=self.serialized_params,
+                timeout_datetime=max(hold.deadline, datetime.now(UTC)),
+                dataset=self.dataset,
+                delivery_id=hold.entry["delivery_id"],
+            ),
+            method_name="execute_complete",
+        )
+
+    def _go_on(self, pipeline: Pipeline, context: Any) -> None:
+        """Let the next stations run, unless the delivery is at its end."""
+        delivery = (self.dataset, context["dag_run"].partition_key)
+        state = pipeline.ledger.get(*delivery)["state"]
+        if state == "extracted":  # accepted, and then something broke before it was judged anew
+            state = pipeline.run_station("validate", *delivery).state
+        if state in ("held", "rejected", "withdrawn"):
+            self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))

@@ -1,0 +1,57 @@
+"""The trigger that waits for a decision on a held delivery, wherever it is taken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import cache
+from typing import Any
+
+from airflow.providers.standard.triggers.hitl import HITLTrigger
+from airflow.triggers.base import TriggerEvent
+
+
+class DecisionTrigger(HITLTrigger):
+    """Fires when a person answers in Airflow, when the time is over, or when the ledger says it has been decided.
+
+    Attributes:
+        dataset: agency.dataset.
+        delivery_id: of the held delivery.
+    """
+
+    def __init__(self, *, dataset: str, delivery_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dataset = dataset
+        self.delivery_id = delivery_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Where the triggerer finds this class, and what it gives it."""
+        _, fields = super().serialize()
+        return "decision_trigger.DecisionTrigger", fields | {"dataset": self.dataset, "delivery_id": self.delivery_id}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait for whichever comes first."""
+        waits = {asyncio.ensure_future(anext(super().run())), asyncio.ensure_future(self._elsewhere())}
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            yield done.pop().result()
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _elsewhere(self) -> TriggerEvent:
+        """A command line that decides also walks the delivery to its end; only then is it this run's turn."""
+        while await asyncio.to_thread(self._state) not in ("loaded", "rejected", "withdrawn"):
+            await asyncio.sleep(self.poke_interval)
+        return TriggerEvent({"decided_elsewhere": True})
+
+    def _state(self) -> str:
+        state: str = _ledger().get(self.dataset, self.delivery_id)["state"]
+        return state
+
+
+@cache
+def _ledger() -> Any:
+    from etl.pipeline import Pipeline
+
+    return Pipeline.from_environment().ledger

@@ -1,0 +1,38 @@
+-- When deliveries are due and what is late. Idempotent: run by `citydw migrate`.
+-- A period that begins on day D ends at D + frequency (ops.schedule) and is due a latency later, in the city's time.
+DROP VIEW IF EXISTS ops.punctuality, ops.freshness;
+
+CREATE VIEW ops.punctuality AS
+SELECT
+    d.dataset,
+    d.delivery_id,
+    due.at AS due_at,
+    -- A correction is never late. Neither is what was due before anything had come: such a file brings the archive.
+    CASE WHEN d.revision = 1 AND due.at >= since.first_arrival AND d.received_at > due.at
+        THEN d.received_at - due.at
+    END AS late_by
+FROM ops.delivery d
+JOIN ops.schedule s USING (dataset)
+CROSS JOIN LATERAL (SELECT (d.as_of + s.frequency + s.latency) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS at) due
+CROSS JOIN LATERAL (SELECT min(f.received_at) AS first_arrival FROM ops.delivery f WHERE f.dataset = d.dataset) since;
+COMMENT ON VIEW ops.punctuality IS 'One row a delivery: when it was due, by how much it was late / Hạn giao và độ trễ của từng lần giao';
+
+CREATE VIEW ops.freshness AS
+SELECT
+    s.dataset,
+    last.loaded AS last_period_loaded,
+    last.received AS last_period_received,
+    due.at AS due_at,
+    CASE WHEN now() > due.at THEN now() - due.at END AS late_by
+FROM ops.schedule s
+CROSS JOIN LATERAL (
+    -- A period that has not begun is a slip in a file's name: it must not hide what is missing.
+    SELECT
+        max(d.as_of) FILTER (WHERE d.loaded_at IS NOT NULL) AS loaded,
+        max(d.as_of) FILTER (WHERE d.state NOT IN ('rejected', 'withdrawn')) AS received
+    FROM ops.delivery d WHERE d.dataset = s.dataset AND d.as_of <= current_date
+) last
+CROSS JOIN LATERAL (
+    SELECT ((last.loaded + s.frequency)::date + s.frequency + s.latency) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS at
+) due;
+COMMENT ON VIEW ops.freshness IS 'One row a dataset: the last period loaded, when the next one is due, and by how much it is late / Độ mới của từng bộ dữ liệu';

@@ -1,0 +1,186 @@
+"""Notifications: a real SMTP server and a real HTTP server are told what they should be, once, and no personal data."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from aiosmtpd.controller import Controller
+
+from etl.pipeline import Pipeline
+from etl.settings import PROJECT
+
+Send = Callable[..., dict[str, Any]]
+# What Airflow runs as the DAG's task.
+TELL = """
+from airflow.dag_processing.dagbag import DagBag
+dag = DagBag(sys.argv[1]).dags["notify"]
+print("schedule", dag.schedule)
+print("told", dag.get_task("tell").python_callable())
+"""
+
+
+class Mailbox:
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 OK"
+
+
+class Hook(HTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.status = 200
+        self.bodies: list[dict[str, Any]] = []
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Hook
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.status == 200:
+            self.server.bodies.append(body)
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing is printed."""
+
+
+@pytest.fixture
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    box = Mailbox()
+    with socket.socket() as probe:  # the controller wants a number
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield box, port
+    controller.stop()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    server = Hook()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def tell(pipeline: Pipeline, home: Path, mail: int, hook: Hook | None) -> subprocess.CompletedProcess[str]:
+    dags = PROJECT / "dags"
+    database = pipeline.settings.database_url
+    assert database
+    settings = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW_CONN_SMTP_DEFAULT": f"smtp://127.0.0.1:{mail}/?disable_ssl=true&disable_tls=true&from_email=dw@example.vn",
+        "CITYDW_HOME": str(pipeline.settings.home),
+        "CITYDW_DATA": str(pipeline.settings.data),
+        "CITYDW_DATABASE_URL": database,
+        "CITYDW_NOTIFY_MAIL": "lan@example.vn, minh@example.vn",
+        "CITYDW_NOTIFY_WEBHOOK": f"http://127.0.0.1:{hook.server_port}/k3y" if hook else "",
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), str(dags), str(dags / "plugins")]),
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys\n{TELL}", str(dags)],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def troubled(pipeline: Pipeline, send: Send, clean_day: Path) -> Pipeline:
+    """One delivery is held (its only line names persons), one lost rows, one was rejected; and births are late."""
+    births = next((clean_day / "civil" / "births").iterdir()).read_text("utf-8-sig").splitlines()
+    line = births[1].split(",")
+    line[5] = line[7]
+    headerless = "\n".join([",".join(line), *births[2:]]).encode("utf-8-sig")
+    broken = [births[0], *(",".join(["?", *row.split(",")[1:]]) for row in births[1:10]), *births[10:]]
+    long_ago = datetime.now(UTC) - timedelta(days=20)
+    folder = "civil/births"
+    sent = (("\n".join(broken).encode("utf-8-sig"), "loaded"), (headerless, "held"), (b"", "rejected"))
+    for days, (content, state) in enumerate(sent):
+        entry = send(pipeline, folder, f"births_{long_ago + timedelta(days=days):%Y-%m-%d}.csv", content)
+        assert entry["state"] == state, entry["message_en"]
+    return pipeline
+
+
+def test_each_thing_is_told_once_by_mail_and_webhook(
+    troubled: Pipeline, tmp_path: Path, mailbox: tuple[Mailbox, int], hook: Hook
+) -> None:
+    box, port = mailbox
+    done = tell(troubled, tmp_path, port, hook)
+    assert "told 8" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "schedule */5 * * * *" in done.stdout
+    assert sorted(body["event"] for body in hook.bodies) == ["held", "late", "rejected", "rejected"]
+    by_event = {body["event"]: body for body in hook.bodies}
+    assert by_event["held"]["dataset"] == "civil.births"
+    assert by_event["held"]["facts"]["default"] == "reject"
+    assert by_event["late"]["facts"]["late_by_seconds"] > 15 * 86_400
+    assert "A file has come and is not loaded." in by_event["late"]["text"]["en"]
+    assert len(box.mails) == 4
+    for mail, body in zip(box.mails, hook.bodies, strict=True):
+        assert mail["to"] == "lan@example.vn, minh@example.vn"
+        assert mail["subject"] == f"{body['title']['vi']} / {body['title']['en']}"
+        text = mail.get_body(("html",)).get_content()
+        assert text.index(body["text"]["vi"]) < text.index(body["text"]["en"])
+    assert "told 0" in tell(troubled, tmp_path, port, hook).stdout
+    assert len(box.mails) == len(hook.bodies) == 4
+
+    said = json.dumps(hook.bodies, ensure_ascii=False) + "".join(
+        str(part) for mail in box.mails for part in (mail["subject"], mail.get_body(("html",)).get_content())
+    )
+    contract = troubled.contracts["civil.births"]
+    values = {
+        value
+        for rows in map(pl.read_parquet, (troubled.storage.root / "raw").rglob("rows.parquet"))
+        for column in contract.columns
+        for name in (f"received.{column.name}", column.name)
+        if name in rows.columns
+        for value in rows[name].drop_nulls().cast(pl.String)
+        if len(value) > 3
+    }
+    assert len(values) > 50
+    assert [value for value in values if value in said + done.stdout + done.stderr] == []
+    held = next(entry for entry in troubled.ledger.all() if entry["state"] == "held")
+    assert "trùng tên: …" in said and held["message_vi"] not in said, "this message quotes the file"
+
+
+def test_a_way_that_is_shut_does_not_shut_the_other_and_is_tried_again(
+    troubled: Pipeline, tmp_path: Path, mailbox: tuple[Mailbox, int], hook: Hook
+) -> None:
+    box, port = mailbox
+    hook.status = 503
+    done = tell(troubled, tmp_path, port, hook)
+    assert done.returncode != 0
+    assert "4 notices were sent, 4 were not: webhook: RuntimeError" in done.stderr
+    assert "k3y" not in done.stdout + done.stderr, "the webhook's address may hold a key"
+    assert (len(box.mails), len(hook.bodies)) == (4, 0)
+    hook.status = 200
+    assert "told 4" in tell(troubled, tmp_path, port, hook).stdout
+    assert (len(box.mails), len(hook.bodies)) == (4, 4)
