@@ -63,8 +63,8 @@ class Clean:
 
     @property
     def some(self) -> list[int]:
-        """The lines that are polluted one by one: the header, the first that hold special cells, and the last."""
-        return [*range(5), len(self.rows) - 1]
+        """The lines that are polluted one by one: the first ones, of which some hold special cells, and the last."""
+        return [*range(1, 7), len(self.rows) - 1]
 
     @property
     def other(self) -> str:
@@ -127,7 +127,7 @@ def ends_and_blanks(clean: Clean) -> Iterator[Polluted]:
         yield clean.file(f"file_trailing_delimiters_{columns}", [line[:-2] + tail for line in lines])
         yield clean.file(f"file_trailing_delimiters_data_{columns}", header, [line[:-2] + tail for line in data])
         yield clean.file(f"file_trailing_delimiters_header_{columns}", header[:-2] + tail, data)
-        for at in clean.some[1:]:
+        for at in clean.some:
             polluted = [line[:-2] + tail for line in lines]
             less, filled = polluted[at].replace(clean.delimiter, "", 1), polluted[at][:-2] + "x\r\n"
             for name, text in {"less": less, "filled": filled}.items():
@@ -168,6 +168,12 @@ def headers(clean: Clean) -> Iterator[Polluted]:
             yield clean.file(
                 f"column_header_{column}_{kind}", clean.line(renamed), data, truth=[renamed, *clean.rows[1:]]
             )
+        start = clean.delimiter.join(names[:column]) + clean.delimiter * (column > 0)
+        for mark in (clean.delimiter, '"', " ", "\ufeff"):
+            broken = start + mark + header[len(start) :]
+            yield clean.file(f"row_header_{column}_0x{ord(mark):X}", broken, data)
+        if column:
+            yield clean.file(f"row_less_sep_row0_col{column}", start[:-1] + header[len(start) :], data)
     extra = [[*row, "x"] for row in clean.rows]
     yield clean.file("column_extra_named", map(clean.line, extra), truth=extra)
     yield clean.file("column_extra_unnamed", header[:-2], clean.delimiter, "\r\n", map(clean.line, extra[1:]))
