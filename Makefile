@@ -5,6 +5,8 @@
 # make kill-test   a day's deliveries with 100 kill -9 of worker and PostgreSQL (a quarter of an hour)
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
 # make pollution   polluted CSV files through our reader and through others, with scores
+# make bench       what it costs, beside COPY and other tools (hours); or, in minutes, make bench SIZE=20_000 ROUNDS=1
+# make bench-docs  the latest figures into docs/performance.md
 #
 # Needs Python 3.11 or newer and nothing else. Another interpreter: make demo PYTHON=/path/to/python3.12
 
@@ -15,7 +17,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop test soak kill-test fuzz pollution lint clean
+.PHONY: help venv demo demo-stop test soak kill-test fuzz pollution bench bench-docs lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -41,6 +43,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) -c constraints.txt -e ".[airflow,dev]"
 	@touch "$@"
 
+$(VENV)/.installed-bench: $(VENV)/.installed
+	@echo "Installing what the pipeline is measured beside"
+	@$(PIP) -c constraints.txt -e ".[airflow,bench]"
+	@touch "$@"
+
 venv: $(VENV)/.installed-dev
 
 demo: $(VENV)/.installed
@@ -56,7 +63,8 @@ soak: $(VENV)/.installed-dev
 	@HISTORIES=20000 "$(BIN)/python" -m pytest tests/test_history_law.py
 
 kill-test: $(VENV)/.installed-dev
-	@"$(BIN)/python" tests/kill_processes.py
+	@"$(BIN)/python" -m tests.kill_processes
+	@"$(BIN)/python" -m tests.kill_airflow
 
 MINUTES ?= 10
 fuzz: $(VENV)/.installed-dev
@@ -64,6 +72,16 @@ fuzz: $(VENV)/.installed-dev
 
 pollution: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.pollution
+
+SIZE ?= 1_000_000
+ROUNDS ?= 3
+CASES ?= 1 2 3 4 5 6 7 asof
+ROWS_OF ?= visits declarations
+bench: $(VENV)/.installed-bench
+	@"$(BIN)/python" -m bench run --size $(SIZE) --rounds $(ROUNDS) --cases "$(CASES)" --rows-of "$(ROWS_OF)"
+
+bench-docs: $(VENV)/.installed-bench
+	@"$(BIN)/python" -m bench docs
 
 lint: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m ruff check .

@@ -74,7 +74,10 @@ def walk(station: str, dataset: str, delivery_id: str) -> bool:
     """
     from etl.pipeline import Pipeline
 
-    outcome = Pipeline.from_environment().run_station(station, dataset, delivery_id)
+    pipeline = Pipeline.from_environment()
+    outcome = pipeline.run_station(station, dataset, delivery_id)
+    if station == "validate":
+        pipeline.index_data_docs()
     print(f"{dataset}/{delivery_id}: {outcome.state} {outcome.counts or ''}")
     if outcome.message:
         print(f"{outcome.message.vi} / {outcome.message.en}")

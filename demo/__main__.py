@@ -63,7 +63,7 @@ def start() -> None:
                 files = city.result()
         last_arrival = _last_arrival(pipeline)
         with _step(progress, "inbox: one day's extracts of four agencies"):
-            deliveries = [_drop(file, settings) for file in files]
+            deliveries = [drop(file, settings) for file in files]
         _wait_for_deliveries(progress, pipeline, airflow, deliveries, last_arrival)
         with _step(progress, "marts"):
             _wait_for_marts(pipeline, airflow)
@@ -107,7 +107,7 @@ def _city(folder: Path) -> list[Path]:
     return sorted(path for path in day.rglob("*") if path.is_file())
 
 
-def _drop(file: Path, settings: Settings) -> Delivery:
+def drop(file: Path, settings: Settings) -> Delivery:
     """Put a copy into the inbox as a careful sender does: under another name, renamed, and marked as whole."""
     agency, dataset = file.parts[-3:-1]
     folder = Path(settings.data) / "inbox" / agency / dataset
@@ -163,7 +163,9 @@ def _wait(condition: Callable[[], bool], airflow: Airflow, otherwise: str) -> No
         if failed := airflow.failed_tasks():
             raise AirflowError(f"These tasks failed: {', '.join(failed)}. Their logs are in {airflow.url}")
         if not airflow.is_running():
-            raise AirflowError(f"A process of Airflow has ended; see {airflow.logs}")
+            raise AirflowError(
+                f"A process of Airflow has ended; see {airflow.logs}. `make demo` starts it again, and all goes on."
+            )
         if time.monotonic() > deadline:
             raise AirflowError(f"After {_WAIT_SECONDS:.0f} s {otherwise}; see {airflow.url}")
         time.sleep(1)

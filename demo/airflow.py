@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -98,22 +99,36 @@ class Airflow:
 
     def is_running(self) -> bool:
         """Whether all four processes are alive."""
-        return len(self._processes()) == len(COMPONENTS)
+        return len(self.processes()) == len(COMPONENTS)
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """Those of the four processes that are alive."""
+        alive = {}
+        for name, (pid, created) in self._state().get("pids", {}).items():
+            try:
+                process = psutil.Process(pid)
+                if abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+                    alive[name] = process
+            except psutil.NoSuchProcess:
+                continue
+        return alive
 
     def start(self) -> None:
-        """Start the four processes; they outlive this one.
+        """Start those of the four processes that do not run, all or what a crash has ended; they outlive this one.
 
         Raises:
             AirflowError: if the metadata database cannot be migrated.
         """
-        self.stop()
+        if "api-server" not in self.processes():
+            self.stop()  # the others call it at a port that it may not get again
+        self._end_orphans()
         self.logs.mkdir(parents=True, exist_ok=True)
-        before = self._state()
+        before, alive = self._state(), self.processes()
         state = {
-            "port": _free_port(before.get("port", 8080)),
+            "port": before["port"] if alive else _free_port(before.get("port", 8080)),
             "secret": before.get("secret") or secrets.token_hex(32),
             "started": time.time(),
-            "pids": {},
+            "pids": {name: pid for name, pid in before.get("pids", {}).items() if name in alive},
         }
         self._write(state)
         environment = self.environment()
@@ -123,16 +138,16 @@ class Airflow:
         (self.logs / "db-migrate.log").write_text(migrated.stdout + migrated.stderr, encoding="utf-8")
         if migrated.returncode != 0:
             raise AirflowError(f"Airflow's database could not be prepared; see {self.logs / 'db-migrate.log'}")
-        for name, command in COMPONENTS.items():
+        for name in COMPONENTS.keys() - alive.keys():
             with (self.logs / f"{name}.log").open("ab") as log:
                 process = subprocess.Popen(
-                    [*_AIRFLOW, *command],
+                    [*_AIRFLOW, *COMPONENTS[name]],
                     env=environment,
                     cwd=PROJECT,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    start_new_session=True,  # a group of its own, so that stopping it leaves no child behind
+                    start_new_session=True,  # so that stopping it leaves nothing behind that came from it
                 )
             state["pids"][name] = [process.pid, psutil.Process(process.pid).create_time()]
             self._write(state)
@@ -146,7 +161,7 @@ class Airflow:
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             if not self.is_running():
-                missing = sorted(COMPONENTS.keys() - self._processes().keys())
+                missing = sorted(COMPONENTS.keys() - self.processes().keys())
                 raise AirflowError(f"Airflow's {missing[0]} has ended; see {self.logs / f'{missing[0]}.log'}")
             if self._is_healthy():
                 return
@@ -185,9 +200,10 @@ class Airflow:
         Returns:
             Whether there was anything to end.
         """
-        groups = self._processes()
-        members = [child for process in groups.values() for child in _family(process)]
-        for process in groups.values():
+        had_orphans = self._end_orphans()
+        components = self.processes()
+        members = _sessions({process.pid for process in components.values()})
+        for process in components.values():
             _signal_group(process, signal.SIGTERM)
         _, alive = psutil.wait_procs(members, timeout=_STOP_SECONDS)
         for process in alive:  # psutil checks that the number still means the same process
@@ -196,18 +212,19 @@ class Airflow:
         state = self._state()
         if state:
             self._write(state | {"pids": {}})
-        return bool(groups)
+        return had_orphans or bool(components)
 
-    def _processes(self) -> dict[str, psutil.Process]:
-        alive = {}
-        for name, (pid, created) in self._state().get("pids", {}).items():
-            try:
-                process = psutil.Process(pid)
-                if abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE:
-                    alive[name] = process
-            except psutil.NoSuchProcess:
-                continue
-        return alive
+    def _end_orphans(self) -> bool:
+        """End what killed processes left behind, as the end of a container does; gives whether there was anything.
+
+        A killed scheduler's workers would wait for ever for somebody to give them tasks.
+        """
+        alive = self.processes()
+        orphans = _sessions({pid for name, (pid, _) in self._state().get("pids", {}).items() if name not in alive})
+        for process in orphans:
+            process.kill()
+        psutil.wait_procs(orphans, timeout=5)
+        return bool(orphans)
 
     def _is_healthy(self) -> bool:
         try:
@@ -245,11 +262,15 @@ class Airflow:
 _AIRFLOW = [sys.executable, "-m", "airflow"]
 
 
-def _family(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+def _sessions(leaders: set[int]) -> list[psutil.Process]:
+    """Airflow's processes of the sessions that these processes lead or have led."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            # After a restart of the machine a number may mean the session of somebody else.
+            if os.getsid(process.pid) in leaders and "airflow" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def _signal_group(process: psutil.Process, number: signal.Signals) -> None:

@@ -139,6 +139,8 @@ def _delivery(entry: dict[str, Any]) -> Delivery:
         entry["sha256"],
         entry["size_bytes"],
         entry["file_name"],
+        entry["corrects"],
+        entry["correction"] or 0,
     )
 
 

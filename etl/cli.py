@@ -55,6 +55,7 @@ def run(
                     progress.advance(task)
                     progress.update(task, description=f"{station} {received.dataset}")
             progress.update(task, completed=1 + number * (1 + len(STATIONS)))
+        pipeline.index_data_docs()
         progress.update(task, description="marts")
         pipeline.refresh_marts()
     entries = [pipeline.ledger.get(r.dataset, r.delivery_id) for r in walked]
@@ -132,6 +133,20 @@ def replay(
     print_replay(console, result, swap)
     if not (result.is_equal or swap):
         raise typer.Exit(1)
+
+
+@app.command()
+def backfill(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> None:
+    """Walk all deliveries of a table again, as after its contract got a column, and load them all at once."""
+    from etl.pipeline import Pipeline
+
+    _agency_and_dataset(dataset)
+    pipeline = Pipeline.from_environment()
+    pipeline.migrate()
+    for delivery_id, outcome in pipeline.backfill(dataset):
+        console.print(f"{delivery_id}: {outcome.state}", highlight=False)
+        if outcome.message:
+            console.print(f"    {outcome.message.vi}\n    {outcome.message.en}", markup=False)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 import yaml
@@ -21,6 +21,7 @@ from etl.settings import EXPECTATIONS
 State = Literal["received", "extracted", "validated", "normalized", "loaded", "held", "rejected", "withdrawn"]
 ROW = "_row"  # the row's number in the sender's own file
 RECEIVED = "received."  # before a typed column's name: the text that was sent
+UNKNOWN = "unknown."  # before the source's name of a column that the contract does not know
 
 # `births_2026-03-02.csv`, `births_2026-03-02_r2.csv`, `visits_2026-03-02_79024.xml`
 _PERIOD = re.compile(r"(?<!\d)(?P<as_of>\d{4}-\d{2}-\d{2})(?:_r(?P<revision>[1-9]\d{0,3}))?(?!\d)")
@@ -38,6 +39,8 @@ class Delivery:
         sha256: of the file's bytes, in hexadecimal.
         size: of the file, in bytes.
         file_name: what the sender called it, as `shown` shows it.
+        corrects: id of the delivery whose rejected rows, mended, these are; None for a file of its own.
+        correction: which workbook of that delivery's rejected rows was mended, from 1; 0 for a file of its own.
     """
 
     agency: str
@@ -47,6 +50,8 @@ class Delivery:
     sha256: str
     size: int
     file_name: str
+    corrects: str | None = None
+    correction: int = 0
 
     @property
     def contract_id(self) -> str:
@@ -55,9 +60,12 @@ class Delivery:
 
     @property
     def id(self) -> str:
-        """Unique within the dataset, as in `20260302-r1-0a1b2c3d4e5f`; sorts by period and revision."""
+        """Unique within the dataset, as in `20260302-r1-0a1b2c3d4e5f`; sorts by period and revision.
+
+        A correction says so, as in `20260302-r1c1-5f4e3d2c1b0a`.
+        """
         period = f"{self.as_of:%Y%m%d}-r{self.revision}" if self.as_of else "undated"
-        return f"{period}-{self.sha256[:12]}"
+        return f"{period}{f'c{self.correction}' if self.corrects else ''}-{self.sha256[:12]}"
 
     def to_json(self) -> dict[str, Any]:
         """The manifest's fields."""
@@ -68,6 +76,22 @@ class Delivery:
         """The delivery that a manifest describes."""
         delivery = cls(**fields)
         return replace(delivery, as_of=date.fromisoformat(fields["as_of"]) if fields["as_of"] else None)
+
+
+class Place(NamedTuple):
+    """Where a delivery stands in time; `when` orders the deliveries of a dataset."""
+
+    delivery_id: str
+    as_of: date
+    revision: int
+    sha256: str
+    corrects: str | None = None
+    correction: int = 0
+
+    @property
+    def when(self) -> tuple[date, int, str, int, str]:
+        """A correction comes right behind what it corrects, and before any other word on the same period."""
+        return self.as_of, self.revision, (self.corrects or self.delivery_id)[-12:], self.correction, self.sha256
 
 
 def period_of(file_name: str) -> tuple[date | None, int]:

@@ -5,7 +5,6 @@ Importing Great Expectations takes seconds, so only the station that validates i
 
 from __future__ import annotations
 
-import html
 import os
 from datetime import UTC, datetime, time
 from functools import cache
@@ -15,17 +14,15 @@ from typing import Any
 import great_expectations as gx
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context import FileDataContext
+from great_expectations.data_context.store.html_site_store import SiteSectionIdentifier
 from great_expectations.data_context.types.resource_identifiers import (
     ExpectationSuiteIdentifier,
     ValidationResultIdentifier,
 )
-from upath import UPath
+from great_expectations.render.renderer.site_builder import SiteBuilder
 
-from etl import storage
 from etl.contract import Contract
 from etl.delivery import Delivery
-
-_STYLE = "plugins/custom_data_docs/styles/data_docs_custom_styles.css"
 
 
 def suite(contract: Contract, home: str) -> gx.ExpectationSuite:
@@ -57,8 +54,11 @@ def publish(result: Any, delivery: Delivery, contract: Contract, home: str) -> N
     )
     result.meta |= {"run_id": run, "batch_spec": {}, "active_batch_definition": {}}
     context.validation_results_store.set(identifier, result)
-    context.build_data_docs(resource_identifiers=[identifier])
-    _write_index(Path(home) / "data_docs", (_root(contract) / _STYLE).read_text(encoding="utf-8"))
+    # To build GX's site reads all results that there ever were; its parts write one page.
+    site = _site(context)
+    pages = site.site_section_builders["validations"]
+    page = pages.view_class.render(pages.renderer_class.render(result), show_how_to_buttons=False)
+    site.target_store.set(SiteSectionIdentifier("validations", identifier), page)
 
 
 def _root(contract: Contract) -> Path:
@@ -71,17 +71,9 @@ def _context(root: Path, home: str) -> FileDataContext:
     return gx.get_context(mode="file", context_root_dir=str(root))
 
 
-def _write_index(data_docs: Path, style: str) -> None:
-    """A list of all validations in place of GX's, which shows nothing where the public CDNs cannot be reached."""
-    rows = []
-    for page in sorted(data_docs.glob("validations/*/*/*/*/*.html"), reverse=True):
-        agency, dataset, delivery = page.parts[-5:-2]
-        link = html.escape(page.relative_to(data_docs).as_posix())
-        rows.append(f'<tr><td>{agency}.{dataset}</td><td><a href="{link}">{delivery}</a></td></tr>')
-    with storage.publish(UPath(data_docs / "index.html")) as aside:
-        aside.write_text(
-            f"<!doctype html><meta charset=utf-8><title>Data quality</title><style>{style}</style>"
-            "<h1>Chất lượng dữ liệu / Data quality</h1><table><tr><th>Bộ dữ liệu / Dataset</th>"
-            f"<th>Lần giao / Delivery</th></tr>{''.join(rows)}</table>",
-            encoding="utf-8",
-        )
+@cache
+def _site(context: FileDataContext) -> SiteBuilder:
+    config = context.variables.data_docs_sites["city"]
+    site = SiteBuilder(context, runtime_environment={"root_directory": context.root_directory}, **config)
+    site.target_store.copy_static_assets()
+    return site

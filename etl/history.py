@@ -6,12 +6,32 @@ position of an assertion in time comes from its delivery's name, never from its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 
-from etl.contract import DeliveryMode
 from etl.delivery import ROW
+
+Lots = Callable[[], Iterator[pl.DataFrame]]
+
+
+class Snapshot(NamedTuple):
+    """One delivery of a dataset of snapshots.
+
+    Attributes:
+        as_of: its period.
+        position: its place among all deliveries of the dataset.
+        delivery: its id.
+        is_whole: what it lacks has ended; False for a correction, which adds to the snapshot right before it.
+    """
+
+    as_of: date
+    position: int
+    delivery: str
+    is_whole: bool
+
 
 CHANGE = "_change"  # standard code of what a row of changes does: T new, S update, X delete
 SEQUENCE = "_sequence"  # orders the changes to one record within one file
@@ -19,6 +39,9 @@ AS_OF = "_as_of"
 POSITION = "_position"  # place of the assertion's delivery among all deliveries of the dataset
 DELIVERY = "_delivery"
 DELETED = "_deleted"
+LACK = "_lack"  # the row is no assertion, but a record that a snapshot lacks
+EFFECT = "_effect"
+ENDS = "_ends"
 
 
 def assertions(staged: pl.DataFrame) -> pl.DataFrame:
@@ -40,22 +63,74 @@ def last_of_each(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     return rows.unique(key, keep="last", maintain_order=True)
 
 
-def versions(said: pl.DataFrame, key: Sequence[str], content: Sequence[str], mode: DeliveryMode) -> pl.DataFrame:
+def news(mine: Lots, last: Lots, key: Sequence[str], content: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """What a snapshot says that the one before it did not.
+
+    Rows are compared by 128 bits of hash: to take two rows that differ for the same one would need 10^16 of them.
+
+    Args:
+        mine: gives the snapshot's assertions, some at a time.
+        last: gives the staged rows of the one before.
+        key: columns that name a record.
+        content: all columns of a record, the key included.
+
+    Yields:
+        `content` and DELETED: the assertions on records that are new or changed, and of the records that `last` had
+        and `mine` lacks the keys, with DELETED.
+    """
+    new, known = _hashes(mine(), content), _hashes(last(), content)
+    changed = _only(mine(), _missing_in(known, new))
+    keys = []
+    for lot in changed:
+        keys.append(lot.select(key))
+        yield lot.select(*content, DELETED)
+    gone = pl.concat(lot.select(key) for lot in _only(last(), _missing_in(new, known)))
+    gone = gone.join(pl.concat(keys), on=key, how="anti", nulls_equal=True)
+    empty = next(mine()).clear()
+    yield pl.concat([empty, gone], how="diagonal").select(*content, pl.lit(True).alias(DELETED))
+
+
+def _hashes(lots: Iterable[pl.DataFrame], content: Sequence[str]) -> pl.DataFrame:
+    def of(lot: pl.DataFrame) -> pl.DataFrame:
+        lacking = [pl.lit(None).alias(name) for name in content if name not in lot.columns]  # staged before it existed
+        rows = lot.with_columns(lacking).select(content)
+        return pl.DataFrame([rows.hash_rows(seed).alias(str(seed)) for seed in (1, 2)])
+
+    return pl.concat(map(of, lots))
+
+
+def _missing_in(others: pl.DataFrame, hashes: pl.DataFrame) -> pl.Series:
+    """Whether each row's hash is not among the others."""
+    missing = hashes.with_row_index("at").join(others, on=hashes.columns, how="anti")["at"]
+    return pl.repeat(False, hashes.height, eager=True).scatter(missing, True)
+
+
+def _only(lots: Iterable[pl.DataFrame], chosen: pl.Series) -> Iterator[pl.DataFrame]:
+    """The chosen rows of all lots."""
+    at = 0
+    for lot in lots:
+        yield lot.filter(chosen.slice(at, lot.height))
+        at += lot.height
+
+
+def versions(
+    said: pl.DataFrame, key: Sequence[str], content: Sequence[str], snapshots: Sequence[Snapshot] | None
+) -> pl.DataFrame:
     """The versions of every record that a set of deliveries speaks of.
 
     Args:
-        said: assertions of whole deliveries (or, except for snapshots, of all deliveries on some keys), with AS_OF,
-            POSITION and DELIVERY; the order of rows does not matter beyond one delivery.
+        said: assertions of all deliveries, on all keys or on some, with AS_OF, POSITION and DELIVERY; the order of
+            rows does not matter beyond one delivery.
         key: columns that name a record.
         content: all columns of a record, the key included.
-        mode: snapshot: what a later snapshot does not hold has ended.
+        snapshots: all deliveries in the order of time where each is a snapshot: what a later one lacks has ended.
 
     Returns:
         `content`, valid_from, valid_to (null: still valid), opened_by, closed_by. No version is empty in time, and
         two that touch differ in content.
     """
-    if mode == "snapshot":
-        said = _with_endings(said, key)
+    if snapshots is not None:
+        said = _with_endings(said, key, _last_words(snapshots))
     said = said.sort(*key, POSITION, maintain_order=True)
     last = said.unique([*key, AS_OF], keep="last", maintain_order=True)
     same_key = pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).shift(1)) for c in key).fill_null(False)
@@ -78,59 +153,75 @@ def versions(said: pl.DataFrame, key: Sequence[str], content: Sequence[str], mod
     )
 
 
-def classify(
-    mine: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame, key: Sequence[str], content: Sequence[str]
-) -> dict[str, int]:
-    """What one delivery's rows did, given what was said before and after its place in time.
+def effects(
+    said: pl.DataFrame, key: Sequence[str], content: Sequence[str], snapshots: Sequence[Snapshot] | None
+) -> pl.DataFrame:
+    """What each assertion does when all are made in the order of time.
 
     Args:
-        mine: the delivery's assertions, one a record.
-        before: assertions of deliveries with an earlier position, the last one of each record.
-        after: assertions of deliveries with a later position.
+        said: as `versions` takes it, and `snapshots` too.
         key: columns that name a record.
         content: all columns of a record, the key included.
+        snapshots: all deliveries in the order of time where each is a snapshot.
 
     Returns:
-        Numbers of rows: inserted, changed, unchanged, superseded; and ended, the deletions among the changed.
+        `key`, POSITION, EFFECT (inserted, changed, unchanged; null for a record that a snapshot lacks), and ENDS:
+        whether a record that was there is no more.
     """
-    current = mine.join(after, on=key, how="anti", nulls_equal=True)
-    pairs = current.join(
-        before.select(*content, DELETED), on=key, how="left", nulls_equal=True, suffix="_before", coalesce=True
+    if snapshots is not None:
+        said = _with_endings(said, key, snapshots)
+    said = said.sort(*key, POSITION, maintain_order=True)
+    same_key = pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).shift(1)) for c in key).fill_null(False)
+    existed = same_key & ~pl.col(DELETED).shift(1) & (pl.int_range(pl.len()) > 0)
+    differs = pl.col(DELETED) | pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift(1)) for c in content)
+    is_lack = pl.col(LACK) if snapshots is not None else pl.lit(False)
+    return said.select(
+        *key,
+        POSITION,
+        pl.when(is_lack)
+        .then(None)
+        .when(~existed & ~pl.col(DELETED))
+        .then(pl.lit("inserted"))
+        .when(existed & differs)
+        .then(pl.lit("changed"))
+        .otherwise(pl.lit("unchanged"))
+        .alias(EFFECT),
+        (existed & pl.col(DELETED)).alias(ENDS),
     )
-    others = [c for c in content if c not in key]
-    differs = (
-        pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_before")) for c in others) if others else pl.lit(False)
-    )
-    existed = (~pl.col(f"{DELETED}_before")).fill_null(False)
-    counts = pairs.select(
-        inserted=(~existed & ~pl.col(DELETED)).sum(),
-        changed=(existed & (pl.col(DELETED) | differs)).sum(),
-        ended=(existed & pl.col(DELETED)).sum(),
-    ).row(0, named=True)
-    return {
-        **counts,
-        "unchanged": current.height - counts["inserted"] - counts["changed"],
-        "superseded": mine.height - current.height,
-    }
 
 
-def _with_endings(said: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
-    """Add, for every snapshot, the records of the one before that it lacks; drop snapshots that a revision replaced."""
-    snapshots = said.select(AS_OF, POSITION, DELIVERY).unique().sort(POSITION).unique(AS_OF, keep="last").sort(POSITION)
-    parts: list[pl.DataFrame] = []
-    previous: pl.DataFrame | None = None
-    for as_of, position, delivery in snapshots.iter_rows():
+def count(effects: pl.DataFrame) -> dict[str, int]:
+    """The numbers of inserted, changed, unchanged and ended among the effects of one delivery."""
+    found = dict(effects[EFFECT].value_counts().iter_rows())
+    return {name: found.get(name, 0) for name in ("inserted", "changed", "unchanged")} | {"ended": effects[ENDS].sum()}
+
+
+def _last_words(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+    """Of each period the last whole snapshot, and its corrections."""
+    words: dict[date, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        words[snapshot.as_of] = [snapshot] if snapshot.is_whole else [*words.get(snapshot.as_of, []), snapshot]
+    return [snapshot for of_period in words.values() for snapshot in of_period]
+
+
+def _with_endings(said: pl.DataFrame, key: Sequence[str], snapshots: Sequence[Snapshot]) -> pl.DataFrame:
+    """Add, for every snapshot, the records of the one before that it lacks, with LACK; other snapshots are dropped."""
+    said = said.with_columns(pl.lit(False).alias(LACK))
+    parts = [said.clear()]
+    previous = said.clear()
+    for as_of, position, delivery, is_whole in snapshots:
         snapshot = said.filter(pl.col(POSITION) == position)
-        parts.append(snapshot)
-        if previous is not None:
-            ended = previous.join(snapshot, on=key, how="anti", nulls_equal=True)
-            parts.append(
-                ended.with_columns(
-                    pl.lit(as_of).alias(AS_OF),
-                    pl.lit(position, said.schema[POSITION]).alias(POSITION),
-                    pl.lit(delivery).alias(DELIVERY),
-                    pl.lit(True).alias(DELETED),
-                )
-            )
+        if not is_whole:
+            parts.append(snapshot)
+            previous = pl.concat([previous.join(snapshot, on=key, how="anti", nulls_equal=True), snapshot])
+            continue
+        lacking = previous.join(snapshot, on=key, how="anti", nulls_equal=True).with_columns(
+            pl.lit(as_of).alias(AS_OF),
+            pl.lit(position, said.schema[POSITION]).alias(POSITION),
+            pl.lit(delivery).alias(DELIVERY),
+            pl.lit(True).alias(DELETED),
+            pl.lit(True).alias(LACK),
+        )
+        parts += [snapshot, lacking]
         previous = snapshot
-    return pl.concat(parts) if parts else said
+    return pl.concat(parts)

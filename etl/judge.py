@@ -8,23 +8,37 @@ stripped before a result is stored or rendered.
 
 from __future__ import annotations
 
+import inspect
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
 import numpy as np
 import pandas as pd
 import polars as pl
-from great_expectations.core.batch import Batch
+import pyarrow as pa
+from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 from great_expectations.execution_engine import PandasExecutionEngine
-from great_expectations.expectations.expectation import MulticolumnMapExpectation
-from great_expectations.expectations.metrics.map_metric_provider import MulticolumnMapMetricProvider
+from great_expectations.expectations.expectation import (
+    ColumnMapExpectation,
+    ColumnPairMapExpectation,
+    MulticolumnMapExpectation,
+)
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from great_expectations.expectations.metrics.column_map_metrics.column_values_between import ColumnValuesBetween
+from great_expectations.expectations.metrics.map_metric_provider import (
+    MulticolumnMapMetricProvider,
+    column_condition_partial,
+)
 from great_expectations.expectations.metrics.map_metric_provider.multicolumn_condition_partial import (
     multicolumn_condition_partial,
 )
+from great_expectations.validator.validation_statistics import calc_validation_statistics
+from great_expectations.validator.validator import Validator
 
 from etl import expectation_store, semantic
 from etl.contract import Column, Contract, Severity, Text
@@ -35,7 +49,12 @@ logging.getLogger("great_expectations").setLevel(logging.ERROR)  # its warnings 
 # Semantic types that take every value of their column's type: there is nothing to expect of them.
 _ALWAYS_UNDERSTOOD = {"text", "date", "money", "number", "address"}
 # COMPLETE gives the positions of all failing rows; naming index columns or asking for the query costs 20 times more.
-_RESULT_FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False, "partial_unexpected_count": 0}
+_RESULT_FORMAT = {
+    "result_format": "COMPLETE",
+    "return_unexpected_index_query": False,
+    "partial_unexpected_count": 0,
+    "exclude_unexpected_values": True,
+}
 _KEPT = (
     "element_count",
     "unexpected_count",
@@ -44,6 +63,44 @@ _KEPT = (
     "missing_percent",
     "observed_value",
 )
+Configuration: TypeAlias = ExpectationConfiguration
+Result: TypeAlias = ExpectationValidationResult
+_OF_ROWS = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
+# Of those, the ones whose answer on a row depends on other rows.
+_ACROSS_ROWS = (
+    gxe.ExpectColumnValuesToBeUnique,
+    gxe.ExpectCompoundColumnsToBeUnique,
+    gxe.ExpectColumnValueZScoresToBeLessThan,
+    gxe.ExpectColumnValuesToBeOfType,
+    gxe.ExpectColumnValuesToBeInTypeList,
+)
+
+
+class _ValuesBetween(ColumnValuesBetween):  # type: ignore[misc]
+    """GX's own, which compares numpy's numbers as whole columns, but Arrow's one by one."""
+
+    condition_metric_name = "column_values.between"
+
+    @column_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+    def _pandas(
+        cls,
+        column: pd.Series[Any],
+        min_value: Any = None,
+        max_value: Any = None,
+        strict_min: bool | None = None,
+        strict_max: bool | None = None,
+        **kwargs: object,
+    ) -> pd.Series[bool]:
+        bounds = (min_value, max_value, strict_min, strict_max)
+        if isinstance(column.dtype, pd.ArrowDtype) and _is_number(column.dtype.pyarrow_dtype):
+            holds: pd.Series[bool] = cls._pandas_vectorized(column, *bounds)
+        else:
+            holds = inspect.unwrap(ColumnValuesBetween._pandas)(cls, column, *bounds, **kwargs)
+        return holds
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 class _RowCondition(MulticolumnMapMetricProvider):  # type: ignore[misc]
@@ -129,83 +186,152 @@ class JudgeError(RuntimeError):
     """An expectation that could not be evaluated: a fault of the suite, not of the data."""
 
 
-def suite_of(contract: Contract, home: str) -> gx.ExpectationSuite:
+def suite_of(contract: Contract, home: str) -> list[Configuration]:
     """The dataset's suite, which lies beside its contract, with what follows from the contract added in memory.
 
     Args:
         contract: the dataset's.
         home: folder for GX's validation results and Data Docs.
     """
-    suite = expectation_store.suite(contract, home)
-    expectations = [*_derived(contract), *suite.expectations]
+    expectations = [*_derived(contract), *expectation_store.suite(contract, home).expectations]
     for expectation in expectations:  # Data Docs then say what the agency reads, not GX's own sentence
         expectation.description = f"{expectation.meta['vi']} / {expectation.meta['en']}"
-    configurations = [e.configuration for e in expectations]
-    return gx.ExpectationSuite(name=contract.id, expectations=configurations, meta=suite.meta)
+    return [expectation.configuration for expectation in expectations]
 
 
-def judge(frame: pl.DataFrame, suite: gx.ExpectationSuite, contract: Contract) -> tuple[list[Finding], Any]:
-    """Validate one frame of typed rows.
+def is_rowwise(expectation: Configuration) -> bool:
+    """Whether the answer is the same when rows are judged some at a time."""
+    kind = expectation.to_domain_obj()
+    if isinstance(kind, gxe.ExpectTableColumnsToMatchSet):
+        return True  # all rows have the same columns
+    return isinstance(kind, _OF_ROWS) and not isinstance(kind, _ACROSS_ROWS)
+
+
+def columns_of(expectation: Configuration) -> list[str]:
+    """The columns that an expectation looks at; none if it is about the table."""
+    named = [expectation.kwargs.get(name) for name in ("column", "column_A", "column_B")]
+    return [name for name in [*named, *(expectation.kwargs.get("column_list") or [])] if name]
+
+
+def judge(frame: pl.DataFrame, expectations: Sequence[Configuration], contract: Contract) -> list[Result]:
+    """GX's answers on one frame, in the order of the expectations.
 
     Args:
-        frame: ROW and the contract's typed columns.
-        suite: from `suite_of`.
-        contract: the dataset's, for labels and examples.
+        frame: the columns that the expectations look at.
+        expectations: what to judge.
+        contract: the dataset's.
 
     Returns:
-        One finding an expectation, and GX's validation result without any value of the data.
+        Results with the positions of the failing rows; they hold no value of the data.
 
     Raises:
         JudgeError: if an expectation could not be evaluated.
     """
     _CONTRACTS[contract.id] = contract
-    result = _batch(frame).validate(suite, result_format=_RESULT_FORMAT)
-    findings = [_finding(r, contract) for r in result.results]
-    for r in result.results:
-        r.result = {key: r.result[key] for key in _KEPT if key in r.result}
-    return findings, result
+    engine = PandasExecutionEngine()
+    # A batch of GX's own would first hash every cell for a fingerprint, which takes longer than all the rest.
+    engine.load_batch_data("delivery", frame.to_pandas(use_pyarrow_extension_array=True))
+    validator = Validator(execution_engine=engine, data_context=_context())
+    results: list[Result] = validator.graph_validate(
+        configurations=list(expectations),
+        runtime_configuration={"catch_exceptions": True, "result_format": _RESULT_FORMAT},
+    )
+    # The two hold each other, and the frame with them until the garbage collector comes by.
+    engine.batch_manager.batch_data_cache.clear()
+    for result in results:
+        if result.exception_info.get("raised_exception"):
+            config = result.expectation_config
+            rule = config.meta.get("rule")
+            raise JudgeError(f"{contract.id}: expectation {rule!r} ({config.type}) cannot be evaluated.")
+    return results
 
 
-def unique_keys(keys: pl.DataFrame, contract: Contract) -> list[Finding]:
+def merged(parts: Sequence[Sequence[Result]]) -> list[Result]:
+    """The answers on all rows from those on some of them each.
+
+    Args:
+        parts: results of the same row-wise expectations, in the same order; one part at least.
+
+    Returns:
+        Results without positions.
+    """
+    return [_merged(results) for results in zip(*parts, strict=True)]
+
+
+def _merged(results: Sequence[Result]) -> Result:
+    whole = Result(
+        success=all(r.success for r in results),
+        expectation_config=results[0].expectation_config,
+        result={key: value for key, value in results[0].result.items() if key in _KEPT},
+        meta=results[0].meta,
+        exception_info=results[0].exception_info,
+    )
+    if "unexpected_count" not in whole.result:
+        return whole
+
+    def total(name: str) -> int:
+        return sum(r.result.get(name) or 0 for r in results)
+
+    count, failed, missing = total("element_count"), total("unexpected_count"), total("missing_count")
+    judged = count - missing
+    whole.result |= {
+        "element_count": count,
+        "unexpected_count": failed,
+        "unexpected_percent": failed / judged * 100 if judged else None,
+    }
+    if "missing_count" in whole.result:
+        whole.result |= {"missing_count": missing, "missing_percent": missing / count * 100 if count else None}
+    mostly = whole.expectation_config.kwargs.get("mostly", 1.0)
+    whole.success = not judged or (judged - failed) / judged >= mostly  # as GX says it
+    return whole
+
+
+def suite_result(results: Sequence[Result], contract: Contract) -> ExpectationSuiteValidationResult:
+    """What GX stores and renders of all answers; free of values and positions."""
+    for result in results:
+        result.result = {key: value for key, value in result.result.items() if key in _KEPT}
+    statistics = calc_validation_statistics(list(results))
+    return ExpectationSuiteValidationResult(
+        success=statistics.success,
+        results=list(results),
+        suite_name=contract.id,
+        statistics={
+            "evaluated_expectations": statistics.evaluated_expectations,
+            "successful_expectations": statistics.successful_expectations,
+            "unsuccessful_expectations": statistics.unsuccessful_expectations,
+            "success_percent": statistics.success_percent,
+        },
+        meta={},
+    )
+
+
+def unique_keys(keys: pl.DataFrame, count: int, contract: Contract) -> Finding:
     """Judge that the standard keys of a delivery's rows are unique.
 
     Args:
-        keys: the standard key columns, one row a record.
+        keys: the standard key columns of all rows whose key could occur twice.
+        count: of all rows; those that `keys` lacks are known to be unique.
         contract: the dataset's.
     """
     labels = ", ".join(c.label for c in contract.key)
+    about = {"severity": "critical", "meta": _meta("unique_key", columns=labels)}
     expected = (
-        gxe.ExpectCompoundColumnsToBeUnique(
-            column_list=keys.columns,
-            mostly=1 - contract.max_rejected,
-            severity="critical",
-            meta=_meta("unique_key", columns=labels),
-        )
+        gxe.ExpectCompoundColumnsToBeUnique(column_list=keys.columns, **about)
         if keys.width > 1
-        else gxe.ExpectColumnValuesToBeUnique(
-            column=keys.columns[0],
-            mostly=1 - contract.max_rejected,
-            severity="critical",
-            meta=_meta("unique_key", columns=labels),
-        )
+        else gxe.ExpectColumnValuesToBeUnique(column=keys.columns[0], **about)
     )
-    return judge(keys, gx.ExpectationSuite(name=f"{contract.id}.key", expectations=[expected]), contract)[0]
+    found = finding(judge(keys, [expected.configuration], contract)[0])
+    return replace(found, evaluated=count, success=found.failed <= contract.max_rejected * count)
 
 
 _CONTRACTS: dict[str, Contract] = {}  # those being judged; a metric is given the id only
 
 
 @cache
-def _batch_definition() -> Any:
+def _context() -> Any:
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    source = context.data_sources.add_pandas("delivery")
-    return source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
-
-
-def _batch(frame: pl.DataFrame) -> Batch:
-    pandas = frame.to_pandas(use_pyarrow_extension_array=True)
-    return _batch_definition().get_batch(batch_parameters={"dataframe": pandas})
+    return context
 
 
 def _to_polars(frame: pd.DataFrame) -> pl.DataFrame:
@@ -262,24 +388,21 @@ def _meta(rule: str, **details: str) -> dict[str, str]:
     }
 
 
-def _finding(r: Any, contract: Contract) -> Finding:
-    config = r.expectation_config
-    if r.exception_info.get("raised_exception"):
-        raise JudgeError(f"{contract.id}: expectation {config.meta.get('rule')!r} ({config.type}) cannot be evaluated.")
-    columns = config.kwargs.get("column_list") or [config.kwargs.get("column") or config.kwargs.get("column_A")]
+def finding(result: Result) -> Finding:
+    """GX's answer to one expectation, as the stations take it."""
+    config = result.expectation_config
     meta = config.meta
-    positions = r.result.get("unexpected_index_list")
-    failed = int(r.result.get("unexpected_count") or 0)
-    is_map = "unexpected_count" in r.result
+    positions = result.result.get("unexpected_index_list")
+    is_map = "unexpected_count" in result.result
     responsible: Literal["agency", "data_center"] = meta["responsible"]
     return Finding(
         rule=meta["rule"],
         expectation=config.type,
-        column=columns[0],
+        column=next(iter(columns_of(config)), None),
         severity="critical" if config.severity == "critical" else "warning",
-        success=bool(r.success),
-        evaluated=int(r.result.get("element_count") or 0),
-        failed=failed,
+        success=bool(result.success),
+        evaluated=int(result.result.get("element_count") or 0),
+        failed=int(result.result.get("unexpected_count") or 0),
         positions=np.array(positions or [], dtype=np.int64) if is_map else None,
         text=Text(meta["vi"], meta["en"]),
         about=Wording(vi=meta["vi"], en=meta["en"], dimension=meta["dimension"], responsible=responsible),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from etl.declared import RULES
-from etl.delivery import ROW, Delivery, State, Stop
+from etl.delivery import ROW, Delivery, Place, State, Stop
 from etl.warehouse import COUNTS, copy_rows, ledger_tables
 
 _NO_COUNTS = dict.fromkeys(("rows_in", *COUNTS, "ended"))
@@ -36,6 +37,8 @@ class Ledger:
             "sha256": delivery.sha256,
             "size_bytes": delivery.size,
             "file_name": delivery.file_name,
+            "corrects": delivery.corrects,
+            "correction": delivery.correction or None,
             "state": "received",
         }
         with self.engine.begin() as connection:
@@ -70,6 +73,12 @@ class Ledger:
             raise LookupError(f"The ledger knows no delivery {dataset}/{delivery_id}.")
         return dict(row)
 
+    def knows(self, dataset: str, delivery_id: str) -> bool:
+        """Whether there is such a delivery."""
+        query = sa.select(sa.true()).where(*self._is(dataset, delivery_id))
+        with self.engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
     def all(self, dataset: str | None = None) -> list[dict[str, Any]]:
         """The ledger's rows, by dataset and place in time."""
         query = self._delivery.select().order_by("dataset", "as_of", "revision", "sha256")
@@ -90,18 +99,42 @@ class Ledger:
         with self.engine.connect() as connection:
             return connection.execute(query).scalar() or {}
 
-    def loaded(self, connection: sa.Connection, dataset: str) -> list[tuple[str, Any, int, str]]:
-        """Deliveries that are in the dataset's table, in the order of time: delivery_id, as_of, revision, sha256.
+    def corrections(self, dataset: str, delivery_id: str) -> list[dict[str, Any]]:
+        """The rows of the corrections of a delivery, in the order of time."""
+        c = self._delivery.c
+        query = (
+            self._delivery.select()
+            .where(c.dataset == dataset, c.corrects == delivery_id)
+            .order_by(c.correction, c.sha256)
+        )
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def before(self, delivery: Delivery, count: int) -> list[dict[str, Any]]:
+        """The rows of the last judged deliveries of the dataset before this one in time, the oldest first."""
+        c = self._delivery.c
+        earlier = sa.tuple_(c.as_of, c.revision, c.sha256) < sa.tuple_(
+            sa.literal(delivery.as_of), sa.literal(delivery.revision), sa.literal(delivery.sha256)
+        )
+        query = (
+            self._delivery.select()
+            .where(c.dataset == delivery.contract_id, c.corrects.is_(None), c.rejected.is_not(None), earlier)
+            .order_by(c.as_of.desc(), c.revision.desc(), c.sha256.desc())
+            .limit(count)
+        )
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()][::-1]
+
+    def loaded(self, connection: sa.Connection, dataset: str) -> list[Place]:
+        """Deliveries that are in the dataset's table, in the order of time.
 
         One that walks again is among them, whatever its state: its rows stay until it is loaded anew.
         """
         c = self._delivery.c
-        query = (
-            sa.select(c.delivery_id, c.as_of, c.revision, c.sha256)
-            .where(c.dataset == dataset, c.loaded_at.is_not(None))
-            .order_by(c.as_of, c.revision, c.sha256)
-        )
-        return [tuple(row) for row in connection.execute(query)]
+        query = sa.select(
+            c.delivery_id, c.as_of, c.revision, c.sha256, c.corrects, sa.func.coalesce(c.correction, 0)
+        ).where(c.dataset == dataset, c.loaded_at.is_not(None))
+        return sorted((Place(*row) for row in connection.execute(query)), key=lambda place: place.when)
 
     def passed(self, delivery: Delivery, state: State, **values: Any) -> None:
         """Record that a station is behind the delivery, and what it counted."""
@@ -111,6 +144,11 @@ class Ledger:
     def stopped(self, delivery: Delivery, stop: Stop, **values: Any) -> None:
         """Record that the delivery is held or rejected, and why."""
         self._turn(delivery, **(_NO_COUNTS | _said(stop) | values), state=stop.state)
+
+    def merged(self, connection: sa.Connection, delivery: Delivery, counts: dict[str, int]) -> None:
+        """Record, within the transaction that loads it, that the delivery is in its table."""
+        loaded = {"state": "loaded", "loaded_at": datetime.now(UTC), **_NOTHING_SAID}
+        self.update(connection, delivery, **loaded, **counts)
 
     def withdrawn(self, connection: sa.Connection, delivery: Delivery, reason: str) -> None:
         """Record, within a transaction of the caller's, that the delivery is withdrawn."""
@@ -152,7 +190,7 @@ class Ledger:
             if problems.height:
                 rows = problems.rename({ROW: "row_no", "column": "column_name"})
                 columns = [pl.lit(value).alias(name) for name, value in named.items()]
-                copy_rows(connection, "ops.problem", rows.select(*columns, pl.all()))
+                copy_rows(connection, "ops.problem", [rows.select(*columns, pl.all())])
             if findings:
                 rows_of = [{**named, "column_name": f["column"], **f} for f in findings]
                 connection.execute(

@@ -1,23 +1,25 @@
 """Load: a delivery's staged rows become versions in the dataset's history table, in one transaction with the ledger.
 
-A delivery that is the newest word on its records is merged with the current rows in SQL: the cost grows with the
-delivery. Any other (late, a revision, loaded before) has the histories of the records that it speaks of built anew from
-staging. Both ways end in the same tables; `etl.history` says which. A delivery that is withdrawn goes the second way.
+The first delivery goes straight into the table. One that is the newest word on its records is merged with the current
+rows in SQL: the cost grows with the delivery; of a snapshot, only what the one before did not say goes there. Any other
+(late, a revision, loaded before) has the histories of the records that it speaks of built anew from staging. All ways
+end in the same tables; `etl.history` says which. A delivery that is withdrawn goes the last way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 
 import polars as pl
 import psycopg
 import sqlalchemy as sa
+from upath import UPath
 
-from etl import history
+from etl import batches, history
 from etl.contract import Contract
-from etl.delivery import Delivery
+from etl.delivery import Delivery, Place
 from etl.ledger import Ledger
 from etl.storage import Storage, read_json
 from etl.warehouse import content_columns, copy_rows, key_columns
@@ -25,9 +27,6 @@ from etl.warehouse import content_columns, copy_rows, key_columns
 
 class LoadFault(RuntimeError):
     """PostgreSQL refused or was lost; nothing of the delivery is in the warehouse, and loading it again is safe."""
-
-
-Place = tuple[str, date, int, str]  # delivery_id, as_of, revision, sha256: sorted by the last three, the order of time
 
 
 def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, int] | None:
@@ -44,32 +43,24 @@ def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contrac
         if ledger.get(contract.id, delivery.id)["state"] == "withdrawn":
             return None
         counts = _Loading(connection, ledger, storage, delivery, contract).run()
-        ledger.update(
-            connection,
-            delivery,
-            state="loaded",
-            loaded_at=datetime.now(UTC),
-            rule=None,
-            message_vi=None,
-            message_en=None,
-            **counts,
-        )
+        ledger.merged(connection, delivery, counts)
     return counts
 
 
 def withdraw(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract, reason: str) -> None:
-    """Give the history table that would be there without the delivery, and mark it withdrawn.
+    """Give the history table that would be there without the delivery and its corrections, and mark them withdrawn.
 
     Raises:
         LoadFault: if PostgreSQL refused or was lost.
     """
     with locked(ledger, contract) as connection:
-        entry = ledger.get(contract.id, delivery.id)
-        if entry["state"] == "withdrawn":
-            return
-        if entry["loaded_at"] is not None:
-            _Loading(connection, ledger, storage, delivery, contract).undo()
-        ledger.withdrawn(connection, delivery, reason)
+        for entry in (*reversed(ledger.corrections(contract.id, delivery.id)), ledger.get(contract.id, delivery.id)):
+            if entry["state"] == "withdrawn":
+                continue
+            taken = storage.delivery(contract.agency, contract.dataset, entry["delivery_id"])
+            if entry["loaded_at"] is not None:
+                _Loading(connection, ledger, storage, taken, contract).undo()
+            ledger.withdrawn(connection, taken, reason)
 
 
 def staged_assertions(
@@ -85,14 +76,49 @@ def staged_assertions(
     """
     key = key_columns(contract)
     parts = []
-    for position, (delivery_id, as_of, revision, sha256) in enumerate(order):
-        frame = _scan(storage, contract, (delivery_id, as_of, revision, sha256))
+    for position, place in enumerate(order):
+        frame = _scan(storage, contract, place)
         if keys is not None:
             frame = frame.join(keys.lazy(), on=key, how="semi", nulls_equal=True)
         said = history.last_of_each(history.assertions(frame.collect()), key)
-        where = {history.AS_OF: as_of, history.POSITION: position, history.DELIVERY: delivery_id}
+        where = {history.AS_OF: place.as_of, history.POSITION: position, history.DELIVERY: place.delivery_id}
         parts.append(said.with_columns(pl.lit(value).alias(name) for name, value in where.items()))
-    return pl.concat(parts, how="diagonal_relaxed")
+    said = _in_sequence(pl.concat(parts, how="diagonal_relaxed"), order, key)
+    new = [name for name in content_columns(contract) if name not in said.columns]  # since all of them were staged
+    return said.with_columns(pl.lit(None).alias(name) for name in new)
+
+
+def _in_sequence(said: pl.DataFrame, order: Sequence[Place], key: Sequence[str]) -> pl.DataFrame:
+    """Of a file and its corrections together, the words that its sequence puts last."""
+    if history.SEQUENCE not in said.columns or not any(place.corrects for place in order):
+        return said
+    file = pl.col(history.POSITION).replace_strict(dict(enumerate(p.corrects or p.delivery_id for p in order)))
+    last = pl.col(history.SEQUENCE).max().over(*key, file)
+    return said.filter(pl.col(history.SEQUENCE).eq_missing(last))
+
+
+def counted(storage: Storage, delivery: Delivery, effects: dict[str, int]) -> dict[str, int]:
+    """What the ledger holds of a loaded delivery.
+
+    Args:
+        storage: holds the delivery's staging.
+        delivery: whose counts they are.
+        effects: inserted, changed, unchanged and ended; what is none of the first three was superseded.
+    """
+    staged = read_json(storage.folder("staging", delivery) / "report.json")
+    superseded = staged["rows"] - effects["inserted"] - effects["changed"] - effects["unchanged"]
+    of_the_file = {name: staged[name] for name in ("rows_in", "rejected", "duplicates")}
+    return of_the_file | effects | {"superseded": superseded}
+
+
+def snapshots(contract: Contract, order: Sequence[Place]) -> list[history.Snapshot] | None:
+    """The deliveries as `etl.history.versions` takes them, if each is a snapshot."""
+    if contract.mode != "snapshot":
+        return None
+    return [
+        history.Snapshot(place.as_of, position, place.delivery_id, is_whole=place.corrects is None)
+        for position, place in enumerate(order)
+    ]
 
 
 @contextmanager
@@ -112,9 +138,15 @@ def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
         raise LoadFault(f"{contract.id}: {type(error.orig).__name__} (SQLSTATE {state})") from None
 
 
+def staged_rows(storage: Storage, contract: Contract, place: Place) -> UPath:
+    """The file of a delivery's staged rows."""
+    about = (place.as_of, place.revision, place.sha256, 0, "", place.corrects, place.correction)
+    delivery = Delivery(contract.agency, contract.dataset, *about)
+    return storage.folder("staging", delivery) / "rows.parquet"
+
+
 def _scan(storage: Storage, contract: Contract, place: Place) -> pl.LazyFrame:
-    delivery = Delivery(contract.agency, contract.dataset, place[1], place[2], place[3], 0, "")
-    return pl.scan_parquet(str(storage.folder("staging", delivery) / "rows.parquet"))
+    return pl.scan_parquet(str(staged_rows(storage, contract, place)))
 
 
 class _Loading:
@@ -130,93 +162,124 @@ class _Loading:
         self.table = f"{contract.schema}.{contract.table}"
         self.key = key_columns(contract)
         self.content = content_columns(contract)
-        self.others = [row for row in ledger.loaded(connection, contract.id) if row[0] != delivery.id]
-        self.mine = (delivery.id, _period(delivery), delivery.revision, delivery.sha256)
+        self.others = [place for place in ledger.loaded(connection, contract.id) if place.delivery_id != delivery.id]
+        about = (delivery.revision, delivery.sha256, delivery.corrects, delivery.correction)
+        self.mine = Place(delivery.id, _period(delivery), *about)
         self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
-        self.order = sorted([*self.others, self.mine], key=lambda row: row[1:])
+        self.order = sorted([*self.others, self.mine], key=lambda place: place.when)
         self.place = self.order.index(self.mine)
 
     def run(self) -> dict[str, int]:
-        staging = self.storage.folder("staging", self.delivery)
-        staged = pl.read_parquet(str(staging / "rows.parquet"))
-        said = history.assertions(staged)
-        mine = history.last_of_each(said, self.key)
-        report = read_json(staging / "report.json")
-        counts = {name: report[name] for name in ("rows_in", "rejected", "duplicates")}
-        merged = self._merge(mine) if self._is_newest_word(mine) else self._rebuild(mine)
-        merged["superseded"] += said.height - mine.height  # changed again further down in the same file
-        return counts | merged
+        if not self.others and not self.is_reload:
+            effects = self._fill()
+        elif self._is_newest_word():
+            effects = self._merge()
+        else:
+            effects = self._rebuild()
+        return counted(self.storage, self.delivery, effects)
 
     def undo(self) -> None:
-        staged = pl.read_parquet(str(self.storage.folder("staging", self.delivery) / "rows.parquet"))
-        self._replace(self._touched(staged), self.others)
+        self._replace(self._touched(), self.others)
 
-    def _is_newest_word(self, mine: pl.DataFrame) -> bool:
+    def _lots(self) -> Iterator[pl.DataFrame]:
+        """What the delivery says of each record, some at a time."""
+        path = staged_rows(self.storage, self.contract, self.mine)
+        if self.contract.mode == "changes":
+            yield history.last_of_each(history.assertions(pl.read_parquet(str(path))), self.key)
+        else:  # validation lets each key pass once
+            yield from map(history.assertions, batches.read(path))
+
+    def _keys(self) -> pl.DataFrame:
+        return pl.read_parquet(str(staged_rows(self.storage, self.contract, self.mine)), columns=self.key).unique()
+
+    def _is_newest_word(self) -> bool:
         if self.is_reload:
             return False
-        as_of = self.order[self.place][1]
-        rivals = [row for row in self.order if row[1] >= as_of and row[0] != self.delivery.id]
-        if not rivals or mine.is_empty():
+        rivals = [place for place in self.others if place.as_of >= self.mine.as_of]
+        if not rivals or self.contract.mode == "snapshot":
             return not rivals
-        if self.contract.mode == "snapshot":
-            return False
-        keys = pl.concat([_scan(self.storage, self.contract, row).select(self.key) for row in rivals])
-        return keys.join(mine.lazy(), on=self.key, how="semi", nulls_equal=True).head(1).collect().is_empty()
+        theirs = pl.concat([_scan(self.storage, self.contract, row).select(self.key) for row in rivals])
+        return theirs.join(self._keys().lazy(), on=self.key, how="semi", nulls_equal=True).head(1).collect().is_empty()
 
-    def _merge(self, mine: pl.DataFrame) -> dict[str, int]:
+    def _fill(self) -> dict[str, int]:
+        """Write the first versions of all records into the empty table."""
+        said = 0
+
+        def versions() -> Iterator[pl.DataFrame]:
+            nonlocal said
+            for lot in self._lots():
+                said += lot.height
+                opened = (pl.lit(self.mine.as_of).alias("valid_from"), pl.lit(self.delivery.id).alias("opened_by"))
+                yield lot.filter(~pl.col(history.DELETED)).select(*self.content, *opened)
+
+        inserted = copy_rows(self.connection, self.table, versions())
+        return {"inserted": inserted, "changed": 0, "unchanged": said - inserted, "ended": 0}
+
+    def _merge(self) -> dict[str, int]:
         """Close and open versions by comparison with the current rows."""
-        columns = [*self.content, history.DELETED]
         self.connection.exec_driver_sql(
             f"CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {_names(self.content)}, false AS {history.DELETED}"
             f" FROM {self.table} WHERE false"
         )
-        copy_rows(self.connection, "incoming", mine.select(columns))
+        columns = [*self.content, history.DELETED]
+        is_snapshot = self.contract.mode == "snapshot"
+        news = self._news() if is_snapshot else self._lots()
+        said = copy_rows(self.connection, "incoming", (lot.select(columns) for lot in news))
+        if is_snapshot:
+            said = read_json(self.storage.folder("staging", self.delivery) / "report.json")["rows"]
         self.connection.exec_driver_sql("ANALYZE incoming")
         same_key = " AND ".join(f'h."{c}" = i."{c}"' for c in self.key)
         same = f"ROW({_names(self.content, 'h')}) IS NOT DISTINCT FROM ROW({_names(self.content, 'i')})"
-        at = {"as_of": _period(self.delivery), "id": self.delivery.id}
-        close = f"UPDATE {self.table} h SET valid_to = %(as_of)s, closed_by = %(id)s"
+        at = {"as_of": self.mine.as_of, "id": self.delivery.id}
 
-        changed, deleted = self.connection.exec_driver_sql(
-            f"WITH closed AS ({close} FROM incoming i WHERE {same_key} AND h.valid_to IS NULL"
-            f" AND (i.{history.DELETED} OR NOT {same}) RETURNING i.{history.DELETED} AS gone)"
-            " SELECT count(*), count(*) FILTER (WHERE gone) FROM closed",
+        closed, deleted = self.connection.exec_driver_sql(
+            f"WITH closed AS (UPDATE {self.table} h SET valid_to = %(as_of)s, closed_by = %(id)s FROM incoming i"
+            f" WHERE {same_key} AND h.valid_to IS NULL AND (i.{history.DELETED} OR NOT {same})"
+            f" RETURNING i.{history.DELETED} AS gone) SELECT count(*), count(*) FILTER (WHERE gone) FROM closed",
             at,
         ).one()
-        ended = 0
-        if self.contract.mode == "snapshot":
-            ended = self.connection.exec_driver_sql(
-                f"{close} WHERE h.valid_to IS NULL AND NOT EXISTS (SELECT FROM incoming i WHERE {same_key})", at
-            ).rowcount
         opened = self.connection.exec_driver_sql(
             f"INSERT INTO {self.table} ({_names(self.content)}, valid_from, opened_by)"
             f" SELECT {_names(self.content, 'i')}, %(as_of)s, %(id)s FROM incoming i WHERE NOT i.{history.DELETED}"
             f" AND NOT EXISTS (SELECT FROM {self.table} h WHERE {same_key} AND h.valid_to IS NULL)",
             at,
         ).rowcount
-        inserted = opened - (changed - deleted)
-        return {
-            "inserted": inserted,
-            "changed": changed,
-            "unchanged": mine.height - inserted - changed,
-            "superseded": 0,
-            "ended": ended + deleted,
-        }
+        inserted = opened - (closed - deleted)
+        changed = closed - deleted if is_snapshot else closed  # what a snapshot lacks is no row of it
+        return {"inserted": inserted, "changed": changed, "unchanged": said - inserted - changed, "ended": deleted}
 
-    def _rebuild(self, mine: pl.DataFrame) -> dict[str, int]:
+    def _news(self) -> Iterator[pl.DataFrame]:
+        """What a snapshot says that the one before it did not: that is what the table's current rows say."""
+        return history.news(self._lots, self._said_before, self.key, self.content)
+
+    def _said_before(self) -> Iterator[pl.DataFrame]:
+        """The last snapshot, some rows at a time, with what corrections made of it."""
+        last = [place for place in self.order[: self.place] if place.as_of == self.order[self.place - 1].as_of]
+        whole = max((at for at, place in enumerate(last) if place.corrects is None), default=0)
+        if whole == len(last) - 1:
+            yield from batches.read(staged_rows(self.storage, self.contract, last[whole]))
+        else:
+            yield history.last_of_each(staged_assertions(self.storage, self.contract, last[whole:]), self.key)
+
+    def _rebuild(self) -> dict[str, int]:
         """Build the histories of the touched records anew, and count what this delivery did among the others."""
-        said = self._replace(self._touched(mine), self.order)
-        before, after = self._around(said)
-        counts = history.classify(mine, before, after, self.key, self.content)
-        if self.contract.mode == "snapshot":
-            counts["ended"] = before.join(mine, on=self.key, how="anti", nulls_equal=True).height
-        return counts
+        said = self._replace(self._touched(), self.order)
+        effects = history.effects(said, self.key, self.content, snapshots(self.contract, self.order))
+        effects = effects.filter(pl.col(history.POSITION) == self.place)
+        later_places = self.order[self.place + 1 :]
+        if self.contract.mode == "snapshot" and any(place.corrects is None for place in later_places):
+            current = effects.filter(pl.col(history.EFFECT).is_null())  # a later snapshot speaks of every record
+        else:
+            later = said.filter(pl.col(history.POSITION) > self.place)
+            current = effects.join(later, on=self.key, how="anti", nulls_equal=True)
+        return history.count(current)
 
-    def _touched(self, mine: pl.DataFrame) -> pl.DataFrame | None:
+    def _touched(self) -> pl.DataFrame | None:
         """Keys of the records that the delivery speaks of, or spoke of when it was loaded before; None: of all."""
-        if self.contract.mode == "snapshot":
+        if self.contract.mode == "snapshot" and (self.is_reload or not self.delivery.corrects):
             return None
-        return pl.concat([mine.select(self.key), self._keys_of_earlier_load(mine)]).unique()
+        mine = self._keys()
+        return pl.concat([mine, self._keys_of_earlier_load(mine)]).unique()
 
     def _replace(self, keys: pl.DataFrame | None, order: Sequence[Place]) -> pl.DataFrame:
         """Replace the histories of some records, or of all, by what staging says; gives the assertions."""
@@ -226,24 +289,16 @@ class _Loading:
             self.connection.exec_driver_sql(
                 f"CREATE TEMP TABLE touched ON COMMIT DROP AS SELECT {_names(self.key)} FROM {self.table} WHERE false"
             )
-            copy_rows(self.connection, "touched", keys)
+            copy_rows(self.connection, "touched", [keys])
             same_key = " AND ".join(f'h."{c}" = t."{c}"' for c in self.key)
             self.connection.exec_driver_sql(f"DELETE FROM {self.table} h USING touched t WHERE {same_key}")
+            self.connection.exec_driver_sql("DROP TABLE touched")
         if not order:
             return pl.DataFrame()
         said = staged_assertions(self.storage, self.contract, order, keys)
-        copy_rows(self.connection, self.table, history.versions(said, self.key, self.content, self.contract.mode))
+        made = history.versions(said, self.key, self.content, snapshots(self.contract, order))
+        copy_rows(self.connection, self.table, [made])
         return said
-
-    def _around(self, said: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The last word on each record before this delivery, and every word after it."""
-        earlier = said.filter(pl.col(history.POSITION) < self.place)
-        after = said.filter(pl.col(history.POSITION) > self.place)
-        if self.contract.mode != "snapshot":
-            return history.last_of_each(earlier.sort(history.POSITION, maintain_order=True), self.key), after
-        if self.place + 1 < len(self.order):  # a later snapshot speaks of every record
-            after = said.select(self.key)
-        return earlier.filter(pl.col(history.POSITION) == self.place - 1), after
 
     def _keys_of_earlier_load(self, mine: pl.DataFrame) -> pl.DataFrame:
         schema = {name: mine.schema[name] for name in self.key}

@@ -10,25 +10,36 @@ from typing import Any
 
 import polars as pl
 
-from etl import semantic
+from etl import batches, semantic
 from etl.contract import Contract
 from etl.delivery import ROW, Delivery
 from etl.history import CHANGE, SEQUENCE
-from etl.storage import Storage, read_json, write_json, write_parquet
+from etl.storage import Storage, read_json, write_json
 
 
 def normalize(storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, Any]:
     """Standardise one delivery's accepted rows and publish `staging/.../rows.parquet` and `report.json`."""
-    rows = pl.scan_parquet(str(storage.folder("raw", delivery) / "rows.parquet"))
     validated = storage.folder("validated", delivery)
-    accepted = pl.scan_parquet(str(validated / "accepted.parquet"))
-    staged = normalize_rows(rows.join(accepted, on=ROW, how="semi", maintain_order="left").collect(), contract)
+    accepted = pl.read_parquet(str(validated / "accepted.parquet"))[ROW]
+    raw = batches.read(
+        storage.folder("raw", delivery) / "rows.parquet", [ROW, *(column.name for column in contract.columns)]
+    )
     folder = storage.folder("staging", delivery)
-    write_parquet(folder / "rows.parquet", staged)
+    count = 0
+    with batches.writing(folder / "rows.parquet") as write:
+        for staged in batches.each(lambda rows: normalize_rows(_among(rows, accepted), contract), raw):
+            write(staged)
+            count += staged.height
     counts = read_json(validated / "report.json")
-    report = {name: counts[name] for name in ("rows_in", "rejected", "duplicates")} | {"rows": staged.height}
+    report = {name: counts[name] for name in ("rows_in", "rejected", "duplicates")} | {"rows": count}
     write_json(folder / "report.json", report)
     return report
+
+
+def _among(rows: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
+    """Those of some successive rows that were accepted; row numbers ascend."""
+    near = accepted.filter(accepted.is_between(rows[ROW].first(), rows[ROW].last()))
+    return rows.filter(pl.col(ROW).is_in(near.implode()))
 
 
 def normalize_rows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 Station = Literal["extract", "validate", "normalize", "load", "receipt"]
 STATIONS: tuple[Station, ...] = get_args(Station)
+_HISTORY = 10  # earlier deliveries that a receipt compares with
 FINAL: tuple[State, ...] = ("loaded", "held", "rejected", "withdrawn")
 
 
@@ -109,6 +110,12 @@ class Pipeline:
         """The page on which Great Expectations shows what it found."""
         return self.settings.gx_home / "data_docs" / "index.html"
 
+    def index_data_docs(self) -> None:
+        """Bring the list of Great Expectations' pages up to date."""
+        from etl.data_docs import write_index
+
+        write_index(self.data_docs.parent)
+
     def receive_inbox(self) -> list[Received]:
         """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays."""
         from etl.receive import NotReceived, complete_files, no_files
@@ -155,11 +162,13 @@ class Pipeline:
         return received
 
     def withdraw(self, dataset: str, delivery_id: str, reason: str) -> Outcome:
-        """Take a delivery out of its table, as its agency asks, and write its receipt."""
+        """Take a delivery and its corrections out of their table, as their agency asks, and write the receipts."""
         from etl.load import withdraw
 
         delivery = self._delivery(dataset, delivery_id)
         withdraw(self.ledger, self.storage, delivery, self.contracts[dataset], reason)
+        for entry in self.ledger.corrections(dataset, delivery_id):
+            self.run_station("receipt", dataset, entry["delivery_id"])
         return self.run_station("receipt", dataset, delivery_id)
 
     def reinstate(self, dataset: str, delivery_id: str, reason: str) -> Iterator[tuple[Station, Outcome]]:
@@ -202,6 +211,26 @@ class Pipeline:
         from etl.replay import replay
 
         return replay(self.ledger, self.storage, self.contracts[dataset], swap)
+
+    def backfill(self, dataset: str) -> Iterator[tuple[str, Outcome]]:
+        """Walk all deliveries of a table through the stations again, and load them all at once.
+
+        What today's contract holds or rejects keeps the rows that it had in the table.
+
+        Yields:
+            Each delivery's id with what came of it, before all are loaded.
+        """
+        with self.engine.connect() as connection:
+            in_table = [delivery_id for delivery_id, *_ in self.ledger.loaded(connection, dataset)]
+        for delivery_id in in_table:
+            for station in STATIONS[: STATIONS.index("load")]:
+                outcome = self.run_station(station, dataset, delivery_id)
+                if outcome.stopped:
+                    break
+            yield delivery_id, outcome
+        self.replay(dataset, swap=True)
+        for delivery_id in in_table:
+            self.run_station("receipt", dataset, delivery_id)
 
     def verify(self) -> Iterator[Finding]:
         """Hash landing again and compare it with the ledger; see `etl.audit.verify`."""
@@ -254,8 +283,15 @@ class Pipeline:
             from etl.declared import Declared
             from etl.extract import extract
 
+            if delivery.corrects and not self._is_in_table(delivery.contract_id, delivery.corrects):
+                raise Stop("held", "correction_of_nothing", detail=delivery.corrects)
             report = extract(self.storage, delivery, contract, self.settings.limits)
             rows = pl.scan_parquet(str(self.storage.folder("raw", delivery) / "rows.parquet"))
+            if report["unknown_columns"]:
+                count = report["unknown_columns"]
+                log.warning(
+                    f"{delivery.contract_id}/{delivery.id}: {count} columns are not in the contract; see ops.problem"
+                )
             Declared.of(self.ledger.declared(delivery)).check(delivery, rows, report["rows_in"], contract)
             self.ledger.passed(delivery, "extracted", rows_in=report["rows_in"])
             return Outcome("extracted", counts={"rows_in": report["rows_in"]})
@@ -278,14 +314,41 @@ class Pipeline:
         return Outcome("withdrawn") if counts is None else Outcome("loaded", counts=counts)
 
     def _receipt(self, delivery: Delivery) -> Outcome:
-        from etl.receipt import receipt
-
-        entry = self.ledger.get(delivery.contract_id, delivery.id)
-        receipt(self.storage, delivery, self.contracts.get(delivery.contract_id), entry, self._problems(delivery))
-        with self.ledger.engine.begin() as connection:
-            self.ledger.update(connection, delivery, receipt_at=sa.func.now())
+        entry = self._write_receipt(delivery)
+        if delivery.corrects and self.ledger.knows(delivery.contract_id, delivery.corrects):
+            self._write_receipt(self._delivery(delivery.contract_id, delivery.corrects))  # it says what is mended now
         message = Text(entry["message_vi"], entry["message_en"]) if entry["message_vi"] else None
         return Outcome(entry["state"], message)
+
+    def _is_in_table(self, dataset: str, delivery_id: str) -> bool:
+        known = self.ledger.knows(dataset, delivery_id)
+        return known and self.ledger.get(dataset, delivery_id)["loaded_at"] is not None
+
+    def _write_receipt(self, delivery: Delivery) -> dict[str, Any]:
+        """Write a delivery's receipt as things stand now; gives the ledger's row."""
+        from etl.receipt import receipt
+        from etl.receipt.facts import Past
+
+        entry = self.ledger.get(delivery.contract_id, delivery.id)
+        of_same = self.ledger.corrections(delivery.contract_id, delivery.corrects or delivery.id)
+        receipt(
+            self.storage,
+            delivery,
+            self.contracts.get(delivery.contract_id),
+            entry,
+            history=[
+                Past(delivery=e["delivery_id"], as_of=e["as_of"], rows_in=e["rows_in"], rejected=e["rejected"])
+                for e in self.ledger.before(delivery, _HISTORY)
+            ],
+            corrections=[
+                (self._delivery(e["dataset"], e["delivery_id"]), e) for e in of_same if e["corrects"] == delivery.id
+            ],
+            workbook_number=1 + max((e["correction"] for e in of_same), default=0),
+            most_rows=self.settings.workbook_rows,
+        )
+        with self.ledger.engine.begin() as connection:
+            self.ledger.update(connection, delivery, receipt_at=sa.func.now())
+        return entry
 
     def _problems(self, delivery: Delivery) -> pl.DataFrame:
         import polars as pl

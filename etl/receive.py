@@ -1,7 +1,8 @@
 """Receive: from an agency's inbox to landing, where the bytes stay as they came.
 
 Reads `inbox/<agency>/<dataset>/<file>`; writes `landing/<agency>/<dataset>/<delivery>/` with the content and a
-manifest. Nothing is looked into here: whatever lands is a delivery. The inbox file moves to `processed/` once the
+manifest. Nothing is looked into here but whether a file is a workbook of rejected rows that comes back mended: whatever
+lands is a delivery. The inbox file moves to `processed/` once the
 ledger knows of it.
 """
 
@@ -12,17 +13,17 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from upath import UPath
 
+from etl.correction import find_mark
 from etl.declared import Declared
 from etl.delivery import Delivery, Stop, period_of, shown
-from etl.storage import Storage, make_folder, put_in_place, write_json
+from etl.storage import Storage, aside_of, put_in_place, write_json
 
 DONE, MANIFEST = ".done", ".manifest.json"  # files beside a file that say that it is whole
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
@@ -86,18 +87,18 @@ def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None) 
     """
     in_inbox = file.is_relative_to(storage.inbox)
     agency, name = dataset or _folders(file.relative_to(storage.inbox) if in_inbox else file)
-    make_folder(storage.root / "landing")
-    aside = storage.root / "landing" / f".{uuid4().hex}.part"
-    try:
+    with aside_of(storage.root / "landing" / "content") as aside:
         sha256, size = _copy(file, aside)
         declared = _manifest(file)
-        as_of, revision = _period(file.name, declared)
-        delivery = Delivery(agency, name, as_of, revision, sha256, size, _printable(file.name))
+        delivery = Delivery(agency, name, *_period(file.name, declared), sha256, size, _printable(file.name))
+        mark = find_mark(aside)
+        if mark:
+            delivery = replace(
+                delivery, as_of=mark.as_of, revision=mark.revision, corrects=mark.of, correction=mark.number
+            )
         manifest = storage.folder("landing", delivery) / "manifest.json"
         if not manifest.exists():
             _publish(storage, delivery, aside, {"declared": declared, "from": _printable(str(file))})
-    finally:
-        aside.unlink(missing_ok=True)
     return Landed(delivery, declared)
 
 

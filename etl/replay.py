@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,8 +10,9 @@ import sqlalchemy as sa
 
 from etl import history
 from etl.contract import Contract
+from etl.delivery import Place
 from etl.ledger import Ledger
-from etl.load import locked, staged_assertions
+from etl.load import counted, locked, snapshots, staged_assertions
 from etl.storage import Storage
 from etl.warehouse import content_columns, copy_rows, key_columns
 
@@ -46,7 +48,8 @@ def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = Fa
         ledger: knows the deliveries.
         storage: holds their staging.
         contract: the dataset's.
-        swap: give the live table the rows of the new one, in the same transaction.
+        swap: give the live table the rows of the new one, in the same transaction. Deliveries that were staged anew
+            and wait to be loaded again are loaded by it.
 
     Raises:
         LoadFault: if PostgreSQL refused or was lost; then nothing was changed.
@@ -63,22 +66,43 @@ def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = Fa
         ):
             connection.exec_driver_sql(statement)
         order = ledger.loaded(connection, contract.id)
-        versions = pl.DataFrame()
+        count = 0
         if order:
             said = staged_assertions(storage, contract, order)
-            versions = history.versions(said, key_columns(contract), content, contract.mode)
-            copy_rows(connection, anew, versions)
+            versions = history.versions(said, key_columns(contract), content, snapshots(contract, order))
+            copy_rows(connection, anew, [versions])
+            count = versions.height
         result = Replay(
-            versions.height,
+            count,
             missing=_only_in(connection, anew, live, columns),
             surplus=_only_in(connection, live, anew, columns),
         )
         if swap and not result.is_equal:
             connection.exec_driver_sql(f"DELETE FROM {live}")
             connection.exec_driver_sql(f"INSERT INTO {live} ({columns}) SELECT {columns} FROM {anew}")
+        if swap and order:
+            _mark_loaded(connection, ledger, storage, contract, order, said)
         if swap or result.is_equal:
             connection.exec_driver_sql(f"DROP TABLE {anew}")
     return result
+
+
+def _mark_loaded(
+    connection: sa.Connection,
+    ledger: Ledger,
+    storage: Storage,
+    contract: Contract,
+    order: Sequence[Place],
+    said: pl.DataFrame,
+) -> None:
+    """Tell the ledger of deliveries that were staged anew; they are counted as if all had come in the order of time."""
+    key, content = key_columns(contract), content_columns(contract)
+    effects = history.effects(said, key, content, snapshots(contract, order))
+    for position, (delivery_id, *_) in enumerate(order):
+        if ledger.get(contract.id, delivery_id)["state"] == "normalized":
+            delivery = storage.delivery(contract.agency, contract.dataset, delivery_id)
+            mine = effects.filter(pl.col(history.POSITION) == position)
+            ledger.merged(connection, delivery, counted(storage, delivery, history.count(mine)))
 
 
 def _only_in(connection: sa.Connection, one: str, other: str, columns: str) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from upath import UPath
@@ -12,6 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 EXPECTATIONS = PROJECT / "expectations"
 SQL = PROJECT / "sql"
 REFERENCE = Path(__file__).resolve().parent / "reference"
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class Limits:
 
     Attributes:
         file_bytes: size of a file as it was sent.
+        whole_bytes: the same for a format that is not read piece by piece: all but CSV.
         unpacked_bytes: size of what a ZIP or an Excel file (which is one) holds, once unpacked; also of all text in
             the cells of an Excel file, which keeps a repeated one once.
         ratio: bytes that one packed byte may become; the first megabyte of a file is not counted.
         rows: lines or records.
+        whole_rows: the same for a format that is not read piece by piece.
         columns: columns, or field names that occur anywhere in the file.
         empty_cells: cells that a table would have and the file has not, as between a lone cell far off and the others.
         record_bytes: length of a line of text, or of an XML record with what stands before it.
@@ -33,15 +36,21 @@ class Limits:
         depth: levels of nesting in JSON. (XML has its parser's own limit, 256.)
     """
 
-    file_bytes: int = 1 << 30
+    file_bytes: int = 16 << 30
+    whole_bytes: int = 1 << 30
     unpacked_bytes: int = 1 << 30
     ratio: int = 100
-    rows: int = 5_000_000
+    rows: int = 100_000_000
+    whole_rows: int = 5_000_000
     columns: int = 500
     empty_cells: int = 20_000_000
     record_bytes: int = 8 << 20
     cell_chars: int = 32_767  # what a cell of Excel holds
     depth: int = 100
+
+    def at_once(self) -> Limits:
+        """What a file may ask whose format is not read piece by piece."""
+        return replace(self, file_bytes=min(self.file_bytes, self.whole_bytes), rows=min(self.rows, self.whole_rows))
 
     @classmethod
     def from_environment(cls) -> Limits:
@@ -73,6 +82,7 @@ class Settings:
         database_url: a PostgreSQL server (SQLAlchemy URL, `postgresql+psycopg://...`); None means the embedded one.
         quiet_seconds: an inbox file that nobody has written to for so long is whole.
         limits: what a file may ask of us at most.
+        workbook_rows: rejected rows that a receipt's workbook holds at most.
     """
 
     home: Path
@@ -80,10 +90,11 @@ class Settings:
     database_url: str | None
     quiet_seconds: float = 5.0
     limits: Limits = DEFAULT_LIMITS
+    workbook_rows: int = 50_000
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read CITYDW_HOME, CITYDW_DATA, CITYDW_DATABASE_URL, CITYDW_QUIET_SECONDS and the limits."""
+        """Read the variables of these names, as CITYDW_QUIET_SECONDS, and the limits."""
         home = Path(os.environ.get("CITYDW_HOME", PROJECT / "var")).resolve()
         return cls(
             home=home,
@@ -91,6 +102,7 @@ class Settings:
             database_url=os.environ.get("CITYDW_DATABASE_URL"),
             quiet_seconds=float(os.environ.get("CITYDW_QUIET_SECONDS", cls.quiet_seconds)),
             limits=Limits.from_environment(),
+            workbook_rows=int(os.environ.get("CITYDW_WORKBOOK_ROWS", cls.workbook_rows)),
         )
 
     @property

@@ -5,13 +5,16 @@ A station's output is complete when its `report.json` is there: it is written la
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 import polars as pl
 from upath import UPath
@@ -66,13 +69,50 @@ def publish(path: UPath) -> Iterator[UPath]:
     Yields:
         The path to write to. On leaving without an exception it is flushed to disk and takes its real name.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    make_folder(path.parent)
-    try:
+    with aside_of(path) as aside:
         yield aside
         put_in_place(aside, path)
+
+
+@contextmanager
+def aside_of(path: UPath) -> Iterator[UPath]:
+    """A hidden file beside a path, to write to; unless it is renamed, it is gone in the end.
+
+    What earlier writers of the same path could not remove, because they were killed, is removed first. A living writer
+    holds a lock on its file, so that two workers never take each other's.
+    """
+    make_folder(path.parent)
+    aside = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    if not isinstance(aside, Path):  # an object store has no locks
+        try:
+            yield aside
+        finally:
+            aside.unlink(missing_ok=True)
+        return
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        _remove_if_abandoned(leftover)
+    descriptor = _create_locked(aside)
+    try:
+        yield aside
     finally:
         aside.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _create_locked(file: Path) -> int:
+    while True:
+        descriptor = os.open(file, os.O_CREAT | os.O_WRONLY, 0o666)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # another worker removed it before it was locked
+
+
+def _remove_if_abandoned(file: Path) -> None:
+    # An error means that its writer lives, or has just put it in place, or that it is somebody else's.
+    with suppress(OSError), file.open("r+b") as leftover:
+        fcntl.flock(leftover, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.unlink()
 
 
 def put_in_place(aside: UPath, path: UPath) -> None:
@@ -104,8 +144,13 @@ def _sync(path: Path) -> None:
 
 def write_json(path: UPath, content: dict[str, Any]) -> None:
     """Publish a JSON file, readable by people."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def write_text(path: UPath, content: str) -> None:
+    """Publish a text file (UTF-8)."""
     with publish(path) as aside:
-        aside.write_text(json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n", encoding="utf-8")
+        aside.write_text(content, encoding="utf-8")
 
 
 def read_json(path: UPath) -> dict[str, Any]:

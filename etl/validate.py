@@ -9,14 +9,16 @@ and all rows of that key are rejected.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+from upath import UPath
 
-from etl import expectation_store, judge, semantic
+from etl import batches, expectation_store, judge, semantic
 from etl.contract import Contract
 from etl.delivery import PROBLEM, RECEIVED, ROW, Delivery, Stop, problems, rejected_rows
-from etl.storage import Storage, write_json, write_parquet
+from etl.storage import Storage, read_json, write_json, write_parquet
 
 HOLD_MINIMUM = (
     20  # failing rows below which no share of them holds a delivery: three rows of eight are three rejections
@@ -39,12 +41,14 @@ def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: 
         Stop: if so much is wrong that a person must decide.
     """
     raw = storage.folder("raw", delivery)
-    rows = pl.read_parquet(str(raw / "rows.parquet"))
     extracted = pl.read_parquet(str(raw / "problems.parquet"))
-    accepted, found, findings, result = validate_rows(rows, extracted, contract, gx_home)
-    expectation_store.publish(result, delivery, contract, gx_home)
+    judged = _judge_rows(raw / "rows.parquet", extracted, contract, gx_home)
+    accepted, key_problems, key_findings = _unique(raw / "rows.parquet", judged.good, contract)
+    expectation_store.publish(judge.suite_result(judged.results, contract), delivery, contract, gx_home)
 
-    rows_in = rows.height + extracted.filter(~pl.col(ROW).is_in(rows[ROW].implode())).height
+    findings = [*map(judge.finding, judged.results), *key_findings]
+    found = pl.concat([extracted, judged.problems, key_problems]).sort(ROW, maintain_order=True)
+    rows_in = read_json(raw / "report.json")["rows_in"]
     rejected = rejected_rows(found).len()
     report = {
         "rows_in": rows_in,
@@ -68,39 +72,67 @@ def validate(storage: Storage, delivery: Delivery, contract: Contract, gx_home: 
     write_parquet(folder / "accepted.parquet", accepted.to_frame())
     write_parquet(folder / "problems.parquet", found)
     write_json(folder / "report.json", report)
-    _hold_if_too_bad(findings, rejected, rows_in, contract)
+    if not delivery.corrects:  # all rows of a correction were bad before: those still bad must not hold back the others
+        _hold_if_too_bad(findings, rejected, rows_in, contract)
     return report
 
 
-def validate_rows(
-    rows: pl.DataFrame, extracted: pl.DataFrame, contract: Contract, gx_home: str
-) -> tuple[pl.Series, pl.DataFrame, list[judge.Finding], Any]:
-    """Judge typed rows.
+@dataclass(frozen=True)
+class _Judged:
+    """What was found in some rows, or in all.
 
-    Args:
-        rows: as `raw/` holds them.
-        extracted: problems that the extract station found in them (PROBLEM schema).
-        contract: the dataset's.
-        gx_home: folder for GX's validation results and Data Docs.
-
-    Returns:
-        Numbers of the accepted rows; all problems, those of extract included; GX's findings; GX's result.
+    Attributes:
+        results: GX's answers.
+        problems: PROBLEM schema; without those that the extract station found.
+        good: ROW of the rows that no rule rejects, and `key`, a hash of their standard key.
     """
+
+    results: list[judge.Result]
+    problems: pl.DataFrame
+    good: pl.DataFrame
+
+
+def _judge_rows(path: UPath, extracted: pl.DataFrame, contract: Contract, gx_home: str) -> _Judged:
+    """Judge all rows of `raw/`: batch by batch where the answer on a row does not depend on others."""
+    expectations = judge.suite_of(contract, gx_home)
+    rowwise = [e for e in expectations if judge.is_rowwise(e)]
+    parts = list(batches.each(lambda rows: _judge_batch(rows, extracted, rowwise, contract), batches.read(path)))
+    whole = _Judged(
+        judge.merged([part.results for part in parts]),
+        pl.concat([part.problems for part in parts]),
+        pl.concat([part.good for part in parts]),
+    )
+    across = [e for e in expectations if e not in rowwise]
+    if not across:
+        return whole
+    rows = pl.concat(batches.read(path))
+    results = judge.judge(rows, across, contract)
+    found = _problems(rows, results, extracted)
+    good = whole.good.filter(~pl.col(ROW).is_in(rejected_rows(found).implode()))
+    return _Judged([*whole.results, *results], pl.concat([whole.problems, found]), good)
+
+
+def _judge_batch(
+    rows: pl.DataFrame, extracted: pl.DataFrame, expectations: list[judge.Configuration], contract: Contract
+) -> _Judged:
+    extracted = extracted.filter(pl.col(ROW).is_between(rows[ROW].min(), rows[ROW].max()))
     typed = rows.select(ROW, *(c.name for c in contract.columns))
-    findings, result = judge.judge(typed, judge.suite_of(contract, gx_home), contract)
-    judged = [_problems(rows, f) for f in findings]
+    results = judge.judge(typed, expectations, contract)
+    found = _problems(rows, results, extracted)
+    rejected = rejected_rows(pl.concat([extracted, found]))
+    good = typed.filter(~pl.col(ROW).is_in(rejected.implode()))
+    keys = pl.DataFrame([good[ROW], _keys(good, contract).hash_rows().alias("key")])
+    return _Judged(judge.merged([results]), found, keys)
+
+
+def _problems(rows: pl.DataFrame, results: list[judge.Result], extracted: pl.DataFrame) -> pl.DataFrame:
+    """Problems of the rows that failed."""
+    found = [_failures(rows, judge.finding(result)) for result in results]
     # A cell that could not be typed is null in `rows`: "required" would accuse it a second time.
-    news = pl.concat(judged).join(extracted, on=[ROW, "column"], how="anti", nulls_equal=True)
-    found = pl.concat([extracted, news])
-
-    good = typed.filter(~pl.col(ROW).is_in(rejected_rows(found).implode()))
-    unique, key_findings = _unique(good, contract)
-    found = pl.concat([found, *(_problems(rows.join(unique.select(ROW), on=ROW, how="semi"), f) for f in key_findings)])
-    accepted = unique.filter(~pl.col(ROW).is_in(rejected_rows(found).implode()))[ROW]
-    return accepted, found.sort(ROW, maintain_order=True).match_to_schema(PROBLEM), [*findings, *key_findings], result
+    return pl.concat(found).join(extracted, on=[ROW, "column"], how="anti", nulls_equal=True)
 
 
-def _problems(rows: pl.DataFrame, finding: judge.Finding) -> pl.DataFrame:
+def _failures(rows: pl.DataFrame, finding: judge.Finding) -> pl.DataFrame:
     if finding.positions is None or not len(finding.positions):
         return pl.DataFrame(schema=PROBLEM)
     failing = rows[finding.positions]
@@ -110,23 +142,39 @@ def _problems(rows: pl.DataFrame, finding: judge.Finding) -> pl.DataFrame:
     return problems(failing, finding.column, finding.rule, finding.text, finding.about, finding.severity)
 
 
-def _unique(good: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, list[judge.Finding]]:
-    """The good rows without duplicates, and GX's findings on the uniqueness of their keys, in the same order."""
-    sequence = contract.column_with_role("sequence")
+def _keys(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """The standard key of each row."""
     names = [o.name for c in contract.key for o in semantic.outputs(c) if o.in_key]
-    keys = pl.concat([semantic.standardise(good, c) for c in contract.key], how="horizontal").select(names)
-    if sequence:  # within one file of changes the same record may change twice, but not twice at once
-        keys = keys.with_columns(good[sequence.name])
-    repeated = keys.is_duplicated()
-    if repeated.any():
-        again = good.filter(repeated)
-        whole = pl.concat([semantic.standardise(again, c) for c in contract.columns], how="horizontal")
-        later = again.filter(~whole.select(pl.struct(pl.all()).is_first_distinct()).to_series())[ROW]
-        keep = ~good[ROW].is_in(later.implode())
-        good, keys = good.filter(keep), keys.filter(keep)
+    keys = pl.concat([semantic.standardise(rows, c) for c in contract.key], how="horizontal").select(names)
+    sequence = contract.column_with_role("sequence")
+    # Within one file of changes the same record may change twice, but not twice at once.
+    return keys.with_columns(rows[sequence.name]) if sequence else keys
+
+
+def _unique(path: UPath, good: pl.DataFrame, contract: Contract) -> tuple[pl.Series, pl.DataFrame, list[judge.Finding]]:
+    """Tell duplicates and contradictions among the good rows.
+
+    Args:
+        path: all rows.
+        good: ROW and `key` of the good ones.
+        contract: the dataset's.
+
+    Returns:
+        Numbers of the accepted rows, in their order; the problems of contradictory ones; and GX's finding on them.
+    """
     if good.is_empty():
-        return good, []
-    return good, judge.unique_keys(keys, contract)
+        return good[ROW], pl.DataFrame(schema=PROBLEM), []
+    ordered = good["key"].sort()  # takes far less memory than a hash table of millions of hashes
+    twice = ordered.filter(ordered == ordered.shift(1)).unique()
+    again = good.filter(pl.col("key").is_in(twice.implode()))[ROW]
+    rows = pl.scan_parquet(str(path)).filter(pl.col(ROW).is_in(again.implode())).collect(engine="streaming")
+    whole = pl.concat([semantic.standardise(rows, c) for c in contract.columns], how="horizontal")
+    is_first = whole.select(pl.struct(pl.all()).is_first_distinct()).to_series()
+    later, rows = rows.filter(~is_first)[ROW], rows.filter(is_first)
+    found = judge.unique_keys(_keys(rows, contract), good.height - len(later), contract)
+    contradicting = _failures(rows, found)
+    gone = pl.concat([later, rejected_rows(contradicting)])
+    return good[ROW].filter(~good[ROW].is_in(gone.implode())), contradicting, [found]
 
 
 def _hold_if_too_bad(findings: list[judge.Finding], rejected: int, rows_in: int, contract: Contract) -> None:

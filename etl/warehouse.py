@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import Any, cast
 
 import polars as pl
+import psycopg
 import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations
 from alembic.migration import MigrationContext
 from alembic.operations import Operations, ops
+from psycopg.copy import QueuedLibpqWriter
 from sqlalchemy.dialects.postgresql import JSONB
 
 from etl import semantic
@@ -46,6 +49,8 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("sha256", sa.Text, nullable=False),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("file_name", sa.Text, nullable=False),
+        sa.Column("corrects", sa.Text, comment="the delivery whose rejected rows, mended, these are"),
+        sa.Column("correction", sa.Integer, comment="which workbook of that delivery was mended, from 1"),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("rule", sa.Text, comment="why it was held or rejected"),
@@ -234,13 +239,14 @@ def describe(contracts: Iterable[Contract]) -> sa.MetaData:
 
 
 def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
-    """Bring the database to what the contracts say, by adding only.
+    """Bring the database to what the contracts say, by adding only; the ledger's checks to what this module says.
 
     Returns:
         The statements that were applied to tables, in order; empty if there was nothing to do.
 
     Raises:
-        MigrationRefused: if a difference could lose data; then nothing was changed.
+        MigrationRefused: if a difference could lose data, or the ledger has rows that break a check; then nothing was
+            changed.
     """
     contracts = list(contracts)
     metadata = describe(contracts)
@@ -249,7 +255,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
         for schema, comment in SCHEMAS.items():
             connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
             connection.execute(sa.text(f"COMMENT ON SCHEMA {schema} IS '{comment}'"))
-        applied = _apply_additions(connection, metadata)
+        applied = _apply_additions(connection, metadata) + _align_checks(connection, metadata)
         for contract in contracts:
             name = f"{contract.schema}.{contract.table}"
             connection.execute(
@@ -261,19 +267,29 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     return applied
 
 
-def copy_rows(connection: sa.Connection, table: str, rows: pl.DataFrame) -> None:
-    """COPY a frame into a table, column by name, within the connection's transaction.
+def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame]) -> int:
+    """COPY rows into a table, column by name, within the connection's transaction.
 
     Args:
         connection: over psycopg.
         table: schema and name.
-        rows: columns named as in the table.
+        lots: the rows, some at a time; one lot at least. Columns are named as in the table.
+
+    Returns:
+        How many rows there were.
     """
-    names = ", ".join(f'"{c}"' for c in rows.columns)
-    cursor = connection.connection.cursor()
-    with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)") as copy:
-        for batch in rows.iter_slices(_COPY_ROWS):
-            copy.write(batch.write_csv(include_header=False, datetime_format="%Y-%m-%dT%H:%M:%S"))
+    lots = iter(lots)
+    first = next(lots)
+    names = ", ".join(f'"{c}"' for c in first.columns)
+    cursor = cast(psycopg.Cursor[Any], connection.connection.cursor())
+    count = 0
+    # The writer is a thread: PostgreSQL takes in what we wrote while we write the next.
+    with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)", writer=QueuedLibpqWriter(cursor)) as copy:
+        for lot in chain([first], lots):
+            count += lot.height
+            for some in lot.iter_slices(_COPY_ROWS):
+                copy.write(some.write_csv(include_header=False, datetime_format="%Y-%m-%dT%H:%M:%S"))
+    return count
 
 
 def refresh_marts(engine: sa.Engine) -> list[str]:
@@ -325,6 +341,45 @@ def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[s
     for step in steps:
         operations.invoke(step)
     return [_sql(step) for step in steps]
+
+
+def _align_checks(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
+    """Replace the check constraints of `ops` that say something else than the code; Alembic does not compare them.
+
+    PostgreSQL keeps a condition in its own words. So the wanted one is put on an empty table of the same columns, and
+    the two are compared in these words.
+    """
+    applied = []
+    for table in (t for t in metadata.sorted_tables if t.schema == "ops"):
+        connection.execute(sa.text(f"CREATE TEMPORARY TABLE wanted (LIKE {table.fullname})"))
+        for check in (c for c in table.constraints if isinstance(c, sa.CheckConstraint)):
+            connection.execute(sa.text(f"ALTER TABLE wanted ADD CONSTRAINT {check.name} CHECK ({check.sqltext})"))
+        wanted, there = _checks(connection, "wanted"), _checks(connection, table.fullname)
+        connection.execute(sa.text("DROP TABLE wanted"))
+        statements = [f"ALTER TABLE {table.fullname} DROP CONSTRAINT {name};" for name, _ in sorted(there - wanted)]
+        statements += [f"ALTER TABLE {table.fullname} ADD CONSTRAINT {name} {d};" for name, d in sorted(wanted - there)]
+        for statement in statements:
+            try:
+                connection.execute(sa.text(statement))
+            except sa.exc.IntegrityError:  # its text holds the row
+                raise MigrationRefused(
+                    f"Rows of {table.fullname} do not keep to what the code says of them. Nothing was changed. Mend "
+                    f"the rows and migrate again:\n  {statement}"
+                ) from None
+        applied += statements
+    return applied
+
+
+def _checks(connection: sa.Connection, table: str) -> set[tuple[str, str]]:
+    """Name and definition of a table's check constraints."""
+    found = connection.execute(
+        sa.text(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE conrelid = CAST(:name AS regclass) AND contype = 'c'"
+        ),
+        {"name": table},
+    )
+    return {(name, definition) for name, definition in found}
 
 
 def _flatten(container: ops.OpContainer | None) -> Iterable[ops.MigrateOperation]:

@@ -67,11 +67,9 @@ def test_every_rule_is_worded_in_both_languages(contract: Contract, tmp_path: Pa
     own = expectation_store.suite(contract, str(tmp_path)).expectations
     assert own, "a suite of its own"
     rules = []
-    for expectation in suite.expectations:
+    for expectation in suite:
         meta = expectation.meta
-        rules.append(
-            (meta["rule"], expectation.configuration.kwargs.get("column"), str(expectation.configuration.kwargs))
-        )
+        rules.append((meta["rule"], expectation.kwargs.get("column"), str(expectation.kwargs)))
         assert is_said_in_both(meta["vi"], meta["en"]), meta
         assert meta["dimension"] in {"completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy"}
         assert meta["responsible"] in {"agency", "data_center"}

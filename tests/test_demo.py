@@ -101,7 +101,7 @@ def test_reports_are_served_by_airflow(first: str, home: Path) -> None:
     page = re.search(r'href="(validations/tax/taxpayers/[^"]+)"', index)
     assert page
     assert "Mã số thuế" in api(home, f"/reports/quality/{page[1]}")
-    assert "receipt.txt" in api(home, "/reports/receipts/tax/taxpayers/" + page[1].split("/")[3] + "/")
+    assert "receipt.html" in api(home, "/reports/receipts/tax/taxpayers/" + page[1].split("/")[3] + "/")
 
 
 def test_a_bad_file_fails_its_run_in_a_sentence_without_a_traceback(first: str, home: Path) -> None:

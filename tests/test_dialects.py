@@ -132,7 +132,7 @@ def test_a_column_without_a_name_that_holds_something_holds_the_file(at: int | N
     polluted = [[*row[:at], "" if row is rows[0] else "x", *row[at:]] for row in rows]
     with pytest.raises(Stop) as stop:
         extract_bytes(written(polluted).encode("utf-8-sig"), BIRTHS)
-    assert (stop.value.state, stop.value.rule) == ("held", "extra_column")
+    assert (stop.value.state, stop.value.rule) == ("held", "unclear_column")
 
 
 def column(rows: Rows, old: str, new: str | None) -> bytes:
@@ -153,8 +153,8 @@ def test_a_missing_optional_column_loads_as_nulls_with_a_warning(pipeline: Pipel
     assert "noi_sinh" in said[0][2]
     assert filled == 0
     delivery = pipeline.storage.delivery("civil", "births", entry["delivery_id"])
-    receipt = (pipeline.storage.folder("outbox", delivery) / "receipt.txt").read_text("utf-8")
-    assert "- cả tệp / the whole file (lưu ý" in receipt
+    receipt = (pipeline.storage.folder("outbox", delivery) / "receipt.html").read_text("utf-8")
+    assert "Lưu ý về cả tệp" in receipt
     assert list(pipeline.audit()) == []
 
 
@@ -175,11 +175,11 @@ def test_a_renamed_column_is_held_with_the_likely_pair(rows: Rows, old: str, new
     assert f"“{new}” ≈ “{old}”" in stop.value.message.vi
 
 
-@pytest.mark.parametrize("name", ["*", "^.*$", "^n.*$", "_row"])
-def test_a_name_that_means_many_columns_is_one_unknown_column(rows: Rows, name: str) -> None:
+@pytest.mark.parametrize("name", ["", "so", "_row"])
+def test_a_column_without_a_name_of_its_own_is_held(rows: Rows, name: str) -> None:
     with pytest.raises(Stop) as stop:
         extract_bytes(column(rows, "noi_sinh", name), BIRTHS)
-    assert (stop.value.state, stop.value.rule) == ("held", "extra_column")
+    assert (stop.value.state, stop.value.rule) == ("held", "unclear_column")
 
 
 def test_a_column_of_another_type_holds_the_file(rows: Rows) -> None:

@@ -133,7 +133,7 @@ def test_an_outbox_that_takes_nothing(pipeline: Pipeline, clean_day: Path) -> No
     assert citydw(pipeline, "run", str(file)).returncode == 0
     (entry,) = pipeline.ledger.all()
     assert entry["receipt_at"] is not None
-    assert list(outbox.rglob("receipt.txt"))
+    assert list(outbox.rglob("receipt.html"))
 
 
 def test_a_database_that_is_not_there(pipeline: Pipeline, clean_day: Path) -> None:

@@ -6,6 +6,7 @@ Each file is a real one and walks through the real stations in a process of its 
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import logging
@@ -97,6 +98,10 @@ def problems_of(pipeline: Pipeline, entry: Row) -> list[tuple[int, str, str]]:
 
 def clean_file(day: Path, folder: str) -> Path:
     return min((day / folder).iterdir())
+
+
+def page(pipeline: Pipeline, delivery: Delivery) -> str:
+    return html.unescape((pipeline.storage.folder("outbox", delivery) / "receipt.html").read_text("utf-8"))
 
 
 def lines_of(file: Path) -> list[str]:
@@ -368,7 +373,7 @@ def test_a_hostile_file_ends_in_a_sentence_within_a_gibibyte(kind: str, shared: 
     assert entry["message_en"] and "\n" not in entry["message_vi"]
     assert used["bytes"] < GIB
     delivery = shared.storage.delivery(*entry["dataset"].split("."), entry["delivery_id"])
-    assert entry["message_vi"] in (shared.storage.folder("outbox", delivery) / "receipt.txt").read_text("utf-8")
+    assert entry["message_vi"] in page(shared, delivery)
     landing = Path(shared.storage.content(delivery))
     landing.chmod(0o644)
     landing.write_bytes(b"")  # some are of a gigabyte
@@ -538,7 +543,7 @@ def test_a_strange_file_name_is_shown_escaped(
     entry = send(pipeline, BIRTHS, name, clean.read_bytes())
     assert (entry["state"], entry["file_name"]) == ("loaded", told)
     delivery = pipeline.storage.delivery("civil", "births", entry["delivery_id"])
-    assert f"Tệp / File: {told}\n" in (pipeline.storage.folder("outbox", delivery) / "receipt.txt").read_text("utf-8")
+    assert f'<dd id="file">{told}</dd>' in page(pipeline, delivery)
     assert not any((Path(pipeline.storage.inbox) / BIRTHS).iterdir())
     (kept,) = (Path(pipeline.storage.processed) / BIRTHS).iterdir()
     assert kept.name.isprintable()

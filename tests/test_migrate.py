@@ -11,6 +11,7 @@ import pytest
 
 from etl import warehouse
 from etl.contract import load_all
+from etl.load import LoadFault
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
 
@@ -64,6 +65,46 @@ def test_a_new_column_is_added_and_kept_rows_have_null_there(
         rows, filled = connection.exec_driver_sql("SELECT count(*), count(fax) FROM business.taxpayers_current").one()
     assert (rows, filled) == (loaded, 0)
     assert loaded > 0
+
+
+def test_an_old_ledgers_checks_become_todays(
+    pipeline: Pipeline, send: Callable[..., dict[str, Any]], clean_day: Path
+) -> None:
+    with pipeline.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE ops.delivery DROP CONSTRAINT every_row_is_accounted_for")
+        connection.exec_driver_sql("ALTER TABLE ops.delivery DROP CONSTRAINT known_state")
+        connection.exec_driver_sql(
+            "ALTER TABLE ops.delivery ADD CONSTRAINT known_state CHECK (state IN ('received', 'extracted', 'validated',"
+            " 'normalized', 'loaded', 'held', 'rejected')), ADD CONSTRAINT of_old CHECK (state <> 'withdrawn')"
+        )
+    file = next((clean_day / "tax" / "taxpayers").iterdir())
+    sent = send(pipeline, "tax/taxpayers", file.name, file.read_bytes())
+    delivery = sent["dataset"], sent["delivery_id"]
+    with pytest.raises(LoadFault, match="CheckViolation"):
+        pipeline.withdraw(*delivery, reason="the wrong month")
+    applied = pipeline.migrate()
+    assert [statement.split(" CHECK")[0] for statement in applied] == [
+        "ALTER TABLE ops.delivery DROP CONSTRAINT known_state;",
+        "ALTER TABLE ops.delivery DROP CONSTRAINT of_old;",
+        "ALTER TABLE ops.delivery ADD CONSTRAINT every_row_is_accounted_for",
+        "ALTER TABLE ops.delivery ADD CONSTRAINT known_state",
+    ]
+    assert pipeline.withdraw(*delivery, reason="the wrong month").state == "withdrawn"
+    assert pipeline.migrate() == []
+
+
+def test_a_ledger_that_breaks_a_check_is_refused_whole(
+    pipeline: Pipeline, tmp_path: Path, send: Callable[..., dict[str, Any]], clean_day: Path
+) -> None:
+    file = next((clean_day / "tax" / "taxpayers").iterdir())
+    send(pipeline, "tax/taxpayers", file.name, file.read_bytes())
+    with pipeline.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE ops.delivery DROP CONSTRAINT every_row_is_accounted_for")
+        connection.exec_driver_sql("UPDATE ops.delivery SET rows_in = rows_in + 1")
+    there = columns(pipeline)
+    with pytest.raises(warehouse.MigrationRefused, match=r"(?s)Rows of ops\.delivery .* ADD CONSTRAINT every_row_is"):
+        warehouse.migrate(pipeline.engine, changed(tmp_path, lambda text: text.rstrip() + COLUMN))
+    assert columns(pipeline) == there, "nothing was applied, the addition neither"
 
 
 def test_a_new_meaning_changes_the_comment(pipeline: Pipeline, tmp_path: Path) -> None:

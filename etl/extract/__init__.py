@@ -1,36 +1,40 @@
 """Extract: from landing bytes to `raw/`: the contract's columns, decoded to Unicode NFC and typed, one row a record.
 
-What the sender wrote stays beside what was made of it: a typed column `x` has its text in `received.x`. A cell that
-cannot be typed, and a line that cannot be cut into cells, is a problem with the row's number in the sender's own file.
+What the sender wrote stays beside what was made of it: a typed column `x` has its text in `received.x`. A column `y`
+that the contract does not know is kept, as text, as `unknown.y`. A cell that cannot be typed, and a line that cannot be
+cut into cells, is a problem with the row's number in the sender's own file.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import IO, Any
 
 import polars as pl
 
+from etl import batches
 from etl.contract import Contract, Source
-from etl.delivery import PROBLEM, Delivery, Stop
-from etl.extract import csv, drift, excel, geojson, ndjson, xml
+from etl.delivery import PROBLEM, UNKNOWN, Delivery, Stop
+from etl.extract import correction, csv, drift, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
-from etl.extract.bounded import read_whole
+from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
 from etl.extract.screen import screen
 from etl.extract.table import Table
 from etl.settings import DEFAULT_LIMITS, Limits
 from etl.storage import Storage, write_json, write_parquet
 
-READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
-    "csv": csv.read,
+# The readers of formats that must be in memory as a whole; CSV is read piece by piece.
+_READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "excel": excel.read,
     "xml": xml.read,
     "ndjson": ndjson.read,
     "geojson": geojson.read,
 }
 _OF_LINES = ("csv", "ndjson")
+_BLANK = b"\xef\xbb\xbf \t\r\n\0"
 
 
 def extract(
@@ -44,12 +48,26 @@ def extract(
     Raises:
         Stop: where the file as a whole cannot be read as the contract says.
     """
-    with storage.content(delivery).open("rb") as stream:
-        rows, found, rows_in = _extract(stream, contract, limits)
     folder = storage.folder("raw", delivery)
-    write_parquet(folder / "rows.parquet", rows)
-    write_parquet(folder / "problems.parquet", found)
-    report = {"rows_in": rows_in, "rows": rows.height, "problems": found.height}
+    report = {"rows_in": 0, "rows": 0, "problems": 0, "unknown_columns": 0}
+    found = []
+    with storage.content(delivery).open("rb") as stream, batches.writing(folder / "rows.parquet") as write:
+        if delivery.corrects:
+            content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
+            table, origins = correction.read(content, contract, limits)
+            write_parquet(folder / "origins.parquet", origins)
+            made = _batches([table], contract, limits, of_bad_rows=True)
+        else:
+            made = _batches(read_tables(stream, contract, limits), contract, limits)
+        for batch in made:
+            write(batch.rows)
+            found.append(batch.problems)
+            report["rows_in"] += batch.rows_in
+            report["rows"] += batch.rows.height
+            report["unknown_columns"] = sum(name.startswith(UNKNOWN) for name in batch.rows.columns)
+    problems = pl.concat(found)
+    report["problems"] = problems.height
+    write_parquet(folder / "problems.parquet", problems)
     write_json(folder / "report.json", report)
     return report
 
@@ -62,20 +80,61 @@ def extract_bytes(
     Raises:
         Stop: as `extract` does.
     """
-    return _extract(io.BytesIO(content), contract, limits)
+    made = list(_batches(read_tables(io.BytesIO(content), contract, limits), contract, limits))
+    rows, found = pl.concat(b.rows for b in made), pl.concat(b.problems for b in made)
+    return rows, found, sum(b.rows_in for b in made)
 
 
-def _extract(file: IO[bytes], contract: Contract, limits: Limits) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    unpack = only_member if contract.source.archive == "zip" else read_whole
-    content = unpack(file, limits, in_lines=contract.source.format in _OF_LINES)
-    if not content.strip(b"\xef\xbb\xbf \t\r\n\0"):
+@dataclass(frozen=True)
+class _Batch:
+    rows: pl.DataFrame
+    problems: pl.DataFrame
+    rows_in: int
+    types: pl.DataFrame  # how many cells of each column are not of its type
+
+
+def _batches(
+    tables: Iterable[Table], contract: Contract, limits: Limits, *, of_bad_rows: bool = False
+) -> Iterator[_Batch]:
+    """The rows of a file in their order, typed; one batch at least."""
+
+    def checked() -> Iterator[Table]:
+        for number, table in enumerate(tables):
+            yield table if number else drift.check_columns(table, contract)
+
+    rows_in = 0
+    types = []
+    for batch in batches.each(lambda table: _typed(table, contract, limits), checked()):
+        rows_in += batch.rows_in
+        types.append(batch.types)
+        yield batch
+    if not rows_in:
         raise Stop("rejected", "empty_file")
-    table = READERS[contract.source.format](content, contract.source, contract, limits)
-    about_columns = drift.check_columns(table, contract)
-    if not table.rows_in:
+    if not of_bad_rows:  # where all rows were bad before, the share of those that still are says nothing
+        drift.check_types(pl.concat(types), contract)
+
+
+def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Iterator[Table]:
+    """Cut a file into cells, a bounded number of rows at a time; one table at least.
+
+    Raises:
+        Stop: where the file as a whole cannot be read.
+    """
+    source = contract.source
+    limits = limits if source.format == "csv" else limits.at_once()
+    unpack = only_member if source.archive == "zip" else read_blocks
+    blocks = unpack(file, limits, in_lines=source.format in _OF_LINES)
+    if source.format == "csv":
+        yield from csv.read(blocks, source, contract, limits)
+        return
+    content = b"".join(blocks)
+    if not content.strip(_BLANK):
         raise Stop("rejected", "empty_file")
-    table = screen(table, contract, limits)
-    typed, untypable = type_cells(table.rows, contract)
-    drift.check_types(typed, untypable, contract)
-    found = pl.concat([table.problems, about_columns, untypable])
-    return typed, found.match_to_schema(PROBLEM), table.rows_in
+    yield from _READERS[source.format](content, source, contract, limits).batches()
+
+
+def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
+    screened = screen(table, contract, limits)
+    typed, untypable = type_cells(screened.rows, contract)
+    found = pl.concat([screened.problems, untypable]).match_to_schema(PROBLEM)
+    return _Batch(typed, found, table.rows_in, drift.untyped(typed, untypable))

@@ -6,6 +6,7 @@ import re
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
 from typing import IO
 
 from etl.delivery import Stop
@@ -17,8 +18,8 @@ BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplemented
 _CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
 
-def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> bytes:
-    """The content of the only file in a ZIP archive.
+def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
+    """The content of the only file in a ZIP archive, some megabytes at a time.
 
     Args:
         file: the archive, seekable.
@@ -43,6 +44,6 @@ def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> bytes:
             if member.file_size > most:
                 raise bomb(most)
             with archive.open(member) as stream:
-                return read_unpacked(stream, member.compress_size, limits, in_lines=in_lines)
+                yield from read_unpacked(stream, member.compress_size, limits, in_lines=in_lines)
     except BROKEN as error:
         raise Stop("rejected", "unreadable_zip", detail=type(error).__name__) from None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import IO
 
 from etl.delivery import Stop
 from etl.settings import Limits
 
-_CHUNK = 1 << 20
+_BLOCK = 1 << 23  # bytes
 _SMALL = 1 << 20  # bytes of a packed file that may come of next to nothing
 
 
-def read_whole(stream: IO[bytes], limits: Limits, *, in_lines: bool) -> bytes:
-    """A file's bytes.
+def read_blocks(stream: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
+    """A file's bytes, some megabytes at a time.
 
     Args:
         stream: the file, seekable.
@@ -24,7 +25,7 @@ def read_whole(stream: IO[bytes], limits: Limits, *, in_lines: bool) -> bytes:
         Stop: if the file is too large, or a line of it too long.
     """
     check_size(stream, limits)
-    return _read(stream, limits.file_bytes, limits, in_lines=in_lines)
+    yield from _read(stream, limits.file_bytes, limits, in_lines=in_lines)
 
 
 def check_size(stream: IO[bytes], limits: Limits) -> None:
@@ -39,8 +40,8 @@ def check_size(stream: IO[bytes], limits: Limits) -> None:
         raise Stop("rejected", "file_too_large", size=_mb(size), limit=_mb(limits.file_bytes))
 
 
-def read_unpacked(stream: IO[bytes], packed: int, limits: Limits, *, in_lines: bool) -> bytes:
-    """The bytes of a packed file; what it declares of its own size is not believed.
+def read_unpacked(stream: IO[bytes], packed: int, limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
+    """The bytes of a packed file, some megabytes at a time; what it declares of its own size is not believed.
 
     Args:
         stream: unpacks as it is read.
@@ -51,7 +52,7 @@ def read_unpacked(stream: IO[bytes], packed: int, limits: Limits, *, in_lines: b
     Raises:
         Stop: if it unpacks to too much, or a line of it is too long.
     """
-    return _read(stream, most_unpacked(packed, limits), limits, in_lines=in_lines)
+    yield from _read(stream, most_unpacked(packed, limits), limits, in_lines=in_lines)
 
 
 def most_unpacked(packed: int, limits: Limits) -> int:
@@ -64,21 +65,21 @@ def bomb(limit: int) -> Stop:
     return Stop("rejected", "unpacks_to_too_much", limit=_mb(limit))
 
 
-def _read(stream: IO[bytes], most: int, limits: Limits, *, in_lines: bool) -> bytes:
-    whole = io.BytesIO()
+def _read(stream: IO[bytes], most: int, limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
+    size = 0
     lines, since = 0, 0  # complete lines so far, and bytes since the last of them
-    while chunk := stream.read(min(_CHUNK, limits.record_bytes)):
-        if whole.tell() + len(chunk) > most:
+    while block := stream.read(min(_BLOCK, limits.record_bytes)):
+        size += len(block)
+        if size > most:
             raise bomb(most)
         if in_lines:
-            ends = [at for at in (chunk.find(b"\n"), chunk.find(b"\r")) if at >= 0]
-            if since + min(ends, default=len(chunk)) > limits.record_bytes:
+            ends = [at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0]
+            if since + min(ends, default=len(block)) > limits.record_bytes:
                 raise Stop("rejected", "line_too_long", line=lines + 1, limit=_mb(limits.record_bytes))
-            since = len(chunk) - 1 - max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) if ends else since + len(chunk)
-            lines += max(chunk.count(b"\n"), chunk.count(b"\r"))
+            since = len(block) - 1 - max(block.rfind(b"\n"), block.rfind(b"\r")) if ends else since + len(block)
+            lines += max(block.count(b"\n"), block.count(b"\r"))
             check_rows(lines, limits)
-        whole.write(chunk)
-    return whole.getvalue()
+        yield block
 
 
 def check_rows(count: int, limits: Limits) -> None:

@@ -7,10 +7,11 @@ import re
 import polars as pl
 
 from etl.contract import Column, Contract
-from etl.delivery import PROBLEM, RECEIVED, ROW, problems, wording
+from etl.delivery import PROBLEM, RECEIVED, ROW, UNKNOWN, problems, wording
 from etl.semantic.dates import parse_dates, parse_timestamps
 from etl.semantic.numbers import Notation, parse_decimals, parse_integers
-from etl.semantic.text import clean
+from etl.semantic.output import where_not
+from etl.semantic.text import CLEAN, clean
 
 
 def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -21,13 +22,15 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
         contract: says the types and how the source writes them.
 
     Returns:
-        ROW and the contract's columns under their own names, each typed one followed by `received.<name>`; and the
-        problems (PROBLEM schema): cells that hold something that is not of their type.
+        ROW; the contract's columns under their own names, each typed one followed by `received.<name>`; the columns
+        that it does not know as `unknown.<source name>`. And the problems (PROBLEM schema): cells that hold something
+        that is not of their type.
     """
+    known = {ROW, "", *(c.source_name for c in contract.columns)}
     made: list[pl.Series] = [rows[ROW]]
     found: list[pl.DataFrame] = []
     for column in contract.columns:
-        text = _text(rows, column)
+        text = _text(rows, column.source_name).alias(column.name)
         if column.type == "string":
             made.append(text)
             continue
@@ -39,15 +42,24 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
             said = about.fill(column=column.label, example=column.example, expected=column.format or column.example)
             failing = pl.DataFrame([rows[ROW], text.alias("value")]).filter(wrong)
             found.append(problems(failing, column.name, f"type_{column.type}", said, about))
+    made += [_text(rows, name).alias(UNKNOWN + name) for name in rows.columns if name not in known]
     return pl.DataFrame(made), pl.concat(found) if found else pl.DataFrame(schema=PROBLEM)
 
 
-def _text(rows: pl.DataFrame, column: Column) -> pl.Series:
-    if column.source_name not in rows.columns:
-        return pl.Series(column.name, [None] * rows.height, dtype=pl.String)
-    sent = rows[column.source_name]
+def _text(rows: pl.DataFrame, name: str) -> pl.Series:
+    if name not in rows.columns:
+        return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
+    return composed(rows[name])
+
+
+def composed(sent: pl.Series) -> pl.Series:
+    """Cells as sent, but NFC and without blanks at the ends; null where there is nothing to see."""
+    return where_not(sent.alias("cell"), CLEAN, _composed)  # polars takes a name like "^a.*$" for many names
+
+
+def _composed(sent: pl.Series) -> pl.Series:
     text = sent.str.normalize("NFC").str.strip_chars()  # otherwise as received: the standard form is made later
-    return pl.select(pl.when(clean(sent).is_not_null()).then(text)).to_series().alias(column.name)
+    return pl.select(pl.when(clean(sent).is_not_null()).then(text)).to_series()
 
 
 def _typed(text: pl.Series, column: Column, notation: Notation) -> pl.Series:

@@ -11,6 +11,7 @@ import csv
 import io
 import re
 import sys
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 import pyarrow as pa
@@ -21,44 +22,74 @@ from etl.delivery import ROW, Stop
 from etl.extract import dialect
 from etl.extract.bounded import check_columns
 from etl.extract.table import Table, broken_lines, on_the_file
-from etl.extract.text import decode
+from etl.extract.text import decoded
 from etl.settings import DEFAULT_LIMITS, Limits
 
 csv.field_size_limit(sys.maxsize)  # the length of a line is limited before
 _LINES_IN_A_RECORD = 50  # a quote that is open for longer is a stray one
-_END_OF_FILE = "\x1a"  # what old DOS programs write behind the last line
 
 
-def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
-    """Cut a CSV file into cells.
+def read(
+    blocks: Iterable[bytes], source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[Table]:
+    """Cut a CSV file into cells, piece by piece.
+
+    Args:
+        blocks: the file's bytes, cut anywhere.
+        source: how it should be written.
+        contract: names the columns.
+        limits: what it may ask.
 
     Raises:
-        Stop: if the bytes are not of the declared encoding, or the header names a column twice.
+        Stop: if the bytes are not of the declared encoding, or a column that holds something has no name or another's.
     """
-    text = decode(content, source.encoding).replace("\r\n", "\n").replace("\r", "\n").rstrip(_END_OF_FILE)
-    lines = pl.DataFrame({"line": text.split("\n")}).with_row_index(ROW, offset=1).cast({ROW: pl.Int64})
-    written = lines["line"].str.strip_chars() != ""
-    if not written.any():
-        raise Stop("rejected", "empty_file")
+    pieces = _lines(decoded(blocks, source.encoding))
+    lines, is_last = next(pieces)
+    while not (written := lines["line"].str.strip_chars() != "").any():
+        if is_last:
+            raise Stop("rejected", "empty_file")
+        lines, is_last = next(pieces)
     lines = lines.slice(written.arg_true()[0])
     check_columns(lines["line"][0].count(source.delimiter) + 1, limits)
     found = dialect.find(lines["line"].head(dialect.HEADER_WITHIN).to_list(), source, contract)
-    header = found.header
-    check_columns(len(header) + found.nameless, limits)
-    unclear = sorted({name for name in header if not name or [ROW, *header].count(name) > 1})
+    check_columns(len(found.header) + found.nameless, limits)
+    unclear = sorted({name for name in found.header if not name or [ROW, *found.header].count(name) > 1})
     if unclear:
-        raise Stop("held", "extra_column", columns=", ".join(name or "“”" for name in unclear))
+        raise Stop("held", "unclear_column", columns=", ".join(name or "“”" for name in unclear))
 
     above, body = lines.head(found.header_at), lines.slice(found.header_at + 1)
-    table = _cut(body, found)
-    for other in dialect.others(found, text) if table.problems.height else ():
-        tried = _cut(body, other)
+    table, rest = _cut(body, found, is_last)
+    for other in dialect.others(found, body["line"]) if table.problems.height else ():
+        tried, behind = _cut(body, other, is_last)
         if set(tried.problems[ROW]) < set(table.problems[ROW]):  # it breaks no line that was whole
-            table, found = tried, other
-    rows, nameless = table.rows[:, : 1 + len(header)], table.rows[:, 1 + len(header) :]
+            table, rest, found = tried, behind, other
+    about = pl.concat([_above_header(above, found, contract), table.problems, _said(found, source)])
+    yield _named(Table(table.rows, about), found)
+    for lines, is_last in pieces:
+        table, rest = _cut(pl.concat([rest, lines]), found, is_last)
+        yield _named(table, found)
+
+
+def _lines(texts: Iterable[str]) -> Iterator[tuple[pl.DataFrame, bool]]:
+    """The lines of each text, with their numbers, and whether they are the last."""
+    count = 0
+    waiting = pl.DataFrame(schema={ROW: pl.Int64, "line": pl.String})
+    for text in texts:
+        if text:
+            yield waiting, False
+            lines = pl.Series("line", [text.removesuffix("\n")]).str.split("\n").explode()
+            numbers = pl.int_range(count + 1, count + 1 + len(lines), eager=True).alias(ROW)
+            waiting = pl.DataFrame([numbers, lines])
+            count += len(lines)
+    yield waiting, True
+
+
+def _named(table: Table, found: dialect.Dialect) -> Table:
+    """The table without the columns that have no name, which must be empty."""
+    rows, nameless = table.rows[:, : 1 + len(found.header)], table.rows[:, 1 + len(found.header) :]
     if any((cells.str.strip_chars() != "").any() for cells in nameless):
-        raise Stop("held", "extra_column", columns="“”")
-    return Table(rows, pl.concat([_above_header(above, found, contract), table.problems, _said(found, source)]))
+        raise Stop("held", "unclear_column", columns="“”")
+    return Table(rows, table.problems)
 
 
 def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contract) -> pl.DataFrame:
@@ -66,7 +97,7 @@ def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contrac
     if not above.height:
         return on_the_file()
     required = [c.source_name for c in contract.columns if c.required]
-    rows = _cut(above, found).rows
+    rows = _cut(above, found, True)[0].rows
     numbers = rows.filter(pl.all_horizontal(pl.col(required).str.strip_chars() != ""))[ROW]
     records = above.filter(pl.col(ROW).is_in(numbers.implode()))
     return broken_lines("above_header", records[ROW].to_list(), records["line"].to_list())
@@ -90,12 +121,13 @@ def _said(found: dialect.Dialect, source: Source) -> pl.DataFrame:
     )
 
 
-def _cut(lines: pl.DataFrame, found: dialect.Dialect) -> Table:
-    """Cut lines (ROW, `line`) into cells."""
+def _cut(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> tuple[Table, pl.DataFrame]:
+    """Cut lines (ROW, `line`) into cells; gives the lines, too, that must be seen together with those to come."""
+    columns = [ROW, *found.header, *(f" {n}" for n in range(found.nameless))]  # a name that was sent has no blanks
+    sent = lines
     if found.mark != found.delimiter:
         lines = lines.with_columns(line=pl.Series(dialect.marked("\n".join(lines["line"]), found).split("\n")))
-    columns = [ROW, *found.header, *(f" {n}" for n in range(found.nameless))]  # a name that was sent has no blanks
-    whole, unclosed, unsure = _records(lines, len(columns) - 1, found)
+    whole, unclosed, unsure, taken = _records(lines, len(columns) - 1, found, is_last)
     ragged_numbers: list[int] = []
 
     def skip_ragged(row: pa.csv.InvalidRow) -> str:
@@ -107,7 +139,7 @@ def _cut(lines: pl.DataFrame, found: dialect.Dialect) -> Table:
         numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=found.mark))
         longest: int = numbered.select(pl.first().str.len_bytes().max()).item()
         table = pyarrow.csv.read_csv(
-            io.BytesIO("\n".join(numbered.to_series()).encode()),
+            io.BytesIO(numbered.select(pl.first().str.join("\n")).item().encode()),
             read_options=pa.csv.ReadOptions(
                 column_names=columns,
                 block_size=max(1 << 20, 2 * longest),  # a record must fit in
@@ -131,21 +163,25 @@ def _cut(lines: pl.DataFrame, found: dialect.Dialect) -> Table:
     said = [
         broken_lines(rule, *bad.select(ROW, as_sent).to_dict(as_series=False).values()) for rule, bad in broken.items()
     ]
-    return Table(rows, pl.concat(said))
+    return Table(rows, pl.concat(said)), sent.slice(taken)
 
 
 def _records(
-    lines: pl.DataFrame, width: int, found: dialect.Dialect
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    lines: pl.DataFrame, width: int, found: dialect.Dialect, is_last: bool
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, int]:
     """Tell records from lines that are none.
 
     Returns:
-        Records, a quoted cell of several lines joined; lines where a quote opens and does not close; and lines behind
-        these that may belong to them or be records.
+        Records, a quoted cell of several lines joined; lines where a quote opens and does not close; lines behind
+        these that may belong to them or be records; and how many lines from the top these are. Behind them stand
+        those that more lines could make a record of, if more are to come.
     """
     record = _pattern(found)
-    doubtful = (~lines["line"].str.contains(f"^{record}$")).arg_true().to_list()
+    marks = re.escape(found.quote + dialect.QUOTE + (found.escape or ""))
+    quoted = lines["line"].str.contains(f"[{marks}]").arg_true()  # without any of these a line leaves no doubt
+    doubtful = quoted.filter(~lines["line"].gather(quoted).str.contains(f"^{record}$")).to_list()
     text = lines["line"].to_list() if doubtful else []
+    taken = lines.height
     joined: dict[int, str] = {}
     open_: list[int] = []
     unsure: list[int] = []
@@ -154,6 +190,9 @@ def _records(
     for first in doubtful:
         if first <= seen:
             continue
+        if not is_last and first + _LINES_IN_A_RECORD > lines.height:
+            taken = first
+            break
         block = _record(text[first : first + _LINES_IN_A_RECORD], width, record, found)
         seen = first + len(block) - 1
         if len(block) == 1:
@@ -164,15 +203,19 @@ def _records(
         else:
             joined[first] = "\n".join(block)
             inside += range(first + 1, seen + 1)
-    place = pl.int_range(pl.len())
-    whole = lines.filter(~place.is_in([*open_, *unsure, *inside]))
+    whole = lines.head(taken)
+    if doubtful:
+        whole = whole.filter(~pl.int_range(pl.len()).is_in([*open_, *unsure, *inside]))
     if joined:
         starts = lines[ROW].gather(list(joined))
         line = pl.col(ROW).replace_strict(starts, list(joined.values()), default=pl.col("line"))
         whole = whole.with_columns(line.alias("line"))
-    nothing, mark = rf"\s*(?:{found.quote}{found.quote})?\s*", re.escape(found.mark)
+    nothing, mark = (
+        rf"[\s\x1a]*(?:{found.quote}{found.quote})?\s*",
+        re.escape(found.mark),
+    )  # \x1a: old DOS programs' end
     whole = whole.filter(~pl.col("line").str.contains(f"^{nothing}(?:{mark}{nothing})*$"))
-    return whole, lines[open_], lines[unsure]
+    return whole, lines[open_], lines[unsure], taken
 
 
 def _record(lines: list[str], width: int, record: str, found: dialect.Dialect) -> list[str]:

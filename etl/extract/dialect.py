@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+
+import polars as pl
 
 from etl.contract import Contract, Source
 
@@ -54,6 +57,7 @@ def find(lines: Sequence[str], source: Source, contract: Contract) -> Dialect:
         source: the dialect that it should have; taken where no other names all required columns.
         contract: names the columns.
     """
+    lines = [unicodedata.normalize("NFC", line) for line in lines]
     required = {c.source_name for c in contract.columns if c.required}
     declared = _with_header(lines[0], source.delimiter, QUOTE, 0)
     if required <= set(declared.header):
@@ -69,8 +73,9 @@ def find(lines: Sequence[str], source: Source, contract: Contract) -> Dialect:
     return declared
 
 
-def others(found: Dialect, text: str) -> Iterator[Dialect]:
-    """Dialects with the same header whose marks are in the text, to be tried where lines break under the one found."""
+def others(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
+    """Dialects with the same header whose marks are in the lines, to be tried where some break under the one found."""
+    text = "\n".join(["", *lines])
     for quote in _QUOTES:
         if quote != found.quote and (found.delimiter + quote in text or "\n" + quote in text):
             yield replace(found, quote=quote)

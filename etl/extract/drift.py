@@ -22,19 +22,26 @@ _CHANGED_FROM = 20  # cells, and the share of them that are of another type, fro
 _CHANGED_SHARE = 0.95
 
 
-def check_columns(table: Table, contract: Contract) -> pl.DataFrame:
+def check_columns(table: Table, contract: Contract) -> Table:
     """Compare the columns that came with those of the contract.
 
+    Args:
+        table: the first rows of a file.
+        contract: the dataset's.
+
     Returns:
-        A warning on the file as a whole (PROBLEM schema, without a row) if optional columns are missing.
+        The table with warnings on the file as a whole (problems without a row) if optional columns are missing, or
+        some are there that the contract does not know.
 
     Raises:
-        Stop: if a required column is missing, one that nobody knows is there, or one seems to be renamed.
+        Stop: if a required column is missing, one seems to be renamed, or one that holds something has no name.
     """
     sent = table.rows.columns[1:]
     known = {c.source_name for c in contract.columns}
     missing = [c for c in contract.columns if c.source_name not in sent]
-    unknown = [name for name in sent if name not in known]
+    if "" in sent and (table.rows[""].str.strip_chars() != "").any():
+        raise Stop("held", "unclear_column", columns="“”")
+    unknown = [name for name in sent if name and name not in known]
     required = [c for c in missing if c.required]
     renamed = _renamed(table.rows, missing, unknown, contract)
     if renamed and {c.name for c in required} <= {c.name for _, c in renamed}:
@@ -42,31 +49,48 @@ def check_columns(table: Table, contract: Contract) -> pl.DataFrame:
         raise Stop("held", "renamed_column", columns=pairs)
     if required:
         raise Stop("held", "missing_column", columns=_named(required))
+    warnings = [on_the_file()]
     if unknown:
-        raise Stop("held", "extra_column", columns=", ".join(name[:60] for name in unknown[:20]))
-    if not missing or table.may_omit_columns:
-        return on_the_file()
-    return on_the_file("missing_optional_column", columns=_named(missing))
+        warnings.append(on_the_file("new_column", columns=", ".join(name[:60] for name in unknown[:20])))
+    if missing and not table.may_omit_columns:
+        warnings.append(on_the_file("missing_optional_column", columns=_named(missing)))
+    return replace(table, problems=pl.concat([table.problems, *warnings]))
 
 
-def check_types(typed: pl.DataFrame, untypable: pl.DataFrame, contract: Contract) -> None:
+def untyped(typed: pl.DataFrame, untypable: pl.DataFrame) -> pl.DataFrame:
+    """How many cells of each column are not of its type.
+
+    Args:
+        typed: rows as `raw/` holds them.
+        untypable: problems of cells that are not of their column's type.
+
+    Returns:
+        For each typed column its name, how many cells are `filled` and `failed`, and the `first` row that failed.
+    """
+    filled = {name.removeprefix(RECEIVED): typed[name].count() for name in typed.columns if name.startswith(RECEIVED)}
+    counts = pl.DataFrame(
+        {"column": [*filled], "filled": [*filled.values()]}, {"column": pl.String, "filled": pl.Int64}
+    )
+    failed = pl.len().cast(pl.Int64).alias("failed")
+    failures = untypable.group_by("column").agg(failed, pl.col(ROW).min().alias("first"))
+    return counts.join(failures, on="column", how="left").with_columns(pl.col("failed").fill_null(0))
+
+
+def check_types(counts: pl.DataFrame, contract: Contract) -> None:
     """Compare what columns hold with their types.
 
     Args:
-        typed: as `raw/` holds it.
-        untypable: problems of cells that are not of their column's type.
+        counts: from `untyped`, of all parts of a file.
         contract: the dataset's.
 
     Raises:
         Stop: if hardly a cell of some column is of its type.
     """
-    for name, failed, first in (
-        untypable.group_by("column", maintain_order=True).agg(pl.len(), pl.col(ROW).min().alias("first")).iter_rows()
-    ):
-        filled = typed[RECEIVED + name].count()
-        if filled >= _CHANGED_FROM and failed >= _CHANGED_SHARE * filled:
-            column = contract.column(name)
-            raise Stop("held", "changed_type", column=column.label, example=column.example, row=first)
+    total = counts.group_by("column", maintain_order=True).agg(pl.sum("failed", "filled"), pl.min("first"))
+    changed = total.filter(pl.col("filled") >= _CHANGED_FROM, pl.col("failed") >= _CHANGED_SHARE * pl.col("filled"))
+    for name, first in changed.select("column", "first").iter_rows():
+        column = contract.column(name)
+        raise Stop("held", "changed_type", column=column.label, example=column.example, row=first)
 
 
 def _named(columns: Sequence[Column]) -> str:

@@ -6,6 +6,7 @@ import polars as pl
 
 from etl.contract import Column, Contract
 from etl.delivery import ROW, problems, wording
+from etl.extract.cells import composed
 from etl.extract.table import Table, broken_lines
 from etl.settings import Limits
 
@@ -33,7 +34,7 @@ def screen(table: Table, contract: Contract, limits: Limits) -> Table:
 
 def _repeated_header(rows: pl.DataFrame, names: list[str]) -> pl.Series:
     for name in names:  # the first one leaves next to nothing to look at
-        rows = rows.filter(pl.col(name).str.strip_chars() == name)
+        rows = rows.filter(composed(rows[name]) == name)
     return rows[ROW] if names else rows.clear()[ROW]
 
 
@@ -41,5 +42,5 @@ def _size(cells: pl.Series, column: Column, contract: Contract, limits: Limits) 
     if column.key_position:
         return cells.str.len_bytes().fill_null(0), _KEY_BYTES // len(contract.key)
     if column.semantic_type == "geometry":  # a boundary is as long as it is
-        return cells.str.len_bytes().fill_null(0), limits.file_bytes
+        return cells.str.len_bytes().fill_null(0), limits.whole_bytes
     return cells.str.len_chars().fill_null(0), limits.cell_chars

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from etl import batches
 from etl.delivery import PROBLEM, ROW, Stop, problems, wording
 from etl.extract.bounded import check_columns, check_emptiness
 from etl.settings import Limits
@@ -32,6 +34,11 @@ class Table:
     def rows_in(self) -> int:
         """Records in the file, broken ones included."""
         return self.rows.height + self.problems[ROW].count()  # a problem without a row is the whole file's
+
+    def batches(self) -> Iterator[Table]:
+        """The same a bounded number of rows at a time; all problems come with the first."""
+        for number, rows in enumerate(batches.slices(self.rows)):
+            yield Table(rows, self.problems if number == 0 else self.problems.clear(), self.may_omit_columns)
 
 
 def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -> pl.DataFrame:
@@ -62,7 +69,7 @@ def text_rows(
     check_columns(len(columns), limits)
     check_emptiness(len(records) * len(columns), sum(map(len, records)), limits)
     if ROW in columns:
-        raise Stop("held", "extra_column", columns=ROW)
+        raise Stop("held", "unclear_column", columns=ROW)
     data: dict[str, list[str | None]] = {name: [record.get(name) for record in records] for name in columns}
     schema = {ROW: pl.Int64(), **{name: pl.String() for name in columns}}
     return pl.DataFrame({ROW: numbers, **data}, schema=schema)

@@ -6,8 +6,11 @@ its automatic mode is not used, because it damaged clean names.
 
 from __future__ import annotations
 
+import codecs
+import io
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 from viparse.normalize.encodings import get_charmap
@@ -18,6 +21,7 @@ from etl.delivery import Stop
 _LEGACY = {"tcvn3", "vni", "viscii", "vps"}
 _MARKS = r"\p{M}{31}"  # Unicode's own bound (Stream-Safe Text) is 30; normalising takes the square of their number
 _PIECE = 1 << 20  # characters
+_SAMPLE = 1 << 16  # characters of each piece in which words are looked at
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")  # grave, acute, tilde, hook above, dot below
 # A run of letters and of whatever else is beyond ASCII, common punctuation aside.
 _WORD = r"[^\x00-\x40\x5b-\x60\x7b-\x7f–—‘’“”…°²³×±†\u00a0\ufeff€©®™§·•]+"
@@ -37,47 +41,78 @@ _FOREIGN_AT_LEAST = 5
 
 
 def decode(content: bytes, encoding: str) -> str:
-    """Decode a file's bytes to NFC text.
+    """Decode a whole file to NFC text; otherwise as `decoded`."""
+    return unicodedata.normalize("NFC", "".join(decoded([content], encoding)))
+
+
+def decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[str]:
+    """Decode a file piece by piece; every kind of line end becomes a line feed.
 
     Args:
-        content: the whole file.
+        blocks: the file's bytes, cut anywhere.
         encoding: a Python codec, or `tcvn3`, `vni`, `viscii`, `vps`.
+
+    Yields:
+        Text that ends with a line, the last piece aside; not NFC yet, for that can make delimiters of other characters.
 
     Raises:
         Stop: if the bytes are not of that encoding, or what comes out is not Vietnamese.
     """
-    if not encoding.startswith("utf-8") and not content.isascii() and _is_utf8(content):
-        raise Stop("held", "wrong_encoding", encoding=encoding, detail="UTF-8")
-    try:
+    codec = ("cp1252" if encoding == "vni" else "latin-1") if encoding in _LEGACY else encoding
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(codec)(), translate=True)
+    size, lines, rest = 0, 0, ""
+    for block, is_last in _with_last(blocks):
+        size += len(block)
+        try:
+            text = decoder.decode(block, is_last)
+        except UnicodeDecodeError as error:
+            start = size - len(error.object) + error.start
+            line = lines + rest.count("\n") + error.object.count(b"\n", 0, error.start) + 1
+            detail = "UTF-8" if _is_utf8(block) else f"byte {start}, line {line}"
+            raise Stop("held", "wrong_encoding", encoding=encoding, detail=detail) from None
+        if not encoding.startswith("utf-8") and not block.isascii() and _is_utf8(block):
+            raise Stop("held", "wrong_encoding", encoding=encoding, detail="UTF-8")
+        text = rest + (text.removeprefix("\ufeff") if size == len(block) else text)
+        cut = len(text) if is_last else text.rfind("\n") + 1
+        text, rest = text[:cut], text[cut:]
         if encoding in _LEGACY:
-            text = convert(content.decode("cp1252" if encoding == "vni" else "latin-1"), get_charmap(encoding))
-        else:
-            text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise Stop("held", "wrong_encoding", encoding=encoding, detail=f"byte {error.start}, line {line}") from None
+            text = convert(text, get_charmap(encoding))
+        _check(text, lines, encoding)
+        yield text
+        lines += text.count("\n")
+
+
+def _with_last(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each block, and whether it is the last."""
+    waiting = b""
+    for block in blocks:
+        if waiting:
+            yield waiting, False
+        waiting = block
+    yield waiting, True
+
+
+def _check(text: str, lines: int, encoding: str) -> None:
+    """Refuse text that cannot be what was meant; `lines` stand before it."""
     if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
+        line = lines + text.count("\n", 0, text.index("\0")) + 1
         raise Stop("held", "wrong_encoding", encoding=encoding, detail=f"NUL, line {line}")
-    _check_marks(text)
-    text = unicodedata.normalize("NFC", text.removeprefix("\ufeff"))
-    if _is_foreign(text):
-        raise Stop("held", "wrong_encoding", encoding=encoding, detail="chữ không phải tiếng Việt / not Vietnamese")
-    return text
-
-
-def _check_marks(text: str) -> None:
+    if text.isascii():
+        return
     for start in range(0, len(text), _PIECE):
         piece = text[start : start + _PIECE]
         at = None if piece.isascii() else pl.Series([piece]).str.find(_MARKS).item()
         if at is not None:
-            line = text.count("\n", 0, start) + piece.encode()[:at].count(b"\n") + 1
+            line = lines + text.count("\n", 0, start) + piece.encode()[:at].count(b"\n") + 1
             raise Stop("held", "marks_without_end", line=line)
+    sample = "".join(text[at : at + _SAMPLE] for at in range(0, len(text), _PIECE)) if len(text) > _PIECE else text
+    if _is_foreign(sample):
+        raise Stop("held", "wrong_encoding", encoding=encoding, detail="chữ không phải tiếng Việt / not Vietnamese")
 
 
-def _is_utf8(content: bytes) -> bool:
+def _is_utf8(block: bytes) -> bool:
     try:
-        content.decode("utf-8")
+        codecs.getincrementaldecoder("utf-8")().decode(block)  # the last character may be cut
     except UnicodeDecodeError:
         return False
     return True

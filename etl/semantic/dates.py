@@ -11,7 +11,7 @@ import re
 import polars as pl
 
 from etl.contract import Column, Text
-from etl.semantic.output import Output, SemanticType
+from etl.semantic.output import Output, SemanticType, by_distinct
 
 _PART = {"yyyy": r"(?<yyyy>[0-9]{4})", "MM": r"(?<MM>[0-9]{1,2})", "dd": r"(?<dd>[0-9]{1,2})"}
 _PART |= {"HH": r"(?<HH>[0-9]{1,2})", "mm": r"(?<mm>[0-9]{2})", "ss": r"(?<ss>[0-9]{2})"}
@@ -37,6 +37,10 @@ def parse_dates(values: pl.Series, jdk_format: str) -> pl.Series:
 
 def parse_timestamps(values: pl.Series, jdk_format: str) -> pl.Series:
     """Points in local time in one notation, e.g. `dd/MM/yyyy HH:mm:ss` or `yyyyMMddHHmm`; null as in `parse_dates`."""
+    return by_distinct(values, lambda distinct: _parse(distinct, jdk_format)).alias(values.name)
+
+
+def _parse(values: pl.Series, jdk_format: str) -> pl.Series:
     parts = values.str.extract_groups(_pattern(jdk_format)).struct.unnest()
 
     def part(name: str, default: str) -> pl.Expr:
@@ -47,7 +51,7 @@ def parse_timestamps(values: pl.Series, jdk_format: str) -> pl.Series:
     )
     made = parts.select(written.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us")).to_series()
     in_reach = made.dt.year().is_between(*_YEARS)
-    return pl.select(pl.when(in_reach).then(made)).to_series().alias(values.name)
+    return pl.select(pl.when(in_reach).then(made)).to_series()
 
 
 def _pattern(jdk_format: str) -> str:
@@ -68,7 +72,12 @@ def _partial_outputs(column: Column) -> tuple[Output, ...]:
 
 
 def _partial(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
-    parts = frame[column.name].str.extract_groups(_PARTIAL).struct.unnest()
+    made = by_distinct(frame[column.name], _partly_known).struct.unnest()
+    return made.rename({"date": column.name, "precision": f"{column.name}_precision"})
+
+
+def _partly_known(values: pl.Series) -> pl.Series:
+    parts = values.str.extract_groups(_PARTIAL).struct.unnest()
     known = parts.select(
         year=pl.coalesce("y1", "y2"),
         month=pl.coalesce("m1", "m2", pl.lit("00")).str.zfill(2),
@@ -85,8 +94,8 @@ def _partial(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
     made = known.select(first.str.to_date("%Y%m%d", strict=False).alias("date"), precision.alias("precision"))
     good = pl.col("date").dt.year().is_between(*_YEARS) & pl.col("precision").is_not_null()
     return made.select(
-        pl.when(good).then("date").alias(column.name), pl.when(good).then("precision").alias(f"{column.name}_precision")
-    )
+        pl.struct(pl.when(good).then("date").alias("date"), pl.when(good).then("precision").alias("precision"))
+    ).to_series()
 
 
 def _typed_outputs(column: Column) -> tuple[Output, ...]:

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import polars as pl
 
-from etl.semantic.output import of_text
+from etl.semantic.output import of_text, where_not
+
+_STANDARD = r"^[A-Z][0-9]{2}(\.[0-9]{1,2})?[*†]?$"
 
 
 def standard(values: pl.Series) -> pl.Series:
     """Upper, with the dot; null where it is no such code."""
+    return where_not(values, _STANDARD, _mended)
+
+
+def _mended(values: pl.Series) -> pl.Series:
     code = values.str.replace_all(r"\s", "").str.to_uppercase().str.replace(r"^([A-Z][0-9]{2})([0-9])", "${1}.${2}")
-    return pl.select(pl.when(code.str.contains(r"^[A-Z][0-9]{2}(\.[0-9]{1,2})?[*†]?$")).then(code)).to_series()
+    return pl.select(pl.when(code.str.contains(_STANDARD)).then(code)).to_series()
 
 
 TYPE = of_text(standard)

@@ -57,6 +57,12 @@ def of_text(standard: Callable[[pl.Series], pl.Series]) -> SemanticType:
 
 def each_part(values: pl.Series, separator: str, standard: Callable[[pl.Series], pl.Series]) -> pl.Series:
     """Standardise every part of multi-valued cells; a cell is understood if all its parts are."""
+    several = values.str.contains(separator, literal=True).arg_true()
+    made = standard(values)
+    return made.scatter(several, _parts(values.gather(several), separator, standard)) if len(several) else made
+
+
+def _parts(values: pl.Series, separator: str, standard: Callable[[pl.Series], pl.Series]) -> pl.Series:
     parts = (
         pl.DataFrame({"cell": pl.int_range(values.len(), eager=True), "part": values.str.split(separator)})
         .explode("part", keep_nulls=False, empty_as_null=False)
@@ -70,6 +76,33 @@ def each_part(values: pl.Series, separator: str, standard: Callable[[pl.Series],
     )
     every = pl.DataFrame({"cell": pl.int_range(values.len(), eager=True)})
     return every.join(cells, on="cell", how="left", maintain_order="left")["made"]
+
+
+def where_not(values: pl.Series, right: str, mend: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Mend the values that are not right yet: most are, and to see that is cheaper than to mend them.
+
+    Args:
+        values: text.
+        right: pattern of what `mend` would give back as it is.
+        mend: column to column, each value on its own.
+    """
+    wrong = values.str.contains(right).not_().arg_true()
+    if not len(wrong):
+        return values
+    if len(wrong) > values.len() // 2:
+        return mend(values)
+    return values.clone().scatter(wrong, mend(values.gather(wrong)))
+
+
+def by_distinct(values: pl.Series, standard: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Apply what is dear to each distinct value once.
+
+    Args:
+        values: text.
+        standard: column to column, each value on its own.
+    """
+    encoded = values.to_arrow().dictionary_encode()
+    return standard(pl.Series(encoded.dictionary, dtype=pl.String)).gather(pl.Series(encoded.indices))
 
 
 def on_unique(values: pl.Series, function: Callable[[str], str | None]) -> pl.Series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from etl.semantic.output import of_text
+from etl.semantic.output import by_distinct, of_text
 from etl.semantic.text import clean, older_tone_marks
 
 # Letters of Vietnamese and of European names, in words parted by blanks, with hyphen, apostrophe or the dot of "Jr.".
@@ -15,6 +15,10 @@ _LOOK_ALIKE = {"Ð": "Đ", "ð": "đ", "’": "'", "‘": "'", "ʼ": "'", "`": "
 
 def standard(values: pl.Series) -> pl.Series:
     """The standard form of names; null where there are characters that no name has."""
+    return by_distinct(values, _standard)
+
+
+def _standard(values: pl.Series) -> pl.Series:
     names = clean(values).str.replace_many(_LOOK_ALIKE).str.to_lowercase()
     names = older_tone_marks(names)
     names = pl.select(pl.when(names.str.contains(_NAME)).then(names)).to_series()

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import polars as pl
 
-from etl.semantic.output import of_text
+from etl.semantic.output import of_text, where_not
+
+_STANDARD = r"^([0-9]{12}|[0-9]{9}|[A-Z][0-9]{7})$"
 
 
 def standard(values: pl.Series) -> pl.Series:
     """Without blanks, dots and dashes, letters upper; null where the rest is none of the three kinds."""
+    return where_not(values, _STANDARD, _mended)
+
+
+def _mended(values: pl.Series) -> pl.Series:
     compact = values.str.replace_all(r"[\s.\-\u00a0]", "").str.to_uppercase()
-    return pl.select(pl.when(compact.str.contains(r"^([0-9]{12}|[0-9]{9}|[A-Z][0-9]{7})$")).then(compact)).to_series()
+    return pl.select(pl.when(compact.str.contains(_STANDARD)).then(compact)).to_series()
 
 
 TYPE = of_text(standard)

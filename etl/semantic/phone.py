@@ -22,6 +22,12 @@ _MOVED = {
 
 def standard(values: pl.Series) -> pl.Series:
     """E.164, as in +84901234567; null where it is no valid number."""
+    ordinary = pl.select(pl.when(values.str.contains(_ordinary())).then("+84" + values.str.slice(1))).to_series()
+    rest = (values.is_not_null() & ordinary.is_null()).arg_true()
+    return ordinary.scatter(rest, _dialled(values.gather(rest)))
+
+
+def _dialled(values: pl.Series) -> pl.Series:
     value, dialled = pl.col("value"), pl.col("dialled")
     written = (
         value.str.replace_all(r"[\s.\-()]", "")

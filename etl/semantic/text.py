@@ -8,7 +8,7 @@ import unicodedata
 import polars as pl
 from viet_text_tools import normalize_diacritics
 
-from etl.semantic.output import of_text
+from etl.semantic.output import of_text, where_not
 
 # A Vietnamese syllable without its marks. Foreign words ("Chloé", "Zoé") have no place for a tone mark to be moved to.
 _SYLLABLE = re.compile(
@@ -17,8 +17,16 @@ _SYLLABLE = re.compile(
 _TONES = "\u0300\u0301\u0303\u0309\u0323"  # grave, acute, tilde, hook above, dot below; a syllable has one at most
 
 
+# Words of ASCII and of composed Latin letters (Vietnamese among them, each its own NFC form), parted by single blanks.
+CLEAN = r"^[!-~À-ɏḀ-ỿ]+( [!-~À-ɏḀ-ỿ]+)*$"
+
+
 def clean(values: pl.Series) -> pl.Series:
     """NFC, runs of blanks to one, none at the ends, no invisible characters; what is then empty is null."""
+    return where_not(values, CLEAN, _clean)
+
+
+def _clean(values: pl.Series) -> pl.Series:
     # Invisible characters go before NFC, for one may part a letter from its mark. PostgreSQL takes no NUL at all.
     visible = values.str.replace_all(r"[[\p{Cc}\p{Cf}]--\s]", "").str.normalize("NFC")
     made = visible.str.replace_all(r"\s{2,}|[^\S ]", " ").str.strip_chars()

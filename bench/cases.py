@@ -1,0 +1,281 @@
+"""The cases: what is run beside what, on which rows, and what is demanded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench import inputs, peers, subjects
+from bench.clean import Clean, export
+from bench.files import ROWS_OF_A_SMALL_FILE, VERSIONS, Files
+from bench.measure import Measurement, measure
+from bench.states import State, States
+from etl.contract import load_all
+
+NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "asof")
+NAMES = ("visits", "declarations")
+WARD = "maxa_cu_tru"  # of visits
+_STRATEGIES = ("delete-insert", "upsert")  # of dlt's merge; the first is its default
+_PART = 10  # pandas.to_sql takes minutes for a million rows; it is given a tenth
+
+
+@dataclass(frozen=True)
+class Run:
+    """Something that is measured.
+
+    Attributes:
+        tool: who does it.
+        work: what it does.
+        subject: a function of `bench.subjects` or `bench.peers`.
+        rows: that go in.
+        start: the state from which it starts; None: an empty one.
+        part: it is given one row in so many, once and not every round; its ratio is reckoned for all.
+        arguments: of the subject.
+    """
+
+    tool: str
+    work: str
+    subject: Callable[..., Any]
+    rows: int
+    start: State | None = None
+    part: int = 1
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Medians of a run's rounds."""
+
+    seconds: float
+    peak: int
+    notes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is demanded of a case: a figure made of its runs' results, and its bound."""
+
+    text: str
+    value: Callable[[Sequence[Result]], float]
+    bound: float
+    at_least: bool = False  # by default: at most
+
+    def is_met(self, value: float) -> bool:
+        """Whether the figure keeps to the bound."""
+        return value >= self.bound if self.at_least else value <= self.bound
+
+
+@dataclass(frozen=True)
+class Case:
+    """Runs that are measured in turns: ours first, then what it is compared with.
+
+    Attributes:
+        number: of NUMBERS.
+        of: whose rows.
+        title: for people.
+        runs: the second one is the reference of ratios.
+        targets: may be none.
+    """
+
+    number: str
+    of: str
+    title: str
+    runs: Sequence[Run]
+    targets: Sequence[Target] = ()
+
+
+def slower(results: Sequence[Result]) -> float:
+    """How many times as long as its reference ours takes."""
+    return results[0].seconds / results[1].seconds
+
+
+class Workshop:
+    """Makes cases, and what they start from; each thing once."""
+
+    def __init__(self, folder: Path, states: States, size: int) -> None:
+        self.folder, self.states, self.size = folder, states, size
+        self.log = folder / "log"
+        self.files = Files(folder / "inputs")
+        self.contracts = inputs.contracts(states.folder / "contracts")
+
+    def cases(self, number: str, names: Sequence[str]) -> list[Case]:
+        """The cases of a number, one for each kind of rows; some have a kind of their own."""
+        if number == "7":
+            return self._formats()
+        if number == "asof":
+            return [self._look_back()]
+        makers = (self._case_1, self._case_2, self._case_3, self._case_4, self._case_5, self._case_6)
+        return [makers[int(number) - 1](name) for name in names]
+
+    def _case_1(self, name: str) -> Case:
+        part = self._clean(name, part=_PART)
+        return Case(
+            "1",
+            name,
+            f"First load of {self.size:,} rows into an empty table",
+            [
+                self._first(name, self.size),
+                self._floor(name),
+                Run(
+                    "psql \\copy",
+                    "into text, no key",
+                    peers.psql_copy,
+                    self.size,
+                    arguments={"file": self.files.first(name, self.size, bad=0.0)},
+                ),
+                *(self._dlt(f"merge, {strategy}", self._clean(name), strategy) for strategy in _STRATEGIES),
+                Run("pandas", "to_sql", peers.to_sql, self.size // _PART, part=_PART, arguments={"clean": part}),
+            ],
+            [
+                Target("at most 2.0 x COPY", slower, 2.0),
+                Target("dlt's merge at least 8 x slower", lambda r: r[3].seconds / r[0].seconds, 8.0, at_least=True),
+            ],
+        )
+
+    def _case_2(self, name: str) -> Case:
+        second = self._clean(name, second=True)
+        merged = {strategy: self._merged(name, strategy) for strategy in _STRATEGIES}
+        return Case(
+            "2",
+            name,
+            f"Snapshot of {self.size:,} rows, 1% changed, into a table that holds them",
+            [
+                self._walk("snapshot", name, [self.files.second(name, self.size)], self.size, self._loaded(name)),
+                self._floor(name),
+                *(self._dlt(f"second merge, {s}", second, s, merged[s]) for s in _STRATEGIES),
+            ],
+            [Target("at most 1.0 x COPY", slower, 1.0)],
+        )
+
+    def _case_3(self, name: str) -> Case:
+        rows, tables = self.size // 100, (10 * self.size, self.size // 10)
+        runs = [
+            self._walk(
+                "changes",
+                name,
+                [self.files.changes(name, rows, of)],
+                rows,
+                self._history(name, of),
+                work=f"into {of:,} rows",
+            )
+            for of in tables
+        ]
+        title = f"{rows:,} changes into a history of {tables[0]:,} rows, and into one of {tables[1]:,}"
+        return Case("3", name, title, runs, [Target("at most 1.5 x into the small table", slower, 1.5)])
+
+    def _case_4(self, name: str) -> Case:
+        large = 10 * self.size
+        return Case(
+            "4",
+            name,
+            f"A file of {large:,} rows",
+            [self._first(name, large), self._first(name, self.size)],
+            [
+                Target("peak memory at most 1,536 MiB", lambda r: r[0].peak / 2**20, 1536),
+                Target("at most 11 x case 1", slower, 11.0),
+            ],
+        )
+
+    def _case_5(self, name: str) -> Case:
+        count = max(self.size // 1000, 2)
+        folder = self.files.small(name, count)
+        run = Run("citydw", "citydw run", subjects.run, count * ROWS_OF_A_SMALL_FILE, arguments={"folder": folder})
+        target = Target("at most 150 ms a file", lambda r: r[0].seconds / count * 1000, 150)
+        return Case("5", name, f"{count:,} files of {ROWS_OF_A_SMALL_FILE} rows", [run], [target])
+
+    def _case_6(self, name: str) -> Case:
+        return Case(
+            "6",
+            name,
+            "A quarter of the rows is bad",
+            [self._first(name, self.size, bad=0.25), self._first(name, self.size)],
+            [Target("at most 1.5 x case 1", slower, 1.5)],
+        )
+
+    def _formats(self) -> list[Case]:
+        rows = self.size // 10
+        listed: dict[str, tuple[str, dict[str, Callable[..., Any]]]] = {
+            "health.visits": ("XML", {"lxml": peers.lxml, "pygixml": peers.pygixml}),
+            "civil.deaths": ("Excel", {"fastexcel": peers.fastexcel}),
+            "land.parcels": ("GeoJSON", {"orjson": peers.orjson, "pyogrio": peers.pyogrio}),
+        }
+        cases = []
+        for dataset, (form, libraries) in listed.items():
+            file = self.files.of_format(dataset, rows)
+            ours = Run(
+                "citydw", "station extract", subjects.extract, rows, arguments={"dataset": dataset, "file": file}
+            )
+            others = [
+                Run(tool, "reads only", subject, rows, arguments={"file": file}) for tool, subject in libraries.items()
+            ]
+            cases.append(Case("7", dataset, f"Reading {form}, {rows:,} rows", [ours, *others]))
+        return cases
+
+    def _look_back(self) -> Case:
+        rows = 10 * self.size
+        arguments = {"contracts": self.contracts, "dataset": "changes.visits", "ward": WARD, "days": VERSIONS}
+        history = self._history("visits", rows)
+        run = Run("PostgreSQL", "as-of queries", subjects.look_back, rows, history, arguments=arguments)
+        targets = [
+            Target(f"{kind}: p95 at most 10 ms", lambda r, kind=kind: r[0].notes["queries"][kind]["p95"] * 1000, 10)  # type: ignore[misc]
+            for kind in subjects.LOOKS
+        ]
+        return Case("asof", "visits", f"Looking back into a history of {rows:,} rows", [run], targets)
+
+    def _first(self, name: str, rows: int, bad: float = inputs.BAD) -> Run:
+        work = f"{rows:,} rows" + (f", {bad:.0%} bad" if bad != inputs.BAD else "")
+        return self._walk("snapshot", name, [self.files.first(name, rows, bad)], rows, work=work)
+
+    def _walk(
+        self, mode: str, name: str, files: list[Path], rows: int, start: State | None = None, work: str = "all stations"
+    ) -> Run:
+        warm_up = (f"append.{name}", self.files.first(name, ROWS_OF_A_SMALL_FILE))
+        arguments = {"contracts": self.contracts, "dataset": f"{mode}.{name}", "files": files, "warm_up": warm_up}
+        return Run("citydw", work, subjects.walk, rows, start, arguments=arguments)
+
+    def _floor(self, name: str) -> Run:
+        return Run("COPY", "clean rows, with key", peers.copy, self.size, arguments={"clean": self._clean(name)})
+
+    def _dlt(self, work: str, clean: Clean, strategy: str, start: State | None = None) -> Run:
+        arguments = {"clean": clean, "strategy": strategy}
+        return Run("dlt", work, peers.dlt_merge, self.size, start, arguments=arguments)
+
+    def _merged(self, name: str, strategy: str) -> State:
+        """The first snapshot is merged by dlt."""
+        state = self.states.new()
+        self._prepare(state, peers.dlt_merge, clean=self._clean(name), strategy=strategy)
+        return state
+
+    @cache  # noqa: B019 - a workshop lives as long as the program
+    def _loaded(self, name: str, second: bool = False) -> State:
+        """A first snapshot is loaded; and the second, if that is wanted."""
+        state = self.states.new()
+        files = [self.files.first(name, self.size), *([self.files.second(name, self.size)] if second else [])]
+        self._prepare(state, subjects.walk, contracts=self.contracts, dataset=f"snapshot.{name}", files=files)
+        return state
+
+    @cache  # noqa: B019 - a workshop lives as long as the program
+    def _history(self, name: str, rows: int) -> State:
+        state = self.states.new()
+        files = self.files.history(name, rows)
+        self._prepare(state, subjects.walk, contracts=self.contracts, dataset=f"changes.{name}", files=files)
+        return state
+
+    @cache  # noqa: B019 - a workshop lives as long as the program
+    def _clean(self, name: str, second: bool = False, part: int = 1) -> Clean:
+        state, contract = self._loaded(name, second), load_all(self.contracts)[f"snapshot.{name}"]
+        path = self.states.folder / f"clean-{name}-{second}-{part}.csv"
+        return export(state, contract, path, rows=self.size // part)
+
+    def _prepare(self, state: State, subject: Callable[..., Any], **arguments: Any) -> None:
+        measure(subject, state.environment, self.log, **arguments)
+        self.states.execute("VACUUM (ANALYZE)", state)  # as PostgreSQL does by itself in the night
+
+
+def measured(workshop: Workshop, run: Run) -> Measurement:
+    """Measure a run once, in a copy of its state."""
+    with workshop.states.copy(run.start) as state:
+        return measure(run.subject, state.environment, workshop.log, before=workshop.states.checkpoint, **run.arguments)

@@ -1,0 +1,153 @@
+"""What the pipeline is measured beside: PostgreSQL's own COPY, and what people would use instead.
+
+They get clean typed rows, for they neither validate nor standardise. Each function runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from bench.clean import Clean
+from bench.measure import Clock
+from bench.states import plain
+from etl.settings import Settings
+
+_CHUNK = 1 << 20
+
+
+def copy(clock: Clock, clean: Clean) -> None:
+    """The floor: COPY of clean typed CSV into an empty table with its primary key."""
+    import psycopg
+
+    with psycopg.connect(_url(), autocommit=True) as connection:
+        connection.execute(clean.create_table.encode())
+        with (
+            clock,
+            clean.csv.open("rb") as file,
+            connection.cursor().copy("COPY clean FROM STDIN (FORMAT csv, HEADER)") as stream,
+        ):
+            while chunk := file.read(_CHUNK):
+                stream.write(chunk)
+
+
+def psql_copy(clock: Clock, file: Path) -> None:
+    r"""The \copy of psql: a file as it was sent, without defects, into a table of text columns without a key."""
+    import psycopg
+
+    from etl.server import programs
+
+    with file.open(encoding="utf-8") as lines:
+        columns = next(lines).strip().split(";")
+    with psycopg.connect(_url(), autocommit=True) as connection:
+        connection.execute(f"CREATE TABLE sent ({', '.join(f'{name} text' for name in columns)})".encode())
+    command = f"\\copy sent FROM '{file}' (FORMAT csv, HEADER, DELIMITER ';')"
+    with clock:
+        subprocess.run([programs() / "psql", "--no-psqlrc", "--command", command, _url()], check=True)
+
+
+def dlt_merge(clock: Clock, clean: Clean, strategy: str) -> None:
+    """dlt: an Arrow table merged on its key, by its fastest way into PostgreSQL: Parquet, which ADBC loads.
+
+    Args:
+        clock: runs over the whole run of dlt's pipeline.
+        clean: the rows.
+        strategy: of the merge: delete-insert is what dlt does by default, upsert is faster.
+    """
+    home = Settings.from_environment().home
+    os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(home / "dlt")}
+    import dlt
+    import pyarrow  # noqa: F401 - before the clock begins
+
+    # dlt wants a password and a host; the server asks for none, and the host behind the question mark counts.
+    url = _url().replace("@/", ":none@localhost/")
+    destination = dlt.destinations.postgres(credentials=url)
+    pipeline = dlt.pipeline("bench", pipelines_dir=str(home / "dlt"), destination=destination, dataset_name="dlt")
+    with clock:
+        done = pipeline.run(
+            clean.arrow(),
+            table_name="clean",
+            write_disposition={"disposition": "merge", "strategy": strategy},
+            primary_key=list(clean.key),
+            loader_file_format="parquet",
+        )
+        done.raise_on_failed_jobs()
+
+
+def to_sql(clock: Clock, clean: Clean) -> None:
+    """pandas: clean Arrow-backed rows appended to an empty table with its primary key."""
+    import pandas as pd
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(Settings.from_environment().warehouse_url())
+    with engine.begin() as connection:
+        connection.exec_driver_sql(clean.create_table)
+    with clock, engine.begin() as connection:
+        rows = clean.arrow().to_pandas(types_mapper=pd.ArrowDtype)
+        # pandas takes decimals for text.
+        decimals = {name: sa.Numeric() for name, kind in clean.types.items() if kind.startswith("numeric")}
+        rows.to_sql("clean", connection, if_exists="append", index=False, chunksize=10_000, dtype=decimals)
+
+
+def lxml(clock: Clock, file: Path) -> dict[str, Any]:
+    """XML by lxml's iterparse to columns of text."""
+    import polars as pl
+    from lxml import etree
+
+    with clock:
+        records: list[list[str | None]] = []
+        for _, element in etree.iterparse(file, tag="TONG_HOP"):
+            records.append([child.text for child in element])
+            element.clear()
+        rows = pl.DataFrame(records, orient="row")
+    return {"counts": {"rows_in": rows.height}}
+
+
+def pygixml(clock: Clock, file: Path) -> dict[str, Any]:
+    """XML by pygixml (pugixml), which holds the whole file as a tree, to columns of text."""
+    import polars as pl
+    import pygixml as library
+
+    with clock:
+        document = library.parse_file(str(file))  # without a name it is gone, and the program with it
+        records = [[child.child_value() for child in element.children()] for element in document.root.children()]
+        rows = pl.DataFrame(records, orient="row")
+    return {"counts": {"rows_in": rows.height}}
+
+
+def fastexcel(clock: Clock, file: Path) -> dict[str, Any]:
+    """Excel by fastexcel (calamine) to Arrow columns of text."""
+    import fastexcel as library
+
+    with clock:
+        rows = library.read_excel(file).load_sheet(0, header_row=4, dtypes="string").to_arrow()
+    return {"counts": {"rows_in": rows.num_rows}}
+
+
+def orjson(clock: Clock, file: Path) -> dict[str, Any]:
+    """GeoJSON by orjson; properties to columns, geometry to shapes by shapely."""
+    import numpy as np
+    import orjson as library
+    import polars as pl
+    import shapely
+
+    with clock:
+        features = library.loads(file.read_bytes())["features"]
+        rows = pl.DataFrame([feature["properties"] for feature in features], infer_schema_length=None)
+        shapely.from_geojson(np.array([library.dumps(feature["geometry"]) for feature in features], dtype=object))
+    return {"counts": {"rows_in": rows.height}}
+
+
+def pyogrio(clock: Clock, file: Path) -> dict[str, Any]:
+    """GeoJSON by GDAL to Arrow columns, geometry as WKB."""
+    import pyogrio as library
+
+    with clock:
+        _, rows = library.read_arrow(file)
+    return {"counts": {"rows_in": rows.num_rows}}
+
+
+def _url() -> str:
+    return plain(Settings.from_environment().warehouse_url())

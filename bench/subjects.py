@@ -1,0 +1,153 @@
+"""What is measured: the pipeline, by the surface that Airflow uses. Each function runs in a process of its own.
+
+Only what stands within `with clock` counts; imports wait until then or are done before it, as each function says.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.measure import Clock
+
+LOOKS = ("one record", "a ward's first 100", "a ward's count")  # kinds of queries that look back
+_TIMES = 200  # that each is asked
+
+
+def walk(
+    clock: Clock, contracts: Path, dataset: str, files: list[Path], warm_up: tuple[str, Path] | None = None
+) -> dict[str, Any]:
+    """Files from landing to the warehouse: extract, validate, normalize, load; not the receipt.
+
+    Args:
+        clock: runs from the first station's begin to the last load's commit.
+        contracts: folder of contracts and suites.
+        dataset: of the files.
+        files: received before the clock begins.
+        warm_up: a dataset and a small file of it that goes first, so that a worker is measured that has worked before.
+
+    Returns:
+        `start`: seconds that the small file took, with all imports; `stations`: seconds of each; `counts`: of the rows.
+    """
+    from upath import UPath
+
+    from etl.contract import load_all
+    from etl.pipeline import Pipeline
+    from etl.settings import Settings
+
+    pipeline = Pipeline(Settings.from_environment(), load_all(contracts))
+    pipeline.migrate()
+    started = time.perf_counter()
+    if warm_up:
+        _load(pipeline, pipeline.receive(UPath(warm_up[1]), _agency_and_name(warm_up[0])))
+    start = time.perf_counter() - started
+    received = [pipeline.receive(UPath(file), _agency_and_name(dataset)) for file in files]
+    with clock:
+        for each in received:
+            _load(pipeline, each)
+    entries = [pipeline.ledger.get(each.dataset, each.delivery_id) for each in received]
+    stations = ("extract", "validate", "normalize", "load")
+    counts = ("rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded", "ended")
+    return {
+        "start": start,
+        "stations": {name: sum(entry["timings"].get(name, 0.0) for entry in entries) for name in stations},
+        "counts": {name: sum(entry[name] for entry in entries) for name in counts},
+    }
+
+
+def run(clock: Clock, folder: Path) -> None:
+    """`citydw run FOLDER`, all of it: imports, migration, marts."""
+    with clock:
+        from etl.cli import app
+
+        app(["run", str(folder)], standalone_mode=False)
+
+
+def extract(clock: Clock, dataset: str, file: Path) -> dict[str, Any]:
+    """The station extract alone: reading, typing, writing Parquet."""
+    from upath import UPath
+
+    import etl.extract  # noqa: F401 - before the clock begins
+    from etl.pipeline import Pipeline
+
+    pipeline = Pipeline.from_environment()
+    pipeline.migrate()
+    received = pipeline.receive(UPath(file), _agency_and_name(dataset))
+    with clock:
+        outcome = pipeline.run_station("extract", dataset, received.delivery_id)
+    return {"counts": outcome.counts}
+
+
+def look_back(clock: Clock, contracts: Path, dataset: str, ward: str, days: int) -> dict[str, Any]:
+    """Queries for the state of the history on a day: by key, and by ward a page of rows and a count.
+
+    Args:
+        clock: runs over all queries.
+        contracts: folder of contracts and suites.
+        dataset: whose history.
+        ward: the column that holds the ward.
+        days: deliveries that the history has, one a day.
+
+    Returns:
+        `queries`: for each kind the SQL, `p50` and `p95` in seconds, rows found (median) and PostgreSQL's plan.
+    """
+    import psycopg
+
+    from bench.inputs import FIRST_DAY
+    from bench.states import plain
+    from etl.contract import load_all
+    from etl.settings import Settings
+    from etl.warehouse import key_columns
+
+    contract = load_all(contracts)[dataset]
+    table = f"{contract.schema}.{contract.table}"
+    (key,) = key_columns(contract)
+    chance = random.Random(1)
+    with psycopg.connect(plain(Settings.from_environment().warehouse_url()), autocommit=True) as connection:
+        sample = f"SELECT {key}, {ward} FROM {table} TABLESAMPLE SYSTEM (1) WHERE {ward} IS NOT NULL LIMIT 100000"
+        rows = connection.execute(sample.encode()).fetchall()
+        keys, wards = [row[0] for row in rows], sorted({row[1] for row in rows})
+        as_of = "valid_from <= %(day)s AND (valid_to > %(day)s OR valid_to IS NULL)"
+        asked = [
+            (f"SELECT * FROM {table} WHERE {key} = %(what)s AND {as_of}", keys),
+            (f"SELECT * FROM {table} WHERE {ward} = %(what)s AND {as_of} LIMIT 100", wards),
+            (f"SELECT count(*) FROM {table} WHERE {ward} = %(what)s AND {as_of}", wards),
+        ]
+        made: dict[str, Any] = {}
+        with clock:
+            for kind, (sql, among) in zip(LOOKS, asked, strict=True):
+                seconds, found = [], []
+                for _ in range(_TIMES):
+                    about = {"what": chance.choice(among), "day": FIRST_DAY + timedelta(days=chance.randrange(days))}
+                    started = time.perf_counter()
+                    found.append(connection.execute(sql.encode(), about).fetchall())
+                    seconds.append(time.perf_counter() - started)
+                plan = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}".encode(), about)
+                made[kind] = {
+                    "sql": sql,
+                    "p50": sorted(seconds)[_TIMES // 2],
+                    "p95": sorted(seconds)[_TIMES * 95 // 100],
+                    "rows": sorted(_found(rows) for rows in found)[_TIMES // 2],
+                    "plan": [line for (line,) in plan],
+                }
+    return {"queries": made}
+
+
+def _found(rows: list[tuple[Any, ...]]) -> int:
+    return int(rows[0][0]) if len(rows) == 1 and len(rows[0]) == 1 else len(rows)
+
+
+def _load(pipeline: Any, received: Any) -> None:
+    outcomes = {}
+    for station, outcomes[station] in pipeline.walk(received.dataset, received.delivery_id):
+        if station == "load":
+            return
+    raise RuntimeError(f"{received.dataset}/{received.delivery_id} did not get to its table: {outcomes}")
+
+
+def _agency_and_name(dataset: str) -> tuple[str, str]:
+    agency, _, name = dataset.partition(".")
+    return agency, name

@@ -1,0 +1,83 @@
+"""Batches: the rows of a delivery, a bounded number at a time, which are the row groups of its Parquet files."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+import polars as pl
+import pyarrow.parquet as pq
+from upath import UPath
+
+from etl.storage import publish
+
+ROWS = 1 << 17  # of a batch; Great Expectations takes a fifth of a second for each, whatever its size
+_WORKERS = min(os.cpu_count() or 1, 4)  # each holds a batch
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+def read(path: UPath, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+    """The batches of a Parquet file, in order; one without rows if there are none.
+
+    Args:
+        path: the file.
+        columns: which to read; by default all.
+    """
+    with path.open("rb") as stream, pq.ParquetFile(stream) as file:
+        for number in range(file.num_row_groups):
+            yield pl.DataFrame(pl.from_arrow(file.read_row_group(number, columns)))
+        if not file.num_row_groups:
+            yield pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table())).select(columns or pl.all())
+
+
+@contextmanager
+def writing(path: UPath) -> Iterator[Callable[[pl.DataFrame], None]]:
+    """Publish a Parquet file batch by batch, the whole or nothing.
+
+    Yields:
+        Writes some rows; to be called once at least, always with the same columns. Small lots become one batch.
+    """
+    waiting: list[pl.DataFrame] = []
+    with publish(path) as aside, aside.open("wb") as stream, ExitStack() as stack:
+        writers: list[pq.ParquetWriter] = []
+
+        def flush() -> None:
+            table = pl.concat(waiting).to_arrow()
+            if not writers:
+                writer = pq.ParquetWriter(stream, table.schema, compression="zstd", compression_level=1)
+                writers.append(stack.enter_context(writer))
+            if table.num_rows:
+                writers[0].write_table(table, row_group_size=table.num_rows)
+            waiting.clear()
+
+        def write(rows: pl.DataFrame) -> None:
+            waiting.append(rows)
+            if sum(lot.height for lot in waiting) >= ROWS:
+                flush()
+
+        yield write
+        if waiting:
+            flush()
+
+
+def slices(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """A frame cut into batches; one without rows if there are none."""
+    yield from rows.iter_slices(ROWS) if rows.height else [rows]
+
+
+def each(function: Callable[[In], Out], batches: Iterable[In]) -> Iterator[Out]:
+    """Apply a function to batches, several at once, and give what it returns in their order."""
+    waiting: deque[Future[Out]] = deque()
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for batch in batches:
+            waiting.append(pool.submit(function, batch))
+            if len(waiting) > _WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

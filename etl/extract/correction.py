@@ -1,0 +1,36 @@
+"""A workbook of rejected rows that came back mended: read like any Excel file, our own columns apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from etl.contract import Contract
+from etl.correction import OURS, ROW_IN_FILE
+from etl.delivery import ROW
+from etl.extract import excel
+from etl.extract.table import Table
+from etl.settings import Limits
+
+OF_ROW = "of_row"
+
+
+def read(content: bytes, contract: Contract, limits: Limits) -> tuple[Table, pl.DataFrame]:
+    """Cut a mended workbook into cells.
+
+    Returns:
+        The table without our columns; its row numbers are Excel's own. And ROW with OF_ROW, the number that a row had
+        in the file that is corrected; null for one that the clerk added.
+
+    Raises:
+        Stop: as for any Excel file.
+    """
+    table = excel.read(content, contract.source, contract, limits)
+    mended = table.rows.drop(OURS, strict=False)
+    is_filled = pl.any_horizontal(pl.col(name).is_not_null() for name in mended.columns[1:])
+    said = table.rows[ROW_IN_FILE] if ROW_IN_FILE in table.rows.columns else pl.Series([None] * table.rows.height)
+    of_row = said.cast(pl.Int64, strict=False).alias(OF_ROW)
+    kept = table.rows.select(is_filled).to_series()  # of a line that was no record, nothing may have been filled in
+    origins = pl.DataFrame([table.rows[ROW], of_row]).filter(kept)
+    return replace(table, rows=mended.filter(kept), may_omit_columns=True), origins

@@ -1,0 +1,128 @@
+"""Receipt: what the agency hears back: a page to read, the same as JSON for machines, and a workbook to mend.
+
+Reads `raw/` and `validated/`; writes `outbox/<agency>/<dataset>/<delivery>/`. `facts` says what there is to say, `page`
+shows it, `workbook` holds the rejected rows. No database is needed: what the ledger knows is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from etl.contract import Contract
+from etl.correction import mark_for
+from etl.delivery import PROBLEM, ROW, Delivery
+from etl.receipt.facts import Correction, Past, Receipt, describe
+from etl.receipt.page import page
+from etl.receipt.workbook import as_sent, write_workbook
+from etl.storage import Storage, publish, write_text
+
+PAGE, FACTS, WORKBOOK = "receipt.html", "receipt.json", "rejected.xlsx"
+OF_ROW = "of_row"  # in raw/.../origins.parquet: which row of the corrected delivery a row of a correction mends
+_MENDED_BY_LEAVING_OUT = ("unique_key", "repeated_header")  # of rows that contradict each other, one is right
+_IS_REJECTION = pl.col("severity") == "critical"
+
+
+def receipt(
+    storage: Storage,
+    delivery: Delivery,
+    contract: Contract | None,
+    outcome: Mapping[str, Any],
+    *,
+    history: Sequence[Past] = (),
+    corrections: Sequence[tuple[Delivery, Mapping[str, Any]]] = (),
+    workbook_number: int = 1,
+    most_rows: int = 50_000,
+) -> Receipt:
+    """Publish the receipt of a delivery; one that is there already is replaced.
+
+    Args:
+        storage: the data root.
+        delivery: whose receipt it is.
+        contract: the dataset's; None if there is no such dataset.
+        outcome: what became of it, as a row of the ledger says: state, rule, message_vi, message_en, rows_in and
+            counts; what is not known may be absent.
+        history: the dataset's deliveries before this one, the oldest first.
+        corrections: those of this delivery that came, each with its own outcome.
+        workbook_number: which workbook with rows of this delivery this one is, from 1.
+        most_rows: rows that the workbook may hold.
+    """
+    found = _problems(storage, delivery) if outcome.get("rejected") is not None else pl.LazyFrame(schema=PROBLEM)
+    came = [(_correction(c, said), _settled(storage, found, c, said)) for c, said in corrections]
+    sent = _to_mend(storage, delivery, contract, found, [rows for _, rows in came], most_rows) if contract else None
+    told = describe(
+        delivery,
+        contract,
+        outcome,
+        found,
+        workbook_rows=sent.height if sent is not None else 0,
+        history=history,
+        corrections=came,
+    )
+    # The page leads to the other files: it comes last, and before a workbook goes.
+    folder = storage.folder("outbox", delivery)
+    if contract and sent is not None and sent.height:
+        rejections = found.filter(_IS_REJECTION & pl.col(ROW).is_in(sent[ROW].implode())).collect()
+        mark = mark_for(delivery, workbook_number) if told.may_correct else None
+        with publish(folder / WORKBOOK) as aside:
+            write_workbook(aside, contract, sent, rejections, mark)
+    write_text(folder / FACTS, told.model_dump_json(indent=2) + "\n")
+    write_text(folder / PAGE, page(told))
+    if not told.workbook_rows:
+        (folder / WORKBOOK).unlink(missing_ok=True)
+    return told
+
+
+def _problems(storage: Storage, delivery: Delivery) -> pl.LazyFrame:
+    return pl.scan_parquet(str(storage.folder("validated", delivery) / "problems.parquet"))
+
+
+def _to_mend(
+    storage: Storage,
+    delivery: Delivery,
+    contract: Contract,
+    found: pl.LazyFrame,
+    resolved: Sequence[pl.Series],
+    most_rows: int,
+) -> pl.DataFrame:
+    """Rejected rows that nobody has mended, as sent: ROW, `row_in_file`, and the sender's columns."""
+    rejected = found.filter(_IS_REJECTION).select(pl.col(ROW).unique()).collect().to_series()
+    done = pl.concat([rejected.clear(), *resolved])
+    numbers = rejected.filter(~rejected.is_in(done.implode())).sort().head(most_rows)
+    if numbers.is_empty():
+        return numbers.to_frame()
+    raw = storage.folder("raw", delivery)
+    rows = as_sent(pl.scan_parquet(str(raw / "rows.parquet")), contract)
+    in_file = pl.col(ROW)
+    wanted = numbers.to_frame().lazy()
+    if delivery.corrects:
+        wanted = wanted.join(pl.scan_parquet(str(raw / "origins.parquet")), on=ROW, how="left")
+        in_file = pl.col(OF_ROW)
+    wanted = wanted.select(ROW, in_file.alias("row_in_file"))
+    return wanted.join(rows, on=ROW, how="left", maintain_order="left").collect()
+
+
+def _correction(delivery: Delivery, outcome: Mapping[str, Any]) -> Correction:
+    return Correction(delivery=delivery.id, file_name=delivery.file_name, state=outcome["state"], resolved=0)
+
+
+def _settled(storage: Storage, found: pl.LazyFrame, correction: Delivery, outcome: Mapping[str, Any]) -> pl.Series:
+    """Rejected rows that a correction brought into the warehouse, and surplus ones that it rightly left out.
+
+    Args:
+        storage: the data root.
+        found: problems of the delivery that is corrected.
+        correction: a correction of it.
+        outcome: what became of the correction.
+    """
+    if outcome["state"] != "loaded":
+        return pl.Series(ROW, [], dtype=pl.Int64)
+    origins = pl.scan_parquet(str(storage.folder("raw", correction) / "origins.parquet"))
+    rejected = _problems(storage, correction).filter(_IS_REJECTION).select(ROW)
+    brought_in = origins.join(rejected, on=ROW, how="anti").select(pl.col(OF_ROW).alias(ROW)).drop_nulls()
+    is_surplus = pl.col("rule").is_in(_MENDED_BY_LEAVING_OUT).all()
+    surplus = found.filter(_IS_REJECTION).group_by(ROW).agg(is_surplus).filter("rule").select(ROW)
+    left_out = surplus.join(origins, left_on=ROW, right_on=OF_ROW, how="anti")
+    return pl.concat([brought_in, left_out]).collect()[ROW]

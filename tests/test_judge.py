@@ -1,0 +1,118 @@
+"""The judge asks Great Expectations some rows at a time, and compares whole columns of numbers: same answers."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from etl import judge
+from etl.contract import load_all
+from tests.plain_gx import COUNTS, name
+
+ANY = next(iter(load_all().values()))
+META = {"rule": "r", "vi": "v", "en": "e", "dimension": "validity", "responsible": "agency"}
+
+
+def frame(seed: int) -> pl.DataFrame:
+    """Rows with nulls in any share, numbers of each kind around the bounds, and texts."""
+    some = random.Random(seed)
+    height = some.choice([1, 2, 7, 40, 300])
+    nulls = some.choice([0, 0.1, 0.6, 1])
+
+    def column(make: Any, dtype: Any) -> pl.Series:
+        return pl.Series([None if some.random() < nulls else make() for _ in range(height)], dtype=dtype)
+
+    return pl.DataFrame(
+        {
+            "_row": range(height),
+            "whole": column(lambda: some.randint(-3, 3) * 10 ** some.choice([0, 0, 17]), pl.Int64),
+            "decimal": column(lambda: Decimal(some.randint(-250, 250)).scaleb(-2), pl.Decimal(18, 2)),
+            "real": column(lambda: some.choice([-1.5, 0.0, 0.5, 1.0, 2.0, float("inf")]), pl.Float64),
+            "text": column(lambda: some.choice(["", "a", "ab", "ABC", "đường", "0123", "1 2"]), pl.String),
+            "day": column(lambda: date(2026, 3, 1) + timedelta(some.randint(-3, 3)), pl.Date),
+            "later": column(lambda: date(2026, 3, 1) + timedelta(some.randint(-3, 3)), pl.Date),
+        }
+    )
+
+
+def expectations(seed: int) -> list[dict[str, Any]]:
+    """One of each type that the suites use, in the ways that they use it."""
+    some = random.Random(seed)
+    mostly = {"mostly": some.choice([0.5, 0.8, 0.95, 1.0])}
+    bounds = some.choice([{"min_value": 0}, {"min_value": 1.0, "strict_min": True}, {"min_value": -1, "max_value": 1}])
+    pair = {
+        "column_A": "later",
+        "column_B": "day",
+        "or_equal": some.random() < 0.5,
+        "ignore_row_if": "either_value_is_missing",
+    }
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        *(("expect_column_values_to_be_between", {"column": c} | bounds) for c in ("whole", "decimal", "real")),
+        ("expect_column_values_to_match_regex", {"column": "text", "regex": r"^\w+$"}),
+        ("expect_column_value_lengths_to_equal", {"column": "text", "value": 2}),
+        ("expect_column_values_to_not_be_null", {"column": "whole"}),
+        ("expect_column_pair_values_a_to_be_greater_than_b", pair),
+    ]
+    return [{"type": kind, "kwargs": kwargs | mostly, "meta": META, "severity": "critical"} for kind, kwargs in kinds]
+
+
+SEEDS = range(30)
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, Any]]]:
+    """What Great Expectations itself says of all frames, each judged as a whole."""
+    folder = tmp_path_factory.mktemp("plain")
+    for seed in SEEDS:
+        frame(seed).write_parquet(folder / f"{seed}.parquet")
+        (folder / f"{seed}.json").write_text(json.dumps(expectations(seed)), "utf-8")
+    subprocess.run([sys.executable, str(Path(__file__).with_name("plain_gx.py")), str(folder)], check=True)
+    return json.loads((folder / "answers.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_lots_are_judged_as_great_expectations_judges_the_whole(
+    seed: int, answers: dict[str, dict[str, dict[str, Any]]]
+) -> None:
+    rows = frame(seed)
+    asked = [judge.Configuration(**fields) for fields in expectations(seed)]
+    assert all(map(judge.is_rowwise, asked))
+    lots = list(rows.iter_slices(max(1, rows.height // 3)))
+    parts = [judge.judge(lot, asked, ANY) for lot in lots]
+    starts = np.cumsum([0, *(lot.height for lot in lots)])
+    for number, whole in enumerate(judge.merged(parts)):
+        positions = [judge.finding(part[number]).positions + start for part, start in zip(parts, starts, strict=False)]
+        found = {"success": whole.success, "failing": np.concatenate(positions).tolist()}
+        counts = {count: whole.result.get(count) for count in COUNTS}
+        assert found | counts == answers[str(seed)][name(whole.expectation_config)]
+
+
+def test_every_type_that_the_suites_use_is_compared() -> None:
+    used = set()
+    for contract in load_all().values():
+        suite = json.loads(contract.path.with_suffix(".json").read_text("utf-8"))
+        used |= {e["type"] for e in suite["expectations"]}
+    compared = {e["type"] for e in expectations(0)} | {"expect_row_condition"}  # the last one is ours
+    assert used <= compared
+
+
+@pytest.mark.parametrize(
+    ("kind", "kwargs"),
+    [
+        ("expect_column_values_to_be_unique", {"column": "whole"}),
+        ("expect_column_value_z_scores_to_be_less_than", {"column": "whole", "threshold": 3, "double_sided": True}),
+        ("expect_column_mean_to_be_between", {"column": "whole", "min_value": 0}),
+    ],
+)
+def test_what_depends_on_other_rows_is_judged_on_all_of_them(kind: str, kwargs: dict[str, Any]) -> None:
+    assert not judge.is_rowwise(judge.Configuration(type=kind, kwargs=kwargs, meta=META))
