@@ -250,7 +250,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(
         files=st.lists(
-            st.builds(Sent, st.sampled_from(DAYS), st.integers(1, 2), st.sampled_from(ROWS)),
+            st.builds(lambda *about: Sent(*about), st.sampled_from(DAYS), st.integers(1, 2), st.sampled_from(ROWS)),
             min_size=2,
             max_size=2,
             unique=True,
