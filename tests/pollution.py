@@ -3,8 +3,8 @@
 Clean files of the simulated city are polluted, one thing at a time, after the catalogue of the public benchmark Pollock
 (HPI, PVLDB 16(8), 2023). Our reader may read such a file right, name the rows that it cannot read, or hold the file
 with a sentence; it must never lose, invent or change a row silently. The mean F1 scores of header, records and cells
-are Pollock's; whoever holds a file, or breaks on it, has loaded nothing of it. Others are called as one calls them
-first, told the agreed delimiter, UTF-8 and that all cells are text.
+are Pollock's; whoever holds a file has loaded nothing of it. Others are called as one calls them first: pandas and
+polars are told the agreed delimiter and that all cells are text, and a file that makes a reader raise is held.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from statistics import mean
-from typing import Literal
+from typing import Literal, get_args
 
+import clevercsv
 import pandas as pd
 import polars as pl
 
 from etl.contract import Contract, load_all
-from etl.delivery import RECEIVED, ROW, Stop
+from etl.delivery import RECEIVED, ROW, UNKNOWN, Stop
 from etl.extract import extract_bytes
 from simulate import write_city
 from simulate.encodings import encode
@@ -39,7 +39,7 @@ Rows = list[list[str]]
 Verdict = Literal["right", "named", "held", "wrong"]
 BOM = "\ufeff"
 DATASETS = ["civil.births", "tax.taxpayers"]
-ROWS = 84  # of a clean file, as in Pollock
+ROWS = 84  # of a clean file, as in Pollock; a day has fewer births
 PLACES = ["Trạm \"A, B; C\" số '1'", "Nhà; ngõ, 5", "Thôn 1\nXã 2", "A|B~C", 'Khu "C"']  # in the clean file already
 KEY = {"civil.births": "thoi_diem", "tax.taxpayers": "ma_so_thue"}  # tells rows apart
 FREE = {"civil.births": "noi_sinh", "tax.taxpayers": "ten_nguoi_nop_thue"}  # takes any text
@@ -63,8 +63,8 @@ class Clean:
 
     @property
     def some(self) -> list[int]:
-        """The lines that are polluted one by one: the header, the first that hold special cells, and the last."""
-        return [*range(5), len(self.rows) - 1]
+        """The lines that are polluted one by one: the first ones, of which some hold special cells, and the last."""
+        return [*range(1, 7), len(self.rows) - 1]
 
     @property
     def other(self) -> str:
@@ -127,7 +127,7 @@ def ends_and_blanks(clean: Clean) -> Iterator[Polluted]:
         yield clean.file(f"file_trailing_delimiters_{columns}", [line[:-2] + tail for line in lines])
         yield clean.file(f"file_trailing_delimiters_data_{columns}", header, [line[:-2] + tail for line in data])
         yield clean.file(f"file_trailing_delimiters_header_{columns}", header[:-2] + tail, data)
-        for at in clean.some[1:]:
+        for at in clean.some:
             polluted = [line[:-2] + tail for line in lines]
             less, filled = polluted[at].replace(clean.delimiter, "", 1), polluted[at][:-2] + "x\r\n"
             for name, text in {"less": less, "filled": filled}.items():
@@ -168,6 +168,12 @@ def headers(clean: Clean) -> Iterator[Polluted]:
             yield clean.file(
                 f"column_header_{column}_{kind}", clean.line(renamed), data, truth=[renamed, *clean.rows[1:]]
             )
+        start = clean.delimiter.join(names[:column]) + clean.delimiter * (column > 0)
+        for mark in (clean.delimiter, '"', " ", "\ufeff"):
+            broken = start + mark + header[len(start) :]
+            yield clean.file(f"row_header_{column}_0x{ord(mark):X}", broken, data)
+        if column:
+            yield clean.file(f"row_less_sep_row0_col{column}", start[:-1] + header[len(start) :], data)
     extra = [[*row, "x"] for row in clean.rows]
     yield clean.file("column_extra_named", map(clean.line, extra), truth=extra)
     yield clean.file("column_extra_unnamed", header[:-2], clean.delimiter, "\r\n", map(clean.line, extra[1:]))
@@ -306,34 +312,23 @@ def ours(polluted: Polluted, contract: Contract) -> Loaded:
     absent = "".join(on_the_file.filter(pl.col("rule") == "missing_optional_column")["vi"])
     columns = [c for c in contract.columns if f"({c.source_name})" not in absent]
     received = [RECEIVED + c.name if RECEIVED + c.name in typed.columns else c.name for c in columns]
-    rows = typed.filter(~pl.col(ROW).is_in(bad)).select(pl.col(received).fill_null("")).rows()
+    unknown = [name for name in typed.columns if name.startswith(UNKNOWN)]
+    header = [*(c.source_name for c in columns), *(name.removeprefix(UNKNOWN) for name in unknown)]
+    taken = typed.filter(~pl.col(ROW).is_in(bad)).fill_null("")
+    rows = taken.select(map(taken.get_column, received + unknown)).rows()
     lines = re.split("\r\n|\r|\n", polluted.text)
     named = [lines[number - 1] for number in sorted(bad)]
-    return Loaded([[c.source_name for c in columns], *map(list, rows)], named, said=on_the_file.height > 0)
+    return Loaded([header, *map(list, rows)], named, said=on_the_file.height > 0)
 
 
 def by_pandas(text: str, delimiter: str) -> Rows:
-    frame = pd.read_csv(
-        io.BytesIO(text.encode()), sep=delimiter, dtype=str, keep_default_na=False, on_bad_lines="skip"
-    ).fillna("")
+    frame = pd.read_csv(io.StringIO(text, newline=""), sep=delimiter, dtype=str, keep_default_na=False).fillna("")
     return [list(map(str, frame.columns)), *frame.to_numpy().tolist()]
 
 
 def by_polars(text: str, delimiter: str) -> Rows:
-    frame = pl.read_csv(
-        text.encode(), separator=delimiter, infer_schema=False, ignore_errors=True, truncate_ragged_lines=True
-    ).fill_null("")
+    frame = pl.read_csv(text.encode(), separator=delimiter, infer_schema=False).fill_null("")
     return [frame.columns, *map(list, frame.rows())]
-
-
-def by_duckdb(text: str, delimiter: str) -> Rows:
-    import duckdb
-
-    with tempfile.NamedTemporaryFile(suffix=".csv") as file:
-        file.write(text.encode())
-        file.flush()
-        read = duckdb.read_csv(file.name, sep=delimiter, all_varchar=True, ignore_errors=True)
-        return [read.columns, *([cell or "" for cell in row] for row in read.fetchall())]
 
 
 def by_sniffer(text: str, delimiter: str) -> Rows:
@@ -341,21 +336,14 @@ def by_sniffer(text: str, delimiter: str) -> Rows:
 
 
 def by_clevercsv(text: str, delimiter: str) -> Rows:
-    import clevercsv
-
     return list(clevercsv.reader(io.StringIO(text, newline=""), clevercsv.Sniffer().sniff(text)))
 
 
 OTHERS: dict[str, Callable[[str, str], Rows]] = {
-    name: load
-    for name, load in {
-        "pandas": by_pandas,
-        "polars": by_polars,
-        "duckdb": by_duckdb,
-        "clevercsv": by_clevercsv,
-        "csv": by_sniffer,
-    }.items()
-    if find_spec(name)
+    "pandas.read_csv": by_pandas,
+    "polars.read_csv": by_polars,
+    "csv.Sniffer": by_sniffer,
+    "clevercsv.Sniffer": by_clevercsv,
 }
 
 
@@ -454,14 +442,16 @@ def main() -> int:
                 except Exception:  # whatever a loader raises, it has loaded nothing
                     loaded = Loaded([])
                 scores[name].append(score(polluted, loaded, KEY[contract.id]))
-    kinds: tuple[Verdict, ...] = ("right", "named", "held", "wrong")
     print("| Pollution | Files | Read right | Lost rows all named | Held | Silently wrong |\n|---|--:|--:|--:|--:|--:|")
     for group, counts in (verdicts | {"all": sum(verdicts.values(), Counter())}).items():
-        print(f"| {group} | {counts.total()} |", " | ".join(f"{counts[kind]}" for kind in kinds), "|")
-    print("\n| Reader | F1 header | F1 records | F1 cells | Silently wrong |\n|---|--:|--:|--:|--:|")
-    for name, all_ in scores.items():
-        means = [mean(getattr(s, part) for s in all_) for part in ("header", "records", "cells")]
-        print(f"| {name} |", " | ".join(f"{m:.3f}" for m in means), f"| {sum(s.verdict == 'wrong' for s in all_)} |")
+        print(f"| {group} | {counts.total()} |", " | ".join(f"{counts[kind]}" for kind in get_args(Verdict)), "|")
+    print("\n| Reader | Read right | Held or said | Silently wrong | F1 header | F1 records | F1 cells |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
+    for name, made in scores.items():
+        counts = Counter(s.verdict for s in made)
+        means = [mean(getattr(s, part) for s in made) for part in ("header", "records", "cells")]
+        shown = [counts["right"], counts["named"] + counts["held"], counts["wrong"], *(f"{m:.3f}" for m in means)]
+        print(f"| {name} |", " | ".join(map(str, shown)), "|")
     return sum(s.verdict == "wrong" for s in scores["citydw"])
 
 

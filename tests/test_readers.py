@@ -144,6 +144,15 @@ def test_a_stray_quote_costs_its_own_line_only(tmp_path: Path, text: str, good: 
     assert sorted(table.problems[ROW].to_list()) == bad
 
 
+def test_a_backslash_is_kept_though_quotes_were_escaped_by_one_before() -> None:
+    above = "x,y\n" + '"A \\"B\\", C",1\n' * 100
+    below = "C:\\Temp,2\n" + '"A \\"B\\"",3\n'
+    first, second = csv_reader.read([above.encode(), below.encode()], Source(format="csv"), ANY)
+    assert first.rows.row(0) == (2, 'A "B", C', "1")
+    assert second.rows.filter(pl.col(ROW) > 101).rows() == [(103, 'A "B"', "3")]
+    assert second.problems[ROW].to_list() == [102]
+
+
 CELL = st.text(st.sampled_from("ab \"',;|\n\tđ=\u00a0"), max_size=6)
 
 

@@ -210,12 +210,9 @@ def _records(
         starts = lines[ROW].gather(list(joined))
         line = pl.col(ROW).replace_strict(starts, list(joined.values()), default=pl.col("line"))
         whole = whole.with_columns(line.alias("line"))
-    nothing, mark = (
-        rf"[\s\x1a]*(?:{found.quote}{found.quote})?\s*",
-        re.escape(found.mark),
-    )  # \x1a: old DOS programs' end
-    whole = whole.filter(~pl.col("line").str.contains(f"^{nothing}(?:{mark}{nothing})*$"))
-    return whole, lines[open_], lines[unsure], taken
+    nothing = rf"[\s\x1a]*(?:{found.quote}{found.quote})?\s*"  # \x1a: the end of a file to old DOS programs
+    is_empty = pl.col("line").str.contains(f"^{nothing}(?:{re.escape(found.mark)}{nothing})*$")
+    return whole.filter(~is_empty), lines[open_], lines[unsure], taken
 
 
 def _record(lines: list[str], width: int, record: str, found: dialect.Dialect) -> list[str]:
@@ -239,10 +236,11 @@ def _pattern(found: dialect.Dialect) -> str:
     """A regular expression, for polars and for Python, of a record whose quotes leave no doubt.
 
     A cell is quoted as a whole, or its quotes come in pairs: `Khu "C"` is what it says, but the mark in `5"` may belong
-    to a cell that began further left. A cell that is not quoted and begins like one of the usual dialect is doubtful.
+    to a cell that began further left. A cell that is not quoted and begins like one of the usual dialect is doubtful,
+    and so is one where the escape stands before anything but a quote or itself: parsers would drop it.
     """
     quote, mark, escape = found.quote, re.escape(found.mark), re.escape(found.escape or "")
-    escaped = rf"{escape}[\s\S]" if escape else r"[^\s\S]"
+    escaped = rf"{escape}[{quote}{escape}]" if escape else r"[^\s\S]"
     quoted = rf"{quote}[^{quote}{escape}]*(?:(?:{quote}{quote}|{escaped})[^{quote}{escape}]*)*{quote}"
     some = rf"[^{quote}{mark}{escape}]*(?:{escaped}[^{quote}{mark}{escape}]*)*"
     bare = rf"(?:[^{quote}{mark}{escape}{dialect.QUOTE} ]|{escaped}){some}(?:{quote}{some}{quote}{some})*"

@@ -81,8 +81,7 @@ def others(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
             yield replace(found, quote=quote)
     if f"{found.delimiter} {found.quote}" in text:
         yield replace(found, delimiter=found.delimiter + " ")
-    for_nothing = rf"(?<!\\)(?:\\\\)*\\[^\\{found.quote}]"  # a backslash before anything but a quote or a backslash
-    if "\\" + found.quote in text and not re.search(for_nothing, text):
+    if "\\" + found.quote in text:
         yield replace(found, escape="\\")
 
 
