@@ -31,7 +31,7 @@ from simulate import write_city
 from tests.kill_processes import PEOPLE, citydw, say, tables
 
 VICTIMS = ("scheduler", "scheduler", "task", "task's supervisor", "triggerer")
-KILLS_A_DAY = 6
+KILLS_A_DAY = 8
 LONGEST_PEACE = 12.0  # seconds between two kills; an undisturbed day takes some 60
 LONGEST_RECOVERY = 300.0  # seconds from a day's last kill to its last receipt
 
@@ -39,11 +39,12 @@ LONGEST_RECOVERY = 300.0  # seconds from a day's last kill to its last receipt
 def main() -> None:
     """Kill until there were as many kills as asked for; exit with 1 if a delivery is lost or the tables differ."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=24)
+    parser.add_argument("--kills", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     chance = random.Random(asked.seed)
     kills: Counter[str] = Counter()
+    started = time.monotonic()
     days = -(-asked.kills // KILLS_A_DAY)
     with tempfile.TemporaryDirectory(prefix="citydw kills ") as folder:
         city = Path(folder) / "city"
@@ -74,7 +75,10 @@ def main() -> None:
         say(f"differs from the undisturbed run: {', '.join(wrong) or 'nothing'}; audit exits with {audit}")
         sys.exit(1)
     said = ", ".join(f"{victim} {count}" for victim, count in kills.items())
-    say(f"{sum(kills.values())} kills in {days} days ({said}); they ended in the tables of the undisturbed run")
+    say(
+        f"{sum(kills.values())} kills of Airflow's processes in {days} days ({said}), {time.monotonic() - started:.0f} s;"
+        " all deliveries loaded, tables equal to the undisturbed run's, audit clean"
+    )
 
 
 def survive(day: Path, airflow: Airflow, pipeline: Pipeline, chance: random.Random) -> Counter[str]:
