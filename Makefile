@@ -2,7 +2,7 @@
 # make demo-stop   stop all that it started
 # make test        the tests
 # make soak        20,000 histories of deliveries against a model (hours)
-# make kill-test   a day's deliveries with 100 kill -9 of worker and PostgreSQL (a quarter of an hour)
+# make kill-test   deliveries with 100 kill -9 of worker and PostgreSQL, then 16 of Airflow (half an hour)
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
 # make pollution   polluted CSV files through our reader and through others, with scores
 # make bench       what it costs, beside COPY and other tools (hours); or, in minutes, make bench SIZE=20_000 ROUNDS=1

@@ -15,7 +15,8 @@ from decide import DecideOperator
 
 from etl.contract import Contract, load_all
 
-RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=15)}  # for faults; bad data is no fault, it gets a verdict
+# For faults; bad data is no fault, it gets a verdict. Each crash of the scheduler, too, costs the waiting tasks a try.
+RETRIES = {"retries": 6, "retry_delay": timedelta(seconds=15)}
 POOLS = {"validate": "great_expectations", "load": "warehouse_load"}
 AT_ONCE = 4  # deliveries of a dataset in one station; those that wait for a person are not counted
 

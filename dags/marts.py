@@ -21,7 +21,7 @@ from etl.contract import load_all
     max_active_runs=1,
     catchup=False,
     tags=["marts"],
-    default_args={"owner": "data-center", "retries": 2, "retry_delay": timedelta(seconds=15)},
+    default_args={"owner": "data-center", "retries": 6, "retry_delay": timedelta(seconds=15)},
     doc_md=__doc__,
 )
 def marts() -> None:

@@ -18,7 +18,7 @@ CONTRACTS = load_all()
     max_active_runs=1,  # one at a time empties the inbox; what comes meanwhile wakes the next run
     catchup=False,
     tags=["receive"],
-    default_args={"owner": "data-center", "retries": 2, "retry_delay": timedelta(seconds=10)},
+    default_args={"owner": "data-center", "retries": 6, "retry_delay": timedelta(seconds=10)},
     doc_md=__doc__,
 )
 def receive() -> None:

@@ -81,6 +81,9 @@ class Airflow:
             ("scheduler", "scheduler_heartbeat_sec"): 2,
             ("scheduler", "scheduler_idle_sleep_time"): 0.5,
             ("scheduler", "enable_health_check"): False,
+            # What a killed process was about is taken up within a minute; by default it would take five.
+            ("scheduler", "orphaned_tasks_check_interval"): 30,
+            ("scheduler", "task_instance_heartbeat_timeout"): 60,
             ("triggerer", "capacity"): 50,
             ("logging", "base_log_folder"): self.home / "logs",
         }
