@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import sqlalchemy as sa
 from upath import UPath
 
+from etl import stations
 from etl.contract import Contract, Text, load_all
 from etl.delivery import Delivery, State, Stop
 from etl.settings import Settings
@@ -182,14 +183,12 @@ class Pipeline:
         with self._timed(delivery, station):
             if station == "receipt":
                 return self._receipt(delivery)
-            try:
-                return self._data_station(station, delivery, self.contracts[dataset])
-            except Stop as stop:
-                report = self._report("validated", delivery) if station == "validate" else {}
-                self.ledger.stopped(delivery, stop, **_counts(report))
-                if report:
-                    self.ledger.found(delivery, self._problems(delivery), report["findings"])
-                return Outcome(stop.state, stop.message)
+            contract = self.contracts[dataset]
+            if self.ledger.get(dataset, delivery_id)["state"] == "withdrawn":
+                return Outcome("withdrawn")
+            if station == "load":
+                return self._load(delivery, contract)
+            return self._data_station(station, delivery, contract)
 
     def walk(self, dataset: str, delivery_id: str, first: Station = STATIONS[0]) -> Iterator[tuple[Station, Outcome]]:
         """Walk a delivery through the stations from `first` on, in this process; says after each what came of it."""
@@ -268,40 +267,32 @@ class Pipeline:
         agency, name = dataset.split(".", 1)
         return self.storage.delivery(agency, name, delivery_id)
 
-    def _data_station(self, station: Station, delivery: Delivery, contract: Contract) -> Outcome:
-        if self.ledger.get(delivery.contract_id, delivery.id)["state"] == "withdrawn":
-            return Outcome("withdrawn")
-        if station == "extract":
-            import polars as pl
-
-            from etl.declared import Declared
-            from etl.extract import extract
-
-            if delivery.corrects and not self._is_in_table(delivery.contract_id, delivery.corrects):
-                raise Stop("held", "correction_of_nothing", detail=delivery.corrects)
-            report = extract(self.storage, delivery, contract, self.settings.limits)
-            rows = pl.scan_parquet(str(self.storage.folder("raw", delivery) / "rows.parquet"))
-            if report["unknown_columns"]:
-                count = report["unknown_columns"]
-                log.warning(
-                    f"{delivery.contract_id}/{delivery.id}: {count} columns are not in the contract; see ops.problem"
-                )
-            Declared.of(self.ledger.declared(delivery)).check(delivery, rows, report["rows_in"], contract)
-            self.ledger.passed(delivery, "extracted", rows_in=report["rows_in"])
-            return Outcome("extracted", counts={"rows_in": report["rows_in"]})
+    def _data_station(self, station: stations.Station, delivery: Delivery, contract: Contract) -> Outcome:
+        if station == "extract" and delivery.corrects and not self._is_in_table(contract.id, delivery.corrects):
+            return self._stopped(delivery, Stop("held", "correction_of_nothing", detail=delivery.corrects))
+        result = stations.run(
+            station,
+            self.storage,
+            delivery,
+            contract,
+            str(self.settings.gx_home),
+            declared=self.ledger.declared(delivery),
+            limits=self.settings.limits,
+        )
+        if unknown := result.report.get("unknown_columns"):
+            log.warning(f"{contract.id}/{delivery.id}: {unknown} columns are not in the contract; see ops.problem")
         if station == "validate":
-            from etl.validate import validate
+            self.ledger.found(delivery, self._problems(delivery), result.report["findings"])
+        if result.stop:
+            return self._stopped(delivery, result.stop, **result.counts)
+        self.ledger.passed(delivery, result.state, **result.counts)
+        return Outcome(result.state, counts=result.counts)
 
-            report = validate(self.storage, delivery, contract, str(self.settings.gx_home))
-            self.ledger.found(delivery, self._problems(delivery), report["findings"])
-            self.ledger.passed(delivery, "validated", **_counts(report))
-            return Outcome("validated", counts=_counts(report))
-        if station == "normalize":
-            from etl.normalize import normalize
+    def _stopped(self, delivery: Delivery, stop: Stop, **counts: int) -> Outcome:
+        self.ledger.stopped(delivery, stop, **counts)
+        return Outcome(stop.state, stop.message)
 
-            report = normalize(self.storage, delivery, contract)
-            self.ledger.passed(delivery, "normalized")
-            return Outcome("normalized", counts={"rows": report["rows"]})
+    def _load(self, delivery: Delivery, contract: Contract) -> Outcome:
         from etl.load import load
 
         counts = load(self.ledger, self.storage, delivery, contract)
@@ -355,17 +346,8 @@ class Pipeline:
                 return pl.read_parquet(str(path))
         return pl.DataFrame(schema=PROBLEM)
 
-    def _report(self, zone: Literal["validated"], delivery: Delivery) -> dict[str, Any]:
-        from etl.storage import read_json
-
-        return read_json(self.storage.folder(zone, delivery) / "report.json")
-
     @contextmanager
     def _timed(self, delivery: Delivery, station: Station) -> Iterator[None]:
         started = time.perf_counter()
         yield
         self.ledger.spent(delivery, station, time.perf_counter() - started)
-
-
-def _counts(report: dict[str, Any]) -> dict[str, int]:
-    return {name: report[name] for name in ("rows_in", "rejected", "duplicates") if name in report}
