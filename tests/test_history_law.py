@@ -1,7 +1,8 @@
 """The second law: the warehouse is a function of the set of deliveries, not of their order.
 
-Histories of deliveries of three tiny datasets, one a mode: late, corrected, sent twice, contradicting each other,
-loaded two at once, withdrawn and reinstated, and killed at any point and tried again. What is in PostgreSQL at the end
+Histories of deliveries of three tiny datasets, one a mode: late, corrected by a later word or by a mended workbook,
+sent twice, contradicting each other, loaded two at once, withdrawn and reinstated, and killed at any point and tried
+again. What is in PostgreSQL at the end
 is compared with a model that reads the remaining files in the order of their names, row by row.
 
 `make soak` runs 20,000 of them; 500 run with the tests.
@@ -10,6 +11,7 @@ is compared with a model that reads the remaining files in the order of their na
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -21,10 +23,12 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from uuid import uuid4
 
+import openpyxl
 import pytest
 import yaml
 from hypothesis import settings
@@ -32,6 +36,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from etl.contract import Contract
+from etl.correction import Mark
 from etl.pipeline import STATIONS, Pipeline
 from etl.settings import EXPECTATIONS, Settings
 
@@ -42,7 +47,22 @@ A, B, C = "79000001", "79000002", "79000003"
 # After how many calls of functions a process is killed; most are not, for a killed one takes ten times as long.
 CALLS = st.sampled_from([False, False, True]).flatmap(lambda killed: st.integers(0, 100_000) if killed else st.none())
 Row = tuple[str, int, str]  # key, value, change
-Sent = tuple[date, int, tuple[Row, ...]]  # as_of, revision, rows
+
+
+class Sent(NamedTuple):
+    """One file; a mended workbook names the file that it corrects, and is the first or second one of it."""
+
+    as_of: date
+    revision: int
+    rows: tuple[Row, ...]
+    corrects: tuple[Row, ...] = ()
+    correction: int = 0
+
+    @property
+    def original(self) -> Sent:
+        return Sent(self.as_of, self.revision, self.corrects or self.rows)
+
+
 # Few files, so that most histories meet the same ones and can begin with their staging: what is tried here is loading.
 ROWS: list[tuple[Row, ...]] = [
     ((A, 1, "T"),),
@@ -55,6 +75,7 @@ ROWS: list[tuple[Row, ...]] = [
     ((A, 1, "S"), (A, 2, "S"), (B, 2, "T")),  # one key, two contents
     ((C, 1, "S"), (C, 2, "S")),  # the same, and nothing else: a file that says nothing
 ]
+MENDED = [ROWS[1], ROWS[5]]  # what a correction holds
 
 
 def contract(mode: str) -> dict[str, Any]:
@@ -91,30 +112,52 @@ def law(tmp_path_factory: pytest.TempPathFactory, new_pipeline: Callable[..., Pi
     return new_pipeline(folder)
 
 
+@cache
 def content(mode: str, sent: Sent) -> bytes:
     header = "ma_truong,so_hoc_sinh" + (",thay_doi" if mode == "changes" else "")
-    lines = [f"{key},{value}" + (f",{change}" if mode == "changes" else "") for key, value, change in sent[2]]
-    return "\r\n".join([header, *lines, ""]).encode()
+    lines = [f"{key},{value}" + (f",{change}" if mode == "changes" else "") for key, value, change in sent.rows]
+    if not sent.correction:
+        return "\r\n".join([header, *lines, ""]).encode()
+    book = openpyxl.Workbook()
+    for line in (header, *lines):
+        book.worksheets[0].append(line.split(","))
+    book.create_sheet(Mark(delivery_id(mode, sent.original), sent.correction).sheet)
+    saved = io.BytesIO()
+    book.save(saved)
+    return saved.getvalue()
+
+
+def digest(mode: str, sent: Sent) -> str:
+    return hashlib.sha256(content(mode, sent)).hexdigest()
+
+
+def delivery_id(mode: str, sent: Sent) -> str:
+    correction = f"c{sent.correction}" if sent.correction else ""
+    return f"{sent.as_of:%Y%m%d}-r{sent.revision}{correction}-{digest(mode, sent)[:12]}"
 
 
 def name(sent: Sent) -> str:
-    return f"law_{sent[0]}" + (f"_r{sent[1]}" if sent[1] > 1 else "") + ".csv"
+    if sent.correction:
+        return "rejected.xlsx"
+    return f"law_{sent.as_of}" + (f"_r{sent.revision}" if sent.revision > 1 else "") + ".csv"
 
 
 def model(mode: str, files: set[Sent]) -> set[tuple[str, int, date, date | None]]:
     """What must be there: read the files in the order of time, day by day, one record after the other."""
 
-    def place(file: Sent) -> tuple[date, int, str]:
-        return file[0], file[1], hashlib.sha256(content(mode, file)).hexdigest()
+    def place(file: Sent) -> tuple[date, int, str, int, str]:
+        return file.as_of, file.revision, digest(mode, file.original), file.correction, digest(mode, file)
 
     by_day: dict[date, dict[str, int | None]] = {}
-    for as_of, _, rows in sorted(files, key=place):
+    for file in sorted(files, key=place):
+        as_of, rows = file.as_of, file.rows
         shown = {row if mode == "changes" else row[:2] for row in rows}
         contradicted = {key for key, times in Counter(row[0] for row in shown).items() if times > 1}
         accepted = [row for row in rows if row[0] not in contradicted]
         said = {key: None if change == "X" and mode == "changes" else value for key, value, change in accepted}
-        # A later word on the same day replaces a snapshot; of changes and events, it replaces what it names.
-        by_day[as_of] = said if mode == "snapshot" else by_day.get(as_of, {}) | said
+        # A later word on the same day replaces a snapshot; of changes and events, it replaces what it names. What
+        # corrects a file comes right behind it, and replaces what it names.
+        by_day[as_of] = said if mode == "snapshot" and not file.correction else by_day.get(as_of, {}) | said
     now: dict[str, tuple[int, date]] = {}
     versions: set[tuple[str, int, date, date | None]] = set()
     for as_of in sorted(by_day):
@@ -200,14 +243,14 @@ class Histories(RuleBasedStateMachine):
         calls=CALLS,
     )
     def deliver(self, day: date, revision: int, rows: tuple[Row, ...], calls: int | None) -> None:
-        self.drop((day, revision, rows))
+        self.drop(Sent(day, revision, rows))
         if calls is not None:
             self.kill(calls, receive_and_walk)
         receive_and_walk(self.pipeline)
 
     @rule(
         files=st.lists(
-            st.tuples(st.sampled_from(DAYS), st.integers(1, 2), st.sampled_from(ROWS)),
+            st.builds(lambda *about: Sent(*about), st.sampled_from(DAYS), st.integers(1, 2), st.sampled_from(ROWS)),
             min_size=2,
             max_size=2,
             unique=True,
@@ -224,6 +267,16 @@ class Histories(RuleBasedStateMachine):
             for loading in [workers.submit(self.pipeline.run_station, "load", self.dataset, i) for i in ids]:
                 assert loading.result().state == "loaded"
 
+    @precondition(lambda self: self.sent.keys() - self.withdrawn)
+    @rule(data=st.data(), rows=st.sampled_from(MENDED), number=st.integers(1, 2), calls=CALLS)
+    def correct(self, data: st.DataObject, rows: tuple[Row, ...], number: int, calls: int | None) -> None:
+        file = data.draw(st.sampled_from(sorted(self.sent.keys() - self.withdrawn))).original
+        correction = self.drop(file._replace(rows=rows, corrects=file.rows, correction=number))
+        if calls is not None:
+            self.kill(calls, receive_and_walk)
+        receive_and_walk(self.pipeline)
+        self.seen["corrections"] += correction not in self.withdrawn
+
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def send_again(self, data: st.DataObject) -> None:
@@ -237,12 +290,12 @@ class Histories(RuleBasedStateMachine):
         if calls is not None:
             self.kill(calls, withdraw, self.dataset, self.sent[file])
         withdraw(self.pipeline, self.dataset, self.sent[file])
-        self.withdrawn.add(file)
+        self.withdrawn |= {file, *(other for other in self.sent if other.original == file)}
 
-    @precondition(lambda self: self.withdrawn)
+    @precondition(lambda self: self.reinstatable())
     @rule(data=st.data(), calls=CALLS)
     def reinstate(self, data: st.DataObject, calls: int | None) -> None:
-        file = data.draw(st.sampled_from(sorted(self.withdrawn)))
+        file = data.draw(st.sampled_from(self.reinstatable()))
         if calls is not None:
             self.kill(calls, reinstate, self.dataset, self.sent[file])
             receive_and_walk(self.pipeline)
@@ -262,15 +315,19 @@ class Histories(RuleBasedStateMachine):
         assert states == {i: "withdrawn" if file in self.withdrawn else "loaded" for file, i in self.sent.items()}
         self.seen += Counter(histories=1, deliveries=len(self.sent), withdrawn=len(self.withdrawn))
 
-    def drop(self, file: Sent) -> None:
+    def reinstatable(self) -> list[Sent]:
+        """Withdrawn files; a correction only if what it corrects is there."""
+        return sorted(f for f in self.withdrawn if not f.correction or f.original not in self.withdrawn)
+
+    def drop(self, file: Sent) -> Sent:
         if self.mode != "changes":  # no column says what changed
-            file = (file[0], file[1], tuple((key, value, "T") for key, value, _ in file[2]))
+            file = file._replace(rows=tuple((key, value, "T") for key, value, _ in file.rows))
         folder = Path(self.pipeline.storage.inbox) / "law" / self.mode
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name(file)).write_bytes(content(self.mode, file))
         (folder / f"{name(file)}.done").touch()
-        digest = hashlib.sha256(content(self.mode, file)).hexdigest()
-        self.sent[file] = f"{file[0]:%Y%m%d}-r{file[1]}-{digest[:12]}"
+        self.sent[file] = delivery_id(self.mode, file)
+        return file
 
     def kill(self, calls: int, act: Callable[..., None], *about: str) -> None:
         context = multiprocessing.get_context("forkserver")

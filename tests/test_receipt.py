@@ -452,6 +452,22 @@ def test_it_does_not_matter_when_a_correction_comes(
     assert list(pipeline.audit()) == []
 
 
+def test_of_rows_that_contradict_each_other_the_clerk_keeps_one(schools: Pipeline, send: Send) -> None:
+    twice = ("79000709,Trường A,,,100", "79000709,Trường B,,,200")
+    original = send(schools, "education/append", "schools_2026-09-01.csv", text(GOOD, *twice, HEADER))
+    assert original["rejected"] == 3
+    book = openpyxl.load_workbook(outbox(schools, original) / WORKBOOK)
+    sheet = book.worksheets[0]
+    for number in [cell.row for cell in sheet["A"] if cell.value in ("3", "5")][::-1]:
+        sheet.delete_rows(number)
+    saved = io.BytesIO()
+    book.save(saved)
+    entry = send(schools, "education/append", "sua.xlsx", saved.getvalue())
+    assert (entry["rows_in"], entry["inserted"]) == (1, 1)
+    assert facts(schools, original)["resolved"] == 3
+    assert "Không còn dòng nào phải sửa." in words(page(schools, original))
+
+
 def test_a_change_that_is_mended_stays_in_its_place_within_the_file(schools: Pipeline, send: Send) -> None:
     header = HEADER + ",thay_doi,thu_tu"
     first = "79000709,Trường cũ,31/02/1995,,100,T,1"
@@ -501,3 +517,28 @@ def test_numbers_and_dates_that_excel_made_of_what_was_typed_are_understood(scho
     entry = send(schools, "education/append", "sua.xlsx", saved.getvalue())
     assert (entry["inserted"], entry["rejected"]) == (1, 3)
     assert ("79000703", "=1+1", date(1995, 2, 28), None, 305) in [row[:5] for row in said(schools, "append")]
+
+
+def test_what_is_not_mended_comes_back_exactly_as_it_was_sent(pipeline: Pipeline, send: Send, clean_day: Path) -> None:
+    """From every format and encoding to Excel and back: the same cells break the same rules."""
+
+    def broken(entry: dict[str, Any]) -> list[Any]:
+        """Problems of rows that were cut into cells."""
+        query = f"SELECT rule, column_name, value FROM ops.problem WHERE delivery_id = '{entry['delivery_id']}'"
+        with pipeline.engine.connect() as connection:
+            query += " AND severity = 'critical' AND column_name IS NOT NULL ORDER BY 1, 2, 3"
+            return connection.exec_driver_sql(query).all()
+
+    compared = set()
+    for contract in pipeline.contracts.values():
+        folder = f"{contract.agency}/{contract.dataset}"
+        for file in sorted((clean_day / folder).iterdir()):
+            original = send(pipeline, folder, file.name, file.read_bytes())
+            if original["rejected"]:
+                unmended = (outbox(pipeline, original) / WORKBOOK).read_bytes()
+                entry = send(pipeline, folder, WORKBOOK, unmended)
+                assert (entry["state"], entry["rejected"]) == ("loaded", entry["rows_in"])
+                assert broken(entry) == broken(original)
+                compared.add(contract.source.format)
+    assert len(compared) >= 3, compared
+    assert list(pipeline.audit()) == []

@@ -77,8 +77,8 @@ MENDED = Correction(delivery="20260304-r1c1-5f4e3d2c1b0a", file_name="rejected.x
 TOLD = wording("too_many_rejected").fill(share="61%", detail="“Ngày cấp” không phải là ngày có thật.")
 STOPPED = {"message_vi": TOLD.vi, "message_en": TOLD.en, "rule": "too_many_rejected"}
 JUDGED = dict.fromkeys(("inserted", "changed", "unchanged", "superseded")) | {
-    "rows_in": 60,
-    "rejected": 37,
+    "rows_in": 660,
+    "rejected": REJECTED,
     "duplicates": 1,
 }
 RECEIPTS: dict[str, Callable[[], Receipt]] = {
@@ -88,7 +88,7 @@ RECEIPTS: dict[str, Callable[[], Receipt]] = {
         "loaded", workbook_rows=10, history=HISTORY, corrections=[(MENDED, FOUND[ROW][:400])]
     ),
     "a correction": lambda: of("loaded", workbook_rows=10, about=CORRECTION),
-    "held": lambda: of("held", message=STOPPED, counts=JUDGED, workbook_rows=37, history=HISTORY),
+    "held": lambda: of("held", message=STOPPED, counts=JUDGED, workbook_rows=REJECTED, history=HISTORY),
     "rejected": lambda: of("rejected", pl.DataFrame(schema=PROBLEM), message=STOPPED, counts={}),
 }  # fmt: skip
 

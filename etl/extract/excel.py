@@ -18,6 +18,7 @@ from etl.extract.table import Table, broken_lines, text_rows
 from etl.settings import DEFAULT_LIMITS, Limits
 
 _OLD = b"\xd0\xcf\x11\xe0"  # how an .xls begins
+_FORMATS = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss"}  # where the contract names none
 _HEADER_WITHIN = 50  # rows from the top in which the header row must stand
 
 
@@ -61,7 +62,8 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
     if unclear:
         raise Stop("held", "unclear_column", columns=", ".join(unclear))
     names = {name: at for at, name in enumerate(header) if name and name != "STT"}  # STT: the form's own row counter
-    formats = {c.source_name: c.format for c in contract.columns}
+    formats = {c.source_name: c.format or _FORMATS.get(c.type) for c in contract.columns}
+    mark = "," if source.numbers == "vietnamese" else "."
     numbers, records = [], []
     without = {at: rule for (at, column), rule in valueless.items() if column in names.values()}
     broken: dict[str, list[int]] = {rule: [] for rule in without.values()}
@@ -69,7 +71,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         if number - 1 in without:
             broken[without[number - 1]].append(number)
             continue
-        record = {name: _text(row[at], formats.get(name)) for name, at in names.items()}
+        record = {name: _text(row[at], formats.get(name), mark) for name, at in names.items()}
         if any(record.values()):
             numbers.append(number)
             records.append(record)
@@ -96,8 +98,8 @@ def _words(cell: object) -> str:
     return " ".join(str(cell).split())
 
 
-def _text(cell: object, jdk_format: str | None) -> str | None:
-    """A cell as the sender would have written it as text; dates in the column's declared notation."""
+def _text(cell: object, jdk_format: str | None, decimal_mark: str) -> str | None:
+    """A cell as the sender would have written it as text; dates and numbers in the declared notation."""
     match cell:
         case "" | None:
             return None
@@ -105,6 +107,8 @@ def _text(cell: object, jdk_format: str | None) -> str | None:
             return str(cell).lower()
         case float() if cell.is_integer():
             return str(int(cell))
+        case float():
+            return str(cell).replace(".", decimal_mark)
         case datetime() | date():
             return cell.strftime(_strftime(jdk_format or ("dd/MM/yyyy HH:mm:ss" if _has_time(cell) else "dd/MM/yyyy")))
         case time() | timedelta():

@@ -21,6 +21,7 @@ from etl.storage import Storage, publish, write_text
 
 PAGE, FACTS, WORKBOOK = "receipt.html", "receipt.json", "rejected.xlsx"
 OF_ROW = "of_row"  # in raw/.../origins.parquet: which row of the corrected delivery a row of a correction mends
+_MENDED_BY_LEAVING_OUT = ("unique_key", "repeated_header")  # of rows that contradict each other, one is right
 _IS_REJECTION = pl.col("severity") == "critical"
 
 
@@ -49,7 +50,7 @@ def receipt(
         most_rows: rows that the workbook may hold.
     """
     found = _problems(storage, delivery) if outcome.get("rejected") is not None else pl.LazyFrame(schema=PROBLEM)
-    came = [(_correction(c, said), _brought_in(storage, c, said)) for c, said in corrections]
+    came = [(_correction(c, said), _settled(storage, found, c, said)) for c, said in corrections]
     sent = _to_mend(storage, delivery, contract, found, [rows for _, rows in came], most_rows) if contract else None
     told = describe(
         delivery,
@@ -107,10 +108,21 @@ def _correction(delivery: Delivery, outcome: Mapping[str, Any]) -> Correction:
     return Correction(delivery=delivery.id, file_name=delivery.file_name, state=outcome["state"], resolved=0)
 
 
-def _brought_in(storage: Storage, correction: Delivery, outcome: Mapping[str, Any]) -> pl.Series:
-    """Rows of the corrected delivery that the correction brought into the warehouse."""
+def _settled(storage: Storage, found: pl.LazyFrame, correction: Delivery, outcome: Mapping[str, Any]) -> pl.Series:
+    """Rejected rows that a correction brought into the warehouse, and surplus ones that it rightly left out.
+
+    Args:
+        storage: the data root.
+        found: problems of the delivery that is corrected.
+        correction: a correction of it.
+        outcome: what became of the correction.
+    """
     if outcome["state"] != "loaded":
         return pl.Series(ROW, [], dtype=pl.Int64)
     origins = pl.scan_parquet(str(storage.folder("raw", correction) / "origins.parquet"))
     rejected = _problems(storage, correction).filter(_IS_REJECTION).select(ROW)
-    return origins.join(rejected, on=ROW, how="anti").collect()[OF_ROW].drop_nulls().alias(ROW)
+    brought_in = origins.join(rejected, on=ROW, how="anti").select(pl.col(OF_ROW).alias(ROW)).drop_nulls()
+    is_surplus = pl.col("rule").is_in(_MENDED_BY_LEAVING_OUT).all()
+    surplus = found.filter(_IS_REJECTION).group_by(ROW).agg(is_surplus).filter("rule").select(ROW)
+    left_out = surplus.join(origins, left_on=ROW, right_on=OF_ROW, how="anti")
+    return pl.concat([brought_in, left_out]).collect()[ROW]

@@ -47,7 +47,7 @@ class Problem(_Model):
     text: Text
     example: str | None = Field(description="a right value")
     count: int = Field(description="problems of this kind")
-    resolved: int = Field(description="of these, in rows that a correction has brought in since")
+    resolved: int = Field(description="of these, in rows that corrections have set right since")
     rows: list[int] = Field(description=f"row numbers in the sender's own file that remain, the first {ROWS_NAMED}")
 
 
@@ -74,7 +74,7 @@ class Correction(_Model):
     delivery: str
     file_name: str
     state: State
-    resolved: int = Field(description="rejected rows of this delivery that it brought in")
+    resolved: int = Field(description="rejected rows of this delivery that it set right")
 
 
 class Receipt(_Model):
@@ -101,7 +101,7 @@ class Receipt(_Model):
     history: list[Past] = Field(description="the deliveries before this one, the oldest first")
     corrections: list[Correction]
     rejected: int = Field(description="rows sent back")
-    resolved: int = Field(description="of these, rows that a correction has brought in since")
+    resolved: int = Field(description="of these, rows that corrections have set right since")
     workbook_rows: int = Field(description="rows in rejected.xlsx; 0: there is no such file")
     may_correct: bool = Field(description="whether rejected.xlsx, mended, may be dropped into the inbox as it is")
     next_steps: list[Text]
@@ -133,7 +133,7 @@ def describe(
         problems: of the PROBLEM schema.
         workbook_rows: rows in the workbook that lies beside the page.
         history: the dataset's deliveries before this one, the oldest first.
-        corrections: the corrections of this delivery, each with the row numbers of this delivery that it brought in.
+        corrections: the corrections of this delivery, each with the row numbers of this delivery that it set right.
     """
     said = _wording()
     state: State = outcome["state"]
