@@ -201,7 +201,13 @@ def _problems(found: pl.LazyFrame, resolved: pl.Series, contract: Contract | Non
             is_resolved.sum().alias("resolved"),
             pl.col(ROW).filter(~is_resolved).sort().head(ROWS_NAMED).alias("rows"),
         )
-        .sort("severity", pl.col("count") - pl.col("resolved"), "count", descending=[False, True, True])
+        .sort(
+            "severity",
+            pl.col("count") - pl.col("resolved"),
+            "count",
+            descending=[False, True, True],
+            maintain_order=True,
+        )
         .collect()
     )
     columns = {c.name: c for c in contract.columns} if contract else {}
