@@ -92,7 +92,7 @@ def check(
                 outcome |= {"rule": result.stop.rule, "message_vi": said.vi, "message_en": said.en}
                 break
         tell("viết phiếu / writing the receipt")
-        told = receipt(storage, landed.delivery, contract, outcome, most_rows=most_rows)
+        told = receipt(storage, landed.delivery, contract, outcome, most_rows=most_rows, is_check=True)
         out.mkdir(parents=True, exist_ok=True)
         for name in (PAGE, FACTS, WORKBOOK):
             made = Path(storage.folder("outbox", landed.delivery) / name)

@@ -86,7 +86,8 @@ def _number_format(column: Column) -> str:
     if column.type == "integer":
         return "0"
     if column.type == "number":
-        return f"0.{'#' * _scale(column)}" if _scale(column) else "0"
+        _, behind = _digits(column)  # all of them are shown, for a CSV file gets what is shown
+        return f"0.{'0' * behind}" if behind else "0"
     return _TEXT
 
 
@@ -98,7 +99,8 @@ def _validation(column: Column, codes: str | None) -> DataValidation:
     if column.type == "integer":
         return DataValidation(type="whole", operator="between", formula1=str(-(2**53)), formula2=str(2**53))
     if column.type == "number":
-        most = 10 ** (_precision(column) - _scale(column))
+        before, _ = _digits(column)
+        most = 10**before
         return DataValidation(type="decimal", operator="between", formula1=str(-most), formula2=str(most))
     longest = str(DEFAULT_LIMITS.cell_chars)
     return DataValidation(type="textLength", operator="lessThanOrEqual", formula1=longest)
@@ -115,14 +117,10 @@ def _excel_format(jdk_format: str | None) -> str | None:
     return re.sub(r"(?<!\\)[^A-Za-z\\ ]", lambda sign: f"\\{sign[0]}", quoted).replace("MM", "mm").replace("HH", "hh")
 
 
-def _precision(column: Column) -> int:
-    found = re.search(r"\((\d+)", column.numeric_type or "")
-    return int(found[1]) if found else 15
-
-
-def _scale(column: Column) -> int:
-    found = re.search(r",\s*(\d+)\)", column.numeric_type or "")
-    return int(found[1]) if found else 0
+def _digits(column: Column) -> tuple[int, int]:
+    """Digits that a number may have, before and behind the decimal sign."""
+    precision, scale = map(int, re.findall(r"\d+", column.numeric_type or "numeric(18,2)"))
+    return precision - scale, scale
 
 
 def _list_of(column: Column) -> str | None:

@@ -122,6 +122,7 @@ def describe(
     workbook_rows: int = 0,
     history: Sequence[Past] = (),
     corrections: Iterable[tuple[Correction, pl.Series]] = (),
+    is_check: bool = False,
 ) -> Receipt:
     """Say what became of a delivery.
 
@@ -134,6 +135,7 @@ def describe(
         workbook_rows: rows in the workbook that lies beside the page.
         history: the dataset's deliveries before this one, the oldest first.
         corrections: the corrections of this delivery, each with the row numbers of this delivery that it set right.
+        is_check: nothing was sent: it says what would become of the file.
     """
     said = _wording()
     state: State = outcome["state"]
@@ -145,6 +147,7 @@ def describe(
         counts["waiting"] = counts["rows_in"] - counts["rejected"] - counts["duplicates"]
     found = _problems(problems.filter(pl.col(ROW).is_not_null()), resolved, contract)
     may_correct = state == "loaded" and workbook_rows > 0
+    steps = _next_steps(state, len(rejected) - len(resolved), found, is_check=is_check)
     return Receipt(
         dataset=delivery.contract_id,
         title=contract.title if contract else Text(delivery.contract_id, delivery.contract_id),
@@ -157,7 +160,7 @@ def describe(
         revision=delivery.revision,
         state=state,
         rule=outcome.get("rule"),
-        verdict=_text(said["verdict"][state]),
+        verdict=_text(said["check" if is_check else "verdict"][state]),
         message=Text(outcome["message_vi"], outcome["message_en"]) if outcome.get("message_vi") else None,
         rows_in=counts["rows_in"],
         parts=[
@@ -174,7 +177,7 @@ def describe(
         resolved=len(resolved),
         workbook_rows=workbook_rows,
         may_correct=may_correct,
-        next_steps=[_text(said["next"][step]) for step in _next_steps(state, len(rejected) - len(resolved), found)],
+        next_steps=[_text(said["next"][step]) for step in steps],
         contact=contract.contact.removeprefix("mailto:") if contract else None,
     )
 
@@ -227,14 +230,17 @@ def _notes(found: pl.LazyFrame) -> list[Note]:
     return [Note(rule=r["rule"], responsible=r["responsible"], text=Text(r["vi"], r["en"])) for r in rows]
 
 
-def _next_steps(state: State, remaining: int, found: Iterable[Problem]) -> list[str]:
+def _next_steps(state: State, remaining: int, found: Iterable[Problem], *, is_check: bool) -> list[str]:
+    steps: list[str] = []
     match state:
+        case "held" | "rejected" if is_check:
+            steps = ["check_stopped"]
+        case _ if is_check:
+            steps = ["check_wrong" if remaining else "check_right"]
         case "held" | "rejected" | "withdrawn":
-            steps: list[str] = [state]
+            steps = [state]
         case "loaded":
             steps = ["some_remain" if remaining else "all_in"]
-        case _:
-            steps = ["checked"]
     if any(p.responsible == "data_center" and p.count > p.resolved for p in found):
         steps.append("ours")
     return steps
