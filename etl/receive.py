@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,12 @@ class Landed:
     Attributes:
         delivery: what it is.
         declared: its manifest, as the sender wrote it; None if there is none.
+        is_dated: whether the sender says for which period it speaks.
     """
 
     delivery: Delivery
     declared: dict[str, Any] | None
+    is_dated: bool
 
 
 def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
@@ -74,13 +76,14 @@ def no_files(storage: Storage) -> list[str]:
     return sorted(shown(str(path)) for path in found)
 
 
-def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None) -> Landed:
+def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None, undated: date | None = None) -> Landed:
     """Bring one file's bytes to landing; for bytes that are there already, nothing changes.
 
     Args:
         storage: the data root.
         file: the file; it stays where it is.
         dataset: agency and dataset; by default the names of the two folders that the file lies in.
+        undated: the period of a file that does not say its own.
 
     Raises:
         NotReceived: if the file cannot be read, or changes while it is copied.
@@ -90,7 +93,8 @@ def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None) 
     with aside_of(storage.root / "landing" / "content") as aside:
         sha256, size = _copy(file, aside)
         declared = _manifest(file)
-        delivery = Delivery(agency, name, *_period(file.name, declared), sha256, size, _printable(file.name))
+        as_of, revision = _period(file.name, declared)
+        delivery = Delivery(agency, name, as_of or undated, revision, sha256, size, _printable(file.name))
         mark = find_mark(aside)
         if mark:
             delivery = replace(
@@ -99,7 +103,7 @@ def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None) 
         manifest = storage.folder("landing", delivery) / "manifest.json"
         if not manifest.exists():
             _publish(storage, delivery, aside, {"declared": declared, "from": _printable(str(file))})
-    return Landed(delivery, declared)
+    return Landed(delivery, declared, is_dated=bool(as_of or mark))
 
 
 def move_to_processed(storage: Storage, file: UPath, delivery: Delivery) -> None:
@@ -189,7 +193,7 @@ def _manifest(file: UPath) -> dict[str, Any] | None:
     return fields if isinstance(fields, dict) else {"JSON": None}  # a field that no manifest has: held, not ignored
 
 
-def _period(name: str, declared: dict[str, Any] | None) -> tuple[Any, int]:
+def _period(name: str, declared: dict[str, Any] | None) -> tuple[date | None, int]:
     as_of, revision = period_of(name)
     try:
         said = Declared.of(declared or {})

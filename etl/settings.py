@@ -9,12 +9,21 @@ from pathlib import Path
 
 from upath import UPath
 
-PROJECT = Path(__file__).resolve().parent.parent
-EXPECTATIONS = PROJECT / "expectations"
-SQL = PROJECT / "sql"
+_PACKAGE = Path(__file__).resolve().parent
+PROJECT = _PACKAGE.parent
 CITY_TIME = timezone(timedelta(hours=7), "ICT")  # what people read; everything is kept in UTC
-REFERENCE = Path(__file__).resolve().parent / "reference"
-TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def _shipped(name: str) -> Path:
+    """A folder that a wheel carries inside the package, and a clone beside it, where people edit it."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else PROJECT / name
+
+
+EXPECTATIONS = _shipped("expectations")
+SQL = _shipped("sql")
+REFERENCE = _PACKAGE / "reference"
+TEMPLATES = _PACKAGE / "templates"
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ A station's output is complete when its `report.json` is there: it is written la
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +20,9 @@ import polars as pl
 from upath import UPath
 
 from etl.delivery import Delivery
+
+if sys.platform != "win32":
+    import fcntl
 
 Zone = Literal["landing", "raw", "validated", "staging", "outbox"]
 
@@ -83,7 +86,7 @@ def aside_of(path: UPath) -> Iterator[UPath]:
     """
     make_folder(path.parent)
     aside = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    if not isinstance(aside, Path):  # an object store has no locks
+    if sys.platform == "win32" or not isinstance(aside, Path):  # an object store has no locks, and Windows others
         try:
             yield aside
         finally:
@@ -135,7 +138,10 @@ def make_folder(folder: UPath) -> None:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    on_windows = os.name == "nt"
+    if on_windows and path.is_dir():  # it opens no folder, and keeps their entries by itself
+        return
+    descriptor = os.open(path, os.O_RDWR if on_windows else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import sys
 from collections.abc import Iterable, Iterator
 
 import polars as pl
@@ -25,7 +24,7 @@ from etl.extract.table import Table, broken_lines, on_the_file
 from etl.extract.text import decoded
 from etl.settings import DEFAULT_LIMITS, Limits
 
-csv.field_size_limit(sys.maxsize)  # the length of a line is limited before
+csv.field_size_limit((1 << 31) - 1)  # the most that Windows takes; the length of a line is limited before
 _LINES_IN_A_RECORD = 50  # a quote that is open for longer is a stray one
 
 

@@ -35,6 +35,7 @@ def receipt(
     corrections: Sequence[tuple[Delivery, Mapping[str, Any]]] = (),
     workbook_number: int = 1,
     most_rows: int = 50_000,
+    is_check: bool = False,
 ) -> Receipt:
     """Publish the receipt of a delivery; one that is there already is replaced.
 
@@ -48,6 +49,7 @@ def receipt(
         corrections: those of this delivery that came, each with its own outcome.
         workbook_number: which workbook with rows of this delivery this one is, from 1.
         most_rows: rows that the workbook may hold.
+        is_check: nothing was sent: the receipt says what would become of the file.
     """
     found = _problems(storage, delivery) if outcome.get("rejected") is not None else pl.LazyFrame(schema=PROBLEM)
     came = [(_correction(c, said), _settled(storage, found, c, said)) for c, said in corrections]
@@ -60,6 +62,7 @@ def receipt(
         workbook_rows=sent.height if sent is not None else 0,
         history=history,
         corrections=came,
+        is_check=is_check,
     )
     # The page leads to the other files: it comes last, and before a workbook goes.
     folder = storage.folder("outbox", delivery)

@@ -123,6 +123,7 @@ def describe(
     workbook_rows: int = 0,
     history: Sequence[Past] = (),
     corrections: Iterable[tuple[Correction, pl.Series]] = (),
+    is_check: bool = False,
 ) -> Receipt:
     """Say what became of a delivery.
 
@@ -135,6 +136,7 @@ def describe(
         workbook_rows: rows in the workbook that lies beside the page.
         history: the dataset's deliveries before this one, the oldest first.
         corrections: the corrections of this delivery, each with the row numbers of this delivery that it set right.
+        is_check: nothing was sent: it says what would become of the file.
     """
     said = _wording()
     late_by: timedelta | None = outcome.get("late_by")
@@ -147,6 +149,7 @@ def describe(
         counts["waiting"] = counts["rows_in"] - counts["rejected"] - counts["duplicates"]
     found = _problems(problems.filter(pl.col(ROW).is_not_null()), resolved, contract)
     may_correct = state == "loaded" and workbook_rows > 0
+    steps = _next_steps(state, len(rejected) - len(resolved), found, is_check=is_check)
     return Receipt(
         dataset=delivery.contract_id,
         title=contract.title if contract else Text(delivery.contract_id, delivery.contract_id),
@@ -159,7 +162,7 @@ def describe(
         revision=delivery.revision,
         state=state,
         rule=outcome.get("rule"),
-        verdict=_text(said["verdict"][state]),
+        verdict=_text(said["check" if is_check else "verdict"][state]),
         message=Text(outcome["message_vi"], outcome["message_en"]) if outcome.get("message_vi") else None,
         rows_in=counts["rows_in"],
         parts=[
@@ -177,7 +180,7 @@ def describe(
         resolved=len(resolved),
         workbook_rows=workbook_rows,
         may_correct=may_correct,
-        next_steps=[_text(said["next"][step]) for step in _next_steps(state, len(rejected) - len(resolved), found)],
+        next_steps=[_text(said["next"][step]) for step in steps],
         contact=contract.contact.removeprefix("mailto:") if contract else None,
     )
 
@@ -204,7 +207,13 @@ def _problems(found: pl.LazyFrame, resolved: pl.Series, contract: Contract | Non
             is_resolved.sum().alias("resolved"),
             pl.col(ROW).filter(~is_resolved).sort().head(ROWS_NAMED).alias("rows"),
         )
-        .sort("severity", pl.col("count") - pl.col("resolved"), "count", descending=[False, True, True])
+        .sort(
+            "severity",
+            pl.col("count") - pl.col("resolved"),
+            "count",
+            descending=[False, True, True],
+            maintain_order=True,
+        )
         .collect()
     )
     columns = {c.name: c for c in contract.columns} if contract else {}
@@ -233,14 +242,17 @@ def _notes(found: pl.LazyFrame) -> list[Note]:
     return [Note(rule=r["rule"], responsible=r["responsible"], text=Text(r["vi"], r["en"])) for r in rows]
 
 
-def _next_steps(state: State, remaining: int, found: Iterable[Problem]) -> list[str]:
+def _next_steps(state: State, remaining: int, found: Iterable[Problem], *, is_check: bool) -> list[str]:
+    steps: list[str] = []
     match state:
+        case "held" | "rejected" if is_check:
+            steps = ["check_stopped"]
+        case _ if is_check:
+            steps = ["check_wrong" if remaining else "check_right"]
         case "held" | "rejected" | "withdrawn":
-            steps: list[str] = [state]
+            steps = [state]
         case "loaded":
             steps = ["some_remain" if remaining else "all_in"]
-        case _:
-            steps = ["checked"]
     if any(p.responsible == "data_center" and p.count > p.resolved for p in found):
         steps.append("ours")
     return steps

@@ -1,0 +1,131 @@
+"""The stations that need no database, in their order: the pipeline and `citydw check` walk them in this one way.
+
+Heavy imports wait until the station that needs them runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from etl.contract import Choice, Contract, Text
+from etl.delivery import Delivery, State, Stop
+from etl.settings import DEFAULT_LIMITS, Limits
+from etl.storage import Storage, read_json
+
+Station = Literal["extract", "validate", "normalize"]
+STATIONS: tuple[Station, ...] = get_args(Station)
+_BEHIND: dict[Station, State] = {"extract": "extracted", "validate": "validated", "normalize": "normalized"}
+_COUNTS = ("rows_in", "rejected", "duplicates")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a delivery at a station.
+
+    Attributes:
+        state: where the delivery stands now.
+        report: what the station published; empty if it stopped before that.
+        stop: why the delivery goes no further; None if it does.
+    """
+
+    state: State
+    report: Mapping[str, Any]
+    stop: Stop | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows in the file, rejected ones and duplicates, as far as the station knows them."""
+        return {name: self.report[name] for name in _COUNTS if name in self.report}
+
+
+def run(
+    station: Station,
+    storage: Storage,
+    delivery: Delivery,
+    contract: Contract,
+    gx_home: str,
+    *,
+    declared: Mapping[str, Any] | None = None,
+    choice: Choice | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Result:
+    """Walk one delivery through one station.
+
+    Args:
+        station: which one.
+        storage: the data root.
+        delivery: in landing, and behind the stations before this one.
+        contract: the dataset's.
+        gx_home: folder for Great Expectations' results.
+        declared: what the sender's manifest says of the file.
+        choice: what a person decided on it when it was held.
+        limits: what the file may ask of us.
+    """
+    try:
+        report = _run(station, storage, delivery, contract, gx_home, declared or {}, choice, limits)
+    except Stop as stop:
+        is_judged = station == "validate"  # it publishes before it holds
+        return Result(
+            stop.state, read_json(storage.folder("validated", delivery) / "report.json") if is_judged else {}, stop
+        )
+    return Result(_BEHIND[station], report)
+
+
+def _run(
+    station: Station,
+    storage: Storage,
+    delivery: Delivery,
+    contract: Contract,
+    gx_home: str,
+    declared: Mapping[str, Any],
+    choice: Choice | None,
+    limits: Limits,
+) -> dict[str, Any]:
+    match station:
+        case "extract":
+            from etl.extract import extract
+
+            return extract(storage, delivery, contract, limits)
+        case "validate":
+            return _validate(storage, delivery, contract, gx_home, declared, choice)
+        case "normalize":
+            from etl.normalize import normalize
+
+            return normalize(storage, delivery, contract)
+
+
+def _validate(
+    storage: Storage,
+    delivery: Delivery,
+    contract: Contract,
+    gx_home: str,
+    declared: Mapping[str, Any],
+    choice: Choice | None,
+) -> dict[str, Any]:
+    """Judge manifest and rows; what holds the delivery is raised, unless a person has accepted it."""
+    import polars as pl
+
+    from etl.declared import Declared
+    from etl.validate import validate
+
+    def manifest() -> None:
+        raw = storage.folder("raw", delivery)
+        sent, count = pl.scan_parquet(str(raw / "rows.parquet")), read_json(raw / "report.json")["rows_in"]
+        Declared.of(dict(declared)).check(delivery, sent, count, contract)
+
+    def rows() -> None:
+        validate(storage, delivery, contract, gx_home, is_waived=choice == "accept")
+
+    holds = []
+    for judge in (manifest, rows):  # both, for whoever accepts the delivery must know of both
+        try:
+            judge()
+        except Stop as stop:
+            holds.append(stop)
+    if holds and choice not in ("accept", "accept-passing"):
+        first = holds[0]
+        first.message = Text(" ".join(h.message.vi for h in holds), " ".join(h.message.en for h in holds))
+        raise first
+    return read_json(storage.folder("validated", delivery) / "report.json")
