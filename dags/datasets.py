@@ -84,6 +84,7 @@ def walk(station: str, dataset: str, delivery_id: str) -> bool:
     Returns:
         Whether the delivery goes on.
     """
+    from etl.delivery import loggable
     from etl.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
@@ -92,7 +93,8 @@ def walk(station: str, dataset: str, delivery_id: str) -> bool:
         pipeline.index_data_docs()
     print(f"{dataset}/{delivery_id}: {outcome.state} {outcome.counts or ''}")
     if outcome.message:
-        print(f"{outcome.message.vi} / {outcome.message.en}")
+        said = loggable(outcome.rule, outcome.message)
+        print(f"{said.vi} / {said.en}")
     return not outcome.stopped
 
 

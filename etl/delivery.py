@@ -154,6 +154,15 @@ def wording(rule: str) -> Wording:
     return Wording(**_wordings()[rule])  # type: ignore[arg-type]
 
 
+# Their sentences quote names of columns from the file; where it has no header, these are somebody's data.
+_QUOTING = ("new_column", "renamed_column", "unclear_column", "rejected_on_review")
+
+
+def loggable(rule: str | None, message: Text) -> Text:
+    """What may be shown to others than the sender, of a delivery that a rule stopped with this message."""
+    return wording(rule).bare() if rule in _QUOTING else message
+
+
 # A problem is one row of this shape everywhere: ledger, receipt, check.
 PROBLEM = pl.Schema(
     {

@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from etl.contract import Choice, Column, Contract, Text
-from etl.delivery import ROW, wording
+from etl.delivery import ROW, loggable
 from etl.ledger import REJECTED_ON_REVIEW
 from etl.settings import CITY_TIME
 
@@ -29,8 +29,6 @@ _SAMPLE = 3  # values shown of each
 _LAST = 10  # earlier deliveries to compare with
 _CLEAR = 6  # characters of a value of an open column up to which it is shown: codes are short, personal data is not
 _LONGEST = 40  # characters shown of a masked value
-# Their sentences quote names of columns from the file; where it has no header, these are somebody's data.
-_QUOTING = ("renamed_column", "unclear_column")
 
 
 class Undecidable(Exception):
@@ -115,7 +113,7 @@ def page(
     """
     hold = Hold(entry, contract)
     deadline = f"{hold.deadline.astimezone(CITY_TIME):%Y-%m-%d %H:%M %Z}"
-    message = wording(entry["rule"]).bare() if entry["rule"] in _QUOTING else hold.message
+    message = loggable(entry["rule"], hold.message)
     title = f"{contract.title.vi} / {contract.title.en}"
     lines = [
         f"**{title}**, delivery `{entry['delivery_id']}`, held for `{entry['rule']}`:",

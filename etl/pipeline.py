@@ -70,8 +70,9 @@ class Outcome:
     """What a station said of a delivery."""
 
     state: State
-    message: Text | None = None
+    message: Text | None = None  # may quote the file; see `etl.delivery.loggable`
     counts: dict[str, int] = field(default_factory=dict)
+    rule: str | None = None
 
     @property
     def stopped(self) -> bool:
@@ -356,7 +357,7 @@ class Pipeline:
     def _stopped(self, delivery: Delivery, unanswered: Stop, **counts: int) -> Outcome:
         stop = self._answered(delivery, unanswered)
         self.ledger.stopped(delivery, stop, **counts)
-        return Outcome(stop.state, stop.message)
+        return Outcome(stop.state, stop.message, rule=stop.rule)
 
     def _load(self, delivery: Delivery, contract: Contract) -> Outcome:
         from etl.load import load
@@ -376,7 +377,7 @@ class Pipeline:
         if delivery.corrects and self.ledger.knows(delivery.contract_id, delivery.corrects):
             self._write_receipt(self._delivery(delivery.contract_id, delivery.corrects))  # it says what is mended now
         message = Text(entry["message_vi"], entry["message_en"]) if entry["message_vi"] else None
-        return Outcome(entry["state"], message)
+        return Outcome(entry["state"], message, rule=entry["rule"])
 
     def _is_in_table(self, dataset: str, delivery_id: str) -> bool:
         known = self.ledger.knows(dataset, delivery_id)
