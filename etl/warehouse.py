@@ -249,6 +249,7 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
         for column in contract.content
         for o in semantic.outputs(column)
     ]
+    wards = [semantic.outputs(column)[0].name for column in contract.content if column.semantic_type == "ward"]
     return sa.Table(
         contract.table,
         metadata,
@@ -261,6 +262,7 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
             "opened_by", sa.Text, nullable=False, comment="Lần giao mở phiên bản / Delivery that opened the version"
         ),
         sa.Column("closed_by", sa.Text, comment="Lần giao đóng phiên bản / Delivery that closed the version"),
+        *(sa.Index(f"{contract.table}_{ward}", ward, "valid_from") for ward in wards),  # to look at a ward as of a day
         schema=contract.schema,
         comment=_both(contract.description),
     )

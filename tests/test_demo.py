@@ -69,6 +69,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 120) -> Any:
 def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="a demo ")) / "var"
     taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what an earlier server closed is no obstacle
     with contextlib.suppress(OSError):  # somebody else has it: just as good
         taken.bind(("127.0.0.1", 8080))
         taken.listen()
