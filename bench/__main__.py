@@ -58,11 +58,16 @@ def run(
                         shown = f"  {each.tool}, {each.work}: {last.seconds:.2f} s, {last.peak >> 20:,} MiB"
                         console.print(shown, highlight=False)
                 made.append(report.results(case, taken))
-    whole = {"machine": report.machine(postgres), "size": size, "rounds": rounds, "cases": made}
-    (folder / "results.json").write_text(json.dumps(whole, indent=2, default=str) + "\n", encoding="utf-8")
+    results = folder / "results.json"
+    if results.exists():  # of an earlier run; a case that was measured anew takes its place
+        anew = {(case["case"], case["of"]) for case in made}
+        made += [c for c in json.loads(results.read_text("utf-8"))["cases"] if (c["case"], c["of"]) not in anew]
+    made.sort(key=lambda case: NUMBERS.index(case["case"]))
+    whole = {"machine": report.machine(postgres), "cases": made}
+    results.write_text(json.dumps(whole, indent=2, default=str) + "\n", encoding="utf-8")
     (folder / "chart.svg").write_text(svg(whole), encoding="utf-8")
     _print(console, whole)
-    console.print(f"{folder / 'results.json'}, {folder / 'chart.svg'}", soft_wrap=True, highlight=False)
+    console.print(f"{results}, {folder / 'chart.svg'}", soft_wrap=True, highlight=False)
 
 
 @app.command()

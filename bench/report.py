@@ -71,7 +71,7 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
     all_tables = {
         "Targets": (["Case", "Rows of", "What", "Target", "Measured", "Met"], targets),
         "Measurements": (
-            ["Case", "Rows of", "Who", "What", "Rows", "Seconds", "Rows/s", "Peak MiB", "x reference"],
+            ["Case", "Rows of", "Who", "What", "Rounds", "Rows", "Seconds", "Rows/s", "Peak MiB", "x reference"],
             figures,
         ),
         "Seconds of each station": (
@@ -103,8 +103,7 @@ def markdown(made: dict[str, Any], chart: str) -> str:
     where = made["machine"]
     lines = [
         f"Measured on {where['date']}: {where['cores']} cores, {where['memory_gib']} GiB of memory, Python "
-        f"{where['python']}, PostgreSQL {where['postgresql']}; medians of {made['rounds']} rounds with "
-        f"{made['size']:,} rows.",
+        f"{where['python']}, PostgreSQL {where['postgresql']}; seconds are medians.",
         "",
         f"![What was measured, as a share of what the target allows]({chart})",
     ]
@@ -122,6 +121,7 @@ def _line(cells: Sequence[str]) -> str:
 def _figures(run: dict[str, Any]) -> list[str]:
     ratio = "" if run["ratio"] is None else f"{run['ratio']:.2f}"
     return [
+        str(len(run["seconds"])),
         f"{run['rows']:,}",
         f"{run['median']:.2f}",
         f"{run['rows'] / run['median']:,.0f}",

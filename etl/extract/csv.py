@@ -42,7 +42,7 @@ def read(
     Raises:
         Stop: if the bytes are not of the declared encoding, or a column that holds something has no name or another's.
     """
-    pieces = _lines(decoded(blocks, source.encoding))
+    pieces = _lines(decoded(blocks, source.encoding, any_line_end=True))
     lines, is_last = next(pieces)
     while not (written := lines["line"].str.strip_chars() != "").any():
         if is_last:

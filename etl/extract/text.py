@@ -45,12 +45,13 @@ def decode(content: bytes, encoding: str) -> str:
     return unicodedata.normalize("NFC", "".join(decoded([content], encoding)))
 
 
-def decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[str]:
-    """Decode a file piece by piece; every kind of line end becomes a line feed.
+def decoded(blocks: Iterable[bytes], encoding: str, *, any_line_end: bool = False) -> Iterator[str]:
+    """Decode a file piece by piece.
 
     Args:
         blocks: the file's bytes, cut anywhere.
         encoding: a Python codec, or `tcvn3`, `vni`, `viscii`, `vps`.
+        any_line_end: every kind of line end becomes a line feed.
 
     Yields:
         Text that ends with a line, the last piece aside; not NFC yet, for that can make delimiters of other characters.
@@ -59,7 +60,9 @@ def decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[str]:
         Stop: if the bytes are not of that encoding, or what comes out is not Vietnamese.
     """
     codec = ("cp1252" if encoding == "vni" else "latin-1") if encoding in _LEGACY else encoding
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(codec)(), translate=True)
+    decoder: codecs.IncrementalDecoder | io.IncrementalNewlineDecoder = codecs.getincrementaldecoder(codec)()
+    if any_line_end:
+        decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
     size, lines, rest = 0, 0, ""
     for block, is_last in _with_last(blocks):
         size += len(block)
