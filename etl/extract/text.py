@@ -60,9 +60,8 @@ def decoded(blocks: Iterable[bytes], encoding: str, *, any_line_end: bool = Fals
         Stop: if the bytes are not of that encoding, or what comes out is not Vietnamese.
     """
     codec = ("cp1252" if encoding == "vni" else "latin-1") if encoding in _LEGACY else encoding
-    decoder: codecs.IncrementalDecoder | io.IncrementalNewlineDecoder = codecs.getincrementaldecoder(codec)()
-    if any_line_end:
-        decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
+    plain = codecs.getincrementaldecoder(codec)()
+    decoder = io.IncrementalNewlineDecoder(plain, translate=True) if any_line_end else plain
     size, lines, rest = 0, 0, ""
     for block, is_last in _with_last(blocks):
         size += len(block)
