@@ -7,6 +7,7 @@
 # make pollution   polluted CSV files through our reader and through others, with scores
 # make bench       what it costs, beside COPY and other tools (hours); or, in minutes, make bench SIZE=20_000 ROUNDS=1
 # make bench-docs  the latest figures into docs/performance.md
+# make bench-airflow  from a file's arrival to its rows in the table, in the demo's Airflow
 #
 # Needs Python 3.11 or newer and nothing else. Another interpreter: make demo PYTHON=/path/to/python3.12
 
@@ -17,7 +18,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop test soak kill-test fuzz pollution bench bench-docs lint clean
+.PHONY: help venv demo demo-stop test soak kill-test fuzz pollution bench bench-docs bench-airflow lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -82,6 +83,9 @@ bench: $(VENV)/.installed-bench
 
 bench-docs: $(VENV)/.installed-bench
 	@"$(BIN)/python" -m bench docs
+
+bench-airflow: $(VENV)/.installed
+	@"$(BIN)/python" -m bench.airflow
 
 lint: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m ruff check .

@@ -1,0 +1,141 @@
+"""`make bench-airflow`: how long it takes in the demo's Airflow, from a file's arrival to its rows in the table.
+
+The demo is started in a home of its own (and stopped in the end). Then small files are dropped one by one into the idle
+system, and a hundred at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from demo.__main__ import drop
+from demo.airflow import Airflow
+from etl.delivery import Delivery
+from etl.pipeline import FINAL, Pipeline
+from etl.settings import PROJECT, Settings
+
+_ALONE = 5  # files dropped one by one
+_AT_ONCE = 100
+_PEOPLE = 2_000
+_FIRST_DAY = date(2026, 4, 1)  # behind the demo's own
+_PATIENCE = 1_200.0  # seconds
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Run everything.
+
+    Args:
+        folder: for the demo's home and the files.
+
+    Returns:
+        `arrival_seconds` of each file that came alone; `files`, `seconds`, `states` and `failed_tasks` of those that
+        came at once; `parse_seconds` of each DAG file.
+    """
+    os.environ["CITYDW_HOME"] = str(folder / "home")
+    _demo("start")
+    try:
+        settings = Settings.from_environment()
+        pipeline, airflow = Pipeline.from_environment(), Airflow(settings)
+        files = _files(folder / "city")
+        alone = []
+        for file in files[:_ALONE]:
+            _wait(lambda: airflow.unfinished_runs() == 0)
+            began = time.monotonic()
+            delivery = drop(file, settings)
+            _wait(lambda delivery=delivery: _final(pipeline, [delivery]))  # type: ignore[misc]
+            alone.append(round(time.monotonic() - began, 1))
+        _wait(lambda: airflow.unfinished_runs() == 0)
+        began = time.monotonic()
+        deliveries = [drop(file, settings) for file in files[_ALONE:]]
+        _wait(lambda: _final(pipeline, deliveries))
+        seconds = round(time.monotonic() - began, 1)
+        _wait(lambda: airflow.unfinished_runs() == 0)
+        states = [entry["state"] for entry in pipeline.ledger.all() if _is_one_of(entry, deliveries)]
+        return {
+            "arrival_seconds": alone,
+            "files": len(deliveries),
+            "seconds": seconds,
+            "states": {state: states.count(state) for state in sorted(set(states))},
+            "failed_tasks": airflow.failed_tasks(),
+            "parse_seconds": _parse(airflow),
+        }
+    finally:
+        _demo("stop")
+
+
+def print_measured(console: Console, made: dict[str, Any]) -> None:
+    """Print what was measured, a line a target."""
+    alone, parse = made["arrival_seconds"], made["parse_seconds"]
+    console.print(f"A small file, from arrival to committed: {statistics.median(alone)} s, median of {alone}; below 20")
+    console.print(f"All DAG files parsed: {sum(parse.values()):.2f} s, {parse}; below 1")
+    console.print(f"{made['files']} files at once: {made['seconds']} s, {made['states']}")
+    console.print(f"Failed tasks: {made['failed_tasks'] or 'none'}")
+
+
+def _demo(command: str) -> None:
+    subprocess.run([sys.executable, "-m", "demo", command], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Small extracts of many days, in the order of days; the first ones are of one dataset."""
+    from simulate import write_city
+
+    if not folder.exists():
+        write_city(folder, _PEOPLE, 14, 1, _FIRST_DAY)
+    every = sorted(path for path in (folder / "days").rglob("*") if path.is_file())
+    alone = [path for path in every if path.parent.name == "births"][-_ALONE:]
+    return [*alone, *(path for path in every if path not in alone)][: _ALONE + _AT_ONCE]
+
+
+def _wait(condition: Any) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {_PATIENCE:.0f} s")
+        time.sleep(0.25)
+
+
+def _final(pipeline: Pipeline, deliveries: Sequence[Delivery]) -> bool:
+    final = [entry for entry in pipeline.ledger.all() if entry["state"] in FINAL and _is_one_of(entry, deliveries)]
+    return len(final) == len(deliveries)
+
+
+def _is_one_of(entry: dict[str, Any], deliveries: Sequence[Delivery]) -> bool:
+    return (entry["dataset"], entry["delivery_id"]) in {(d.contract_id, d.id) for d in deliveries}
+
+
+def _parse(airflow: Airflow) -> dict[str, float]:
+    """Seconds that Airflow takes to parse each DAG file."""
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "dags", "report", "--output", "json"],
+        env=os.environ | airflow.environment(),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    report = json.loads(done.stdout[done.stdout.index("[{") :])
+    return {Path(file["file"]).name: float(file["duration"].rpartition(":")[2]) for file in report}  # 0:00:00.02
+
+
+def main() -> None:
+    """Measure, print, and keep the result."""
+    folder = PROJECT / "var" / "bench" / "airflow"
+    made = measure(folder)
+    print_measured(Console(), made)
+    (folder / "results.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
