@@ -155,7 +155,7 @@ def wording(rule: str) -> Wording:
 
 
 # Their sentences quote names of columns from the file; where it has no header, these are somebody's data.
-_QUOTING = ("new_column", "renamed_column", "unclear_column", "rejected_on_review")
+_QUOTING = ("new_column", "renamed_column", "unclear_column")
 
 
 def loggable(rule: str | None, message: Text) -> Text:

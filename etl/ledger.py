@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from etl.contract import Choice, Text
 from etl.declared import RULES
-from etl.delivery import ROW, Delivery, Place, State, Stop, wording
+from etl.delivery import ROW, Delivery, Place, State, Stop, loggable, wording
 from etl.warehouse import COUNTS, copy_rows, ledger_tables
 
 _NO_COUNTS = dict.fromkeys(("rows_in", *COUNTS, "ended"))
@@ -173,7 +173,7 @@ class Ledger:
             said = {"decided_by": by, "choice": choice, "reason": reason}
             connection.execute(table.insert().values(**row, **said))
             if choice == "reject":
-                stop = rejection(said, Text(held.message_vi, held.message_en))
+                stop = rejection(said, loggable(held.rule, Text(held.message_vi, held.message_en)))
                 self.update(connection, delivery, **_said(stop), state="rejected", held_at=None)
             else:
                 self.update(connection, delivery, **_NOTHING_SAID, state="extracted")
@@ -305,7 +305,7 @@ def rejection(decision: dict[str, Any], held_for: Text) -> Stop:
 
     Args:
         decision: its `decided_by` and `reason`.
-        held_for: why the delivery was held.
+        held_for: why the delivery was held; others than the sender read it.
     """
     details = {"by": decision["decided_by"], "reason": decision["reason"]}
     in_vi, in_en = (Stop("rejected", REJECTED_ON_REVIEW, **details, held=said) for said in (held_for.vi, held_for.en))

@@ -20,7 +20,7 @@ from upath import UPath
 
 from etl import stations
 from etl.contract import Choice, Contract, Text, load_all
-from etl.delivery import Delivery, State, Stop
+from etl.delivery import Delivery, State, Stop, loggable
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -370,7 +370,9 @@ class Pipeline:
         from etl.ledger import rejection
 
         decision = self.ledger.decision(delivery) if stop.state == "held" else None
-        return rejection(decision, stop.message) if decision and decision["choice"] == "reject" else stop
+        if decision and decision["choice"] == "reject":
+            return rejection(decision, loggable(stop.rule, stop.message))
+        return stop
 
     def _receipt(self, delivery: Delivery) -> Outcome:
         entry = self._write_receipt(delivery)
