@@ -43,6 +43,11 @@ class Storage:
         """Where an inbox file goes once landing holds its bytes."""
         return self.root / "processed"
 
+    @property
+    def site(self) -> UPath:
+        """The pages for all; see `etl.site`."""
+        return self.root / "site"
+
     def folder(self, zone: Zone, delivery: Delivery) -> UPath:
         """The folder of one delivery in one zone."""
         dataset = self.root / zone / delivery.agency / delivery.dataset
@@ -115,7 +120,8 @@ def _remove_if_abandoned(file: Path) -> None:
     # An error means that its writer lives, or has just put it in place, or that it is somebody else's.
     with suppress(OSError), file.open("r+b") as leftover:
         fcntl.flock(leftover, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.unlink()
+        if os.fstat(leftover.fileno()).st_nlink:  # else another worker removed it, and the name may be a new file's
+            file.unlink()
 
 
 def put_in_place(aside: UPath, path: UPath) -> None:
