@@ -30,14 +30,25 @@ class DecisionTrigger(HITLTrigger):
         return "decision_trigger.DecisionTrigger", fields | {"dataset": self.dataset, "delivery_id": self.delivery_id}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait for whichever comes first."""
-        waits = {asyncio.ensure_future(anext(super().run())), asyncio.ensure_future(self._elsewhere())}
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            yield done.pop().result()
-        finally:
-            for wait in waits:
-                wait.cancel()
+        """Wait for whichever comes first.
+
+        A ledger or an API server that is away for a moment must not end the wait: the task would be tried anew and
+        ask its question again, and an answer that has been given meanwhile would be forgotten.
+        """
+        while True:
+            waits = {asyncio.ensure_future(anext(super().run())), asyncio.ensure_future(self._elsewhere())}
+            try:
+                done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                event = done.pop().result()
+            except Exception as error:
+                self.log.warning("%s: cannot look for the decision now, %s", self.dataset, type(error).__name__)
+                await asyncio.sleep(self.poke_interval)
+            else:
+                yield event
+                return
+            finally:
+                for wait in waits:
+                    wait.cancel()
 
     async def _elsewhere(self) -> TriggerEvent:
         """A command line that decides also walks the delivery to its end; only then is it this run's turn."""
