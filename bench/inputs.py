@@ -83,7 +83,7 @@ def _contract(folder: Path, mode: str, source: str, columns: tuple[str, ...] | N
 def _about(expectation: dict[str, dict[str, object]]) -> set[object]:
     kwargs = expectation["kwargs"]
     listed = kwargs.get("column_list")
-    found = {kwargs.get(name) for name in ("column", "column_A", "column_B")} - {None}
+    found = {kwargs.get(name) for name in ("column", "column_A", "column_B", "of")} - {None}
     return found | set(listed if isinstance(listed, list) else [])
 
 

@@ -91,6 +91,8 @@ def walk(station: str, dataset: str, delivery_id: str) -> bool:
     outcome = pipeline.run_station(station, dataset, delivery_id)
     if station == "validate":
         pipeline.index_data_docs()
+    if station == "receipt":
+        pipeline.build_site(dataset)
     print(f"{dataset}/{delivery_id}: {outcome.state} {outcome.counts or ''}")
     if outcome.message:
         said = loggable(outcome.rule, outcome.message)

@@ -48,6 +48,7 @@ class DecideOperator(HITLOperator, SkipMixin):
         for hold in pipeline.held():
             if (hold.entry["dataset"], hold.entry["delivery_id"]) == (self.dataset, delivery_id):
                 pipeline.run_station("receipt", self.dataset, delivery_id)  # the agency need not wait for the person
+                pipeline.build_site(self.dataset)
                 self._ask(pipeline, context["ti"].id, hold)
         self._go_on(pipeline, context)
 

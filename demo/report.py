@@ -51,6 +51,7 @@ def print_addresses(console: Console, airflow_url: str, data: str, seconds: floa
     console.print()
     lines = {
         "Airflow": airflow_url,
+        "Data catalogue": f"{airflow_url}/reports/catalogue/",
         "Data quality": f"{airflow_url}/reports/quality/",
         "Receipts": f"{airflow_url}/reports/receipts/",
         "Inbox": f"{data}/inbox/<agency>/<dataset>/  (drop a file here)",

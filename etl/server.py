@@ -43,7 +43,6 @@ work_mem = 32MB
 maintenance_work_mem = 256MB
 max_wal_size = 4GB
 checkpoint_timeout = 15min
-wal_compression = on
 jit = off
 log_min_messages = warning
 log_min_error_statement = panic

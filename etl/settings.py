@@ -89,7 +89,7 @@ class Settings:
 
     Attributes:
         home: state of this installation: the embedded server, Data Docs, and by default the data.
-        data: root of inbox, landing, raw, validated, staging and outbox; a local path or a URL such as s3://bucket.
+        data: root of inbox, landing, raw, validated, staging, outbox and site; a local path or a URL such as s3://bucket.
         database_url: a PostgreSQL server (SQLAlchemy URL, `postgresql+psycopg://...`); None means the embedded one.
         quiet_seconds: an inbox file that nobody has written to for so long is whole.
         limits: what a file may ask of us at most.

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from etl.contract import Choice, Contract, Text
 from etl.delivery import Delivery, State, Stop
 from etl.settings import DEFAULT_LIMITS, Limits
 from etl.storage import Storage, read_json
+
+if TYPE_CHECKING:
+    from etl.past import Earlier
 
 Station = Literal["extract", "validate", "normalize"]
 STATIONS: tuple[Station, ...] = get_args(Station)
@@ -49,6 +52,7 @@ def run(
     *,
     declared: Mapping[str, Any] | None = None,
     choice: Choice | None = None,
+    earlier: Earlier | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Result:
     """Walk one delivery through one station.
@@ -61,10 +65,11 @@ def run(
         gx_home: folder for Great Expectations' results.
         declared: what the sender's manifest says of the file.
         choice: what a person decided on it when it was held.
+        earlier: the deliveries to compare it with; None if nobody knows of any.
         limits: what the file may ask of us.
     """
     try:
-        report = _run(station, storage, delivery, contract, gx_home, declared or {}, choice, limits)
+        report = _run(station, storage, delivery, contract, gx_home, declared or {}, choice, earlier, limits)
     except Stop as stop:
         is_judged = station == "validate"  # it publishes before it holds
         return Result(
@@ -81,6 +86,7 @@ def _run(
     gx_home: str,
     declared: Mapping[str, Any],
     choice: Choice | None,
+    earlier: Earlier | None,
     limits: Limits,
 ) -> dict[str, Any]:
     match station:
@@ -89,7 +95,7 @@ def _run(
 
             return extract(storage, delivery, contract, limits)
         case "validate":
-            return _validate(storage, delivery, contract, gx_home, declared, choice)
+            return _validate(storage, delivery, contract, gx_home, declared, choice, earlier)
         case "normalize":
             from etl.normalize import normalize
 
@@ -103,6 +109,7 @@ def _validate(
     gx_home: str,
     declared: Mapping[str, Any],
     choice: Choice | None,
+    earlier: Earlier | None,
 ) -> dict[str, Any]:
     """Judge manifest and rows; what holds the delivery is raised, unless a person has accepted it."""
     import polars as pl
@@ -116,7 +123,8 @@ def _validate(
         Declared.of(dict(declared)).check(delivery, sent, count, contract)
 
     def rows() -> None:
-        validate(storage, delivery, contract, gx_home, is_waived=choice == "accept")
+        is_waived = choice == "accept"
+        validate(storage, delivery, contract, gx_home, is_waived, earlier)
 
     holds = []
     for judge in (manifest, rows):  # both, for whoever accepts the delivery must know of both

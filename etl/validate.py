@@ -9,24 +9,25 @@ and all rows of that key are rejected.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
 from upath import UPath
 
-from etl import batches, expectation_store, judge, semantic
-from etl.contract import Contract
-from etl.delivery import PROBLEM, RECEIVED, ROW, Delivery, Stop, problems, rejected_rows
+from etl import batches, expectation_store, judge, past, semantic
+from etl.contract import Contract, Text
+from etl.delivery import HOLD_MINIMUM, PROBLEM, RECEIVED, ROW, Delivery, Stop, problems, rejected_rows
 from etl.storage import Storage, read_json, write_json, write_parquet
-
-HOLD_MINIMUM = (
-    20  # failing rows below which no share of them holds a delivery: three rows of eight are three rejections
-)
 
 
 def validate(
-    storage: Storage, delivery: Delivery, contract: Contract, gx_home: str, is_waived: bool = False
+    storage: Storage,
+    delivery: Delivery,
+    contract: Contract,
+    gx_home: str,
+    is_waived: bool = False,
+    earlier: past.Earlier | None = None,
 ) -> dict[str, Any]:
     """Judge one delivery and publish `validated/.../accepted.parquet`, `problems.parquet` and `report.json`.
 
@@ -36,9 +37,10 @@ def validate(
         contract: the dataset's.
         gx_home: folder for GX's validation results and Data Docs.
         is_waived: the suite's own expectations only warn, for a person has accepted the delivery.
+        earlier: the deliveries to compare it with; None if nobody knows of any.
 
     Returns:
-        The report: counts of rows, and `findings`, one for each expectation, without any value of the data.
+        The report: counts of rows, `findings`, one for each expectation, and `profile`; without any value of the data.
 
     Raises:
         Stop: if so much is wrong that a person must decide.
@@ -47,10 +49,15 @@ def validate(
     extracted = pl.read_parquet(str(raw / "problems.parquet"))
     judged = _judge_rows(raw / "rows.parquet", extracted, contract, gx_home, is_waived)
     accepted, key_problems, key_findings = _unique(raw / "rows.parquet", judged.good, contract)
-    expectation_store.publish(judge.suite_result(judged.results, contract), delivery, contract, gx_home)
+    compared = past.NOTHING
+    if earlier:
+        keys = judged.good.filter(pl.col(ROW).is_in(accepted.implode()))["key"]
+        compared = past.compare(storage, delivery, contract, keys, earlier, gx_home, is_waived)
+    results = [*judged.results, *compared.results]
+    findings = [*map(judge.finding, judged.results), *key_findings, *compared.findings]
+    expectation_store.publish(judge.suite_result(results, contract), delivery, contract, gx_home)
 
-    findings = [*map(judge.finding, judged.results), *key_findings]
-    found = pl.concat([extracted, judged.problems, key_problems]).sort(ROW, maintain_order=True)
+    found = pl.concat([extracted, judged.problems, key_problems, compared.problems]).sort(ROW, maintain_order=True)
     rows_in = read_json(raw / "report.json")["rows_in"]
     rejected = rejected_rows(found).len()
     report = {
@@ -70,6 +77,7 @@ def validate(
             }
             for f in findings
         ],
+        "profile": asdict(compared.profile) if compared.profile else None,
     }
     folder = storage.folder("validated", delivery)
     write_parquet(folder / "accepted.parquet", accepted.to_frame())
@@ -77,6 +85,7 @@ def validate(
     write_json(folder / "report.json", report)
     if not delivery.corrects:  # all rows of a correction were bad before: those still bad must not hold back the others
         _hold_if_too_bad(findings, rejected, rows_in, contract)
+        _hold_if_unlike_the_past(compared.reasons)
     return report
 
 
@@ -186,6 +195,12 @@ def _hold_if_too_bad(findings: list[judge.Finding], rejected: int, rows_in: int,
             continue
         if f.positions is None or f.failed >= HOLD_MINIMUM:
             share = f"{f.failed / f.evaluated:.0%}" if f.evaluated else "100%"
-            raise Stop("held", "too_many_rejected", share=share, detail=f"{f.text.vi} / {f.text.en}")
+            raise Stop("held", "too_many_rejected", share=share, detail=f.text)
     if rejected >= HOLD_MINIMUM and rejected > contract.max_rejected * rows_in:
         raise Stop("held", "too_many_rejected", share=f"{rejected / rows_in:.0%}", detail="")
+
+
+def _hold_if_unlike_the_past(reasons: list[Text]) -> None:
+    if reasons:
+        detail = Text(" ".join(reason.vi for reason in reasons), " ".join(reason.en for reason in reasons))
+        raise Stop("held", "unlike_the_past", detail=detail)

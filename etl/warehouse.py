@@ -155,6 +155,17 @@ def _ops(metadata: sa.MetaData) -> None:
         comment="One row a problem found in a delivery / Mỗi dòng là một lỗi của một lần giao dữ liệu",
     )
     sa.Table(
+        "profile",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True),
+        sa.Column("delivery_id", sa.Text, primary_key=True),
+        sa.Column("part", sa.Text, comment="what tells it from other deliveries of its period; null: nothing does"),
+        sa.Column("rows", sa.BigInteger, nullable=False),
+        sa.Column("numbers", JSONB, nullable=False, comment="list of measure, of (column), item, value, error, rows"),
+        schema="ops",
+        comment="One row a delivery: numbers to compare it with others / Mỗi dòng là số liệu mô tả một lần giao",
+    )
+    sa.Table(
         "validation",
         metadata,
         sa.Column("dataset", sa.Text, nullable=False),
@@ -249,8 +260,7 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
         for column in contract.content
         for o in semantic.outputs(column)
     ]
-    wards = [semantic.outputs(column)[0].name for column in contract.content if column.semantic_type == "ward"]
-    return sa.Table(
+    table = sa.Table(
         contract.table,
         metadata,
         *content,
@@ -262,10 +272,17 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
             "opened_by", sa.Text, nullable=False, comment="Lần giao mở phiên bản / Delivery that opened the version"
         ),
         sa.Column("closed_by", sa.Text, comment="Lần giao đóng phiên bản / Delivery that closed the version"),
-        *(sa.Index(f"{contract.table}_{ward}", ward, "valid_from") for ward in wards),  # to look at a ward as of a day
         schema=contract.schema,
         comment=_both(contract.description),
     )
+    for column in contract.content:
+        if column.semantic_type == "ward":
+            ward = semantic.outputs(column)[0].name
+            # To look at a ward as of a day. What holds on a day comes before what had ended by then; and what a load
+            # adds stands close together, whatever records it is of.
+            as_of = (table.c[ward], table.c.valid_to.desc(), table.c.valid_from)
+            sa.Index(f"{contract.table}_{ward}_as_of", *as_of)
+    return table
 
 
 def describe(contracts: Iterable[Contract]) -> sa.MetaData:

@@ -76,6 +76,20 @@ def send() -> Callable[..., dict[str, Any]]:
     return drop_and_walk
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's Chromium. Not one for all modules: while it is there, no other test can run an event loop."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium on this machine: install one to look at the pages")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
 @pytest.fixture(scope="session")
 def clean_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first day of a small simulated city, as `<agency>/<dataset>/<file>`."""

@@ -347,7 +347,11 @@ def test_any_history_ends_in_the_same_table(law: Pipeline, capsys: pytest.Captur
     )
     Histories.pipeline = law
     started = time.monotonic()
-    run_state_machine_as_test(Histories, settings=settings(max_examples=HISTORIES, stateful_step_count=6))
+    few = HISTORIES <= 500  # the same ones for everybody; many are others each time
+    # Hypothesis does not count those that it has cut short, a third of all; they are compared like the others.
+    asked = HISTORIES * 3 // 4
+    run_state_machine_as_test(Histories, settings=settings(max_examples=asked, stateful_step_count=6, derandomize=few))
+    assert Histories.seen["histories"] >= HISTORIES
     said = ", ".join(f"{count:,} {what}" for what, count in Histories.seen.items())
     with capsys.disabled():
         sys.stdout.write(f"\n{said}, in {time.monotonic() - started:.0f} s\n")

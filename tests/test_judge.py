@@ -60,7 +60,7 @@ def expectations(seed: int) -> list[dict[str, Any]]:
         *(("expect_column_values_to_be_between", {"column": c} | bounds) for c in ("whole", "decimal", "real")),
         ("expect_column_values_to_match_regex", {"column": "text", "regex": r"^\w+$"}),
         ("expect_column_value_lengths_to_equal", {"column": "text", "value": 2}),
-        ("expect_column_values_to_not_be_null", {"column": "whole"}),
+        *(("expect_column_values_to_not_be_null", {"column": c}) for c in ("whole", "decimal", "real", "text", "day")),
         ("expect_column_pair_values_a_to_be_greater_than_b", pair),
     ]
     return [{"type": kind, "kwargs": kwargs | mostly, "meta": META, "severity": "critical"} for kind, kwargs in kinds]
@@ -102,7 +102,7 @@ def test_every_type_that_the_suites_use_is_compared() -> None:
     for contract in load_all().values():
         suite = json.loads(contract.path.with_suffix(".json").read_text("utf-8"))
         used |= {e["type"] for e in suite["expectations"]}
-    compared = {e["type"] for e in expectations(0)} | {"expect_row_condition"}  # the last one is ours
+    compared = {e["type"] for e in expectations(0)} | {"expect_row_condition", "expect_like_the_past"}  # these are ours
     assert used <= compared
 
 

@@ -9,10 +9,8 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from aiosmtpd.controller import Controller
 
 from etl.pipeline import Pipeline
 from etl.settings import PROJECT
+from tests.hook import Hook, listening
 
 Send = Callable[..., dict[str, Any]]
 # What Airflow runs as the DAG's task.
@@ -42,27 +41,6 @@ class Mailbox:
         return "250 OK"
 
 
-class Hook(HTTPServer):
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.status = 200
-        self.bodies: list[dict[str, Any]] = []
-
-
-class Answer(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.status == 200:
-            self.server.bodies.append(body)
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing is printed."""
-
-
 @pytest.fixture
 def mailbox() -> Iterator[tuple[Mailbox, int]]:
     box = Mailbox()
@@ -77,13 +55,8 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 
 @pytest.fixture
 def hook() -> Iterator[Hook]:
-    server = Hook()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening() as server:
+        yield server
 
 
 def tell(pipeline: Pipeline, home: Path, mail: int, hook: Hook | None) -> subprocess.CompletedProcess[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,6 @@ from etl.delivery import PROBLEM, ROW, Delivery, problems, wording
 from etl.receipt.facts import Correction, Past, Receipt, describe
 from etl.receipt.page import page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install one to look at the page")
 TAXPAYERS = load_all()["tax.taxpayers"]
 WIDTHS = {"phone": 360, "desk": 1280}
 A4 = {"format": "A4", "print_background": True, "prefer_css_page_size": True}
@@ -91,16 +88,6 @@ RECEIPTS: dict[str, Callable[[], Receipt]] = {
     "held": lambda: of("held", message=STOPPED, counts=JUDGED, workbook_rows=REJECTED, history=HISTORY),
     "rejected": lambda: of("rejected", pl.DataFrame(schema=PROBLEM), message=STOPPED, counts={}),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("kind", RECEIPTS)

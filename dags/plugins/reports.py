@@ -1,7 +1,8 @@
-"""Links in Airflow's menu to what Great Expectations found and to the receipts, served by Airflow's own web server.
+"""Links in Airflow's menu to the pages for all, to what Great Expectations found and to the receipts.
 
-Receipts show rejected values, personal ones among them: only who may see Airflow's plugins page (a right of
-administrators with Airflow's usual role manager) may see these pages.
+Airflow's own web server serves them. The folders of receipts hold workbooks with rejected values, personal ones among
+them: only who may see Airflow's plugins page (a right of administrators with Airflow's usual role manager) may see
+these. The data catalogue holds nothing of the kind: whoever may open Airflow may read it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from etl.settings import Settings
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "png": "image/png", "svg": "image/svg+xml"}
 _NOTHING_BUT_STYLE = "default-src 'none'; style-src 'unsafe-inline'"
+_ITS_OWN = "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:"  # of the catalogue, receipts aside
 _TEXTS = {"json": "application/json", "txt": "text/plain"}
 
 
@@ -33,12 +35,23 @@ def _application() -> Any:
     from fastapi.responses import HTMLResponse, RedirectResponse, Response
     from upath import UPath
 
+    from etl.storage import Storage
+
     settings = Settings.from_environment()
-    roots = {"quality": UPath(settings.gx_home) / "data_docs", "receipts": settings.data / "outbox"}
-    app = FastAPI(dependencies=[Depends(requires_access_view(AccessView.PLUGINS))], openapi_url=None)
+    catalogue = "catalogue"
+    roots = {
+        catalogue: Storage(settings.data).site,
+        "quality": UPath(settings.gx_home) / "data_docs",
+        "receipts": settings.data / "outbox",
+    }
+    app = FastAPI(openapi_url=None)
 
     # Not `async`: FastAPI runs these in its thread pool, so a slow disk does not stop the web server.
-    @app.get("/{site}/{path:path}")
+    @app.get(f"/{catalogue}/{{path:path}}", dependencies=[Depends(requires_access_view(AccessView.WEBSITE))])
+    def for_all(path: str) -> Response:
+        return page(catalogue, path)
+
+    @app.get("/{site}/{path:path}", dependencies=[Depends(requires_access_view(AccessView.PLUGINS))])
     def page(site: str, path: str) -> Response:
         parts = [part for part in path.split("/") if part]
         if site not in roots or any(part.startswith(".") for part in parts):
@@ -56,8 +69,10 @@ def _application() -> Any:
             raise HTTPException(404)
         suffix = file.suffix.lower().removeprefix(".")
         # Nothing that a sender wrote is ever run: a receipt's page shows it as text, and may load or run nothing.
-        known = _TEXTS | (_TYPES if site == "quality" or file.name == "receipt.html" else {})
-        headers = {} if site == "quality" else {"Content-Security-Policy": _NOTHING_BUT_STYLE}
+        is_receipt = file.name == "receipt.html"
+        known = _TEXTS | (_TYPES if site != "receipts" or is_receipt else {})
+        policy = _ITS_OWN if site == catalogue and not is_receipt else _NOTHING_BUT_STYLE
+        headers = {} if site == "quality" else {"Content-Security-Policy": policy}
         media_type = known.get(suffix, "application/octet-stream")
         return Response(file.read_bytes(), media_type=media_type, headers=headers)
 
@@ -85,6 +100,7 @@ class ReportsPlugin(AirflowPlugin):
     name = "citydw_reports"
     fastapi_apps = [{"name": "reports", "app": reports, "url_prefix": "/reports"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
+        {"name": "Data catalogue", "href": "/reports/catalogue/", "destination": "nav", "url_route": "catalogue"},
         {"name": "Data quality", "href": "/reports/quality/", "destination": "nav", "url_route": "quality"},
         {"name": "Receipts", "href": "/reports/receipts/", "destination": "nav", "url_route": "receipts"},
     ]

@@ -67,6 +67,35 @@ def links() -> pl.DataFrame:
     )
 
 
+@cache
+def _districts() -> pl.DataFrame:
+    """Each unit with the district of before July 2025 in which it, or most of the wards that it was made of, lay."""
+    old = units().filter(pl.col("district").is_not_null()).select("code", "valid_from", "district")
+    rows = _crosswalk(with_nameless=True)
+    new = (
+        rows.group_by("new_ward_code", "old_district", maintain_order=True)
+        .len()
+        .sort("len", descending=True, maintain_order=True)
+        .unique("new_ward_code", keep="first", maintain_order=True)
+        .select(
+            pl.col("new_ward_code").alias("code"),
+            pl.lit(REFORM).alias("valid_from"),
+            pl.col("old_district").alias("district"),
+        )
+    )
+    return pl.concat([old, new])
+
+
+def districts_of(units_: pl.DataFrame) -> pl.Series:
+    """The district of before July 2025 of each unit; null for what is no unit.
+
+    Args:
+        units_: code and the start of its validity, as `standardise` makes them.
+    """
+    named = units_.select(pl.nth(0).alias("code"), pl.nth(1).alias("valid_from"))
+    return named.join(_districts(), on=["code", "valid_from"], how="left", maintain_order="left")["district"]
+
+
 def _crosswalk(with_nameless: bool = False) -> pl.DataFrame:
     rows = pl.read_csv(REFERENCE / "ward_crosswalk.csv", infer_schema=False)
     # Côn Đảo was a district without communes: it has a new unit and no old one.

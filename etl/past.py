@@ -1,0 +1,192 @@
+"""Comparison with the past: whether a delivery looks like the accepted ones before it, as far as its suite says.
+
+What is looked back on is what lay before it in time, not what arrived before it: a delivery that walks again is
+compared with the same ones. Files of one period that are parts of a whole, such as one a hospital, are told apart by
+the column that the suite's meta names as `part`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+from great_expectations.expectations.row_conditions import Column as GXColumn
+
+from etl import judge
+from etl.contract import Contract, Text
+from etl.delivery import HOLD_MINIMUM, PROBLEM, ROW, Delivery, Wording, problems
+from etl.profile import SHARES, Number, Profile, Sent
+from etl.storage import Storage
+
+Earlier = Callable[[str | None, int], Sequence[Profile]]
+"""Gives the profiles of the accepted deliveries before one in time, of a part, at most so many; the oldest first."""
+
+_FEWEST = 5  # deliveries that make a past
+_ERRORS = 3  # standard errors outside the past that are taken for chance
+_NAMED = 3  # numbers named of one expectation
+_ITEMS = {
+    "mean": Text("trung bình", "the mean"),
+    "q10": Text("mức mà 10% số dòng không vượt quá", "the 10% quantile"),
+    "q25": Text("mức mà 25% số dòng không vượt quá", "the lower quartile"),
+    "q50": Text("trung vị", "the median"),
+    "q75": Text("mức mà 75% số dòng không vượt quá", "the upper quartile"),
+}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of a comparison.
+
+    Attributes:
+        profile: of the delivery; None if it adds to one of its period and is no likeness of others.
+        results: GX's answers.
+        findings: the same as ours.
+        problems: PROBLEM schema, without row numbers: what only warns.
+        reasons: why the delivery is held; empty if it is not.
+    """
+
+    profile: Profile | None
+    results: list[judge.Result]
+    findings: list[judge.Finding]
+    problems: pl.DataFrame
+    reasons: list[Text]
+
+
+NOTHING = Compared(None, [], [], pl.DataFrame(schema=PROBLEM), [])
+
+
+def compare(
+    storage: Storage,
+    delivery: Delivery,
+    contract: Contract,
+    keys: pl.Series,
+    earlier: Earlier,
+    gx_home: str,
+    is_waived: bool,
+) -> Compared:
+    """Measure a delivery and compare it with those before it.
+
+    Args:
+        storage: the data root.
+        delivery: with its typed rows in `raw/`.
+        contract: the dataset's.
+        keys: hashes of the standard keys of the rows that would be loaded.
+        earlier: the past.
+        gx_home: folder for GX's validation results and Data Docs.
+        is_waived: nothing holds the delivery, for a person has accepted it.
+    """
+    expectations = judge.like_the_past(contract, gx_home)
+    if not expectations or delivery.corrects:
+        return NOTHING
+    part = _part(storage, delivery, judge.part_column(contract, gx_home))
+    past = earlier(part, max(e.last for e in expectations))
+    if contract.mode != "snapshot" and past and past[-1].as_of == delivery.as_of:
+        return NOTHING  # a later word on some rows of a period
+    sent = Sent(storage, delivery, contract, keys, past[-1].delivery_id if past else None)
+    asked = dict.fromkeys((e.measure, e.of) for e in expectations)
+    numbers = [number for measure, of in asked for number in sent.numbers(measure, of)]
+    profile = Profile(delivery.id, delivery.as_of, part, sent.count, numbers)
+    if is_waived:
+        for expectation in expectations:
+            expectation.severity = "warning"
+    return _judged(profile, past, expectations, contract)
+
+
+def _part(storage: Storage, delivery: Delivery, column: str | None) -> str | None:
+    """The one value of the column that tells parts apart; None if there is no such column, or no one value."""
+    if column is None:
+        return None
+    rows = pl.scan_parquet(str(storage.folder("raw", delivery) / "rows.parquet"))
+    values = rows.select(pl.col(column).drop_nulls().unique()).collect().to_series()
+    return str(values.item()) if len(values) == 1 else None
+
+
+def _judged(
+    profile: Profile, past: Sequence[Profile], expectations: Sequence[judge.ExpectLikeThePast], contract: Contract
+) -> Compared:
+    bounded = [_bounded(profile, past, expectation) for expectation in expectations]
+    numbers = pl.concat(frame.with_columns(pl.lit(at).alias("expectation")) for at, frame in enumerate(bounded))
+    if numbers["most"].is_null().all():
+        return replace(NOTHING, profile=profile)
+    configurations = []
+    for at, expectation in enumerate(expectations):
+        configuration = expectation.configuration
+        configuration.kwargs["row_condition"] = (GXColumn("expectation") == at) & GXColumn("most").is_not_null()
+        configurations.append(configuration)
+    results = judge.judge(numbers, configurations, contract)
+    findings, warnings, reasons = [], [], []
+    for expectation, result in zip(expectations, results, strict=True):
+        found = replace(judge.finding(result), column=expectation.of or None)
+        findings.append(found)
+        outside = numbers[found.positions] if found.positions is not None else numbers.clear()
+        texts = [_said(number, found.about, len(past)) for number in outside.head(_NAMED).iter_rows(named=True)]
+        if found.severity == "critical":
+            reasons += texts
+        else:
+            row = pl.DataFrame({ROW: [None], "value": [None]}, schema={ROW: pl.Int64, "value": pl.String})
+            warnings += [problems(row, found.column, found.rule, text, found.about, "warning") for text in texts]
+    return Compared(profile, results, findings, pl.concat([NOTHING.problems, *warnings]), reasons)
+
+
+def _bounded(profile: Profile, past: Sequence[Profile], expectation: judge.ExpectLikeThePast) -> pl.DataFrame:
+    """The numbers that an expectation is about: what and item, value, and between which bounds it should lie.
+
+    They are the least and the most of the past, widened by the suite's slack, by what chance explains, and by as many
+    rows as no delivery is held for. Where the past is too short there are none.
+    """
+    mine = _of(profile, expectation)
+    before = [_of(p, expectation) for p in past[-expectation.last :]]
+    before = [numbers for numbers in before if numbers]
+    items = dict.fromkeys([*mine, *(item for numbers in before for item in numbers)]) if mine else {}
+    rows = []
+    for item in items:
+        number = mine.get(item)
+        if number is None and expectation.measure != "share":
+            continue
+        number = number or Number(measure="share", of=expectation.of, item=item, value=0, error=0, rows=profile.rows)
+        least: float | None = None
+        most: float | None = None
+        if expectation.most is not None:
+            least, most = 0.0, max(expectation.most, HOLD_MINIMUM / number["rows"])
+        elif len(before) >= _FEWEST and (number["rows"] >= HOLD_MINIMUM or expectation.measure == "rows"):
+            values = [numbers[item]["value"] if item in numbers else 0.0 for numbers in before]
+            width = _width(expectation, number, statistics.median(values))
+            least, most = min(values) - width, max(values) + width
+        rows.append((expectation.measure, item, number["value"], least, most))
+    schema = {"measure": pl.String, "item": pl.String, **dict.fromkeys(("value", "least", "most"), pl.Float64)}
+    return pl.DataFrame(rows, schema, orient="row")
+
+
+def _width(expectation: judge.ExpectLikeThePast, number: Number, usual: float) -> float:
+    """How far outside the past a number may lie."""
+    chance, slack = _ERRORS * number["error"], expectation.slack
+    if expectation.measure in SHARES:
+        return max(slack, chance, HOLD_MINIMUM / number["rows"])
+    if expectation.measure == "age":
+        return max(slack, chance)
+    fewest = HOLD_MINIMUM if expectation.measure == "rows" else 0
+    return max(slack * abs(usual), chance, fewest)
+
+
+def _of(profile: Profile, expectation: judge.ExpectLikeThePast) -> dict[str, Number]:
+    asked = (expectation.measure, expectation.of)
+    return {n["item"]: n for n in profile.numbers if (n["measure"], n["of"]) == asked}
+
+
+def _said(number: dict[str, Any], about: Wording, past: int) -> Text:
+    """The suite's sentence on a number that lies outside its bounds."""
+    measure, item = number["measure"], number["item"]
+    named = _ITEMS[item] if measure in ("amount", "age") else item
+    shown = {name: _shown(measure, number[name]) for name in ("value", "least", "most")}
+    return about.fill(item=named, last=past, **shown)
+
+
+def _shown(measure: str, number: float) -> str:
+    if measure in SHARES:
+        return f"{min(max(number, 0.0), 1.0):.1%}".replace(".", ",")
+    if measure != "age":
+        number = max(number, 0.0)
+    return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")

@@ -1,0 +1,156 @@
+"""Lineage: from which columns of the warehouse each column of a mart comes, read from `sql/marts/` by sqlglot."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.lineage import lineage
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, build_scope
+
+from etl.contract import Contract, Text
+from etl.settings import SQL
+from etl.warehouse import describe
+
+_DIALECT = "postgres"
+_CURRENT = "_current"  # a history table's view of today's rows
+_UNSAID = Text("–", "–")  # of what has no comment
+_Schema = dict[str, Any]  # schema, table and column to the column's type
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of index options that it does not know
+
+
+class LineageError(ValueError):
+    """A mart's file that cannot be understood; the text names it and says why."""
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """A column of the warehouse.
+
+    Attributes:
+        table: schema and name, as in `people.births`, also where the view of its current rows is read.
+        column: its name.
+    """
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True)
+class MartColumn:
+    """A column of a mart: what it means, and the columns that its values come from (none for a count of rows)."""
+
+    name: str
+    text: Text
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A table that analysts query.
+
+    Attributes:
+        name: in schema `mart`.
+        text: what it is.
+        columns: in its order.
+        reads: all columns that it reads, also those that only join, choose and group rows.
+    """
+
+    name: str
+    text: Text
+    columns: tuple[MartColumn, ...]
+    reads: tuple[Source, ...]
+
+    @property
+    def only_reads(self) -> list[Source]:
+        """Those that no value comes from."""
+        values = {source for column in self.columns for source in column.sources}
+        return [source for source in self.reads if source not in values]
+
+
+def marts(contracts: Iterable[Contract], folder: Path = SQL / "marts") -> list[Mart]:
+    """All marts, by name.
+
+    Args:
+        contracts: of the tables that they read.
+        folder: of one file a mart.
+
+    Raises:
+        LineageError: if a file creates no view, or names what the warehouse has not.
+    """
+    schema = _schema(contracts)
+    made = []
+    for path in sorted(folder.glob("*.sql")):
+        try:
+            made.append(_mart(path, schema))
+        except (sqlglot.errors.SqlglotError, StopIteration) as error:
+            raise LineageError(f"{path}: {str(error) or 'no view is created here'}") from error
+    return made
+
+
+def _mart(path: Path, schema: _Schema) -> Mart:
+    statements = sqlglot.parse(path.read_text(encoding="utf-8"), dialect=_DIALECT)
+    view = next(s for s in statements if isinstance(s, exp.Create) and s.kind == "VIEW")
+    comments = [s for s in statements if isinstance(s, exp.Comment)]
+    texts = {c.this.name if c.args["kind"] == "COLUMN" else "": _both(c.expression.name) for c in comments}
+    query = qualify(view.expression, schema=schema, dialect=_DIALECT)
+    scope = build_scope(query)
+    if not isinstance(query, exp.Query) or scope is None:
+        raise LineageError(f"{path}: the view is no query")
+    origins = {name: _origin(name, query, scope, schema) for name in query.named_selects}
+    columns = tuple(MartColumn(name, texts.get(name, _UNSAID), sources) for name, sources in origins.items())
+    return Mart(path.stem, texts.get("", _UNSAID), columns, _sorted(_reads(scope)))
+
+
+def _origin(name: str, query: exp.Query, scope: Scope, schema: _Schema) -> tuple[Source, ...]:
+    node = lineage(name, query, schema, dialect=_DIALECT, scope=scope)
+    leaves = ((leaf.source, leaf.name) for leaf in node.walk())
+    return _sorted(_source(table, exp.to_column(name).name) for table, name in leaves if isinstance(table, exp.Table))
+
+
+def _reads(root: Scope) -> Iterator[Source]:
+    for scope in root.traverse():
+        for column in scope.columns:
+            known: Scope | None = scope
+            while known and column.table not in known.sources:
+                known = known.parent  # a subquery names a table of the query around it
+            if known and isinstance(table := known.sources[column.table], exp.Table):
+                yield _source(table, column.name)
+
+
+def _source(table: exp.Table, column: str) -> Source:
+    return Source(f"{table.db}.{table.name.removesuffix(_CURRENT)}", column)
+
+
+def _sorted(sources: Iterable[Source]) -> tuple[Source, ...]:
+    return tuple(sorted(set(sources)))
+
+
+def _schema(contracts: Iterable[Contract]) -> _Schema:
+    """Schema, table and column names of all that a mart may read, as sqlglot wants them."""
+    schema: _Schema = {}
+    for table in describe(contracts).tables.values():
+        columns = {column.name: str(column.type) for column in table.columns}
+        known = schema.setdefault(str(table.schema), {})
+        known[table.name] = known[f"{table.name}{_CURRENT}"] = columns
+    return schema
+
+
+def _both(comment: str) -> Text:
+    vi, _, en = comment.partition(" / ")
+    return Text(vi, en or vi)
+
+
+def readers(found: Iterable[Mart]) -> Mapping[Source, list[str]]:
+    """The names of the marts that read a column of the warehouse, by column."""
+    by_column: dict[Source, list[str]] = {}
+    for mart in found:
+        for source in mart.reads:
+            by_column.setdefault(source, []).append(mart.name)
+    return by_column

@@ -1,0 +1,143 @@
+"""The site's pages: what there is to say, put into templates. Each works from a folder, without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+from jinja2 import Environment
+
+from etl.contract import Contract, Text
+from etl.rendering import templates
+from etl.settings import TEMPLATES
+from etl.site.chart import of_rejected, of_rows
+from etl.site.facts import UNDATED, Entry, Field, Standing
+from etl.site.lineage import Mart, Source
+
+Fields = Mapping[str, Sequence[Field]]
+
+
+def index(standings: Sequence[Standing], fields: Fields, now: datetime) -> str:
+    """The first page: agencies, their datasets, how each stands."""
+    agencies: dict[str, list[Standing]] = {}
+    for standing in standings:
+        agencies.setdefault(standing.contract.agency, []).append(standing)
+    charts = {s.contract.id: of_rejected(s.latest) for s in standings}
+    return _page("index", root="", agencies=agencies, fields=fields, charts=charts, now=now)
+
+
+def dataset(
+    standing: Standing,
+    newest: Sequence[Entry],
+    months: Sequence[str],
+    fields: Sequence[Field],
+    with_page: Collection[str],
+    now: datetime,
+) -> str:
+    """The page of a dataset.
+
+    Args:
+        standing: how it stands.
+        newest: its last deliveries of a known period, the oldest first.
+        months: those that have a page of all their deliveries, in the order of time.
+        fields: its columns.
+        with_page: ids of the deliveries whose receipt is on the site.
+        now: when the page is made.
+    """
+    own = [entry for entry in newest if not entry.corrects]
+    years: dict[str, list[str]] = {}
+    for name in reversed(months):
+        years.setdefault(name[:4] if name != UNDATED else "", []).append(name)
+    return _page(
+        "dataset",
+        root="../../",
+        s=standing,
+        contract=standing.contract,
+        entries=newest[::-1],
+        years=years,
+        fields=fields,
+        with_page=with_page,
+        rejected=of_rejected(own),
+        rows=of_rows(own),
+        now=now,
+    )
+
+
+def month(contract: Contract, name: str, entries: Sequence[Entry], with_page: Collection[str]) -> str:
+    """The page of all deliveries of a dataset that speak for one month, or for no known period."""
+    title = Text(f"tháng {name[5:]}/{name[:4]}", f"of {name}")
+    if name == UNDATED:
+        title = Text("không rõ kỳ dữ liệu", "of an unknown period")
+    return _page("month", root="../../", contract=contract, title=title, entries=entries[::-1], with_page=with_page)
+
+
+def dictionary(fields: Fields) -> str:
+    """The page of all columns of all datasets."""
+    return _page("dictionary", root="", fields=fields)
+
+
+def code_lists(paths: Iterable[Path], fields: Fields) -> str:
+    """The page that names all code lists."""
+    lists = {path.stem: (pl.read_csv(path, infer_schema=False).height, _users(path.stem, fields)) for path in paths}
+    return _page("codes", root="../", lists=lists)
+
+
+def code_list(path: Path, fields: Fields) -> str:
+    """The page of one code list, a CSV file of code, name_vi and name_en."""
+    codes = pl.read_csv(path, infer_schema=False).to_dicts()
+    return _page("code_list", root="../", name=path.stem, codes=codes, users_of=_users(path.stem, fields))
+
+
+def marts(found: Sequence[Mart], fields: Fields) -> str:
+    """The page of the tables that analysts query, with the columns that theirs come from."""
+    homes = {  # where the dictionary explains a column of the warehouse
+        Source(f"{f.contract.schema}.{f.contract.table}", o.name): f
+        for its in fields.values()
+        for f in its
+        for o in f.outputs
+    }
+    return _page("marts", root="", marts=found, homes=homes)
+
+
+def asset(name: str) -> str:
+    """A file that the pages need: the style sheet or the script."""
+    return _environment().get_template(name).render() + "\n"
+
+
+def _users(code_list: str, fields: Fields) -> list[Field]:
+    return [field for its in fields.values() for field in its if field.column.code_list == code_list]
+
+
+def _page(template: str, **about: Any) -> str:
+    return _environment().get_template(f"site_{template}.html.j2").render(**about)
+
+
+@cache
+def _environment() -> Environment:
+    environment = templates(period=_period, every=_every)
+    environment.globals["said"] = _wording()
+    return environment
+
+
+@cache
+def _wording() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((TEMPLATES / "site.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def _period(length: str) -> Text:
+    """A contract's length of time in words: 12 hours of 12h."""
+    count, unit = length[:-1], _wording()["unit"][length[-1]]
+    return Text(f"{count} {unit['vi']}", f"{count} {unit['en']}{'' if count == '1' else 's'}")
+
+
+def _every(length: str) -> Text:
+    """How often a period of that length ends: every day of 1d."""
+    unit, several = _wording()["unit"][length[-1]], _period(length)
+    once = length[:-1] == "1"
+    return Text(f"mỗi {unit['vi'] if once else several.vi}", f"every {unit['en'] if once else several.en}")
