@@ -13,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
@@ -37,6 +37,7 @@ from great_expectations.expectations.metrics.map_metric_provider import (
 from great_expectations.expectations.metrics.map_metric_provider.multicolumn_condition_partial import (
     multicolumn_condition_partial,
 )
+from great_expectations.expectations.registry import get_metric_provider
 from great_expectations.validator.validation_statistics import calc_validation_statistics
 from great_expectations.validator.validator import Validator
 
@@ -173,6 +174,21 @@ class ExpectLikeThePast(MulticolumnMapExpectation):  # type: ignore[misc]
     args_keys: ClassVar[tuple[str, ...]] = ("column_list", "condition")
 
 
+# Those whose condition needs nothing but its columns: all that the suites use and `tests/test_judge.py` compares.
+_OF_COLUMNS_ALONE = (
+    gxe.ExpectTableColumnsToMatchSet,
+    gxe.ExpectColumnValuesToNotBeNull,
+    gxe.ExpectColumnValuesToBeBetween,
+    gxe.ExpectColumnValuesToMatchRegex,
+    gxe.ExpectColumnPairValuesAToBeGreaterThanB,
+    gxe.ExpectColumnValuesToBeUnique,
+    gxe.ExpectCompoundColumnsToBeUnique,
+    ExpectRowCondition,
+    ExpectColumnValuesToBeUnderstood,
+    ExpectLikeThePast,
+)
+
+
 @dataclass(frozen=True)
 class Finding:
     """GX's answer to one expectation.
@@ -265,60 +281,57 @@ def judge(frame: pl.DataFrame, expectations: Sequence[Configuration], contract: 
     Raises:
         JudgeError: if an expectation could not be evaluated.
     """
-    are_plain = [_is_about_nulls(frame, expectation) for expectation in expectations]
-    of_gx = [expectation for expectation, is_plain in zip(expectations, are_plain, strict=True) if not is_plain]
-    answers = iter(_judged_by_gx(frame, of_gx, contract) if of_gx else [])
-    return [
-        _judged_for_nulls(frame, expectation) if is_plain else next(answers)
-        for expectation, is_plain in zip(expectations, are_plain, strict=True)
-    ]
-
-
-def _is_about_nulls(frame: pl.DataFrame, expectation: Configuration) -> bool:
-    """Whether it only asks for nulls, and where, which a column knows by itself; half of all expectations do."""
-    column = expectation.kwargs.get("column")
-    return (
-        expectation.type == "expect_column_values_to_not_be_null"
-        and expectation.kwargs.keys() <= {"column", "mostly"}
-        and column in frame.columns
-        and not frame.schema[column].is_float()  # whether NaN is null is for GX to say
-    )
-
-
-def _judged_for_nulls(frame: pl.DataFrame, expectation: Configuration) -> Result:
-    """What GX would answer; its own way takes some ten milliseconds for each column."""
-    failing = frame[expectation.kwargs["column"]].is_null().arg_true().to_list()
-    count, failed = frame.height, len(failing)
-    return Result(
-        success=not count or (count - failed) / count >= expectation.kwargs.get("mostly", 1.0),
-        expectation_config=expectation,
-        result={
-            "element_count": count,
-            "unexpected_count": failed,
-            "unexpected_percent": failed / count * 100 if count else None,
-            "unexpected_index_list": failing,
-        },
-    )
-
-
-def _judged_by_gx(frame: pl.DataFrame, expectations: Sequence[Configuration], contract: Contract) -> list[Result]:
     _CONTRACTS[contract.id] = contract
     engine = PandasExecutionEngine()
     # A batch of GX's own would first hash every cell for a fingerprint, which takes longer than all the rest.
     engine.load_batch_data("delivery", frame.to_pandas(use_pyarrow_extension_array=True))
-    validator = Validator(execution_engine=engine, data_context=_context())
-    results: list[Result] = validator.graph_validate(
-        configurations=list(expectations),
-        runtime_configuration={"catch_exceptions": True, "result_format": _RESULT_FORMAT},
-    )
-    # The two hold each other, and the frame with them until the garbage collector comes by.
-    engine.batch_manager.batch_data_cache.clear()
-    for result in results:
-        if result.exception_info.get("raised_exception"):
-            config = result.expectation_config
-            rule = config.meta.get("rule")
-            raise JudgeError(f"{contract.id}: expectation {rule!r} ({config.type}) cannot be evaluated.")
-    return results
+    try:
+        return [_judged(engine, expectation, contract) for expectation in expectations]
+    finally:  # the two hold each other, and the frame with them until the garbage collector comes by
+        engine.batch_manager.batch_data_cache.clear()
+
+
+def _judged(engine: PandasExecutionEngine, expectation: Configuration, contract: Contract) -> Result:
+    try:
+        kind = expectation.to_domain_obj()
+        if isinstance(kind, _OF_COLUMNS_ALONE):
+            answer = kind._validate(_metrics(engine, kind), {"result_format": _RESULT_FORMAT}, engine)
+            return Result(expectation_config=expectation, success=answer["success"], result=answer["result"])
+        (result,) = Validator(execution_engine=engine, data_context=_context()).graph_validate(
+            configurations=[expectation], runtime_configuration={"result_format": _RESULT_FORMAT}
+        )
+    except Exception as error:  # its text may quote values, so it is not the cause of the one below
+        fault = type(error).__name__
+    else:
+        return cast("Result", result)
+    rule = expectation.meta.get("rule")
+    raise JudgeError(f"{contract.id}: expectation {rule!r} ({expectation.type}) cannot be evaluated: {fault}.")
+
+
+def _metrics(engine: PandasExecutionEngine, kind: gxe.Expectation) -> dict[str, Any]:
+    """What an expectation needs to know, computed by GX's own function for its condition.
+
+    GX itself plans a graph of a dozen metrics for each expectation; on a small file that takes five times as long as
+    all the rest of judging it.
+    """
+    columns = engine.get_domain_records({}).columns.tolist()
+    if isinstance(kind, gxe.ExpectTableColumnsToMatchSet):
+        return {"table.columns": columns}
+
+    def taken(names: Sequence[str]) -> dict[str, Any]:
+        return {name: getattr(kind, name) for name in names if hasattr(kind, name)}
+
+    provider, condition = get_metric_provider(f"{kind.map_metric}.condition", engine)
+    domain, values = taken(provider.condition_domain_keys), taken(provider.condition_value_keys)
+    fails, _, _ = condition(provider, engine, domain, values, {"table.columns": columns}, {})
+    count = len(engine.get_domain_records(taken(("row_condition", "condition_parser"))))
+    return {
+        "table.row_count": count,
+        "column_values.nonnull.unexpected_count": count - len(fails),
+        f"{kind.map_metric}.filtered_row_count": len(fails),
+        f"{kind.map_metric}.unexpected_count": int(fails.sum()),  # where it asks for nulls, in place of the one above
+        f"{kind.map_metric}.unexpected_index_list": fails.index[fails].tolist(),
+    }
 
 
 def merged(parts: Sequence[Sequence[Result]]) -> list[Result]:

@@ -10,6 +10,7 @@ and all rows of that key are rejected.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import compress
 from typing import Any
 
 import polars as pl
@@ -107,17 +108,18 @@ class _Judged:
 def _judge_rows(path: UPath, extracted: pl.DataFrame, contract: Contract, gx_home: str, is_waived: bool) -> _Judged:
     """Judge all rows of `raw/`: batch by batch where the answer on a row does not depend on others."""
     expectations = judge.suite_of(contract, gx_home, is_waived)
-    rowwise = [e for e in expectations if judge.is_rowwise(e)]
+    are_rowwise = [judge.is_rowwise(e) for e in expectations]
+    rowwise = list(compress(expectations, are_rowwise))
     parts = list(batches.each(lambda rows: _judge_batch(rows, extracted, rowwise, contract), batches.read(path)))
     whole = _Judged(
         judge.merged([part.results for part in parts]),
         pl.concat([part.problems for part in parts]),
         pl.concat([part.good for part in parts]),
     )
-    across = [e for e in expectations if e not in rowwise]
-    if not across:
+    if all(are_rowwise):
         return whole
     rows = pl.concat(batches.read(path))
+    across = [e for e, is_rowwise in zip(expectations, are_rowwise, strict=True) if not is_rowwise]
     results = judge.judge(rows, across, contract)
     found = _problems(rows, results, extracted)
     good = whole.good.filter(~pl.col(ROW).is_in(rejected_rows(found).implode()))
