@@ -44,16 +44,27 @@ def writing(path: UPath) -> Iterator[Callable[[pl.DataFrame], None]]:
         Writes some rows; to be called once at least, always with the same columns. Small lots become one batch.
     """
     waiting: list[pl.DataFrame] = []
-    with publish(path) as aside, aside.open("wb") as stream, ExitStack() as stack:
-        writers: list[pq.ParquetWriter] = []
+    begun: list[Future[None]] = []
+    writers: list[pq.ParquetWriter] = []
+    with (
+        publish(path) as aside,
+        aside.open("wb") as stream,
+        ExitStack() as stack,
+        ThreadPoolExecutor(1) as thread,  # compresses a batch while its caller makes the next
+    ):
 
-        def flush() -> None:
-            table = pl.concat(waiting).to_arrow()
+        def put(rows: pl.DataFrame) -> None:
+            table = rows.to_arrow()
             if not writers:
                 writer = pq.ParquetWriter(stream, table.schema, compression="zstd", compression_level=1)
                 writers.append(stack.enter_context(writer))
             if table.num_rows:
                 writers[0].write_table(table, row_group_size=table.num_rows)
+
+        def flush() -> None:
+            if begun:
+                begun.pop().result()
+            begun.append(thread.submit(put, pl.concat(waiting)))
             waiting.clear()
 
         def write(rows: pl.DataFrame) -> None:
@@ -64,6 +75,8 @@ def writing(path: UPath) -> Iterator[Callable[[pl.DataFrame], None]]:
         yield write
         if waiting:
             flush()
+        if begun:
+            begun.pop().result()
 
 
 def slices(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
