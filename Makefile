@@ -1,7 +1,7 @@
 # make demo        the whole pipeline on this machine, with a made-up city
 # make demo-stop   stop all that it started
 # make test        the tests
-# make soak        20,000 histories of deliveries against a model (hours)
+# make soak        20,000 histories of deliveries against a model, on all cores (an hour or two)
 # make kill-test   deliveries with 100 kill -9 of worker and PostgreSQL, then 16 of Airflow (half an hour)
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
 # make pollution   polluted CSV files through our reader and through others, with scores
@@ -61,7 +61,7 @@ test: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m pytest
 
 soak: $(VENV)/.installed-dev
-	@HISTORIES=20000 "$(BIN)/python" -m pytest tests/test_history_law.py
+	@"$(BIN)/python" -m tests.soak
 
 kill-test: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.kill_processes

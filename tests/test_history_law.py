@@ -5,7 +5,7 @@ sent twice, contradicting each other, loaded two at once, withdrawn and reinstat
 again. What is in PostgreSQL at the end
 is compared with a model that reads the remaining files in the order of their names, row by row.
 
-`make soak` runs 20,000 of them; 500 run with the tests.
+`make soak` (`tests/soak.py`) runs 20,000 of them; 500 run with the tests.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from etl.pipeline import STATIONS, Pipeline
 from etl.settings import EXPECTATIONS, Settings
 
 HISTORIES = int(os.environ.get("HISTORIES", "500"))
+EXAMPLES = 375  # Hypothesis does not count what it has cut short, a third of all; it is compared like the others
 MODES = ("snapshot", "changes", "append")
 DAYS = [date(2026, 3, day) for day in (1, 2, 3)]
 A, B, C = "79000001", "79000002", "79000003"
@@ -347,11 +348,10 @@ def test_any_history_ends_in_the_same_table(law: Pipeline, capsys: pytest.Captur
     )
     Histories.pipeline = law
     started = time.monotonic()
-    few = HISTORIES <= 500  # the same ones for everybody; many are others each time
-    # Hypothesis does not count those that it has cut short, a third of all; they are compared like the others.
-    asked = HISTORIES * 3 // 4
-    run_state_machine_as_test(Histories, settings=settings(max_examples=asked, stateful_step_count=6, derandomize=few))
-    assert Histories.seen["histories"] >= HISTORIES
+    few = "HISTORIES" not in os.environ  # the same ones for everybody; many are others each time
+    while Histories.seen["histories"] < HISTORIES:
+        some = settings(max_examples=EXAMPLES, stateful_step_count=6, derandomize=few)
+        run_state_machine_as_test(Histories, settings=some)
     said = ", ".join(f"{count:,} {what}" for what, count in Histories.seen.items())
     with capsys.disabled():
         sys.stdout.write(f"\n{said}, in {time.monotonic() - started:.0f} s\n")
