@@ -51,6 +51,14 @@ def test_a_second_migration_finds_nothing_to_do(pipeline: Pipeline) -> None:
     assert pipeline.migrate() == []
 
 
+def test_a_first_load_leaves_the_table_as_it_was_made(
+    pipeline: Pipeline, send: Callable[..., dict[str, Any]], clean_day: Path
+) -> None:
+    file = next((clean_day / "health" / "visits").iterdir())
+    assert send(pipeline, "health/visits", file.name, file.read_bytes())["inserted"]
+    assert pipeline.migrate() == []  # no index is missing
+
+
 def test_a_new_column_is_added_and_kept_rows_have_null_there(
     pipeline: Pipeline, tmp_path: Path, send: Callable[..., dict[str, Any]], clean_day: Path
 ) -> None:
