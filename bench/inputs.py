@@ -74,6 +74,8 @@ def _contract(folder: Path, mode: str, source: str, columns: tuple[str, ...] | N
     for expectation in suite["expectations"]:
         if "mostly" in expectation["kwargs"]:
             expectation["kwargs"]["mostly"] = 0.5
+        if expectation["type"] == "expect_like_the_past":
+            expectation["severity"] = "warning"  # deliveries are compared all the same, however their sizes differ
     place = folder / mode
     place.mkdir(exist_ok=True)
     (place / f"{name}.yaml").write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), "utf-8")

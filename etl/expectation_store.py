@@ -5,6 +5,7 @@ Importing Great Expectations takes seconds, so only the station that validates i
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime, time
 from functools import cache
@@ -20,19 +21,26 @@ from great_expectations.data_context.types.resource_identifiers import (
     ValidationResultIdentifier,
 )
 from great_expectations.render.renderer.site_builder import SiteBuilder
+from great_expectations.util import convert_to_json_serializable
 
 from etl.contract import Contract
 from etl.delivery import Delivery
 
 
 def suite(contract: Contract, home: str) -> gx.ExpectationSuite:
-    """The dataset's own suite, which lies beside its contract.
+    """The dataset's own suite, which lies beside its contract: the same object each time, not to be changed.
 
     Args:
         contract: the dataset's.
         home: folder for GX's validation results and Data Docs.
     """
-    return _context(_root(contract), home).suites.get(contract.id)
+    written = contract.path.with_suffix(".json").stat().st_mtime_ns
+    return _suite(_root(contract), home, contract.id, written)
+
+
+@cache
+def _suite(root: Path, home: str, name: str, written: int) -> gx.ExpectationSuite:
+    return _context(root, home).suites.get(name)
 
 
 def publish(result: Any, delivery: Delivery, contract: Contract, home: str) -> None:
@@ -53,12 +61,43 @@ def publish(result: Any, delivery: Delivery, contract: Contract, home: str) -> N
         expectation_suite_identifier=suite, run_id=run, batch_identifier=delivery.id
     )
     result.meta |= {"run_id": run, "batch_spec": {}, "active_batch_definition": {}}
-    context.validation_results_store.set(identifier, result)
+    store = context.validation_results_store
+    # GX's own way from a result to the same JSON copies and checks each answer some ten times over.
+    store.store_backend.set(store.key_to_tuple(identifier), json.dumps(as_json(result), indent=2, sort_keys=True))
     # To build GX's site reads all results that there ever were; its parts write one page.
     site = _site(context)
     pages = site.site_section_builders["validations"]
     page = pages.view_class.render(pages.renderer_class.render(result), show_how_to_buttons=False)
     site.target_store.set(SiteSectionIdentifier("validations", identifier), page)
+
+
+def as_json(result: Any) -> dict[str, Any]:
+    """A validation result as GX's store keeps it.
+
+    Args:
+        result: of a whole suite, from `etl.judge`.
+    """
+    plain: dict[str, Any] = convert_to_json_serializable(
+        {
+            "success": result.success,
+            "suite_name": result.suite_name,
+            "suite_parameters": result.suite_parameters,
+            "statistics": result.statistics,
+            "meta": result.meta,
+            "id": result.id,
+        }
+    )
+    answers = [
+        {
+            "success": answer.success,
+            "expectation_config": answer.expectation_config.to_json_dict(),
+            "result": convert_to_json_serializable(answer.result),
+            "meta": answer.meta,
+            "exception_info": answer.exception_info,
+        }
+        for answer in result.results
+    ]
+    return plain | {"results": answers}
 
 
 def _root(contract: Contract) -> Path:

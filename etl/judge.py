@@ -13,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar, Literal, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
@@ -230,15 +230,15 @@ def suite_of(contract: Contract, home: str, is_waived: bool = False) -> list[Con
         home: folder for GX's validation results and Data Docs.
         is_waived: the suite's own expectations only warn; what follows from the contract still rejects.
     """
-    own = expectation_store.suite(contract, home).expectations
-    of_rows = [expectation for expectation in own if not isinstance(expectation, ExpectLikeThePast)]
+    suite = expectation_store.suite(contract, home).expectations
+    own = [e.configuration for e in suite if not isinstance(e, ExpectLikeThePast)]
     if is_waived:
-        for expectation in of_rows:
+        for expectation in own:
             expectation.severity = "warning"
-    expectations = [*_derived(contract), *of_rows]
+    expectations = [*(e.configuration for e in _derived(contract)), *own]
     for expectation in expectations:  # Data Docs then say what the agency reads, not GX's own sentence
         expectation.description = f"{expectation.meta['vi']} / {expectation.meta['en']}"
-    return [expectation.configuration for expectation in expectations]
+    return expectations
 
 
 def like_the_past(contract: Contract, home: str) -> list[ExpectLikeThePast]:
@@ -488,7 +488,6 @@ def finding(result: Result) -> Finding:
     meta = config.meta
     positions = result.result.get("unexpected_index_list")
     is_map = "unexpected_count" in result.result
-    responsible: Literal["agency", "data_center"] = meta["responsible"]
     return Finding(
         rule=meta["rule"],
         expectation=config.type,
@@ -499,5 +498,10 @@ def finding(result: Result) -> Finding:
         failed=int(result.result.get("unexpected_count") or 0),
         positions=np.array(positions or [], dtype=np.int64) if is_map else None,
         text=Text(meta["vi"], meta["en"]),
-        about=Wording(vi=meta["vi"], en=meta["en"], dimension=meta["dimension"], responsible=responsible),
+        about=about(config),
     )
+
+
+def about(expectation: Configuration) -> Wording:
+    """What a rule tells people, from its expectation's meta."""
+    return Wording(**{name: expectation.meta[name] for name in ("vi", "en", "dimension", "responsible")})

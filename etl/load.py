@@ -212,14 +212,35 @@ class _Loading:
                 opened = (pl.lit(self.mine.as_of).alias("valid_from"), pl.lit(self.delivery.id).alias("opened_by"))
                 yield lot.filter(~pl.col(history.DELETED)).select(*self.content, *opened)
 
-        # An index made of a full table costs half as much as one that grows with it. The key stays: views may need it.
-        indexes = history_table(self.contract, sa.MetaData()).indexes
-        for index in indexes:
-            index.drop(self.connection, checkfirst=True)
-        inserted = copy_rows(self.connection, self.table, versions())
-        for index in indexes:
-            index.create(self.connection)
+        with self._without_indexes():
+            inserted = copy_rows(self.connection, self.table, versions())
         return {"inserted": inserted, "changed": 0, "unchanged": said - inserted, "ended": 0}
+
+    @contextmanager
+    def _without_indexes(self) -> Iterator[None]:
+        """Meanwhile the table has no index: one made of a full table costs half as much as one that grows with it."""
+        table = history_table(self.contract, sa.MetaData())
+        for index in table.indexes:
+            index.drop(self.connection, checkfirst=True)
+        key = f"{self.contract.table}_pkey"  # as PostgreSQL names it
+        is_dropped = self._drop(key)
+        yield
+        if is_dropped:
+            columns = _names([column.name for column in table.primary_key])
+            self.connection.exec_driver_sql(f"ALTER TABLE {self.table} ADD CONSTRAINT {key} PRIMARY KEY ({columns})")
+        for index in table.indexes:
+            index.create(self.connection)
+
+    def _drop(self, key: str) -> bool:
+        """Drop the primary key, unless a view needs it because it groups by the key."""
+        try:
+            with self.connection.begin_nested():
+                self.connection.exec_driver_sql(f"ALTER TABLE {self.table} DROP CONSTRAINT {key}")
+        except sa.exc.DBAPIError as error:
+            if isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
+                return False
+            raise
+        return True
 
     def _merge(self) -> dict[str, int]:
         """Close and open versions by comparison with the current rows."""
@@ -236,20 +257,26 @@ class _Loading:
         self.connection.exec_driver_sql("ANALYZE incoming")
         same_key = " AND ".join(f'h."{c}" = i."{c}"' for c in self.key)
         same = f"ROW({_names(self.content, 'h')}) IS NOT DISTINCT FROM ROW({_names(self.content, 'i')})"
-        at = {"as_of": self.mine.as_of, "id": self.delivery.id}
-
-        closed, deleted = self.connection.exec_driver_sql(
-            f"WITH closed AS (UPDATE {self.table} h SET valid_to = %(as_of)s, closed_by = %(id)s FROM incoming i"
-            f" WHERE {same_key} AND h.valid_to IS NULL AND (i.{history.DELETED} OR NOT {same})"
-            f" RETURNING i.{history.DELETED} AS gone) SELECT count(*), count(*) FILTER (WHERE gone) FROM closed",
-            at,
+        # A record's versions lie far apart. Only its last is looked at, and once: it is the current one if it is valid.
+        closed, deleted, opened = self.connection.exec_driver_sql(
+            f"WITH said AS MATERIALIZED ("
+            f"  SELECT i.*, h.place, coalesce(h.is_current, false) AS is_known, coalesce(h.is_same, false) AS is_same"
+            f"  FROM incoming i LEFT JOIN LATERAL ("
+            f"    SELECT h.ctid AS place, h.valid_to IS NULL AS is_current, {same} AS is_same FROM {self.table} h"
+            f"    WHERE {same_key} ORDER BY h.valid_from DESC LIMIT 1"
+            f"  ) h ON true"
+            f"), closed AS ("
+            f"  UPDATE {self.table} h SET valid_to = %(as_of)s, closed_by = %(id)s FROM said i"
+            f"  WHERE h.ctid = i.place AND i.is_known AND (i.{history.DELETED} OR NOT i.is_same)"
+            f"  RETURNING i.{history.DELETED} AS is_gone"
+            f"), opened AS ("
+            f"  INSERT INTO {self.table} ({_names(self.content)}, valid_from, opened_by)"
+            f"  SELECT {_names(self.content, 'i')}, %(as_of)s, %(id)s FROM said i"
+            f"  WHERE NOT i.{history.DELETED} AND NOT (i.is_known AND i.is_same) RETURNING 1"
+            f") SELECT (SELECT count(*) FROM closed), (SELECT count(*) FROM closed WHERE is_gone),"
+            f" (SELECT count(*) FROM opened)",
+            {"as_of": self.mine.as_of, "id": self.delivery.id},
         ).one()
-        opened = self.connection.exec_driver_sql(
-            f"INSERT INTO {self.table} ({_names(self.content)}, valid_from, opened_by)"
-            f" SELECT {_names(self.content, 'i')}, %(as_of)s, %(id)s FROM incoming i WHERE NOT i.{history.DELETED}"
-            f" AND NOT EXISTS (SELECT FROM {self.table} h WHERE {same_key} AND h.valid_to IS NULL)",
-            at,
-        ).rowcount
         inserted = opened - (closed - deleted)
         changed = closed - deleted if is_snapshot else closed  # what a snapshot lacks is no row of it
         return {"inserted": inserted, "changed": changed, "unchanged": said - inserted - changed, "ended": deleted}

@@ -89,10 +89,7 @@ def compare(
     asked = dict.fromkeys((e.measure, e.of) for e in expectations)
     numbers = [number for measure, of in asked for number in sent.numbers(measure, of)]
     profile = Profile(delivery.id, delivery.as_of, part, sent.count, numbers)
-    if is_waived:
-        for expectation in expectations:
-            expectation.severity = "warning"
-    return _judged(profile, past, expectations, contract)
+    return _judged(profile, past, expectations, contract, is_waived)
 
 
 def _part(storage: Storage, delivery: Delivery, column: str | None) -> str | None:
@@ -105,7 +102,11 @@ def _part(storage: Storage, delivery: Delivery, column: str | None) -> str | Non
 
 
 def _judged(
-    profile: Profile, past: Sequence[Profile], expectations: Sequence[judge.ExpectLikeThePast], contract: Contract
+    profile: Profile,
+    past: Sequence[Profile],
+    expectations: Sequence[judge.ExpectLikeThePast],
+    contract: Contract,
+    is_waived: bool,
 ) -> Compared:
     bounded = [_bounded(profile, past, expectation) for expectation in expectations]
     numbers = pl.concat(frame.with_columns(pl.lit(at).alias("expectation")) for at, frame in enumerate(bounded))
@@ -115,6 +116,10 @@ def _judged(
     for at, expectation in enumerate(expectations):
         configuration = expectation.configuration
         configuration.kwargs["row_condition"] = (GXColumn("expectation") == at) & GXColumn("most").is_not_null()
+        if is_waived:
+            configuration.severity = "warning"
+        bare = judge.about(configuration).bare()
+        configuration.description = f"{bare.vi} / {bare.en}"  # for Data Docs, as `judge.suite_of` does
         configurations.append(configuration)
     results = judge.judge(numbers, configurations, contract)
     findings, warnings, reasons = [], [], []

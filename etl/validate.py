@@ -156,13 +156,19 @@ def _failures(rows: pl.DataFrame, finding: judge.Finding) -> pl.DataFrame:
     return problems(failing, finding.column, finding.rule, finding.text, finding.about, finding.severity)
 
 
+def _key_names(contract: Contract) -> list[str]:
+    names = [o.name for c in contract.key for o in semantic.outputs(c) if o.in_key]
+    # Within one file of changes the same record may change twice, but not twice at once.
+    sequence = contract.column_with_role("sequence")
+    return [*names, sequence.name] if sequence else names
+
+
 def _keys(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """The standard key of each row."""
-    names = [o.name for c in contract.key for o in semantic.outputs(c) if o.in_key]
-    keys = pl.concat([semantic.standardise(rows, c) for c in contract.key], how="horizontal").select(names)
-    sequence = contract.column_with_role("sequence")
-    # Within one file of changes the same record may change twice, but not twice at once.
-    return keys.with_columns(rows[sequence.name]) if sequence else keys
+    made = [semantic.standardise(rows, c) for c in contract.key]
+    if sequence := contract.column_with_role("sequence"):
+        made.append(rows.select(sequence.name))
+    return pl.concat(made, how="horizontal").select(_key_names(contract))
 
 
 def _unique(path: UPath, good: pl.DataFrame, contract: Contract) -> tuple[pl.Series, pl.DataFrame, list[judge.Finding]]:
@@ -180,6 +186,9 @@ def _unique(path: UPath, good: pl.DataFrame, contract: Contract) -> tuple[pl.Ser
         return good[ROW], pl.DataFrame(schema=PROBLEM), []
     ordered = good["key"].sort()  # takes far less memory than a hash table of millions of hashes
     twice = ordered.filter(ordered == ordered.shift(1)).unique()
+    if twice.is_empty():
+        found = judge.unique_keys(pl.DataFrame(schema=_key_names(contract)), good.height, contract)
+        return good[ROW], pl.DataFrame(schema=PROBLEM), [found]
     again = good.filter(pl.col("key").is_in(twice.implode()))[ROW]
     rows = pl.scan_parquet(str(path)).filter(pl.col(ROW).is_in(again.implode())).collect(engine="streaming")
     whole = pl.concat([semantic.standardise(rows, c) for c in contract.columns], how="horizontal")

@@ -9,11 +9,14 @@ from itertools import chain
 from typing import Any, cast
 
 import polars as pl
+import polars.selectors as cs
 import psycopg
+import pyarrow as pa
 import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations
 from alembic.migration import MigrationContext
 from alembic.operations import Operations, ops
+from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg.copy import QueuedLibpqWriter
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
@@ -341,14 +344,23 @@ def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame
     first = next(lots)
     names = ", ".join(f'"{c}"' for c in first.columns)
     cursor = cast(psycopg.Cursor[Any], connection.connection.cursor())
+    encoder = ArrowToPostgresBinaryEncoder(_arrow(first).schema)
     count = 0
-    # The writer is a thread: PostgreSQL takes in what we wrote while we write the next.
-    with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)", writer=QueuedLibpqWriter(cursor)) as copy:
+    # Binary: PostgreSQL spends a third of a text COPY on reading text. The writer is a thread: PostgreSQL takes in
+    # what we wrote while we write the next.
+    with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT binary)", writer=QueuedLibpqWriter(cursor)) as copy:
+        copy.write(encoder.write_header())
         for lot in chain([first], lots):
             count += lot.height
-            for some in lot.iter_slices(_COPY_ROWS):
-                copy.write(some.write_csv(include_header=False, datetime_format="%Y-%m-%dT%H:%M:%S"))
+            for batch in _arrow(lot).to_batches(max_chunksize=_COPY_ROWS):
+                copy.write(encoder.write_batch(batch))
+        copy.write(encoder.finish())
     return count
+
+
+def _arrow(rows: pl.DataFrame) -> pa.Table:
+    """Rows as the encoder takes them: a column that holds nothing may be of any type but Arrow's own for nothing."""
+    return rows.with_columns(cs.by_dtype(pl.Null).cast(pl.String)).rechunk().to_arrow()
 
 
 def refresh_marts(engine: sa.Engine) -> list[str]:

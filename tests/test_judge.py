@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 import traceback
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ import great_expectations as gx
 import numpy as np
 import polars as pl
 import pytest
+from great_expectations.core.expectation_validation_result import expectationSuiteValidationResultSchema
+from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.row_conditions import Column
 from great_expectations.validator.validator import Validator
 
-from etl import judge
+from etl import expectation_store, judge
 from etl.contract import load_all
 from tests.plain_gx import COUNTS, name
 
@@ -163,6 +165,17 @@ def test_our_own_expectations_are_judged_as_in_great_expectations_graph(seed: in
     validator = Validator(execution_engine=engine, data_context=gx.get_context(mode="ephemeral"))
     graph = validator.graph_validate(asked, runtime_configuration={"result_format": "COMPLETE"})
     assert list(map(said, answered)) == list(map(said, graph))
+
+
+def test_a_result_is_stored_as_great_expectations_stores_it() -> None:
+    rows, asked = our_own(3)
+    contract = load_all()["civil.births"]
+    asked += [judge.Configuration(**fields) for fields in expectations(3)]
+    rows = pl.concat([rows, frame(3).drop("_row").head(rows.height)], how="horizontal")
+    stored = judge.suite_result(judge.judge(rows, asked, contract), contract)
+    stored.meta |= {"run_id": RunIdentifier(run_name="r", run_time=datetime(2026, 3, 2, tzinfo=UTC))}
+    theirs = expectationSuiteValidationResultSchema.dumps(stored.to_json_dict(), indent=2, sort_keys=True)
+    assert json.loads(json.dumps(expectation_store.as_json(stored))) == json.loads(theirs)
 
 
 def said(result: judge.Result) -> dict[str, Any]:

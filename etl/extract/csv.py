@@ -8,7 +8,6 @@ carries its number through the parser as a first cell, because PyArrow's rows do
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Iterator
 
@@ -69,14 +68,14 @@ def read(
         yield _named(table, found)
 
 
-def _lines(texts: Iterable[str]) -> Iterator[tuple[pl.DataFrame, bool]]:
-    """The lines of each text, with their numbers, and whether they are the last."""
+def _lines(texts: Iterable[pl.Series]) -> Iterator[tuple[pl.DataFrame, bool]]:
+    """The lines of each cell of text, with their numbers, and whether they are the last."""
     count = 0
     waiting = pl.DataFrame(schema={ROW: pl.Int64, "line": pl.String})
     for text in texts:
-        if text:
+        if (text != "").item():
             yield waiting, False
-            lines = pl.Series("line", [text.removesuffix("\n")]).str.split("\n").explode()
+            lines = text.str.strip_suffix("\n").str.split("\n").explode().alias("line")
             numbers = pl.int_range(count + 1, count + 1 + len(lines), eager=True).alias(ROW)
             waiting = pl.DataFrame([numbers, lines])
             count += len(lines)
@@ -137,8 +136,9 @@ def _cut(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> tuple[Ta
     if whole.height:
         numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=found.mark))
         longest: int = numbered.select(pl.first().str.len_bytes().max()).item()
+        text = numbered.select(pl.first().str.join("\n")).to_series().to_arrow()
         table = pyarrow.csv.read_csv(
-            io.BytesIO(numbered.select(pl.first().str.join("\n")).item().encode()),
+            pa.BufferReader(text.buffers()[-1]),
             read_options=pa.csv.ReadOptions(
                 column_names=columns,
                 block_size=max(1 << 20, 2 * longest),  # a record must fit in

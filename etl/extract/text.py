@@ -7,12 +7,12 @@ its automatic mode is not used, because it damaged clean names.
 from __future__ import annotations
 
 import codecs
-import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import polars as pl
+import pyarrow as pa
 from viparse.normalize.encodings import get_charmap
 from viparse.normalize.tables import convert
 
@@ -20,8 +20,8 @@ from etl.delivery import Stop
 
 _LEGACY = {"tcvn3", "vni", "viscii", "vps"}
 _MARKS = r"\p{M}{31}"  # Unicode's own bound (Stream-Safe Text) is 30; normalising takes the square of their number
-_PIECE = 1 << 20  # characters
-_SAMPLE = 1 << 16  # characters of each piece in which words are looked at
+_EVERY = 1 << 20  # bytes
+_SAMPLE = 1 << 14  # bytes of so many in which words are looked at
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")  # grave, acute, tilde, hook above, dot below
 # A run of letters and of whatever else is beyond ASCII, common punctuation aside.
 _WORD = r"[^\x00-\x40\x5b-\x60\x7b-\x7f–—‘’“”…°²³×±†\u00a0\ufeff€©®™§·•]+"
@@ -42,11 +42,11 @@ _FOREIGN_AT_LEAST = 5
 
 def decode(content: bytes, encoding: str) -> str:
     """Decode a whole file to NFC text; otherwise as `decoded`."""
-    return unicodedata.normalize("NFC", "".join(decoded([content], encoding)))
+    return unicodedata.normalize("NFC", "".join(text.item() for text in decoded([content], encoding)))
 
 
-def decoded(blocks: Iterable[bytes], encoding: str, *, any_line_end: bool = False) -> Iterator[str]:
-    """Decode a file piece by piece.
+def decoded(blocks: Iterable[bytes], encoding: str, *, any_line_end: bool = False) -> Iterator[pl.Series]:
+    """Decode a file piece by piece. Bytes that are UTF-8 already are looked at where they are, and not copied.
 
     Args:
         blocks: the file's bytes, cut anywhere.
@@ -54,34 +54,84 @@ def decoded(blocks: Iterable[bytes], encoding: str, *, any_line_end: bool = Fals
         any_line_end: every kind of line end becomes a line feed.
 
     Yields:
-        Text that ends with a line, the last piece aside; not NFC yet, for that can make delimiters of other characters.
+        One cell of text that ends with a line, the last piece aside; not NFC yet, for that can make delimiters of other
+        characters.
 
     Raises:
         Stop: if the bytes are not of that encoding, or what comes out is not Vietnamese.
     """
-    codec = ("cp1252" if encoding == "vni" else "latin-1") if encoding in _LEGACY else encoding
-    plain = codecs.getincrementaldecoder(codec)()
-    decoder = io.IncrementalNewlineDecoder(plain, translate=True) if any_line_end else plain
-    size, lines, rest = 0, 0, ""
+    size, lines, rest = 0, 0, b""
+    recode = _recoder(encoding)
     for block, is_last in _with_last(blocks):
-        size += len(block)
         try:
-            text = decoder.decode(block, is_last)
+            text = recode(block, is_last)
         except UnicodeDecodeError as error:
-            start = size - len(error.object) + error.start
-            line = lines + rest.count("\n") + error.object.count(b"\n", 0, error.start) + 1
-            detail = "UTF-8" if _is_utf8(block) else f"byte {start}, line {line}"
-            raise Stop("held", "wrong_encoding", encoding=encoding, detail=detail) from None
+            raise _wrong(encoding, error, size + len(block), lines) from None
         if not encoding.startswith("utf-8") and not block.isascii() and _is_utf8(block):
             raise Stop("held", "wrong_encoding", encoding=encoding, detail="UTF-8")
-        text = rest + (text.removeprefix("\ufeff") if size == len(block) else text)
-        cut = len(text) if is_last else text.rfind("\n") + 1
-        text, rest = text[:cut], text[cut:]
+        text = rest + (text if size else text.removeprefix(codecs.BOM_UTF8))
+        size += len(block)
+        cut = len(text) if is_last else _behind_last_line(text, any_line_end)
+        piece, rest = text[:cut], text[cut:]
+        try:
+            cell = _cell(piece)
+        except UnicodeDecodeError as error:
+            raise _wrong(encoding, error, size - len(rest), lines) from None
+        if any_line_end and b"\r" in piece:
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            cell = _cell(piece)
         if encoding in _LEGACY:
-            text = convert(text, get_charmap(encoding))
-        _check(text, lines, encoding)
-        yield text
-        lines += text.count("\n")
+            piece = convert(piece.decode(), get_charmap(encoding)).encode()
+            cell = _cell(piece)
+        _check(piece, cell, lines, encoding)
+        yield cell
+        lines += piece.count(b"\n")
+
+
+def _recoder(encoding: str) -> Callable[[bytes, bool], bytes]:
+    """What makes UTF-8 of the next bytes of a file, given whether they are the last."""
+    codec = ("cp1252" if encoding == "vni" else "latin-1") if encoding in _LEGACY else encoding
+    if codecs.lookup(codec).name.startswith("utf-8"):
+        return lambda block, _: block
+    decoder = codecs.getincrementaldecoder(codec)()
+    return lambda block, is_last: decoder.decode(block, is_last).encode()
+
+
+def _behind_last_line(text: bytes, any_line_end: bool) -> int:
+    at = text.rfind(b"\n")
+    if any_line_end:
+        at = max(at, text.rfind(b"\r", 0, -1))  # behind the last one of all may come its line feed
+    return at + 1
+
+
+def _cell(content: bytes) -> pl.Series:
+    """A column of one cell: the bytes as text, where they are.
+
+    Raises:
+        UnicodeDecodeError: if they are not UTF-8.
+    """
+    offsets = pa.array([0, len(content)], pa.int64()).buffers()[1]
+    cell = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(content)])
+    try:
+        return pl.Series(pl.from_arrow(cell.cast(pa.large_string())))
+    except pa.ArrowInvalid:
+        content.decode()  # says where
+        raise
+
+
+def _wrong(encoding: str, error: UnicodeDecodeError, size: int, lines: int) -> Stop:
+    """What is told of bytes that are not of the declared encoding.
+
+    Args:
+        encoding: that one.
+        error: of the decoder.
+        size: bytes of the file up to the end of those that the decoder was given.
+        lines: that stand before these.
+    """
+    start = size - len(error.object) + error.start
+    line = lines + error.object.count(b"\n", 0, error.start) + 1
+    detail = "UTF-8" if not encoding.startswith("utf-8") and _is_utf8(error.object) else f"byte {start}, line {line}"
+    return Stop("held", "wrong_encoding", encoding=encoding, detail=detail)
 
 
 def _with_last(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
@@ -94,26 +144,22 @@ def _with_last(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     yield waiting, True
 
 
-def _check(text: str, lines: int, encoding: str) -> None:
+def _check(piece: bytes, cell: pl.Series, lines: int, encoding: str) -> None:
     """Refuse text that cannot be what was meant; `lines` stand before it."""
-    if "\0" in text:
-        line = lines + text.count("\n", 0, text.index("\0")) + 1
+    if (at := piece.find(b"\0")) >= 0:
+        line = lines + piece.count(b"\n", 0, at) + 1
         raise Stop("held", "wrong_encoding", encoding=encoding, detail=f"NUL, line {line}")
-    if text.isascii():
+    if piece.isascii():
         return
-    for start in range(0, len(text), _PIECE):
-        piece = text[start : start + _PIECE]
-        at = None if piece.isascii() else _endless_marks(pl.Series([piece]))
-        if at is not None:
-            line = lines + text.count("\n", 0, start) + piece.encode()[:at].count(b"\n") + 1
-            raise Stop("held", "marks_without_end", line=line)
-    sample = "".join(text[at : at + _SAMPLE] for at in range(0, len(text), _PIECE)) if len(text) > _PIECE else text
-    if _is_foreign(sample):
+    if (marks := _endless_marks(cell)) is not None:
+        raise Stop("held", "marks_without_end", line=lines + piece.count(b"\n", 0, marks) + 1)
+    sample = b"".join(piece[at : at + _SAMPLE] for at in range(0, len(piece), _EVERY)) if len(piece) > _EVERY else piece
+    if _is_foreign(sample.decode(errors="ignore")):  # the samples may begin and end within a letter
         raise Stop("held", "wrong_encoding", encoding=encoding, detail="chữ không phải tiếng Việt / not Vietnamese")
 
 
 def _endless_marks(text: pl.Series) -> int | None:
-    if not text.str.contains(r"\p{M}").item():  # twice as quick to see, and so it is nearly always
+    if not text.str.contains(r"\p{M}").item():  # five times as quick to see, and so it is nearly always
         return None
     found: int | None = text.str.find(_MARKS).item()
     return found

@@ -18,7 +18,11 @@ _DECIMAL = {"plain": r"^-?[0-9]+(\.[0-9]+)?$", "vietnamese": r"^-?([0-9]+|[1-9][
 def parse_integers(values: pl.Series, notation: Notation) -> pl.Series:
     """Int64; null where a cell is no whole number in that notation or does not fit."""
     good = pl.select(pl.when(values.str.contains(_WHOLE[notation])).then(values)).to_series()
-    return _plain(good, notation).str.replace(r"\.0+$", "").cast(pl.Int64, strict=False).alias(values.name)
+    plain = _plain(good, notation)
+    made = plain.cast(pl.Int64, strict=False)
+    if made.null_count() > plain.null_count():  # with decimals, all of them zeros
+        made = made.fill_null(plain.str.replace(r"\.0+$", "").cast(pl.Int64, strict=False))
+    return made.alias(values.name)
 
 
 def parse_decimals(values: pl.Series, notation: Notation, precision: int, scale: int) -> pl.Series:
