@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
-from great_expectations.expectations.row_conditions import Column as GXColumn
 
 from etl import judge
 from etl.contract import Contract, Text
@@ -108,23 +107,19 @@ def _judged(
     contract: Contract,
     is_waived: bool,
 ) -> Compared:
-    bounded = [_bounded(profile, past, expectation) for expectation in expectations]
-    numbers = pl.concat(frame.with_columns(pl.lit(at).alias("expectation")) for at, frame in enumerate(bounded))
-    if numbers["most"].is_null().all():
+    # Numbers without bounds, because the past is too short, are not judged.
+    bounded = [_bounded(profile, past, e).drop_nulls("most") for e in expectations]
+    if all(numbers.is_empty() for numbers in bounded):
         return replace(NOTHING, profile=profile)
-    configurations = []
-    for at, expectation in enumerate(expectations):
+    results, findings, warnings, reasons = [], [], [], []
+    for expectation, numbers in zip(expectations, bounded, strict=True):
         configuration = expectation.configuration
-        configuration.kwargs["row_condition"] = (GXColumn("expectation") == at) & GXColumn("most").is_not_null()
         if is_waived:
             configuration.severity = "warning"
         bare = judge.about(configuration).bare()
         configuration.description = f"{bare.vi} / {bare.en}"  # for Data Docs, as `judge.suite_of` does
-        configurations.append(configuration)
-    results = judge.judge(numbers, configurations, contract)
-    findings, warnings, reasons = [], [], []
-    for expectation, result in zip(expectations, results, strict=True):
-        found = replace(judge.finding(result), column=expectation.of or None)
+        results += judge.judge(numbers, [configuration], contract)
+        found = replace(judge.finding(results[-1]), column=expectation.of or None)
         findings.append(found)
         outside = numbers[found.positions] if found.positions is not None else numbers.clear()
         texts = [_said(number, found.about, len(past)) for number in outside.head(_NAMED).iter_rows(named=True)]

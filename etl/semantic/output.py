@@ -86,9 +86,10 @@ def where_not(values: pl.Series, right: str, mend: Callable[[pl.Series], pl.Seri
         right: pattern of what `mend` would give back as it is.
         mend: column to column, each value on its own.
     """
-    wrong = values.str.contains(right).not_().arg_true()
-    if not len(wrong):
+    is_right = values.str.contains(right)
+    if is_right.all():  # absent ones aside
         return values
+    wrong = (~is_right).arg_true()
     if len(wrong) > values.len() // 2:
         return mend(values)
     return values.clone().scatter(wrong, mend(values.gather(wrong)))
