@@ -182,9 +182,12 @@ class Workshop:
     def _case_5(self, name: str) -> Case:
         count = max(self.size // 1000, 2)
         folder = self.files.small(name, count)
-        run = Run("citydw", "citydw run", subjects.run, count * ROWS_OF_A_SMALL_FILE, arguments={"folder": folder})
+        rows = count * ROWS_OF_A_SMALL_FILE
+        run = Run("citydw", "citydw run", subjects.run, rows, arguments={"folder": folder})
+        asked = {"files": count, "rows": ROWS_OF_A_SMALL_FILE}
+        gx = Run("Great Expectations", "16 expectations a file", peers.great_expectations, rows, arguments=asked)
         target = Target("at most 150 ms a file", lambda r: r[0].seconds / count * 1000, 150)
-        return Case("5", name, f"{count:,} files of {ROWS_OF_A_SMALL_FILE} rows", [run], [target])
+        return Case("5", name, f"{count:,} files of {ROWS_OF_A_SMALL_FILE} rows", [run, gx], [target])
 
     def _case_6(self, name: str) -> Case:
         return Case(

@@ -91,6 +91,33 @@ def to_sql(clock: Clock, clean: Clean) -> None:
         rows.to_sql("clean", connection, if_exists="append", index=False, chunksize=10_000, dtype=decimals)
 
 
+def great_expectations(clock: Clock, files: int, rows: int) -> None:
+    """Great Expectations alone, as one calls it: 16 expectations on as many columns, for each of some small files.
+
+    Args:
+        clock: runs over all files, which are Arrow-backed frames in memory.
+        files: how many.
+        rows: of each.
+    """
+    import great_expectations as gx
+    import pandas as pd
+
+    from bench.inputs import VISIT_COLUMNS
+
+    numbers = [f"{number:09}" for number in range(rows)]
+    frame = pd.DataFrame(dict.fromkeys(VISIT_COLUMNS, numbers))
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    asset = context.data_sources.add_pandas("memory").add_dataframe_asset("file")
+    whole = asset.add_batch_definition_whole_dataframe("whole")
+    matches = [gx.expectations.ExpectColumnValuesToMatchRegex(column=c, regex="^[0-9]{9}$") for c in VISIT_COLUMNS]
+    suite = gx.ExpectationSuite("file", expectations=matches)
+    with clock:
+        for _ in range(files):
+            arrow = frame.convert_dtypes(dtype_backend="pyarrow")
+            whole.get_batch(batch_parameters={"dataframe": arrow}).validate(suite, result_format="BASIC")
+
+
 def lxml(clock: Clock, file: Path) -> dict[str, Any]:
     """XML by lxml's iterparse to columns of text."""
     import polars as pl

@@ -60,19 +60,21 @@ def decoded(blocks: Iterable[bytes], encoding: str, *, any_line_end: bool = Fals
     Raises:
         Stop: if the bytes are not of that encoding, or what comes out is not Vietnamese.
     """
-    size, lines, rest = 0, 0, b""
+    size, lines, rest, is_first = 0, 0, b"", True
     recode = _recoder(encoding)
     for block, is_last in _with_last(blocks):
         try:
             text = recode(block, is_last)
         except UnicodeDecodeError as error:
             raise _wrong(encoding, error, size + len(block), lines) from None
-        if not encoding.startswith("utf-8") and not block.isascii() and _is_utf8(block):
+        if not encoding.startswith("utf-8") and _is_utf8(block):
             raise Stop("held", "wrong_encoding", encoding=encoding, detail="UTF-8")
-        text = rest + (text if size else text.removeprefix(codecs.BOM_UTF8))
+        text = rest + text
         size += len(block)
         cut = len(text) if is_last else _behind_last_line(text, any_line_end)
         piece, rest = text[:cut], text[cut:]
+        if is_first and piece:
+            piece, is_first = piece.removeprefix(codecs.BOM_UTF8), False
         try:
             cell = _cell(piece)
         except UnicodeDecodeError as error:
@@ -166,11 +168,11 @@ def _endless_marks(text: pl.Series) -> int | None:
 
 
 def _is_utf8(block: bytes) -> bool:
+    """Whether bytes beyond ASCII are UTF-8; the last character may be cut."""
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(block)  # the last character may be cut
+        return not codecs.getincrementaldecoder("utf-8")().decode(block).isascii()
     except UnicodeDecodeError:
         return False
-    return True
 
 
 def _is_foreign(text: str) -> bool:
