@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 import pytest
@@ -23,8 +24,8 @@ def blocks(draw: st.DrawFn) -> tuple[str, str, list[bytes]]:
     # TCVN3 has a byte of its own for each of these letters.
     written = text.replace("ă", "¨").replace("đ", "®") if encoding == "tcvn3" else text
     content = written.encode("latin-1" if encoding == "tcvn3" else encoding)
-    if encoding == "utf-8" and draw(st.booleans()):
-        content = b"\xef\xbb\xbf" + content
+    if encoding == "utf-8":
+        content = draw(st.integers(0, 2)) * codecs.BOM_UTF8 + content
     cuts = sorted(draw(st.lists(st.integers(0, len(content)), max_size=6)))
     parts = [content[a:b] for a, b in zip([0, *cuts], [*cuts, len(content)], strict=True)]
     return encoding, text, [part for part in parts if part]

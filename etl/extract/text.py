@@ -20,6 +20,7 @@ from etl.delivery import Stop
 
 _LEGACY = {"tcvn3", "vni", "viscii", "vps"}
 _MARKS = r"\p{M}{31}"  # Unicode's own bound (Stream-Safe Text) is 30; normalising takes the square of their number
+_MARKED = re.compile(b"\\A(?:" + codecs.BOM_UTF8 + b")*")  # some programs put a byte order mark before another
 _EVERY = 1 << 20  # bytes
 _SAMPLE = 1 << 14  # bytes of so many in which words are looked at
 _TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")  # grave, acute, tilde, hook above, dot below
@@ -74,7 +75,7 @@ def decoded(blocks: Iterable[bytes], encoding: str, *, any_line_end: bool = Fals
         cut = len(text) if is_last else _behind_last_line(text, any_line_end)
         piece, rest = text[:cut], text[cut:]
         if is_first and piece:
-            piece, is_first = piece.removeprefix(codecs.BOM_UTF8), False
+            piece, is_first = _MARKED.sub(b"", piece, 1), False
         try:
             cell = _cell(piece)
         except UnicodeDecodeError as error:
