@@ -260,19 +260,20 @@ class _Loading:
         # A record's versions lie far apart. Only its last is looked at, and once: it is the current one if it is valid.
         closed, deleted, opened = self.connection.exec_driver_sql(
             f"WITH said AS MATERIALIZED ("
-            f"  SELECT i.*, h.place, coalesce(h.is_current, false) AS is_known, coalesce(h.is_same, false) AS is_same"
+            f"  SELECT i.*, h._place, coalesce(h._is_current, false) AS _is_known,"
+            f"         coalesce(h._is_same, false) AS _is_same"
             f"  FROM incoming i LEFT JOIN LATERAL ("
-            f"    SELECT h.ctid AS place, h.valid_to IS NULL AS is_current, {same} AS is_same FROM {self.table} h"
+            f"    SELECT h.ctid AS _place, h.valid_to IS NULL AS _is_current, {same} AS _is_same FROM {self.table} h"
             f"    WHERE {same_key} ORDER BY h.valid_from DESC LIMIT 1"
             f"  ) h ON true"
             f"), closed AS ("
             f"  UPDATE {self.table} h SET valid_to = %(as_of)s, closed_by = %(id)s FROM said i"
-            f"  WHERE h.ctid = i.place AND i.is_known AND (i.{history.DELETED} OR NOT i.is_same)"
+            f"  WHERE h.ctid = i._place AND i._is_known AND (i.{history.DELETED} OR NOT i._is_same)"
             f"  RETURNING i.{history.DELETED} AS is_gone"
             f"), opened AS ("
             f"  INSERT INTO {self.table} ({_names(self.content)}, valid_from, opened_by)"
             f"  SELECT {_names(self.content, 'i')}, %(as_of)s, %(id)s FROM said i"
-            f"  WHERE NOT i.{history.DELETED} AND NOT (i.is_known AND i.is_same) RETURNING 1"
+            f"  WHERE NOT i.{history.DELETED} AND NOT (i._is_known AND i._is_same) RETURNING 1"
             f") SELECT (SELECT count(*) FROM closed), (SELECT count(*) FROM closed WHERE is_gone),"
             f" (SELECT count(*) FROM opened)",
             {"as_of": self.mine.as_of, "id": self.delivery.id},
