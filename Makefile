@@ -58,7 +58,7 @@ demo-stop:
 	@if [ -x "$(BIN)/python" ]; then "$(BIN)/python" -m demo stop; else echo "Nothing was running."; fi
 
 test: $(VENV)/.installed-dev
-	@"$(BIN)/python" -m pytest
+	@"$(BIN)/python" -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.soak
