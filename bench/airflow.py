@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from demo.__main__ import drop
+from demo.__main__ import FIRST_DAY, PEOPLE, SEED, drop
 from demo.airflow import Airflow
 from etl.delivery import Delivery
 from etl.pipeline import FINAL, Pipeline
@@ -27,8 +27,7 @@ from etl.settings import PROJECT, Settings
 
 _ALONE = 5  # files dropped one by one
 _AT_ONCE = 100
-_PEOPLE = 2_000
-_FIRST_DAY = date(2026, 4, 1)  # behind the demo's own
+_DAYS = 14  # enough files
 _PATIENCE = 1_200.0  # seconds
 
 
@@ -88,11 +87,11 @@ def _demo(command: str) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Small extracts of many days, in the order of days; the first ones are of one dataset."""
+    """Small extracts of the demo's city after its first day, day by day; the first ones are of one dataset."""
     from simulate import write_city
 
-    if not folder.exists():
-        write_city(folder, _PEOPLE, 14, 1, _FIRST_DAY)
+    write_city(folder, PEOPLE, 1 + _DAYS, SEED, FIRST_DAY)
+    shutil.rmtree(folder / "days" / FIRST_DAY.isoformat())  # the demo's own
     every = sorted(path for path in (folder / "days").rglob("*") if path.is_file())
     alone = [path for path in every if path.parent.name == "births"][-_ALONE:]
     return [*alone, *(path for path in every if path not in alone)][: _ALONE + _AT_ONCE]
@@ -132,6 +131,7 @@ def _parse(airflow: Airflow) -> dict[str, float]:
 def main() -> None:
     """Measure, print, and keep the result."""
     folder = PROJECT / "var" / "bench" / "airflow"
+    shutil.rmtree(folder, ignore_errors=True)  # what an earlier run has loaded would come a second time
     made = measure(folder)
     print_measured(Console(), made)
     (folder / "results.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
