@@ -37,8 +37,8 @@ def fuzz(dataset: str, corpus: Path, seconds: float, seed: int) -> bool:
     options = [*OPTIONS, f"-max_total_time={seconds:.0f}", f"-seed={seed}", f"-artifact_prefix={keep}"]
     target = [sys.executable, "-m", "tests.fuzz_target", dataset, str(corpus), *options]
     done = subprocess.run(target, cwd=PROJECT, capture_output=True, text=True, errors="replace", check=False)
-    said = done.stdout.splitlines()
-    came = json.loads(said[-1]) if said else {"slowest": 0.0, "verdicts": {}}
+    tallies = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    came = json.loads(tallies[-1]) if tallies else {"slowest": 0.0, "verdicts": {}}
     is_read = any(verdict.startswith("read") for verdict in came["verdicts"])  # whole files are among them
     is_well = done.returncode == 0 and is_read
     count = sum(came["verdicts"].values())
@@ -50,7 +50,7 @@ def fuzz(dataset: str, corpus: Path, seconds: float, seed: int) -> bool:
     for verdict, times in sorted(came["verdicts"].items(), key=lambda pair: -pair[1]):
         print(f"  {times:>7,}  {verdict}")
     if not is_well:
-        print(done.stderr[-5_000:], file=sys.stderr)
+        print(done.stdout[-3_000:], done.stderr[-3_000:], sep="\n", file=sys.stderr)
     return is_well
 
 
