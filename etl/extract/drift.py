@@ -17,6 +17,8 @@ from etl.extract.cells import type_cells
 from etl.extract.table import Table, on_the_file
 
 _ALIKE = 0.6  # likeness of name and content, between 0 and 1, from which a column is taken for one renamed
+_LONGEST_NAME = 200  # characters; what is longer is no name, and to compare it takes the square of its length
+_CANDIDATES = 10  # unknown columns whose content is compared with a missing one's: those of the likeliest names
 _LOOKED_AT = 1_000  # rows from the top whose content is compared
 _CHANGED_FROM = 20  # cells, and the share of them that are of another type, from which the column's type has changed
 _CHANGED_SHARE = 0.95
@@ -101,7 +103,12 @@ def _renamed(
     rows: pl.DataFrame, missing: Sequence[Column], unknown: Sequence[str], contract: Contract
 ) -> list[tuple[str, Column]]:
     """Pairs of an unknown column and the missing one that it is likely to be, the likeliest first."""
-    scored = [(_likeness(rows, name, column, contract), name, column) for name in unknown for column in missing]
+    names = [name for name in unknown if len(name) <= _LONGEST_NAME]
+    scored: list[tuple[float, str, Column]] = []
+    for column in missing:
+        alike = _alike(names, column)
+        likeliest = sorted(names, key=lambda name: -alike[name])[:_CANDIDATES]
+        scored += [(_likeness(rows, name, alike[name], column, contract), name, column) for name in likeliest]
     pairs: list[tuple[str, Column]] = []
     for score, name, column in sorted(scored, key=lambda s: -s[0]):
         if score >= _ALIKE and all(name != n and column != c for n, c in pairs):
@@ -109,9 +116,19 @@ def _renamed(
     return pairs
 
 
-def _likeness(rows: pl.DataFrame, name: str, column: Column, contract: Contract) -> float:
-    alike = SequenceMatcher(None, _plain(name), _plain(column.source_name)).ratio()
-    alike = max(alike, SequenceMatcher(None, _plain(name), _plain(column.label)).ratio())
+def _alike(names: Sequence[str], column: Column) -> dict[str, float]:
+    """How much each name is like the column's, between 0 and 1."""
+    alike = dict.fromkeys(names, 0.0)
+    for known in (column.source_name, column.label):
+        matcher = SequenceMatcher(None, b=_plain(known))
+        for name in names:
+            matcher.set_seq1(_plain(name))
+            alike[name] = max(alike[name], matcher.ratio())
+    return alike
+
+
+def _likeness(rows: pl.DataFrame, name: str, alike: float, column: Column, contract: Contract) -> float:
+    """How much a column that came is like a missing one by its name and what it holds, between 0 and 1."""
     if column.semantic_type == "text" or column.period_column:
         return alike  # anything is text, and a place is told by its period
     looked_at = rows.head(_LOOKED_AT)  # by name, not by expression: to polars, "*" and "^a.*$" are many columns
