@@ -13,29 +13,20 @@ import sys
 import tempfile
 from pathlib import Path
 
+from etl.contract import Contract, load_all
 from etl.settings import PROJECT
 from simulate import write_city
 
-DATASETS = {
-    "civil.births": "CSV",
-    "civil.marriages": "CSV",
-    "tax.taxpayers": "CSV",
-    "tax.declarations": "CSV in ZIP",
-    "civil.deaths": "Excel",
-    "health.visits": "XML",
-    "land.permits": "NDJSON",
-    "land.parcels": "GeoJSON",
-}
 OPTIONS = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=4000000", "-mutate_depth=1", "-verbosity=0"]
-OLD_EXCEL = (PROJECT / "tests" / "messy" / "horror").glob("*.xls")
+OLD_EXCEL = sorted((PROJECT / "tests" / "messy" / "horror").glob("*.xls"))
 
 
-def fuzz(dataset: str, corpus: Path, seconds: float, seed: int) -> bool:
+def fuzz(contract: Contract, corpus: Path, seconds: float, seed: int) -> bool:
     """Damage and read one dataset's files for some seconds; whether nothing failed."""
-    keep = PROJECT / "var" / "fuzz" / f"{dataset}-"
+    keep = PROJECT / "var" / "fuzz" / f"{contract.id}-"
     keep.parent.mkdir(parents=True, exist_ok=True)
     options = [*OPTIONS, f"-max_total_time={seconds:.0f}", f"-seed={seed}", f"-artifact_prefix={keep}"]
-    target = [sys.executable, "-m", "tests.fuzz_target", dataset, str(corpus), *options]
+    target = [sys.executable, "-m", "tests.fuzz_target", contract.id, str(corpus), *options]
     done = subprocess.run(target, cwd=PROJECT, capture_output=True, text=True, errors="replace", check=False)
     tallies = [line for line in done.stdout.splitlines() if line.startswith("{")]
     came = json.loads(tallies[-1]) if tallies else {"slowest": 0.0, "verdicts": {}}
@@ -43,7 +34,7 @@ def fuzz(dataset: str, corpus: Path, seconds: float, seed: int) -> bool:
     is_well = done.returncode == 0 and is_read
     count = sum(came["verdicts"].values())
     print(
-        f"{dataset} ({DATASETS[dataset]}): {count:,} files, {'no failure' if is_well else 'FAILED'}, "
+        f"{contract.id} ({contract.source.format}): {count:,} files, {'no failure' if is_well else 'FAILED'}, "
         f"slowest {came['slowest']:.2f} s",
         flush=True,
     )
@@ -59,13 +50,14 @@ def main(minutes: float, seed: int) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         write_city(Path(folder), people=1_000, days=2, seed=seed)
         is_well = []
-        for dataset in DATASETS:
-            corpus = Path(folder) / "corpus" / dataset
+        contracts = load_all().values()
+        for contract in contracts:
+            corpus = Path(folder) / "corpus" / contract.id
             corpus.mkdir(parents=True)
-            files = [*Path(folder, "days").glob(f"*/{dataset.replace('.', '/')}/*")]
-            for number, file in enumerate([*files, *(OLD_EXCEL if dataset == "civil.deaths" else ())]):
+            files = Path(folder, "days").glob(f"*/{contract.agency}/{contract.dataset}/*")
+            for number, file in enumerate([*files, *(OLD_EXCEL if contract.source.format == "excel" else ())]):
                 (corpus / str(number)).write_bytes(file.read_bytes())
-            is_well.append(fuzz(dataset, corpus, minutes * 60 / len(DATASETS), seed))
+            is_well.append(fuzz(contract, corpus, minutes * 60 / len(contracts), seed))
     return all(is_well)
 
 

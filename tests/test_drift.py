@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from etl.contract import load_all
+from etl.delivery import Stop
 from etl.extract import extract_bytes
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
@@ -122,3 +124,13 @@ def table(pipeline: Pipeline, dataset: str) -> set[tuple[tuple[str, Any], ...]]:
     with pipeline.engine.connect() as connection:
         rows = connection.exec_driver_sql(f"SELECT * FROM {contract.schema}.{contract.table}").mappings()
         return {tuple(sorted(row.items())) for row in rows}
+
+
+@pytest.mark.timeout(10)  # each of them could be any of the missing ones; to compare all with all took half a minute
+def test_hundreds_of_unknown_columns_are_soon_told() -> None:
+    chance = random.Random(1)
+    names = ["".join(chance.choices("abcdefghiknoptu_", k=12)) for _ in range(480)]
+    rows = (",".join(str(chance.randrange(10**6)) for _ in names) for _ in range(1_000))
+    with pytest.raises(Stop) as held:
+        extract_bytes("\n".join([",".join(names), *rows]).encode(), load_all()["civil.marriages"])
+    assert (held.value.state, held.value.rule) == ("held", "missing_column")

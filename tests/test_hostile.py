@@ -11,8 +11,6 @@ import io
 import json
 import logging
 import os
-import random
-import re
 import socket
 import stat
 import struct
@@ -259,16 +257,6 @@ def fields_100_000(_: Path, out: Path) -> None:
     out.write_text("\n".join(json.dumps({f"c{number}": 1}) for number in range(100_000)), "utf-8")
 
 
-def strange_columns(clean: Path, out: Path) -> None:
-    """Each could be a renamed one."""
-    chance = random.Random(1)
-    names = ["".join(chance.choices("ABCDEFGHIKNOPTU_", k=12)) for _ in range(480)]
-    records = ["".join(f"<{name}>{chance.randrange(10**6)}</{name}>" for name in names) for _ in range(1_000)]
-    root = re.search("<([A-Z_]+)>", clean.read_text("utf-8"))[1]
-    record = "".join(f"<TONG_HOP>{cells}</TONG_HOP>" for cells in records)
-    out.write_text(f"<{root}>{record}</{root}>", "utf-8")
-
-
 def name_of_7_mb(_: Path, out: Path) -> None:
     out.write_text(" ".join(f"c{number}" for number in range(900_000)) + "\n1\n", "utf-8")
 
@@ -360,7 +348,6 @@ HOSTILE = {
     ),
     "100,000 columns": Hostile(BIRTHS, ".csv", columns_100_000, "rejected", "too_many_columns", "hơn 500 cột"),
     "100,000 fields": Hostile("land/permits", ".ndjson", fields_100_000, "rejected", "too_many_columns", "hơn 500 cột"),
-    "480 columns that nobody knows": Hostile(VISITS, ".xml", strange_columns, "held", "missing_column", "thiếu cột"),
     "a column's name of 7 MB": Hostile(BIRTHS, ".csv", name_of_7_mb, "held", "missing_column", "thiếu cột"),
     "quotes that never close": Hostile(
         BIRTHS, ".csv", quotes_that_never_close, "held", "too_many_rejected", "Quá nhiều dòng sai"
