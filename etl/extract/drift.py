@@ -17,7 +17,7 @@ from etl.extract.cells import type_cells
 from etl.extract.table import Table, on_the_file
 
 _ALIKE = 0.6  # likeness of name and content, between 0 and 1, from which a column is taken for one renamed
-_LONGEST_NAME = 200  # characters; what is longer is no name, and to compare it takes the square of its length
+_LONGEST_NAME = 100  # characters; what is longer is no name, and to compare it takes the square of its length
 _CANDIDATES = 10  # unknown columns whose content is compared with a missing one's: those of the likeliest names
 _LOOKED_AT = 1_000  # rows from the top whose content is compared
 _CHANGED_FROM = 20  # cells, and the share of them that are of another type, from which the column's type has changed
