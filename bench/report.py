@@ -15,6 +15,7 @@ from bench.cases import Case, Result, Run
 from bench.measure import Measurement
 
 Rows = list[list[str]]
+_STATIONS = ("receive", "extract", "validate", "normalize", "load", "receipt")
 
 
 def machine(postgres: str) -> dict[str, Any]:
@@ -63,8 +64,8 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
                 continue
             figures.append([*named, run["tool"], run["work"], *_figures(run)])
             if "stations" in notes:
-                seconds = [f"{s:.2f}" for s in notes["stations"].values()]
-                stations.append([*named, run["work"], *seconds, f"{notes['start']:.1f}"])
+                seconds = [notes["stations"].get(station) for station in _STATIONS] + [notes.get("start")]
+                stations.append([*named, run["work"], *("" if s is None else f"{s:.2f}" for s in seconds)])
         for target in case["targets"]:
             met = "yes" if target["met"] else "NO"
             targets.append([*named, case["title"], target["target"], f"{target['value']:.2f}", met])
@@ -75,7 +76,7 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
             figures,
         ),
         "Seconds of each station": (
-            ["Case", "Rows of", "What", "extract", "validate", "normalize", "load", "first file, imports"],
+            ["Case", "Rows of", "What", *_STATIONS, "first file, imports"],
             stations,
         ),
         "Looking back": (["Query", "Rows found", "p50 ms", "p95 ms"], queries),

@@ -15,6 +15,7 @@ from bench.measure import Clock
 
 LOOKS = ("one record", "a ward's first 100", "a ward's count")  # kinds of queries that look back
 _TIMES = 200  # that each is asked
+_COUNTS = ("rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded", "ended")
 
 
 def walk(
@@ -49,21 +50,22 @@ def walk(
         for each in received:
             _load(pipeline, each)
     entries = [pipeline.ledger.get(each.dataset, each.delivery_id) for each in received]
-    stations = ("extract", "validate", "normalize", "load")
-    counts = ("rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded", "ended")
-    return {
-        "start": start,
-        "stations": {name: sum(entry["timings"].get(name, 0.0) for entry in entries) for name in stations},
-        "counts": {name: sum(entry[name] for entry in entries) for name in counts},
-    }
+    return {"start": start, **_ledger(entries, ("extract", "validate", "normalize", "load"))}
 
 
-def run(clock: Clock, folder: Path) -> None:
-    """`citydw run FOLDER`, all of it: imports, migration, marts."""
+def run(clock: Clock, folder: Path) -> dict[str, Any]:
+    """`citydw run FOLDER`, all of it: imports, migration, marts.
+
+    Returns:
+        `stations`: seconds of each, receiving and receipts with them; `counts`: of the rows.
+    """
     with clock:
         from etl.cli import app
 
         app(["run", str(folder)], standalone_mode=False)
+    from etl.pipeline import STATIONS, Pipeline
+
+    return _ledger(Pipeline.from_environment().ledger.all(), ("receive", *STATIONS))
 
 
 def extract(clock: Clock, dataset: str, file: Path) -> dict[str, Any]:
@@ -146,6 +148,14 @@ def _load(pipeline: Any, received: Any) -> None:
         if station == "load":
             return
     raise RuntimeError(f"{received.dataset}/{received.delivery_id} did not get to its table: {outcomes}")
+
+
+def _ledger(entries: list[dict[str, Any]], stations: tuple[str, ...]) -> dict[str, Any]:
+    """What the ledger says of deliveries, in sum."""
+    return {
+        "stations": {name: sum(entry["timings"].get(name, 0.0) for entry in entries) for name in stations},
+        "counts": {name: sum(entry[name] or 0 for entry in entries) for name in _COUNTS},
+    }
 
 
 def _agency_and_name(dataset: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ def measured() -> Iterator[tuple[Path, str]]:
     # and so for the account that runs a server for root.
     with tempfile.TemporaryDirectory(prefix="citydw-bench-") as folder:
         options = f"--size {ROWS} --rounds 1 --rows-of visits --folder {folder}".split()
-        done = CliRunner().invoke(app, ["run", "--cases", "6 asof", *options], catch_exceptions=False)
+        done = CliRunner().invoke(app, ["run", "--cases", "5 6 asof", *options], catch_exceptions=False)
         assert done.exit_code == 0
         yield Path(folder), done.output
 
@@ -30,10 +30,13 @@ def measured() -> Iterator[tuple[Path, str]]:
 def test_each_case_is_in_the_tables_and_in_the_results(measured: tuple[Path, str]) -> None:
     folder, output = measured
     cases = {case["case"]: case for case in json.loads((folder / "results.json").read_text("utf-8"))["cases"]}
-    assert list(cases) == ["6", "asof"]
+    assert list(cases) == ["5", "6", "asof"]
     for case in cases.values():
         assert case["title"] in output
         assert all(target["target"] in output for target in case["targets"])
+    small, _ = cases["5"]["runs"]
+    assert small["notes"]["counts"]["rows_in"] > 0.9 * small["rows"]
+    assert all(small["notes"]["stations"][name] > 0 for name in ("receive", "extract", "load", "receipt"))
     bad, good = cases["6"]["runs"]
     assert bad["notes"]["counts"]["rejected"] > 10 * good["notes"]["counts"]["rejected"]
     for run in (bad, good):
