@@ -28,7 +28,7 @@ from etl.settings import PROJECT, Settings
 _ALONE = 5  # files dropped one by one
 _AT_ONCE = 100
 _DAYS = 14  # enough files
-_PATIENCE = 1_200.0  # seconds
+_PATIENCE = 3_600.0  # seconds
 
 
 def measure(folder: Path) -> dict[str, Any]:
