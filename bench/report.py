@@ -13,9 +13,10 @@ import psutil
 
 from bench.cases import Case, Result, Run
 from bench.measure import Measurement
+from etl.pipeline import STATIONS
 
 Rows = list[list[str]]
-_STATIONS = ("receive", "extract", "validate", "normalize", "load", "receipt")
+_STATIONS = ("receive", *STATIONS)
 
 
 def machine(postgres: str) -> dict[str, Any]:
