@@ -85,9 +85,9 @@ class Column:
     role: Literal["content", "change", "sequence"] = "content"  # the other two steer the load and are not stored
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contract:
-    """One dataset of one agency."""
+    """One dataset of one agency. One that is read again is another, so what is made of it can be kept with it."""
 
     agency: str
     dataset: str

@@ -27,6 +27,7 @@ from etl.contract import Contract
 from etl.delivery import Delivery
 
 
+@cache
 def suite(contract: Contract, home: str) -> gx.ExpectationSuite:
     """The dataset's own suite, which lies beside its contract: the same object each time, not to be changed.
 
@@ -34,13 +35,7 @@ def suite(contract: Contract, home: str) -> gx.ExpectationSuite:
         contract: the dataset's.
         home: folder for GX's validation results and Data Docs.
     """
-    written = contract.path.with_suffix(".json").stat().st_mtime_ns
-    return _suite(_root(contract), home, contract.id, written)
-
-
-@cache
-def _suite(root: Path, home: str, name: str, written: int) -> gx.ExpectationSuite:
-    return _context(root, home).suites.get(name)
+    return _context(_root(contract), home).suites.get(contract.id)
 
 
 def publish(result: Any, delivery: Delivery, contract: Contract, home: str) -> None:
@@ -62,8 +57,9 @@ def publish(result: Any, delivery: Delivery, contract: Contract, home: str) -> N
     )
     result.meta |= {"run_id": run, "batch_spec": {}, "active_batch_definition": {}}
     store = context.validation_results_store
-    # GX's own way from a result to the same JSON copies and checks each answer some ten times over.
-    store.store_backend.set(store.key_to_tuple(identifier), json.dumps(as_json(result), indent=2, sort_keys=True))
+    # GX's own way from a result to the same JSON copies and checks each answer some ten times over, and to indent it
+    # Python must write it without the help of C.
+    store.store_backend.set(store.key_to_tuple(identifier), json.dumps(as_json(result), sort_keys=True))
     # To build GX's site reads all results that there ever were; its parts write one page.
     site = _site(context)
     pages = site.site_section_builders["validations"]

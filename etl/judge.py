@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar, TypeAlias, cast
 
 import great_expectations as gx
@@ -65,7 +65,6 @@ _KEPT = (
     "missing_percent",
     "observed_value",
 )
-Configuration: TypeAlias = ExpectationConfiguration
 Result: TypeAlias = ExpectationValidationResult
 _OF_ROWS = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
 # Of those, the ones whose answer on a row depends on other rows.
@@ -114,7 +113,7 @@ class _RowCondition(MulticolumnMapMetricProvider):  # type: ignore[misc]
 
     @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
     def _pandas(cls, column_list: pd.DataFrame, condition: str, **_: object) -> pd.Series[bool]:
-        holds = pl.from_pandas(column_list).select(pl.sql_expr(condition)).to_series().fill_null(True)
+        holds = _to_polars(column_list).select(pl.sql_expr(condition)).to_series().fill_null(True)
         return pd.Series(holds.to_numpy(), index=column_list.index)
 
 
@@ -189,6 +188,40 @@ _OF_COLUMNS_ALONE = (
 )
 
 
+class Configuration(ExpectationConfiguration):  # type: ignore[misc]
+    """What is expected, as GX takes it. It is not changed any more: what GX makes of it again and again is kept."""
+
+    @classmethod
+    def of(cls, expectation: gxe.Expectation, text: Text, is_waived: bool = False) -> Configuration:
+        """Of an expectation, as it will be judged and shown.
+
+        Args:
+            expectation: with meta that says its rule and wording.
+            text: what Data Docs say in place of GX's own sentence.
+            is_waived: it only warns, whatever its severity.
+        """
+        its = expectation.configuration
+        severity = "warning" if is_waived else its.severity
+        return cls(its.type, its.kwargs, its.meta, its.notes, f"{text.vi} / {text.en}", severity)
+
+    def to_domain_obj(self) -> gxe.Expectation:
+        """The expectation; GX asks for it six times a judgement."""
+        return self._domain_obj
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """What GX's store keeps of it."""
+        return self._json_dict
+
+    @cached_property
+    def _domain_obj(self) -> gxe.Expectation:
+        return super().to_domain_obj()
+
+    @cached_property
+    def _json_dict(self) -> dict[str, Any]:
+        made: dict[str, Any] = super().to_json_dict()
+        return made
+
+
 @dataclass(frozen=True)
 class Finding:
     """GX's answer to one expectation.
@@ -222,7 +255,8 @@ class JudgeError(RuntimeError):
     """An expectation that could not be evaluated: a fault of the suite, not of the data."""
 
 
-def suite_of(contract: Contract, home: str, is_waived: bool = False) -> list[Configuration]:
+@cache
+def suite_of(contract: Contract, home: str, is_waived: bool = False) -> Sequence[Configuration]:
     """What is expected of rows: the suite beside the contract, with what follows from the contract added in memory.
 
     Args:
@@ -230,15 +264,11 @@ def suite_of(contract: Contract, home: str, is_waived: bool = False) -> list[Con
         home: folder for GX's validation results and Data Docs.
         is_waived: the suite's own expectations only warn; what follows from the contract still rejects.
     """
-    suite = expectation_store.suite(contract, home).expectations
-    own = [e.configuration for e in suite if not isinstance(e, ExpectLikeThePast)]
-    if is_waived:
-        for expectation in own:
-            expectation.severity = "warning"
-    expectations = [*(e.configuration for e in _derived(contract)), *own]
-    for expectation in expectations:  # Data Docs then say what the agency reads, not GX's own sentence
-        expectation.description = f"{expectation.meta['vi']} / {expectation.meta['en']}"
-    return expectations
+    own = [e for e in expectation_store.suite(contract, home).expectations if not isinstance(e, ExpectLikeThePast)]
+    return [
+        *(Configuration.of(e, _text(e.meta)) for e in _derived(contract)),
+        *(Configuration.of(e, _text(e.meta), is_waived) for e in own),
+    ]
 
 
 def like_the_past(contract: Contract, home: str) -> list[ExpectLikeThePast]:
@@ -403,17 +433,16 @@ def unique_keys(keys: pl.DataFrame, count: int, contract: Contract) -> Finding:
     """
     labels = ", ".join(c.label for c in contract.key)
     about = {"severity": "critical", "meta": _meta("unique_key", columns=labels)}
-    expected = (
+    unique = (
         gxe.ExpectCompoundColumnsToBeUnique(column_list=keys.columns, **about)
         if keys.width > 1
         else gxe.ExpectColumnValuesToBeUnique(column=keys.columns[0], **about)
     )
+    expected = Configuration.of(unique, _text(unique.meta))
     if keys.is_empty():  # nothing to ask
-        result = Result(
-            success=True, expectation_config=expected.configuration, result={"element_count": 0, "unexpected_count": 0}
-        )
+        result = Result(success=True, expectation_config=expected, result={"element_count": 0, "unexpected_count": 0})
     else:
-        (result,) = judge(keys, [expected.configuration], contract)
+        (result,) = judge(keys, [expected], contract)
     found = finding(result)
     return replace(found, evaluated=count, success=found.failed <= contract.max_rejected * count)
 
@@ -429,7 +458,8 @@ def _context() -> Any:
 
 
 def _to_polars(frame: pd.DataFrame) -> pl.DataFrame:
-    return pl.from_pandas(frame)
+    """Columns that pandas holds as Arrow's; `pl.from_pandas` takes six times as long for a small frame."""
+    return pl.DataFrame({name: pa.array(frame[name]) for name in frame.columns})
 
 
 def _derived(contract: Contract) -> list[gxe.Expectation]:
@@ -497,11 +527,15 @@ def finding(result: Result) -> Finding:
         evaluated=int(result.result.get("element_count") or 0),
         failed=int(result.result.get("unexpected_count") or 0),
         positions=np.array(positions or [], dtype=np.int64) if is_map else None,
-        text=Text(meta["vi"], meta["en"]),
+        text=_text(meta),
         about=about(config),
     )
 
 
-def about(expectation: Configuration) -> Wording:
+def _text(meta: Mapping[str, str]) -> Text:
+    return Text(meta["vi"], meta["en"])
+
+
+def about(expectation: Configuration | gxe.Expectation) -> Wording:
     """What a rule tells people, from its expectation's meta."""
     return Wording(**{name: expectation.meta[name] for name in ("vi", "en", "dimension", "responsible")})

@@ -113,12 +113,8 @@ def _judged(
         return replace(NOTHING, profile=profile)
     results, findings, warnings, reasons = [], [], [], []
     for expectation, numbers in zip(expectations, bounded, strict=True):
-        configuration = expectation.configuration
-        if is_waived:
-            configuration.severity = "warning"
-        bare = judge.about(configuration).bare()
-        configuration.description = f"{bare.vi} / {bare.en}"  # for Data Docs, as `judge.suite_of` does
-        results += judge.judge(numbers, [configuration], contract)
+        bare = judge.about(expectation).bare()
+        results += judge.judge(numbers, [judge.Configuration.of(expectation, bare, is_waived)], contract)
         found = replace(judge.finding(results[-1]), column=expectation.of or None)
         findings.append(found)
         outside = numbers[found.positions] if found.positions is not None else numbers.clear()
