@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -156,19 +156,30 @@ class Ledger:
         query = sa.select(p.delivery_id, c.as_of, p.part, p.rows, p.numbers).join(
             self._delivery, (p.dataset == c.dataset) & (p.delivery_id == c.delivery_id)
         )
-        query = self._before(query, delivery, count).where(c.loaded_at.is_not(None), p.part.is_not_distinct_from(part))
+        query = self._before(query, delivery, count).where(c.loaded_at.is_not(None), p.part == part)
         with self.engine.connect() as connection:
             return [Profile(*row) for row in connection.execute(query)][::-1]
 
-    def loaded(self, connection: sa.Connection, dataset: str) -> list[Place]:
+    def has_loaded(self, connection: sa.Connection, dataset: str) -> bool:
+        """Whether any delivery is in the dataset's table."""
+        c = self._delivery.c
+        query = sa.select(sa.true()).where(c.dataset == dataset, c.loaded_at.is_not(None)).limit(1)
+        return connection.execute(query).first() is not None
+
+    def loaded(self, connection: sa.Connection, dataset: str, since: date = date.min) -> list[Place]:
         """Deliveries that are in the dataset's table, in the order of time.
 
         One that walks again is among them, whatever its state: its rows stay until it is loaded anew.
+
+        Args:
+            connection: within whose transaction to look.
+            dataset: agency.dataset.
+            since: the first period that is looked for.
         """
         c = self._delivery.c
         query = sa.select(
             c.delivery_id, c.as_of, c.revision, c.sha256, c.corrects, sa.func.coalesce(c.correction, 0)
-        ).where(c.dataset == dataset, c.loaded_at.is_not(None))
+        ).where(c.dataset == dataset, c.as_of >= since, c.loaded_at.is_not(None))
         return sorted((Place(*row) for row in connection.execute(query)), key=lambda place: place.when)
 
     def passed(self, delivery: Delivery, state: State, **values: Any) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import cached_property
 
 import polars as pl
 import psycopg
@@ -156,21 +157,33 @@ class _Loading:
         self, connection: sa.Connection, ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract
     ) -> None:
         self.connection = connection
+        self.ledger = ledger
         self.storage = storage
         self.delivery = delivery
         self.contract = contract
         self.table = f"{contract.schema}.{contract.table}"
         self.key = key_columns(contract)
         self.content = content_columns(contract)
-        self.others = [place for place in ledger.loaded(connection, contract.id) if place.delivery_id != delivery.id]
         about = (delivery.revision, delivery.sha256, delivery.corrects, delivery.correction)
         self.mine = Place(delivery.id, _period(delivery), *about)
         self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
-        self.order = sorted([*self.others, self.mine], key=lambda place: place.when)
-        self.place = self.order.index(self.mine)
+
+    @cached_property
+    def others(self) -> list[Place]:
+        """The other deliveries in the table, in the order of time; after some years there are very many."""
+        return self._others()
+
+    @cached_property
+    def order(self) -> list[Place]:
+        """All deliveries, this one at its place."""
+        return sorted([*self.others, self.mine], key=lambda place: place.when)
+
+    @cached_property
+    def place(self) -> int:
+        return self.order.index(self.mine)
 
     def run(self) -> dict[str, int]:
-        if not self.others and not self.is_reload:
+        if not self.is_reload and not self.ledger.has_loaded(self.connection, self.contract.id):
             effects = self._fill()
         elif self._is_newest_word():
             effects = self._merge()
@@ -180,6 +193,10 @@ class _Loading:
 
     def undo(self) -> None:
         self._replace(self._touched(), self.others)
+
+    def _others(self, since: date = date.min) -> list[Place]:
+        loaded = self.ledger.loaded(self.connection, self.contract.id, since)
+        return [place for place in loaded if place.delivery_id != self.delivery.id]
 
     def _lots(self) -> Iterator[pl.DataFrame]:
         """What the delivery says of each record, some at a time."""
@@ -195,7 +212,7 @@ class _Loading:
     def _is_newest_word(self) -> bool:
         if self.is_reload:
             return False
-        rivals = [place for place in self.others if place.as_of >= self.mine.as_of]
+        rivals = self._others(since=self.mine.as_of)
         if not rivals or self.contract.mode == "snapshot":
             return not rivals
         theirs = pl.concat([_scan(self.storage, self.contract, row).select(self.key) for row in rivals])

@@ -76,6 +76,10 @@ def _ops(metadata: sa.MetaData) -> None:
             f"(state <> 'loaded' AND inserted IS NULL) OR coalesce(rows_in = {sum_of_counts}, false)",
             name="every_row_is_accounted_for",
         ),
+        # A file must not take longer the more there were before it: what is asked of others is found by these.
+        sa.Index("delivery_in_time", "dataset", "as_of", "revision", "sha256"),
+        sa.Index("delivery_arrival", "dataset", "received_at"),
+        sa.Index("delivery_corrects", "dataset", "corrects", postgresql_where=sa.text("corrects IS NOT NULL")),
         schema="ops",
         comment="One row a delivery / Mỗi dòng là một lần giao dữ liệu",
     )
@@ -165,6 +169,7 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("part", sa.Text, comment="what tells it from other deliveries of its period; null: nothing does"),
         sa.Column("rows", sa.BigInteger, nullable=False),
         sa.Column("numbers", JSONB, nullable=False, comment="list of measure, of (column), item, value, error, rows"),
+        sa.Index("profile_part", "dataset", "part"),
         schema="ops",
         comment="One row a delivery: numbers to compare it with others / Mỗi dòng là số liệu mô tả một lần giao",
     )
