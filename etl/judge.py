@@ -291,10 +291,10 @@ def is_rowwise(expectation: Configuration) -> bool:
     return isinstance(kind, _OF_ROWS) and not isinstance(kind, _ACROSS_ROWS)
 
 
-def columns_of(expectation: Configuration) -> list[str]:
+def _columns_of(kwargs: Mapping[str, Any]) -> list[str]:
     """The columns that an expectation looks at; none if it is about the table."""
-    named = [expectation.kwargs.get(name) for name in ("column", "column_A", "column_B")]
-    return [name for name in [*named, *(expectation.kwargs.get("column_list") or [])] if name]
+    named = [kwargs.get(name) for name in ("column", "column_A", "column_B")]
+    return [name for name in [*named, *(kwargs.get("column_list") or [])] if name]
 
 
 def judge(frame: pl.DataFrame, expectations: Sequence[Configuration], contract: Contract) -> list[Result]:
@@ -353,7 +353,9 @@ def _metrics(engine: PandasExecutionEngine, kind: gxe.Expectation) -> dict[str, 
 
     provider, condition = get_metric_provider(f"{kind.map_metric}.condition", engine)
     domain, values = taken(provider.condition_domain_keys), taken(provider.condition_value_keys)
-    fails, _, _ = condition(provider, engine, domain, values, {"table.columns": columns}, {})
+    # GX reads through the names of all columns for each expectation: it is shown only those that this one is about.
+    shown = [name for name in _columns_of(domain) if name in columns]
+    fails, _, _ = condition(provider, engine, domain, values, {"table.columns": shown}, {})
     count = len(engine.get_domain_records(taken(("row_condition", "condition_parser"))))
     return {
         "table.row_count": count,
@@ -521,7 +523,7 @@ def finding(result: Result) -> Finding:
     return Finding(
         rule=meta["rule"],
         expectation=config.type,
-        column=next(iter(columns_of(config)), None),
+        column=next(iter(_columns_of(config.kwargs)), None),
         severity="critical" if config.severity == "critical" else "warning",
         success=bool(result.success),
         evaluated=int(result.result.get("element_count") or 0),
