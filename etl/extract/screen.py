@@ -33,7 +33,9 @@ def screen(table: Table, contract: Contract, limits: Limits) -> Table:
 
 
 def _repeated_header(rows: pl.DataFrame, names: list[str]) -> pl.Series:
-    for name in names:  # the first one leaves next to nothing to look at
+    for name in names:
+        if rows.is_empty():  # as a rule after the first one
+            break
         rows = rows.filter(composed(rows[name]) == name)
     return rows[ROW] if names else rows.clear()[ROW]
 
