@@ -202,7 +202,8 @@ class Configuration(ExpectationConfiguration):  # type: ignore[misc]
         """
         its = expectation.configuration
         severity = "warning" if is_waived else its.severity
-        return cls(its.type, its.kwargs, its.meta, its.notes, f"{text.vi} / {text.en}", severity)
+        said = f"{text.vi} / {text.en}"
+        return cls(its.type, its.kwargs, its.meta, its.notes, description=said, severity=severity, id=its.id)
 
     def to_domain_obj(self) -> gxe.Expectation:
         """The expectation; GX asks for it six times a judgement."""

@@ -66,6 +66,8 @@ def test_every_rule_is_worded_in_both_languages(contract: Contract, tmp_path: Pa
     suite = judge.suite_of(contract, str(tmp_path))
     own = expectation_store.suite(contract, str(tmp_path)).expectations
     assert own, "a suite of its own"
+    of_rows = {e.id for e in own if not isinstance(e, judge.ExpectLikeThePast)}
+    assert {e.id for e in suite if e.id} == of_rows, "each is known by the id that it has in the suite"
     rules = []
     for expectation in suite:
         meta = expectation.meta
