@@ -169,14 +169,9 @@ class _Loading:
         self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
 
     @cached_property
-    def others(self) -> list[Place]:
-        """The other deliveries in the table, in the order of time; after some years there are very many."""
-        return self._others()
-
-    @cached_property
     def order(self) -> list[Place]:
-        """All deliveries, this one at its place."""
-        return sorted([*self.others, self.mine], key=lambda place: place.when)
+        """All deliveries in the table, this one at its place; after some years there are very many."""
+        return sorted([*self._others(), self.mine], key=lambda place: place.when)
 
     @cached_property
     def place(self) -> int:
@@ -192,7 +187,7 @@ class _Loading:
         return counted(self.storage, self.delivery, effects)
 
     def undo(self) -> None:
-        self._replace(self._touched(), self.others)
+        self._replace(self._touched(), self._others())
 
     def _others(self, since: date = date.min) -> list[Place]:
         loaded = self.ledger.loaded(self.connection, self.contract.id, since)

@@ -141,8 +141,9 @@ def _judge_batch(
 
 def _problems(rows: pl.DataFrame, results: list[judge.Result], extracted: pl.DataFrame) -> pl.DataFrame:
     """Problems of the rows that failed."""
-    findings = [judge.finding(result) for result in results]
-    found = [_failures(rows, f) for f in findings if f.failed] or [pl.DataFrame(schema=PROBLEM)]
+    found = [_failures(rows, finding) for finding in map(judge.finding, results) if finding.failed]
+    if not found:
+        return pl.DataFrame(schema=PROBLEM)
     # A cell that could not be typed is null in `rows`: "required" would accuse it a second time.
     return pl.concat(found).join(extracted, on=[ROW, "column"], how="anti", nulls_equal=True)
 
