@@ -25,6 +25,7 @@ SemanticType = Literal[
     "phone", "icd10", "code", "ward", "address", "geometry",
 ]  # fmt: skip
 Severity = Literal["critical", "warning"]
+GEOMETRY_TYPES = ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
 Choice = Literal["accept", "accept-passing", "reject"]  # what a person decides on a held delivery
 _PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number"}
 
@@ -81,6 +82,7 @@ class Column:
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
     period_column: str | None = None  # ward, address: the date column that says which ward scheme applies
     separator: str | None = None  # several values in one cell, parted by this
+    geometry_types: tuple[str, ...] = ()  # geometry: kinds that it may be of, e.g. Polygon; none: any
     on_invalid: Literal["reject", "flag"] = "reject"  # flag: load the row with a null here, and say so
     role: Literal["content", "change", "sequence"] = "content"  # the other two steer the load and are not stored
 
@@ -201,6 +203,8 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
     for column in columns:
         if column.period_column is not None:
             contract.column(column.period_column)
+        if unknown := set(column.geometry_types) - set(GEOMETRY_TYPES):
+            raise ValueError(f"column {column.name}: geometryTypes has {sorted(unknown)}, not {GEOMETRY_TYPES}")
     return contract
 
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from etl import batches
 from etl.contract import Contract, Source
-from etl.delivery import PROBLEM, UNKNOWN, Delivery, Stop
+from etl.delivery import PROBLEM, ROW, UNKNOWN, Delivery, Stop
 from etl.extract import correction, csv, drift, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_blocks
@@ -136,5 +136,6 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
 def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     screened = screen(table, contract, limits)
     typed, untypable = type_cells(screened.rows, contract)
-    found = pl.concat([screened.problems, untypable]).match_to_schema(PROBLEM)
+    said = untypable.join(screened.problems, on=[ROW, "column"], how="anti")  # once, by the reader
+    found = pl.concat([screened.problems, said]).match_to_schema(PROBLEM)
     return _Batch(typed, found, table.rows_in, drift.untyped(typed, untypable))

@@ -21,9 +21,8 @@ class Table:
 
     Attributes:
         rows: ROW (the row's number in the sender's file), then a text column for each source column.
-        problems: lines that could not be cut into cells (PROBLEM schema).
-        may_omit_columns: the format leaves a field out where it has no value (XML, JSON), so that an optional column
-            may be absent from a whole file.
+        problems: lines that could not be cut into cells, and cells at fault of rows that could (PROBLEM schema).
+        may_omit_columns: nothing is said of optional columns that are missing, for this is no file of its own.
     """
 
     rows: pl.DataFrame
@@ -33,12 +32,18 @@ class Table:
     @property
     def rows_in(self) -> int:
         """Records in the file, broken ones included."""
-        return self.rows.height + self.problems[ROW].count()  # a problem without a row is the whole file's
+        if self.problems.is_empty():
+            return self.rows.height
+        broken = self.problems[ROW].drop_nulls()  # a problem without a row is the whole file's
+        return self.rows.height + broken.filter(~broken.is_in(self.rows[ROW].implode())).n_unique()
 
     def batches(self) -> Iterator[Table]:
-        """The same a bounded number of rows at a time; all problems come with the first."""
+        """The same a bounded number of rows at a time; cells at fault come with their row, the rest with the first."""
+        is_cell = pl.col(ROW).is_in(self.rows[ROW].implode())
+        cells, rest = self.problems.filter(is_cell), self.problems.filter(~is_cell.fill_null(False))
         for number, rows in enumerate(batches.slices(self.rows)):
-            yield Table(rows, self.problems if number == 0 else self.problems.clear(), self.may_omit_columns)
+            own = cells.filter(pl.col(ROW).is_in(rows[ROW].implode()))
+            yield Table(rows, pl.concat([rest, own]) if number == 0 else own, self.may_omit_columns)
 
 
 def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -> pl.DataFrame:
