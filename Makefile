@@ -1,6 +1,7 @@
 # make demo        the whole pipeline on this machine, with a made-up city
 # make demo-stop   stop all that it started
 # make test        the tests
+# make truth       every case of an odd file through the stations, with a table: right, loud, silently wrong, crashed
 # make soak        20,000 histories of deliveries against a model, on all cores (an hour or two)
 # make kill-test   deliveries with 100 kill -9 of worker and PostgreSQL, then 16 of Airflow (half an hour)
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
@@ -18,7 +19,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop test soak kill-test fuzz pollution bench bench-docs bench-airflow lint clean
+.PHONY: help venv demo demo-stop test truth soak kill-test fuzz pollution bench bench-docs bench-airflow lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -59,6 +60,9 @@ demo-stop:
 
 test: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+truth: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m tests.truth $(CASES_OF)
 
 soak: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.soak
