@@ -187,7 +187,7 @@ class ExpectColumnValuesToBeUnderstood(MulticolumnMapExpectation):  # type: igno
 
 
 class _AreaAgrees(MulticolumnMapMetricProvider):  # type: ignore[misc]
-    """Whether the area of a geometry is about the one stated; what is null or no geometry is not judged."""
+    """Whether a stated area is about that of a geometry; what is null or no geometry is not judged."""
 
     condition_metric_name = "citydw.area_agrees"
     condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "condition_parser", "ignore_row_if")
@@ -195,7 +195,7 @@ class _AreaAgrees(MulticolumnMapMetricProvider):  # type: ignore[misc]
 
     @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
     def _pandas(cls, column_list: pd.DataFrame, times: float, slack: float, **_: object) -> pd.Series[bool]:
-        geometry, area = _to_polars(column_list)
+        area, geometry = _to_polars(column_list)
         stated, measured = area.cast(pl.Float64), areas(geometry)
         apart = (measured - stated).abs() > slack
         holds = ~(apart & ((measured > stated * times) | (stated > measured * times)))
@@ -203,11 +203,11 @@ class _AreaAgrees(MulticolumnMapMetricProvider):  # type: ignore[misc]
 
 
 class ExpectAreaToAgree(MulticolumnMapExpectation):  # type: ignore[misc]
-    """Expect the area of the first column's geometry to be about the one that the second states, in square metres."""
+    """Expect the area in the first column, in square metres, to be about that of the second column's geometry."""
 
-    times: float  # how often the larger of the two may hold the smaller
+    times: float  # how many times the smaller of the two the larger may be
     slack: float = 1.0  # square metres that they may lie apart in any case
-    ignore_row_if: str = "any_value_is_missing"
+    ignore_row_if: str = "never"  # a missing one is no fault; to leave its row out, GX copies all columns
     map_metric: ClassVar[str] = "citydw.area_agrees"
     success_keys: ClassVar[tuple[str, ...]] = ("times", "slack", "mostly")
     args_keys: ClassVar[tuple[str, ...]] = ("column_list", "times", "slack")

@@ -89,7 +89,7 @@ def validate(
     write_json(folder / "report.json", report)
     if not delivery.corrects:  # all rows of a correction were bad before: those still bad must not hold back the others
         _hold_if_too_bad(findings, found, rejected, rows_in, contract)
-        _hold_if_unlike_the_past(compared.reasons)
+        _hold_if_unlike_the_past(compared)
     return report
 
 
@@ -230,7 +230,9 @@ def _hold_if_too_bad(
     raise Stop("held", "too_many_rejected", share=share, detail=Text(worst["vi"], worst["en"]))
 
 
-def _hold_if_unlike_the_past(reasons: list[Text]) -> None:
-    if reasons:
+def _hold_if_unlike_the_past(compared: past.Compared) -> None:
+    if compared.renamed:
+        raise Stop("held", "renamed_column", columns=compared.renamed)
+    if reasons := compared.reasons:
         detail = Text(" ".join(reason.vi for reason in reasons), " ".join(reason.en for reason in reasons))
         raise Stop("held", "unlike_the_past", detail=detail)
