@@ -565,17 +565,17 @@ def _derived(contract: Contract) -> list[gxe.Expectation]:
 def _of_shapes(column: Column, mostly: float) -> Iterator[gxe.Expectation]:
     """What the first word of WKT says of a geometry: its kind, and whether it has heights."""
     if column.geometry_types:
-        others = {*GEOMETRY_TYPES, "GeometryCollection"} - {*column.geometry_types}
+        others = {*GEOMETRY_TYPES, "GeometryCollection", "LinearRing"} - {*column.geometry_types}
         yield ExpectRowCondition(
             column_list=[column.name, ROW],  # GX wants two columns
-            condition=rf"NOT REGEXP_LIKE({column.name}, '(?i)^({'|'.join(sorted(others))})\b')",
+            condition=rf"NOT REGEXP_LIKE({column.name}, '(?i)^({'|'.join(sorted(others))})')",
             mostly=mostly,
             severity="critical" if column.on_invalid == "reject" else "warning",
             meta=_meta("geometry_kind", column=column.label, expected=", ".join(column.geometry_types)),
         )
     yield ExpectRowCondition(
         column_list=[column.name, ROW],
-        condition=rf"NOT REGEXP_LIKE({column.name}, '(?i)^\w+ *Z')",
+        condition=rf"NOT REGEXP_LIKE({column.name}, '(?i)^[a-z]+ *(Z|M|ZM) *(\(|E)')",
         severity="warning",
         meta=_meta("geometry_height", column=column.label),
     )

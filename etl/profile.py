@@ -134,8 +134,12 @@ class Sent:
                     yield from self._shares(measure, of, {"": gone}, len(keys))
 
     def renamed(self) -> tuple[list[str], list[Column]]:
-        """What seems to be renamed: unknown columns that the delivery before did not have, by the source's names, and
-        optional ones that were filled there and hold nothing here; nothing where there are not both."""
+        """What seems to be renamed since the delivery before; nothing where nothing both came and went.
+
+        Returns:
+            Unknown columns that it did not have, by the source's names; optional ones that were filled there and hold
+            nothing here.
+        """
         before = self._previous("raw")
         if before is None:
             return [], []

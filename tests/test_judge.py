@@ -104,10 +104,11 @@ def our_own(seed: int) -> tuple[pl.DataFrame, list[judge.Configuration]]:
             "most": column(lambda: 1.0, pl.Float64),
             coded.name: column(lambda: some.choice([coded.example, "?", "1", ""]), pl.String),
             "born": column(lambda: some.choice(["2026", "02/2026", "28/02/2026", "31/02/2026", "x"]), pl.String),
-            "shape": column(lambda: some.choice(["POLYGON ((0 0, 4 0, 4 1, 0 1, 0 0))", "POINT (0 0)", "?"]), pl.String),
             "came": column(lambda: date(2026, 2, 27) + timedelta(some.randint(-400, 3)), pl.Date),
         }
     )
+    shapes = ["POLYGON ((0 0, 4 0, 4 1, 0 1, 0 0))", "POINT (0 0)", "?"]
+    rows = rows.with_columns(column(lambda: some.choice(shapes), pl.String).alias("shape"))
     within = {"column_list": ["value", "least", "most"], "condition": "value BETWEEN least AND most"}
     understood = {"column_list": [coded.name, "_row"], "contract": contract.id, "semantic_type": "code"}
     like_the_past = {"measure": "rows", "row_condition": (Column("expectation") == 1) & Column("most").is_not_null()}

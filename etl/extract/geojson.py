@@ -49,7 +49,8 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         raise Stop("rejected", "unreadable_geojson", detail=_NO_FEATURES)
     check_rows(len(features), limits)
     is_feature = [
-        isinstance(f, dict) and isinstance(f.get(_PROPERTIES), dict | None) for f in features  # null: it has none
+        isinstance(f, dict) and isinstance(f.get(_PROPERTIES), dict | None)
+        for f in features  # null: it has none
     ]
     geometries = [f.get(_GEOMETRY) if good else None for f, good in zip(features, is_feature, strict=True)]
     records = Records(contract)

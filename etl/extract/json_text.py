@@ -54,9 +54,7 @@ def parser(limits: Limits) -> Callable[[str], Any]:
         The function. Numbers are Number or int, a field that an object names twice is Twice. It raises TooDeep if the
         text nests deeper, and ValueError if it is no JSON, or a string holds half a character.
     """
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_fields, parse_float=Number, parse_int=_integer, parse_constant=Number
-    )
+    decoder = json.JSONDecoder(object_pairs_hook=_fields, parse_float=Number, parse_int=_integer, parse_constant=Number)
 
     def parse(text: str) -> Any:
         if text.count("[") + text.count("{") > limits.depth:

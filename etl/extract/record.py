@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from etl.contract import Column, Contract, Text
+from etl.contract import Column, Contract, Severity, Text
 from etl.delivery import PROBLEM, ROW, problems, wording
 from etl.extract.json_text import Number, Twice, written
 from etl.extract.table import Table, text_rows
@@ -105,15 +105,13 @@ class Records:
         found = [self._problems(*kind, *where) for kind, where in self._faults.items()]
         return Table(rows, pl.concat([pl.DataFrame(schema=PROBLEM), *broken, *found]))
 
-    def _problems(
-        self, rule: str, name: str, came: Text | None, numbers: list[int], values: list[str]
-    ) -> pl.DataFrame:
+    def _problems(self, rule: str, name: str, came: Text | None, numbers: list[int], values: list[str]) -> pl.DataFrame:
         column, about = self._columns.get(name), wording(rule)
         label = f"{column.label} ({name})" if column else name[:60]
         example = column.example if column else ""
         said = about.fill(field=label, came=came, example=example, separator=column.separator if column else "")
         rows = pl.DataFrame({ROW: numbers, "value": values}, schema={ROW: pl.Int64, "value": pl.String})
-        severity = "warning" if _is_flagged(column) else "critical"
+        severity: Severity = "warning" if _is_flagged(column) else "critical"
         return problems(rows, column.name if column else None, rule, said, about, severity)
 
     def _flatten(self, number: int, fields: dict[str, Any], prefix: str, cells: dict[str, str | None]) -> None:
