@@ -227,7 +227,7 @@ def test_no_value_of_a_json_record_vanishes(records: list[list[tuple[str, object
     table = ndjson.read("\n".join(lines).encode(), contract.source, contract)
     assert table.rows_in == len(records)
     for number, fields in enumerate(records, start=1):
-        told = table.rows.filter(pl.col(ROW) == number).rows() + table.problems.filter(pl.col(ROW) == number).rows()
+        told = table.rows.filter(pl.col(ROW) == number).rows() + table.doubts.filter(pl.col(ROW) == number).rows()
         shown = " ".join(str(cell) for row in told for cell in row)
         assert all(text in shown for _, value in fields for text in texts(value)), lines[number - 1]
         names = [name for name, _ in fields]
@@ -255,7 +255,7 @@ def test_no_value_of_an_xml_record_vanishes(records: list[list[tuple[str, str, b
     table = xml.read(text.encode(), contract.source, contract)
     assert table.rows_in == len(records)
     for number, cells in enumerate(records, start=1):
-        told = table.rows.filter(pl.col(ROW) == number).rows() + table.problems.filter(pl.col(ROW) == number).rows()
+        told = table.rows.filter(pl.col(ROW) == number).rows() + table.doubts.filter(pl.col(ROW) == number).rows()
         shown = " ".join(str(value) for row in told for value in row)
         assert all(value in shown for _, value, _, _ in cells), text
         if len({name for name, *_ in cells}) < len(cells) or any(nests for _, _, nests, _ in cells):
@@ -271,5 +271,5 @@ def test_faults_of_cells_stay_with_their_rows_when_a_file_is_read_in_batches(mon
     assert len(tables) > 2
     assert sum(table.rows_in for table in tables) == 11
     for table in tables:
-        at_fault = table.problems.filter(pl.col("rule") == "not_text")[ROW]
-        assert at_fault.is_in(table.rows[ROW].implode()).all()
+        assert table.doubts[ROW].is_in(table.rows[ROW].implode()).all()
+    assert sum(table.doubts.height for table in tables) == 2

@@ -136,6 +136,6 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
 def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     screened = screen(table, contract, limits)
     typed, untypable = type_cells(screened.rows, contract)
-    said = untypable.join(screened.problems, on=[ROW, "column"], how="anti")  # once, by the reader
-    found = pl.concat([screened.problems, said]).match_to_schema(PROBLEM)
+    untypable = untypable.join(screened.doubts, on=[ROW, "column"], how="anti")  # one reason for a cell is enough
+    found = pl.concat([screened.problems, screened.doubts, untypable]).match_to_schema(PROBLEM)
     return _Batch(typed, found, table.rows_in, drift.untyped(typed, untypable))

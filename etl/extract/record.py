@@ -103,7 +103,8 @@ class Records:
         names = list(dict.fromkeys(name for cells in self._cells for name in cells))
         rows = text_rows(self._numbers, self._cells, names, limits)
         found = [self._problems(*kind, *where) for kind, where in self._faults.items()]
-        return Table(rows, pl.concat([pl.DataFrame(schema=PROBLEM), *broken, *found]))
+        nothing = pl.DataFrame(schema=PROBLEM)
+        return Table(rows, pl.concat([nothing, *broken]), doubts=pl.concat([nothing, *found]))
 
     def _problems(self, rule: str, name: str, came: Text | None, numbers: list[int], values: list[str]) -> pl.DataFrame:
         column, about = self._columns.get(name), wording(rule)

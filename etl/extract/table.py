@@ -21,29 +21,27 @@ class Table:
 
     Attributes:
         rows: ROW (the row's number in the sender's file), then a text column for each source column.
-        problems: lines that could not be cut into cells, and cells at fault of rows that could (PROBLEM schema).
+        problems: lines that could not be cut into cells (PROBLEM schema).
         may_omit_columns: nothing is said of optional columns that are missing, for this is no file of its own.
+        doubts: problems of single cells in `rows`, which only the format's reader can see (PROBLEM schema).
     """
 
     rows: pl.DataFrame
     problems: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
     may_omit_columns: bool = False
+    doubts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
 
     @property
     def rows_in(self) -> int:
         """Records in the file, broken ones included."""
-        if self.problems.is_empty():
-            return self.rows.height
-        broken = self.problems[ROW].drop_nulls()  # a problem without a row is the whole file's
-        return self.rows.height + broken.filter(~broken.is_in(self.rows[ROW].implode())).n_unique()
+        return self.rows.height + self.problems[ROW].count()  # a problem without a row is the whole file's
 
     def batches(self) -> Iterator[Table]:
-        """The same a bounded number of rows at a time; cells at fault come with their row, the rest with the first."""
-        is_cell = pl.col(ROW).is_in(self.rows[ROW].implode())
-        cells, rest = self.problems.filter(is_cell), self.problems.filter(~is_cell.fill_null(False))
+        """The same a bounded number of rows at a time; all problems come with the first, doubts with their rows."""
         for number, rows in enumerate(batches.slices(self.rows)):
-            own = cells.filter(pl.col(ROW).is_in(rows[ROW].implode()))
-            yield Table(rows, pl.concat([rest, own]) if number == 0 else own, self.may_omit_columns)
+            problems = self.problems if number == 0 else self.problems.clear()
+            doubts = self.doubts.filter(pl.col(ROW).is_in(rows[ROW].implode()))
+            yield Table(rows, problems, self.may_omit_columns, doubts)
 
 
 def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -> pl.DataFrame:
