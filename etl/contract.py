@@ -8,7 +8,6 @@ What ODCS has no word for stands under `customProperties`; the names used there 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property

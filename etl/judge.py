@@ -306,7 +306,10 @@ def suite_of(contract: Contract, home: str, is_waived: bool = False) -> Sequence
         left_out = f"of {declared} expectations Great Expectations takes {len(known)}"
         raise ContractError(contract.path.with_suffix(".json"), left_out)
     own = [Configuration.of(e, _text(e.meta), is_waived) for e in known if not isinstance(e, ExpectLikeThePast)]
-    judge(suite.sample(contract), own, contract)
+    try:
+        judge(suite.sample(contract), own, contract)
+    except JudgeError as error:
+        raise ContractError(error.path, f"{error.findings[0]}; see whether it suits its column's type") from error
     return [*(Configuration.of(e, _text(e.meta)) for e in _derived(contract)), *own]
 
 
@@ -369,6 +372,8 @@ def _judged(engine: PandasExecutionEngine, expectation: Configuration, contract:
         (result,) = Validator(execution_engine=engine, data_context=_context()).graph_validate(
             configurations=[expectation], runtime_configuration={"result_format": _RESULT_FORMAT}
         )
+    except MemoryError:  # the machine's fault, not the suite's
+        raise
     except Exception as error:  # its text may quote values, so it is not the cause of the one below
         fault = type(error).__name__
     else:

@@ -11,13 +11,12 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 
 import polars as pl
 
 from etl import semantic
-from etl.contract import Column, Contract, ContractError, Contracts, read_all
+from etl.contract import Column, Contract, ContractError, Contracts
 from etl.delivery import ROW
 from etl.odcs import LONGEST_NAME, OURS, nearest
 from etl.semantic.code import members
@@ -49,34 +48,27 @@ def check(contract: Contract) -> None:
         raise ContractError(contract.path, *findings)
 
 
-def lint(folder: Path, home: str) -> dict[str, list[ContractError]]:
-    """Check all contracts and suites below a folder by themselves.
+def errors(contracts: Contracts, dataset: str, home: str) -> Iterator[ContractError]:
+    """Check a dataset's contract and suite by themselves.
 
     Args:
-        folder: of contracts and suites.
+        contracts: that there are; those that are not this one only matter where two want one thing.
+        dataset: agency.dataset.
         home: folder that Great Expectations may write to.
 
-    Returns:
-        By dataset what is wrong with its contract and its suite; an empty list where nothing is.
+    Yields:
+        What is wrong with the contract, and what is wrong with the suite.
     """
-    contracts = read_all(folder)
-    found = {dataset: [error] for dataset, error in contracts.wrong.items()}
-    for contract in contracts.values():
-        found[contract.id] = list(_errors(contract, home))
-    return dict(sorted(found.items()))
-
-
-def _errors(contract: Contract, home: str) -> Iterator[ContractError]:
     from etl import judge  # takes seconds
 
-    try:
-        check(contract)
-    except ContractError as error:
-        yield error
-    try:
-        judge.suite_of(contract, home)
-    except ContractError as error:
-        yield error
+    if dataset in contracts.wrong:
+        yield contracts.wrong[dataset]
+        return
+    for look in (check, partial(judge.suite_of, home=home)):
+        try:
+            look(contracts[dataset])
+        except ContractError as error:
+            yield error
 
 
 def _of_table(contract: Contract) -> Iterator[str]:

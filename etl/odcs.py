@@ -43,6 +43,7 @@ _TYPES = ("string", "integer", "number", "date", "timestamp")
 _OF_TYPES = {"date": ("date", "timestamp"), "money": ("integer", "number"), "number": ("integer", "number")}
 _WITH_PERIOD = ("ward", "address")
 _IN_PARTS = ("text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "phone", "icd10", "code")
+_NAMED = 30  # of what is known, where a name is not
 _MOST_DIGITS = 38
 _TWO_LINES = "two lines are needed, Vietnamese and English"
 
@@ -88,7 +89,8 @@ def nearest(name: object, known: Iterable[str]) -> str:
     """The mend for a name that is not known: the one that was meant, where that can be guessed, or all."""
     known = sorted(known)
     close = get_close_matches(str(name), known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+    more = ", ..." if len(known) > _NAMED else ""
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known[:_NAMED])}{more}"
 
 
 class _Loader(yaml.SafeLoader):
@@ -197,7 +199,7 @@ def _of_source(source: object) -> Iterator[str]:
         legacy = ", ".join(_LEGACY_ENCODINGS)
         yield f"{place}: no encoding {encoding!r} is known; write one of Python's, as utf-8 or cp1258, or {legacy}"
     if not (isinstance(delimiter, str) and re.fullmatch(r"[^\w\s\"']|\t", delimiter, re.ASCII) and delimiter.isascii()):
-        yield f"{place}: delimiter is {delimiter!r}, and must be one sign, as ; or \"\\t\" (in these quotation marks)"
+        yield f'{place}: delimiter is {delimiter!r}, and must be one sign, as ; or "\\t" (in these quotation marks)'
     if (source["format"] == "xml") != bool(source.get("record")):
         yield f"{place}: format xml needs `record`, the element that is one row, and other formats have none"
 
@@ -311,7 +313,9 @@ def _rules(part: SchemaObject | SchemaProperty | None) -> str | None:
         named = [name for name in named if name != "properties"]
     if not named:
         return None
-    mend = "write it under customProperties" if named == ["semanticType"] else "write it as an expectation into the suite"
+    mend = (
+        "write it under customProperties" if named == ["semanticType"] else "write it as an expectation into the suite"
+    )
     return f"{', '.join(named)}: not applied here; {mend}"
 
 

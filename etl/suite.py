@@ -9,13 +9,12 @@ Who calls this has imported `etl.judge`, which makes our own expectations known.
 from __future__ import annotations
 
 import json
+import re
 import string
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 from great_expectations.compatibility.pydantic import ValidationError
 from great_expectations.exceptions import ExpectationNotFoundError
 from great_expectations.expectations.expectation import Expectation
@@ -25,7 +24,7 @@ from great_expectations.expectations.registry import (
 )
 
 from etl.contract import Column, Contract, ContractError
-from etl.delivery import bare
+from etl.delivery import AS_OF, bare
 from etl.odcs import nearest
 
 DIMENSIONS = ("completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy")
@@ -58,7 +57,9 @@ def check(contract: Contract) -> int:
     except ValueError as error:  # also what is not UTF-8
         raise ContractError(path, f"not JSON: {error}") from None
     if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
-        raise ContractError(path, 'a suite is {"name": ..., "expectations": [...]}, with nothing between [] if it has none')
+        raise ContractError(
+            path, 'a suite is {"name": ..., "expectations": [...]}, with nothing between [] if it has none'
+        )
     if findings := [*_of_suite(suite, contract), *_of_expectations(suite["expectations"], contract)]:
         raise ContractError(path, *findings)
     return len(suite["expectations"])
@@ -141,7 +142,10 @@ def _of_type(expectation: Mapping[str, Any], kwargs: Mapping[str, Any], contract
         known = list_registered_expectation_implementations()
         yield f"no expectation is called {expectation.get('type')!r}; {nearest(expectation.get('type'), known)}"
         return
-    known = [name for name in kind.__fields__ if name not in Expectation.__fields__] + ["row_condition", "condition_parser"]
+    known = [name for name in kind.__fields__ if name not in Expectation.__fields__] + [
+        "row_condition",
+        "condition_parser",
+    ]
     unknown = [name for name in kwargs if name not in kind.__fields__]
     for name in unknown:
         yield f"kwargs: {expectation['type']} knows no {name!r}; {nearest(name, known)}"
@@ -153,7 +157,7 @@ def _of_type(expectation: Mapping[str, Any], kwargs: Mapping[str, Any], contract
         for fault in error.errors():
             yield f"kwargs: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
         return
-    wrong = [name for name in _columns_of(kwargs) if name not in _names(contract)]
+    wrong = [name for name in _columns_of(kwargs) if name not in (*_names(contract), AS_OF)]
     for name in wrong:
         yield f"kwargs: the contract has no column {name!r}; {nearest(name, _names(contract))}"
     if expectation["type"] == _PAST:
@@ -177,21 +181,21 @@ def _of_measure(measure: str, of: str, contract: Contract) -> Iterator[str]:
 def _of_values(kwargs: Mapping[str, Any], contract: Contract) -> Iterator[str]:
     for regex in (kwargs.get("regex"), *(kwargs.get("regex_list") or [])):
         try:
-            if regex is not None:
-                pc.match_substring_regex(pa.array([""]), regex)  # type: ignore[attr-defined]
-        except pa.ArrowInvalid as error:
-            yield f"kwargs: regex {regex!r} cannot be used: {error}"
+            re.compile(regex or "")
+        except re.error as error:
+            yield f"kwargs: regex {regex!r} cannot be read: {error}"
     if "condition" in kwargs:
         yield from _of_condition(kwargs["condition"], kwargs.get("column_list") or [], contract)
 
 
 def _of_condition(condition: str, names: Iterable[str], contract: Contract) -> Iterator[str]:
-    """Try the condition on no rows of the columns that it is given."""
-    rows = pl.DataFrame(schema={name: _type(contract.column(name)) for name in names})
+    """Try the condition on the columns that it is given."""
     try:
-        made = rows.select(pl.sql_expr(condition)).to_series()
+        made = sample(contract).select(*names).select(pl.sql_expr(condition)).to_series()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        yield f"kwargs: condition {condition!r} cannot be used on column_list: {' '.join(str(error).split())}"
+        said = " ".join(str(error).split())
+        mend = "; TRY_CAST gives null where CAST breaks off" if "CAST" in condition.upper() else ""
+        yield f"kwargs: condition {condition!r} cannot be used on column_list: {said}{mend}"
     else:
         if made.dtype != pl.Boolean:
             yield f"kwargs: condition {condition!r} is neither true nor false"
@@ -224,8 +228,8 @@ def _type(column: Column) -> pl.DataType:
 
 
 def sample(contract: Contract) -> pl.DataFrame:
-    """Rows of the contract's types, to try a suite on: two alike, which hold nothing of anybody."""
-    values = {"string": "a", "integer": 0, "number": 0, "date": 0, "timestamp": 0}
+    """Rows of the contract's types, to try a suite on: two alike, of which the texts are as odd as texts may be."""
+    types = {column.name: _type(column) for column in contract.columns} | {AS_OF: pl.Date()}
     return pl.DataFrame(
-        [pl.Series(c.name, [values[c.type]] * 2).cast(_type(c)) for c in contract.columns]
+        [pl.Series(name, ["a" if kind == pl.String else 0] * 2).cast(kind) for name, kind in types.items()]
     )
