@@ -8,6 +8,5 @@ from __future__ import annotations
 from etl.contract import load_all
 
 if wrong := load_all().wrong.values():
-    raise ValueError(
-        "\n".join(["left out until mended:", *(f"{e.path}: {text}" for e in wrong for text in e.findings)])
-    )
+    lines = [f"{error.path}: {finding}" for error in wrong for finding in error.findings]
+    raise ValueError("\n".join(["left out until mended:", *lines]))

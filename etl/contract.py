@@ -168,7 +168,7 @@ class Contracts(dict[str, Contract]):
 
     def without(self, wrong: Mapping[str, ContractError]) -> Contracts:
         """Those that can be used when these cannot either."""
-        return Contracts((c for c in self.values() if c.id not in wrong), self.wrong | wrong)
+        return Contracts((c for c in self.values() if c.id not in wrong), {**self.wrong, **wrong})
 
 
 def load(path: Path) -> Contract:

@@ -99,7 +99,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"{key!r} stands twice here; keep one", problem_mark=key_node.start_mark
@@ -313,10 +313,8 @@ def _rules(part: SchemaObject | SchemaProperty | None) -> str | None:
         named = [name for name in named if name != "properties"]
     if not named:
         return None
-    mend = (
-        "write it under customProperties" if named == ["semanticType"] else "write it as an expectation into the suite"
-    )
-    return f"{', '.join(named)}: not applied here; {mend}"
+    mend = "under customProperties" if named == ["semanticType"] else "as an expectation into the suite"
+    return f"{', '.join(named)}: not applied here; write it {mend}"
 
 
 def _said(part: Any, name: str) -> bool:

@@ -374,7 +374,7 @@ class Pipeline:
         )
         if unknown := result.report.get("unknown_columns"):
             log.warning(f"{contract.id}/{delivery.id}: {unknown} columns are not in the contract; see ops.problem")
-        if station == "validate":
+        if station == "validate" and result.report:
             self.ledger.found(delivery, self._problems(delivery), result.report)
         if result.stop:
             return self._stopped(delivery, result.stop, **result.counts)

@@ -142,11 +142,8 @@ def _of_type(expectation: Mapping[str, Any], kwargs: Mapping[str, Any], contract
         known = list_registered_expectation_implementations()
         yield f"no expectation is called {expectation.get('type')!r}; {nearest(expectation.get('type'), known)}"
         return
-    known = [name for name in kind.__fields__ if name not in Expectation.__fields__] + [
-        "row_condition",
-        "condition_parser",
-    ]
-    unknown = [name for name in kwargs if name not in kind.__fields__]
+    known = kind.__fields__.keys() - Expectation.__fields__.keys()
+    unknown = [name for name in kwargs if name not in known]
     for name in unknown:
         yield f"kwargs: {expectation['type']} knows no {name!r}; {nearest(name, known)}"
     if unknown:
@@ -230,6 +227,5 @@ def _type(column: Column) -> pl.DataType:
 def sample(contract: Contract) -> pl.DataFrame:
     """Rows of the contract's types, to try a suite on: two alike, of which the texts are as odd as texts may be."""
     types = {column.name: _type(column) for column in contract.columns} | {AS_OF: pl.Date()}
-    return pl.DataFrame(
-        [pl.Series(name, ["a" if kind == pl.String else 0] * 2).cast(kind) for name, kind in types.items()]
-    )
+    values = {name: "a" if kind == pl.String else 0 for name, kind in types.items()}
+    return pl.DataFrame([pl.Series(name, [values[name]] * 2).cast(kind) for name, kind in types.items()])
