@@ -243,7 +243,7 @@ def _id(path: Path) -> str:
 def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
     (table,) = document.schema_ or []
     custom = _custom(document)
-    columns = tuple(_columns(table.properties or []))
+    columns = tuple(_columns(table.properties or [], path))
     schema, table_name = str(table.physicalName).split(".")
     contract = Contract(
         agency=path.parent.name,
@@ -295,12 +295,15 @@ def _made(kind: type[_Made], given: dict[str, Any], where: str) -> _Made:
     return kind(**{known[name]: value for name, value in given.items()})
 
 
-def _columns(properties: Iterable[SchemaProperty]) -> Iterator[Column]:
+def _columns(properties: Iterable[SchemaProperty], path: Path) -> Iterator[Column]:
+    wrong = []
     for p in properties:
         try:
             yield _column(p)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"column {p.name}: {error}") from error
+            wrong.append(f"column {p.name}: {error}")
+    if wrong:
+        raise ContractError(path, *wrong)
 
 
 def _column(p: SchemaProperty) -> Column:

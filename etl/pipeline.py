@@ -166,6 +166,7 @@ class Pipeline:
             self.ledger.passed(delivery, "received")
             entry = self.ledger.get(delivery.contract_id, delivery.id)
         if entry["state"] == "received" and (stop := self._not_begun(delivery)):
+            self._tell_right_folder(stop, delivery)
             self.ledger.stopped(delivery, stop)
             entry = self.ledger.get(delivery.contract_id, delivery.id)
         received = Received(delivery, is_new, entry["state"])
@@ -376,10 +377,23 @@ class Pipeline:
             log.warning(f"{contract.id}/{delivery.id}: {unknown} columns are not in the contract; see ops.problem")
         if station == "validate" and result.report:
             self.ledger.found(delivery, self._problems(delivery), result.report)
+        if result.stop and station == "extract":
+            self._tell_right_folder(result.stop, delivery)
         if result.stop:
             return self._stopped(delivery, result.stop, **result.counts)
         self.ledger.passed(delivery, result.state, **result.counts)
         return Outcome(result.state, counts=result.counts)
+
+    def _tell_right_folder(self, stop: Stop, delivery: Delivery) -> None:
+        """Add to why a file is not understood where it would be, if its columns tell."""
+        from etl.recognise import right_folder
+
+        content = self.storage.content(delivery)
+        if stop.rule == WRONG_CONTRACT or not isinstance(content, Path):
+            return
+        right = right_folder(content, delivery.contract_id, self.contracts.values(), self.settings.limits)
+        if right:
+            stop.message = Text(f"{stop.message.vi} {right.vi}", f"{stop.message.en} {right.en}")
 
     def _stopped(self, delivery: Delivery, unanswered: Stop, **counts: int) -> Outcome:
         stop = self._answered(delivery, unanswered)
