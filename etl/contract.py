@@ -219,21 +219,24 @@ def _with_suite(path: Path) -> Contract:
 
 
 def _of_one_table(contracts: Iterable[Contract]) -> dict[str, ContractError]:
-    """Contracts that would write to one table, or to one that another's view takes the name of."""
+    """Contracts that would write to the table of another, or to one that another's view takes the name of.
+
+    The table is that of the dataset which is called as it is: the others were copied from its contract. Where that
+    tells nothing, it is nobody's.
+    """
     names: dict[str, list[Contract]] = {}
     for contract in contracts:
         for taken in odcs.taken_by(contract.schema, contract.table):
             names.setdefault(taken, []).append(contract)
-    return {
-        contract.id: ContractError(
-            contract.path,
-            f"{name} is of {' and of '.join(c.id for c in sharing)}; a table takes the files of one dataset: "
-            "name another in schema, physicalName",
-        )
-        for name, sharing in names.items()
-        for contract in sharing
-        if len(sharing) > 1
-    }
+    wrong = {}
+    for name, sharing in names.items():
+        owners = [contract for contract in sharing if contract.dataset == contract.table]
+        for contract in sharing if len(sharing) > 1 else ():
+            if owners != [contract]:
+                others = " and of ".join(c.id for c in sharing if c is not contract)
+                said = f"schema: {name} is of {others}; a table takes one dataset's files: name another in physicalName"
+                wrong[contract.id] = ContractError(contract.path, said)
+    return wrong
 
 
 def _id(path: Path) -> str:
