@@ -41,8 +41,8 @@ from great_expectations.expectations.registry import get_metric_provider
 from great_expectations.validator.validation_statistics import calc_validation_statistics
 from great_expectations.validator.validator import Validator
 
-from etl import expectation_store, semantic
-from etl.contract import GEOMETRY_TYPES, Column, Contract, Severity, Text
+from etl import expectation_store, semantic, suite
+from etl.contract import GEOMETRY_TYPES, Column, Contract, ContractError, Severity, Text
 from etl.delivery import ROW, Wording, wording
 from etl.profile import Measure
 from etl.semantic.dates import possible_days
@@ -313,7 +313,7 @@ class Finding:
     about: Wording
 
 
-class JudgeError(RuntimeError):
+class JudgeError(ContractError):
     """An expectation that could not be evaluated: a fault of the suite, not of the data."""
 
 
@@ -325,12 +325,21 @@ def suite_of(contract: Contract, home: str, is_waived: bool = False) -> Sequence
         contract: the dataset's.
         home: folder for GX's validation results and Data Docs.
         is_waived: the suite's own expectations only warn; what follows from the contract still rejects.
+
+    Raises:
+        ContractError: if the suite would not be judged as it is written.
     """
-    own = [e for e in expectation_store.suite(contract, home).expectations if not isinstance(e, ExpectLikeThePast)]
-    return [
-        *(Configuration.of(e, _text(e.meta)) for e in _derived(contract)),
-        *(Configuration.of(e, _text(e.meta), is_waived) for e in own),
-    ]
+    declared = suite.check(contract)
+    known = expectation_store.suite(contract, home).expectations
+    if len(known) != declared:
+        left_out = f"of {declared} expectations Great Expectations takes {len(known)}"
+        raise ContractError(contract.path.with_suffix(".json"), left_out)
+    own = [Configuration.of(e, _text(e.meta), is_waived) for e in known if not isinstance(e, ExpectLikeThePast)]
+    try:
+        judge(suite.sample(contract), own, contract)
+    except JudgeError as error:
+        raise ContractError(error.path, f"{error.findings[0]}; see whether it suits its column's type") from error
+    return [*(Configuration.of(e, _text(e.meta)) for e in _derived(contract)), *own]
 
 
 def like_the_past(contract: Contract, home: str) -> list[ExpectLikeThePast]:
@@ -392,12 +401,15 @@ def _judged(engine: PandasExecutionEngine, expectation: Configuration, contract:
         (result,) = Validator(execution_engine=engine, data_context=_context()).graph_validate(
             configurations=[expectation], runtime_configuration={"result_format": _RESULT_FORMAT}
         )
+    except MemoryError:  # the machine's fault, not the suite's
+        raise
     except Exception as error:  # its text may quote values, so it is not the cause of the one below
         fault = type(error).__name__
     else:
         return cast("Result", result)
     rule = expectation.meta.get("rule")
-    raise JudgeError(f"{contract.id}: expectation {rule!r} ({expectation.type}) cannot be evaluated: {fault}.")
+    path = contract.path.with_suffix(".json")
+    raise JudgeError(path, f"expectation {rule!r} ({expectation.type}) cannot be evaluated: {fault}")
 
 
 def _metrics(engine: PandasExecutionEngine, kind: gxe.Expectation) -> dict[str, Any]:
