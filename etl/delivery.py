@@ -22,6 +22,7 @@ State = Literal["received", "extracted", "validated", "normalized", "loaded", "h
 ROW = "_row"  # the row's number in the sender's own file
 RECEIVED = "received."  # before a typed column's name: the text that was sent
 HOLD_MINIMUM = 20  # rows below which no share of them holds a delivery: three rows of eight are three rejections
+MISREAD, READS = "misread_text", " → "  # a rule, and what parts a text as sent from what it would read
 UNKNOWN = "unknown."  # before the source's name of a column that the contract does not know
 
 # `births_2026-03-02.csv`, `births_2026-03-02_r2.csv`, `visits_2026-03-02_79024.xml`

@@ -17,7 +17,7 @@ from itertools import pairwise
 import polars as pl
 
 from etl.contract import Column, Contract
-from etl.delivery import PROBLEM, ROW, Stop, problems, shown, wording
+from etl.delivery import MISREAD, PROBLEM, READS, ROW, Stop, problems, shown, wording
 from etl.extract.encodings import LEGACY, bytes_of, decode_by, everyday_name, is_latin_1
 from etl.extract.table import on_the_file
 from etl.semantic.syllable import is_syllable
@@ -64,7 +64,14 @@ _PLAUSIBLE = re.compile(
 _OF_WINDOWS = "[€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
 _COUNTS = pl.Schema({"encoding": pl.String(), "rows": pl.Int64()})
 _WORDS = pl.Schema(
-    {"value": pl.String(), "encoding": pl.String(), "reading": pl.String(), "word": pl.String(), "worth": pl.Int64()}
+    {
+        "value": pl.String(),
+        "encoding": pl.String(),
+        "reading": pl.String(),
+        "others": pl.Int64(),  # words that are syllables as they stand, and others in that encoding
+        "word": pl.String(),
+        "worth": pl.Int64(),
+    }
 )
 
 
@@ -95,9 +102,9 @@ def judge(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.Data
     controlled = cells.filter(pl.col("value").str.contains(CONTROL)).join(accused, on=[ROW, "column"], how="anti")
     said = [pl.DataFrame(schema=PROBLEM)]
     for (name, encoding), failing in accused.partition_by("column", "encoding", as_dict=True).items():
-        both = pl.concat_str(_visible("value"), pl.lit(" → "), _visible("reading"))
+        both = pl.concat_str(_visible("value"), pl.lit(READS), _visible("reading"))
         failing = failing.select(ROW, value=both)
-        said.append(_told("misread_text", failing, columns[name], encoding=everyday_name(encoding)))
+        said.append(_told(MISREAD, failing, columns[name], encoding=everyday_name(encoding)))
     for (name,), failing in controlled.partition_by("column", as_dict=True).items():
         said.append(_told("control_character", failing.select(ROW, value=_visible("value")), columns[name]))
     by_encoding = accused.unique(ROW, keep="first").group_by("encoding").len()
@@ -125,7 +132,7 @@ def check(counts: pl.DataFrame, contract: Contract) -> None:
 
 
 def of_windows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """A warning on the file if it holds signs of Windows-1252 where Latin-1 is agreed, as which they were read."""
+    """A warning on the file if signs of Windows-1252 were read where Latin-1 is agreed."""
     if is_latin_1(contract.source.encoding) and any(
         rows[c.source_name].str.contains(_OF_WINDOWS).any() for c in contract.columns if c.source_name in rows
     ):
@@ -149,9 +156,9 @@ def _visible(name: str) -> pl.Expr:
 def _accused(cells: pl.DataFrame, declared: str) -> pl.DataFrame:
     """Cells (ROW, `column`, `value`) that are misread, with `encoding` and `reading`; a row's words count together."""
     words = [
-        (value, encoding, reading, word, worth)
+        (value, encoding, reading, others, word, worth)
         for value in cells["value"].unique()
-        for encoding, reading, worths in _others(value[:_LONGEST], declared)
+        for encoding, reading, others, worths in _others(value[:_LONGEST], declared)
         for word, worth in worths.items()
     ]
     read = cells.join(pl.DataFrame(words, _WORDS, orient="row"), on="value")
@@ -159,23 +166,23 @@ def _accused(cells: pl.DataFrame, declared: str) -> pl.DataFrame:
     # Where some rows are proven to be in an encoding, what may be in it as well is not understood.
     proven = by_row.filter(pl.col("total") >= _ENOUGH).group_by("encoding").len().filter(pl.col("len") >= _PROVEN_BY)
     enough = pl.when(pl.col("encoding").is_in(proven["encoding"].implode())).then(1).otherwise(_ENOUGH)
-    by_cell = read.group_by(ROW, "column", "value", "encoding", "reading").agg(pl.col("worth").sum())
+    by_cell = read.group_by(ROW, "column", "value", "encoding", "reading", "others").agg(pl.col("worth").sum())
     return (
         by_cell.join(by_row.filter(pl.col("total") >= enough), on=[ROW, "encoding"])
         .filter(pl.col("worth") > 0)
         .with_columns(place=pl.col("encoding").replace_strict({e: n for n, e in enumerate(("utf-8", *_TABLES))}))
-        .sort(ROW, "total", "place", "column", descending=[False, True, False, False])
+        .sort(ROW, "total", "others", "place", "column", descending=[False, True, True, False, False])
         .unique([ROW, "column"], keep="first", maintain_order=True)
         .select(ROW, "column", "value", "encoding", "reading")
     )
 
 
-def _others(text: str, declared: str) -> Iterator[tuple[str, str, dict[str, int]]]:
-    """Encodings in which a text may have been written, what it reads in each, and what its words are worth."""
+def _others(text: str, declared: str) -> Iterator[tuple[str, str, int, dict[str, int]]]:
+    """Encodings in which a text may have been written: what it reads in each, `others`, and what words are worth."""
     text = unicodedata.normalize("NFC", text)
     origin = declared if declared in (*LEGACY, "cp1258") else "cp1252"
     if (reading := _as_utf_8(text, origin)) is not None:
-        yield "utf-8", reading, {text: _ENOUGH}
+        yield "utf-8", reading, 0, {text: _ENOUGH}
         return
     words = set(_WORD.findall(text))
     odd = {word for word in words if not _makes_sense(word)}
@@ -183,7 +190,7 @@ def _others(text: str, declared: str) -> Iterator[tuple[str, str, dict[str, int]
         made = {word: read for word in words if (read := _syllable_by(word, origin, table))}
         if table != origin and not odd.isdisjoint(made):
             reading = _WORD.sub(lambda word: made.get(word[0], word[0]), text)  # noqa: B023
-            yield table, reading, {word: _worth(word, made.get(word)) for word in odd}
+            yield table, reading, len(made.keys() - odd), {word: _worth(word, made.get(word)) for word in odd}
 
 
 @lru_cache(maxsize=1 << 16)
