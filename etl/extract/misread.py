@@ -40,6 +40,7 @@ _DOUBT = "|".join(
 )
 # A run of letters and of whatever else is beyond ASCII, and not blank: control characters are letters in some tables.
 _WORD = re.compile("[^ \t\n\r!-@\\[-`{-~\u00a0\u2000-\u200a\u2028\u2029\u3000]+")
+_MAY_BE_UTF_8 = re.compile(r"[^\x00-\x7f]{2}|[a-zà-ỹ][ÃĂẪ]")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 # What people, places and offices are called most: one of these words is proof by itself.
 _COMMON = re.compile(
@@ -87,13 +88,12 @@ def judge(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.Data
         anything beyond ASCII).
     """
     columns = {c.source_name: c for c in contract.columns if c.source_name in rows.columns}
-    doubtful = {name: rows[name].str.contains(_DOUBT).fill_null(False) for name in columns}
     found = [
         pl.DataFrame([rows[ROW].filter(is_so), rows[name].filter(is_so).alias("value")]).with_columns(
             pl.lit(name).alias("column")
         )
-        for name, is_so in doubtful.items()
-        if is_so.any()
+        for name in columns
+        if (is_so := _is_doubtful(rows[name])) is not None
     ]
     if not found:
         return pl.DataFrame(schema=PROBLEM), _counts([None], [rows.height])
@@ -138,6 +138,15 @@ def of_windows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     ):
         return on_the_file("read_as_windows_1252", encoding=everyday_name(contract.source.encoding))
     return on_the_file()
+
+
+def _is_doubtful(cells: pl.Series) -> pl.Series | None:
+    """Which cells are to be looked at; None if none is."""
+    if cells.str.len_bytes().sum() == cells.str.len_chars().sum():  # all ASCII, and seen much faster as one text
+        is_so = cells.str.contains(CONTROL) if cells.str.join().str.contains(CONTROL).item() else None
+    else:
+        is_so = cells.str.contains(_DOUBT)
+    return is_so.fill_null(False) if is_so is not None and is_so.any() else None
 
 
 def _counts(encodings: list[str | None], rows: list[int]) -> pl.DataFrame:
@@ -219,6 +228,7 @@ def _syllable_by(word: str, origin: str, table: str) -> str | None:
     return read.upper() if table == "tcvn3" and _OF_CAPITALS.fullmatch(word) else None
 
 
+@lru_cache(maxsize=1 << 16)
 def _worth(word: str, read: str | None) -> int:
     """What a word proves: 1 if it may be chance that it is a syllable, 3 or 4 if no language writes it as it stands."""
     if read is None:
@@ -233,6 +243,8 @@ def _worth(word: str, read: str | None) -> int:
 
 def _as_utf_8(text: str, origin: str) -> str | None:
     """What a text reads that is UTF-8 read by another table; None if it is not."""
+    if not _MAY_BE_UTF_8.search(text):
+        return None
     good = bad = 0
     is_sure = False
     parts: list[str] = []
