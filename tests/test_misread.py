@@ -119,3 +119,9 @@ def test_right_vietnamese_is_not_accused() -> None:
 )  # fmt: skip
 def test_signs_and_chance_prove_nothing(text: str) -> None:
     assert judged([text])[0].is_empty()
+
+
+def test_entities_of_web_pages_are_named() -> None:
+    problems, _ = judged(["Nguy&#7877;n V&#259;n An", "Ren&eacute;e", "A &amp; B", "AT&T; x", "R&D"])
+    assert problems[ROW].to_list() == [1, 2]
+    assert problems["value"][0].endswith("→ Nguyễn Văn An")

@@ -141,8 +141,8 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
 
 def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     screened = screen(table, contract, limits)
-    typed, untypable = type_cells(screened.rows, contract)
     unread, counts = misread.judge(screened.rows, contract)
+    typed, untypable = type_cells(misread.without(screened.rows, unread, contract), contract)
     unsure = [look_alike.keys(typed, contract), misread.of_windows(screened.rows, contract)]
     untypable = untypable.join(unread, on=[ROW, "column"], how="anti")  # a cell is told its one reason
     found = pl.concat([screened.problems, unread, untypable, *unsure]).match_to_schema(PROBLEM)

@@ -34,6 +34,7 @@ _NAMES = {
     "cp1252": "Windows-1252",
     "iso8859-1": "ISO 8859-1",
     "utf-8-sig": "UTF-8",
+    "html": "HTML",
 }
 # Windows-1252 as the WHATWG encoding standard has it: five bytes that Windows leaves free are control characters.
 _WINDOWS_1252 = {byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)}
@@ -42,7 +43,7 @@ _BYTES_1252 = {letter: byte for byte, letter in _WINDOWS_1252.items()} | {chr(by
 
 def everyday_name(encoding: str) -> str:
     """What people call an encoding, as in "TCVN3 (ABC)"."""
-    name = encoding if encoding in LEGACY else codecs.lookup(encoding).name
+    name = encoding if encoding in _NAMES else codecs.lookup(encoding).name
     return _NAMES.get(name, name.upper())
 
 

@@ -8,6 +8,7 @@ sense, Vietnamese words or clean UTF-8, if the bytes that it came from are read 
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from etl.contract import Column, Contract
+from etl.contract import Column, Contract, Severity
 from etl.delivery import MISREAD, PROBLEM, READS, ROW, Stop, problems, shown, wording
 from etl.extract.encodings import LEGACY, bytes_of, decode_by, everyday_name, is_latin_1
 from etl.extract.table import on_the_file
@@ -27,9 +28,10 @@ _TABLES = ("tcvn3", "vni", "viscii", "vps", "cp1258")
 _MARKED = "àáâãèéêìíòóôõùúýăĩũơạảấ-ặẹẻẽế-ệỉịọỏố-ộớ-ợụủứ-ựỳỷỵỹ"  # vowels; not ư, for it stands before ơ
 # What hardly a word of right Vietnamese has, and every misread one: other letters and signs of Windows-1252, a capital
 # or a sign within a word, two marked vowels in a row, and a vowel with its mark behind it (VNI, Windows-1258).
+_DOUBT_OF_ASCII = rf"{CONTROL}|&#?[0-9A-Za-z]{{2,8}};"
 _DOUBT = "|".join(
     (
-        CONTROL,
+        _DOUBT_OF_ASCII,
         "[¡-©«-±´-¹»-¿ÄÅÆÇËÎÏÐÑÖ×ØÛÜÞßäåæçëîïðñö÷øûüþÿŒœŠšŽžŸƒˆ˜‚„†‡‰‹›€]",
         r"\p{L}[²³\x{a0}“”‘’–—™…•]\p{L}",
         r"[\p{Ll}À-ÿĂ][ªº]|[ÃĂẪ]\x{a0}",
@@ -113,6 +115,16 @@ def judge(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.Data
     return pl.concat(said), _counts([*by_encoding["encoding"], None], [*by_encoding["len"], every])
 
 
+def without(rows: pl.DataFrame, found: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """The rows with nothing in the cells that are flagged (their problems are warnings): they are not understood."""
+    flagged = found.filter(pl.col("severity") == "warning")
+    for (name,), failing in flagged.partition_by("column", as_dict=True).items():
+        source = contract.column(str(name)).source_name
+        cells = pl.select(pl.when(~rows[ROW].is_in(failing[ROW].implode())).then(rows[source])).to_series()
+        rows = rows.with_columns(cells.alias(source))
+    return rows
+
+
 def check(counts: pl.DataFrame, contract: Contract) -> None:
     """Refuse a file that is misread as a whole.
 
@@ -143,7 +155,8 @@ def of_windows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
 def _is_doubtful(cells: pl.Series) -> pl.Series | None:
     """Which cells are to be looked at; None if none is."""
     if cells.str.len_bytes().sum() == cells.str.len_chars().sum():  # all ASCII, and seen much faster as one text
-        is_so = cells.str.contains(CONTROL) if cells.str.join().str.contains(CONTROL).item() else None
+        pattern = _DOUBT_OF_ASCII
+        is_so = cells.str.contains(pattern) if cells.str.join().str.contains(pattern).item() else None
     else:
         is_so = cells.str.contains(_DOUBT)
     return is_so.fill_null(False) if is_so is not None and is_so.any() else None
@@ -155,7 +168,8 @@ def _counts(encodings: list[str | None], rows: list[int]) -> pl.DataFrame:
 
 def _told(rule: str, failing: pl.DataFrame, column: Column, **details: str) -> pl.DataFrame:
     about = wording(rule)
-    return problems(failing, column.name, rule, about.fill(column=column.label, **details), about)
+    severity: Severity = "critical" if column.on_invalid == "reject" else "warning"
+    return problems(failing, column.name, rule, about.fill(column=column.label, **details), about, severity)
 
 
 def _visible(name: str) -> pl.Expr:
@@ -179,7 +193,9 @@ def _accused(cells: pl.DataFrame, declared: str) -> pl.DataFrame:
     return (
         by_cell.join(by_row.filter(pl.col("total") >= enough), on=[ROW, "encoding"])
         .filter(pl.col("worth") > 0)
-        .with_columns(place=pl.col("encoding").replace_strict({e: n for n, e in enumerate(("utf-8", *_TABLES))}))
+        .with_columns(
+            place=pl.col("encoding").replace_strict({e: n for n, e in enumerate(("html", "utf-8", *_TABLES))})
+        )
         .sort(ROW, "total", "others", "place", "column", descending=[False, True, True, False, False])
         .unique([ROW, "column"], keep="first", maintain_order=True)
         .select(ROW, "column", "value", "encoding", "reading")
@@ -188,6 +204,10 @@ def _accused(cells: pl.DataFrame, declared: str) -> pl.DataFrame:
 
 def _others(text: str, declared: str) -> Iterator[tuple[str, str, int, dict[str, int]]]:
     """Encodings in which a text may have been written: what it reads in each, `others`, and what words are worth."""
+    unescaped = html.unescape(text)  # "&#7877;" is how a web page writes ễ
+    if unescaped != text and not unescaped.isascii():
+        yield "html", unescaped, 0, {text: _ENOUGH}
+        return
     text = unicodedata.normalize("NFC", text)
     origin = declared if declared in (*LEGACY, "cp1258") else "cp1252"
     if (reading := _as_utf_8(text, origin)) is not None:

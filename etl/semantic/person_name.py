@@ -19,8 +19,8 @@ _LETTER = r"[\p{L}\p{M}ー--[\p{Common}ªº]]"
 _NAME = rf"^(?:{_LETTER}|ー)(?:{_LETTER}|[ー '.·・\-])*$"
 _OTHER_ALPHABET = r"[\p{Cyrillic}\p{Greek}]"  # with letters that look like Latin ones
 _ALIKE = {"’": "'", "‘": "'", "ʼ": "'", "ʻ": "'", "`": "'", "´": "'", "‐": "-", "‑": "-", "–": "-"}
-# Foreign keyboards and old fonts write the Icelandic eth (U+00D0, U+00F0), which looks like the Vietnamese Đ, đ.
-_ETH = {"Ð": "Đ", "ð": "đ"}
+# Foreign keyboards and old fonts write the Icelandic eth or the African D, which look like the Vietnamese Đ, đ.
+_ETH = {"\u00d0": "Đ", "\u00f0": "đ", "\u0189": "Đ", "\u0256": "đ"}
 
 
 def standard(values: pl.Series) -> pl.Series:
