@@ -341,10 +341,10 @@ HOSTILE = {
         DEATHS, ".xls", old_excel_with_a_cell_far_off, "rejected", "too_many_columns", "hơn 500 cột"
     ),
     "a line of 1 GB": Hostile(BIRTHS, ".csv", line_of_1_gb, "rejected", "line_too_long", "Dòng 2 của tệp dài hơn 8 MB"),
-    "NUL bytes": Hostile(BIRTHS, ".csv", bytes_inside(b"\0\0"), "held", "wrong_encoding", "NUL, line 6"),
-    "invalid UTF-8": Hostile(BIRTHS, ".csv", bytes_inside(b"\xc3\x28"), "held", "wrong_encoding", "line 6"),
+    "NUL bytes": Hostile(BIRTHS, ".csv", bytes_inside(b"\0\0"), "held", "wrong_encoding", "NUL, dòng 6"),
+    "invalid UTF-8": Hostile(BIRTHS, ".csv", bytes_inside(b"\xc3\x28"), "held", "wrong_encoding", "dòng 6"),
     "two encodings": Hostile(
-        BIRTHS, ".csv", bytes_inside(encode("Trần Thị Ánh", "tcvn3")), "held", "wrong_encoding", "line 6"
+        BIRTHS, ".csv", bytes_inside(encode("Trần Thị Ánh", "tcvn3")), "held", "wrong_encoding", "dòng 6"
     ),
     "100,000 columns": Hostile(BIRTHS, ".csv", columns_100_000, "rejected", "too_many_columns", "hơn 500 cột"),
     "100,000 fields": Hostile("land/permits", ".ndjson", fields_100_000, "rejected", "too_many_columns", "hơn 500 cột"),

@@ -18,7 +18,6 @@ from etl.delivery import ROW, Stop
 from etl.extract import csv as csv_reader
 from etl.extract import extract_bytes, ndjson, read_tables, xml
 from etl.extract.table import Table
-from etl.extract.text import decode
 
 MESSY = Path(__file__).parent / "messy"
 SPECTRUM = sorted((MESSY / "csv-spectrum" / "csvs").glob("*.csv"))
@@ -182,18 +181,6 @@ def test_no_cell_moves_and_no_row_is_lost(rows: list[list[str]], delimiter: str)
     named = set(table.rows[ROW]) | set(table.problems[ROW])
     blank = {number for number, cells in starts.items() if not "".join(cells).strip()}
     assert starts.keys() - blank <= named, "a row that nobody hears of"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "số\n" + "12/QĐ-UBND\n" * 50,
-        "ten\n" + "Nguyễn Thị Thanh Thúy\n" * 9 + "Müller Jürgen\nBjörn Åström\nNoé Zoë\n",
-        "ten\nKrông Pắc\nĐắk Lắk\nÊ-đê\nY Bhăm Êban\nH’Hen Niê\nThuở xưa, nghiêng ngả, khuỷu tay\n",
-    ],
-)
-def test_abbreviations_and_a_few_foreign_names_are_no_wrong_encoding(text: str) -> None:
-    assert decode(text.encode(), "utf-8") == text
 
 
 NAME = st.sampled_from(["a", "b", "c", "a.b", "a.c", "list", "list.a"])

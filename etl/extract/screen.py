@@ -8,8 +8,8 @@ import polars as pl
 
 from etl.contract import Column, Contract
 from etl.delivery import ROW, problems, wording
-from etl.extract.cells import composed
 from etl.extract.table import Table, broken_lines
+from etl.semantic.text import free
 from etl.settings import Limits
 
 _KEY_BYTES = 2000  # of all key cells of a row together: PostgreSQL's index takes no entry beyond 2,704
@@ -39,7 +39,7 @@ def _repeated_header(rows: pl.DataFrame, names: list[str]) -> pl.Series:
     for name in names:
         if rows.is_empty():  # as a rule after the first one
             break
-        rows = rows.filter(composed(rows[name]) == name)
+        rows = rows.filter(free(rows[name].alias("cell")) == name)
     return rows[ROW] if names else rows.clear()[ROW]
 
 
