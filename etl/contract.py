@@ -8,6 +8,7 @@ What ODCS has no word for stands under `customProperties`; the names used there 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 
+from etl.date_format import DateFormat, date_format
 from etl.settings import EXPECTATIONS
 
 DeliveryMode = Literal["snapshot", "changes", "append"]
@@ -26,6 +28,7 @@ SemanticType = Literal[
 ]  # fmt: skip
 Severity = Literal["critical", "warning"]
 Choice = Literal["accept", "accept-passing", "reject"]  # what a person decides on a held delivery
+_FORMATS = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss"}  # where a contract names none
 _PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number"}
 
 
@@ -51,6 +54,7 @@ class Source:
     numbers: Literal["plain", "vietnamese"] = "plain"  # vietnamese: 1.234.567,89
     archive: Literal["zip"] | None = None  # the file is the only member of an archive
     record: str | None = None  # XML: the element that is one row
+    null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Column:
     example: str
     semantic_type: SemanticType = "text"  # by default what the logical type says: date, number or text
     format: str | None = None  # date and timestamp: how the source writes them, e.g. dd/MM/yyyy
+    pivot: int | None = None  # date and timestamp: the first of the hundred years that a year of two digits can mean
+    null_values: tuple[str, ...] = ()  # beside those of the whole source
     numeric_type: str | None = None  # number: numeric(precision,scale) of the warehouse column
     code_list: str | None = None  # code: name of a list in etl/reference/codes/
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
@@ -83,6 +89,16 @@ class Column:
     separator: str | None = None  # several values in one cell, parted by this
     on_invalid: Literal["reject", "flag"] = "reject"  # flag: load the row with a null here, and say so
     role: Literal["content", "change", "sequence"] = "content"  # the other two steer the load and are not stored
+
+    @property
+    def dates(self) -> DateFormat:
+        """How a date or timestamp is written."""
+        return date_format(self.format or _FORMATS[self.type])
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether its values are moments of a known offset from UTC, and not a local date or time."""
+        return self.type == "timestamp" and self.dates.is_instant
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +195,7 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         mode=custom.pop("deliveryMode"),
         frequency=_period(document, "frequency"),
         latency=_period(document, "latency", "1d"),
-        source=Source(**custom.pop("source")),
+        source=Source(**_arguments(custom.pop("source"))),
         columns=columns,
         max_rejected=float(custom.pop("maxRejected", 0.2)),
         hold=Hold(**custom.pop("hold", {})),
@@ -214,9 +230,7 @@ def _period(document: OpenDataContractStandard, name: str, otherwise: str | None
 
 def _column(p: SchemaProperty) -> Column:
     by_type = _PLAIN.get(str(p.logicalType), "text")
-    custom = {"semantic_type": by_type} | {
-        re.sub(r"(?<!^)([A-Z])", r"_\1", k).lower(): v for k, v in _custom(p).items()
-    }
+    custom = {"semantic_type": by_type} | _arguments(_custom(p))
     column = Column(
         name=str(p.name),
         source_name=str(p.physicalName),
@@ -232,7 +246,25 @@ def _column(p: SchemaProperty) -> Column:
         **custom,
     )
     _check_choices(column, f"column {column.name}")
+    if column.key_position and column.on_invalid == "flag":
+        raise ValueError(f"column {column.name}: onInvalid is flag, but a key that is not understood names no record")
+    if column.type in _FORMATS:
+        _check_dates(column)
     return column
+
+
+def _check_dates(column: Column) -> None:
+    try:
+        has_short_year = "short_year" in column.dates.parts
+    except ValueError as error:
+        raise ValueError(f"column {column.name}: {error}") from error
+    if has_short_year != (column.pivot is not None):
+        raise ValueError(
+            f"column {column.name}: a format with yy, and no other, needs a pivot: the first of the hundred years that"
+            " two digits can mean, as in 1950"
+        )
+    if column.pivot is not None and not (isinstance(column.pivot, int) and 1850 <= column.pivot <= 2001):
+        raise ValueError(f"column {column.name}: pivot is {column.pivot!r}, not a year from 1850 to 2001")
 
 
 def _check_choices(part: Source | Hold | Column | Contract, where: str) -> None:
@@ -242,6 +274,17 @@ def _check_choices(part: Source | Hold | Column | Contract, where: str) -> None:
         value = getattr(part, name)
         if choices and value is not None and value not in choices:
             raise ValueError(f"{where}: {name} is {value!r}, not one of {', '.join(map(str, choices))}")
+
+
+def _arguments(properties: dict[str, Any]) -> dict[str, Any]:
+    """Properties by the names that Python has for them; `nullValues` is `null_values`."""
+    made = {re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower(): value for name, value in properties.items()}
+    if "null_values" in made:
+        words = made["null_values"]
+        if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
+            raise ValueError(f'nullValues is {words!r}, not a list of texts, each in quotation marks: ["NULL", "-"]')
+        made["null_values"] = tuple(unicodedata.normalize("NFC", word.strip()) for word in words)
+    return made
 
 
 def _custom(element: Any) -> dict[str, Any]:

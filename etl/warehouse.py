@@ -533,6 +533,7 @@ def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
         "text": sa.Text(),
         "date": sa.Date(),
         "timestamp": sa.DateTime(),
+        "timestamptz": sa.DateTime(timezone=True),
         "bigint": sa.BigInteger(),
     }
     return types[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import polars as pl
@@ -17,7 +17,7 @@ import polars as pl
 from etl import batches
 from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, UNKNOWN, Delivery, Stop
-from etl.extract import correction, csv, drift, excel, geojson, ndjson, xml
+from etl.extract import correction, csv, date_order, drift, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
@@ -91,6 +91,7 @@ class _Batch:
     problems: pl.DataFrame
     rows_in: int
     types: pl.DataFrame  # how many cells of each column are not of its type
+    dates: pl.DataFrame  # what they show of the order of day and month
 
 
 def _batches(
@@ -103,15 +104,18 @@ def _batches(
             yield table if number else drift.check_columns(table, contract)
 
     rows_in = 0
-    types = []
+    types, dates = [], []
     for batch in batches.each(lambda table: _typed(table, contract, limits), checked()):
         rows_in += batch.rows_in
         types.append(batch.types)
+        dates.append(batch.dates)
         yield batch
     if not rows_in:
         raise Stop("rejected", "empty_file")
     if not of_bad_rows:  # where all rows were bad before, the share of those that still are says nothing
         drift.check_types(pl.concat(types), contract)
+        warnings = date_order.check_order(pl.concat(dates), contract)
+        yield replace(batch, rows=batch.rows.clear(), problems=warnings, rows_in=0)
 
 
 def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Iterator[Table]:
@@ -137,4 +141,5 @@ def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     screened = screen(table, contract, limits)
     typed, untypable = type_cells(screened.rows, contract)
     found = pl.concat([screened.problems, untypable]).match_to_schema(PROBLEM)
-    return _Batch(typed, found, table.rows_in, drift.untyped(typed, untypable))
+    types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, contract)
+    return _Batch(typed, found, table.rows_in, types, dates)
