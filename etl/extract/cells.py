@@ -15,7 +15,7 @@ from etl.semantic.output import where_not
 from etl.semantic.text import CLEAN, clean
 
 _TAKES_WORDS = ("text", "person_name", "address")  # semantic types to which NULL is a word like any other
-_WITH_OFFSET = r"[0-9]{2}(?:[.,][0-9]+)? ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_WITH_OFFSET = r"[0-9] ?Z$|:[0-9]{2}(?:[.,][0-9]+)? ?[+-][0-9]{2}(?::?[0-9]{2})?$"
 # How the number of an example in the wordings may be read, and is written without doubt.
 _READINGS: dict[Notation, dict[str, str]] = {
     "plain": {"written": "1.500", "thousands": "1500", "decimal": "1.5"},

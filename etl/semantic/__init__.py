@@ -92,5 +92,5 @@ def reasons(frame: pl.DataFrame, column: Column) -> pl.Series:
     digits = values.str.extract(r"^([0-9]+)(?:[.,]0+)?$")
     made = pl.DataFrame({"trace": traces.found(values, column), "whole": is_understood(digits)})
     made = made.with_columns(short=is_understood("0" + digits))
-    rule = pl.when("short").then(pl.lit("excel_zero")).when("whole").then(pl.lit("excel_number")).otherwise("trace")
+    rule = pl.when("whole").then(pl.lit("excel_number")).when("short").then(pl.lit("excel_zero")).otherwise("trace")
     return made.select(rule.alias("rule")).to_series()

@@ -42,7 +42,7 @@ def parse_dates(values: pl.Series, jdk_format: str, pivot: int | None = None) ->
 
 
 def parse_timestamps(values: pl.Series, jdk_format: str, pivot: int | None = None) -> pl.Series:
-    """Points in the city's time in one notation, e.g. `dd/MM/yyyy HH:mm:ss` or `yyyyMMddHHmm`; null as in `parse_dates`.
+    """Points in the city's time in one notation, as `dd/MM/yyyy HH:mm:ss` or `yyyyMMddHHmm`; null as in `parse_dates`.
 
     What is written with an offset from UTC is converted.
     """
@@ -84,7 +84,9 @@ def _hour(notation: DateFormat) -> pl.Expr:
         return pl.lit("00")
     hour = pl.col("hour_of_half").cast(pl.Int64)
     is_afternoon = pl.col("half").str.to_uppercase().is_in(["PM", "CH"])  # sáng, chiều
-    return pl.when(hour.is_between(1, 12)).then((hour % 12 + 12 * is_afternoon.cast(pl.Int64)).cast(pl.String).str.zfill(2))
+    return pl.when(hour.is_between(1, 12)).then(
+        (hour % 12 + 12 * is_afternoon.cast(pl.Int64)).cast(pl.String).str.zfill(2)
+    )
 
 
 def _minutes_ahead() -> pl.Expr:

@@ -1,9 +1,9 @@
 """Numbers, never by way of a float: amounts of money in VND are integers, others decimals of fixed scale.
 
-A mark with three digits behind it parts thousands to some and decimals to others: 1.500 is 1500 or 1.5. Which it is, the
-notation alone does not tell, for whoever confuses the two does not know the notation. So such a number is understood
-only if one reading is excluded: by a column that takes three decimals or more, by a second mark, or by what stands
-before the mark, as in 0.500 and 1234.500.
+A mark with three digits behind it parts thousands to some and decimals to others: 1.500 is 1500 or 1.5. The notation
+that a contract names does not tell, for whoever confuses the two does not know it. So such a number is understood only
+if one reading is excluded: by a column that takes three decimals or more, by a second mark, or by what stands before
+the mark, as in 0.500 and 1234.500.
 """
 
 from __future__ import annotations
