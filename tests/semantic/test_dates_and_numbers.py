@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.date_format import date_format
-from etl.semantic.dates import parse_dates, parse_timestamps
+from etl.semantic.dates import parse_dates, parse_timestamps, possible_days
 from etl.semantic.numbers import parse_decimals, parse_integers
 
 from .columns import standard
@@ -186,3 +186,16 @@ def test_what_is_no_integer() -> None:
     assert parse_integers(pl.Series(["50.000", "-1.000", "12.0", "12.00", "0.000", "1234.000"]), "plain").to_list() == [
         None, None, 12, 12, 0, 1234,
     ]  # fmt: skip
+
+
+def test_between_which_days_a_partly_known_date_lies() -> None:
+    written = pl.Series(["1941", "03/1950", "29/02/2024", "20240229", "30/02/2024", None])
+    days = possible_days(written).rows()
+    assert days == [
+        (date(1941, 1, 1), date(1941, 12, 31)),
+        (date(1950, 3, 1), date(1950, 3, 31)),
+        (date(2024, 2, 29), date(2024, 2, 29)),
+        (date(2024, 2, 29), date(2024, 2, 29)),
+        (None, None),
+        (None, None),
+    ]
