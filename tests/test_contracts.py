@@ -103,6 +103,11 @@ def test_the_wording_of_the_stations_rules_is_whole() -> None:
         ("id: tax.taxpayers", "id: tax.payers", "id is 'tax.payers', the file's place says 'tax.taxpayers'"),
         ("primaryKey: true", "primaryKey: false", "no primaryKey column"),
         ("kind: DataContract", "kind: [DataContract]", "not a valid ODCS contract"),
+        ("delimiter: ;", "delimiter: ;, nullValues: [NULL]", "nullValues is [None], not a list of texts"),
+        ("delimiter: ;", "delimiter: ;, nullValues: NULL", "nullValues is None, not a list of texts"),
+        ("format: dd/MM/yyyy}", "format: dd/MM/YYYY}", "YYYY is none of yyyy, yy, MM"),
+        ("format: dd/MM/yyyy}", "format: dd/MM/yy}", "needs a pivot"),
+        ("semanticType, value: tax_code", "onInvalid, value: flag", "a key that is not understood names no record"),
         ("Register of taxpayers", "", "two lines are needed, Vietnamese and English"),
     ],
 )

@@ -146,7 +146,10 @@ def checked_otherwise(case: Case, pipeline: Pipeline, out: Path) -> list[str]:
         if contract is None or ledger is None:
             continue
         told = check(file, contract, out, pipeline.settings.limits, 1000, lambda _: None).receipt
-        said = {(p.rule, p.column, p.count) for p in told.problems} | {(n.rule, None, 1) for n in told.notes}
+        notes = Counter((n.rule, None) for n in told.notes)
+        said = {(p.rule, p.column, p.count) for p in told.problems} | {
+            (*about, count) for about, count in notes.items()
+        }
         problems = _problems(pipeline, contract.id, ledger["delivery_id"])
         labels = {c.name: c.label for c in contract.columns}
         found = Counter((p["rule"], labels.get(p["column_name"], p["column_name"])) for p in problems)

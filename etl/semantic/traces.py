@@ -43,9 +43,9 @@ def patterns(column: Column) -> dict[str, str]:
     found = {"word_for_nothing": _NOTHING, **_EXCEL}
     if like_date := _LIKE_A_DATE.fullmatch(column.example):
         found["excel_date"] += f"|{_NUMBER_OF_DATE}" if like_date["is_whole"] else f"|{_NUMBER_OF_DATE}|{_DATE}"
-    if re.fullmatch("[0-9]+", column.example):
+    if column.semantic_type == "text" and column.example.isdecimal():
         found["excel_number"] += r"|^[0-9]+[.,]0+$"
-    if re.fullmatch("0[0-9]+", column.example):
+    if column.semantic_type == "text" and re.fullmatch("0[0-9]+", column.example):
         found["excel_zero"] = f"^[1-9][0-9]{{0,{len(column.example) - 2}}}$"
     return {rule: pattern for rule, pattern in found.items() if not re.search(pattern, column.example)}
 

@@ -162,7 +162,10 @@ def test_a_decimal_is_exact_or_not_understood(received: str, notation: Notation,
 
 
 def test_three_decimals_are_clear_where_the_column_has_them() -> None:
-    assert parse_decimals(pl.Series(["1.500", "10.776"]), "plain", 9, 3).to_list() == [Decimal("1.5"), Decimal("10.776")]
+    assert parse_decimals(pl.Series(["1.500", "10.776"]), "plain", 9, 3).to_list() == [
+        Decimal("1.5"),
+        Decimal("10.776"),
+    ]
     assert parse_decimals(pl.Series(["150,000"]), "vietnamese", 9, 3).to_list() == [Decimal(150)]
 
 
