@@ -19,7 +19,7 @@ _WITH_OFFSET = r"[0-9] ?Z$|:[0-9]{2}(?:[.,][0-9]+)? ?[+-][0-9]{2}(?::?[0-9]{2})?
 # How the number of an example in the wordings may be read, and is written without doubt.
 _READINGS: dict[Notation, dict[str, str]] = {
     "plain": {"written": "1.500", "thousands": "1500", "decimal": "1.5"},
-    "vietnamese": {"written": "1,500", "thousands": "1.500", "decimal": "1,5"},
+    "vietnamese": {"written": "1,500", "thousands": "1500", "decimal": "1,5"},
 }
 
 

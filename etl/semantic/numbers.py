@@ -2,8 +2,8 @@
 
 A mark with three digits behind it parts thousands to some and decimals to others: 1.500 is 1500 or 1.5. The notation
 that a contract names does not tell, for whoever confuses the two does not know it. So such a number is understood only
-if one reading is excluded: by a column that takes three decimals or more, by a second mark, or by what stands before
-the mark, as in 0.500 and 1234.500.
+if one reading is excluded: by a column that takes three decimals, where the notation says that it is a decimal mark, or
+takes less, where it says that it parts thousands; by a second mark; or by what stands before it, as in 0.500, 1234.500.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ Notation = Literal["plain", "vietnamese"]
 _WHOLE = {"plain": r"^-?[0-9]+(\.0+)?$", "vietnamese": r"^-?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,0+)?$"}
 _DECIMAL = {"plain": r"^-?[0-9]+(\.[0-9]+)?$", "vietnamese": r"^-?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$"}
 
-AMBIGUOUS = {"plain": r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$", "vietnamese": r"^-?[1-9][0-9]{0,2},[0-9]{3}$"}
-_LEAST_CLEAR_SCALE = 3  # decimals of a column that takes a mark with three digits behind it for a decimal one
+# Of those that are not understood, the ones with two readings.
+AMBIGUOUS = {"plain": r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$", "vietnamese": r"^-?[1-9][0-9]{0,2}[.,][0-9]{3}$"}
+_ONE_GROUP = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"  # behind a dot that would part thousands
+_THREE_DECIMALS = 3
 
 
 def parse_integers(values: pl.Series, notation: Notation) -> pl.Series:
@@ -41,8 +43,10 @@ def parse_decimals(values: pl.Series, notation: Notation, precision: int, scale:
     fraction = plain.str.extract(r"\.([0-9]+)$").str.strip_chars_end("0").str.len_chars().fill_null(0)
     digits = plain.str.extract(r"^-?0*([0-9]*)").str.len_chars()
     fits = (fraction <= scale) & (digits <= precision - scale)
-    if scale < _LEAST_CLEAR_SCALE:
+    if scale < _THREE_DECIMALS:
         fits &= ~plain.str.contains(AMBIGUOUS["plain"])
+    elif notation == "vietnamese":
+        fits &= ~values.str.contains(_ONE_GROUP)
     return pl.select(pl.when(fits).then(plain).cast(pl.Decimal(precision, scale), strict=False)).to_series()
 
 

@@ -166,7 +166,12 @@ def test_three_decimals_are_clear_where_the_column_has_them() -> None:
         Decimal("1.5"),
         Decimal("10.776"),
     ]
-    assert parse_decimals(pl.Series(["150,000"]), "vietnamese", 9, 3).to_list() == [Decimal(150)]
+    assert parse_decimals(pl.Series(["150,000", "1.500,250"]), "vietnamese", 9, 3).to_list() == [
+        Decimal(150), Decimal("1500.25"),
+    ]  # fmt: skip
+    assert parse_decimals(pl.Series(["1.500", "1.500.000", "1500"]), "vietnamese", 12, 3).to_list() == [
+        None, Decimal(1_500_000), Decimal(1500),
+    ]  # fmt: skip
 
 
 @given(st.decimals(-(10**16) + 1, 10**16 - 1, places=2))
