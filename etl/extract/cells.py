@@ -41,8 +41,9 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
     for column in contract.columns:
         text = _filled(_text(rows, column.source_name), column, contract).alias(column.name)
         if column.type == "string":
+            text, odd = _conspicuous(rows[ROW], text, column)
             made.append(text)
-            found += _conspicuous(rows[ROW], text, column)
+            found += odd
             continue
         typed = _typed(text, column, contract.source.numbers).alias(column.name)
         made += [typed, text.alias(RECEIVED + column.name)]
@@ -80,21 +81,26 @@ def _untypable(failing: pl.DataFrame, column: Column, notation: Notation) -> lis
     return _by_rule(failing.with_columns(rule.alias("rule")), column, severity, **_READINGS[notation])
 
 
-def _conspicuous(numbers: pl.Series, text: pl.Series, column: Column) -> list[pl.DataFrame]:
-    """Problems of cells that are understood only because their semantic type takes any text or any letters.
+def _conspicuous(numbers: pl.Series, text: pl.Series, column: Column) -> tuple[pl.Series, list[pl.DataFrame]]:
+    """The cells of a text or name, and problems of those that say nothing or were made by a spreadsheet.
 
+    They load as they are; a sign for nothing that no name is, such as `-`, loads as null where a name may be missing.
     A key that is nothing, or was made by a spreadsheet, would name a record of its own: its row is sent back.
     """
     if column.semantic_type not in _TAKES_WORDS:
-        return []
-    is_odd = text.str.contains(traces.any_pattern(column))
+        return text, []
+    is_odd = text.str.contains(traces.any_pattern(column)).fill_null(False)
     if not is_odd.any():
-        return []
+        return text, []
     odd = pl.DataFrame([numbers, text.alias("value")]).filter(is_odd)
-    if column.semantic_type == "person_name":
-        odd = odd.filter(person_name.standard(odd["value"]).is_not_null())  # the others are no names anyway
     odd = odd.with_columns(traces.found(odd["value"], column))
-    return _by_rule(odd, column, "critical" if column.key_position else "warning")
+    if column.semantic_type == "person_name":
+        is_name = person_name.standard(odd["value"]).is_not_null()
+        if column.required:
+            odd = odd.filter(is_name)  # the others are sent back as no names
+        else:
+            text = text.set(numbers.is_in(odd[ROW].filter(~is_name).implode()), None)
+    return text, _by_rule(odd, column, "critical" if column.key_position else "warning")
 
 
 def _by_rule(failing: pl.DataFrame, column: Column, severity: Severity, **details: str) -> list[pl.DataFrame]:

@@ -25,6 +25,7 @@ _EVIDENCE = pl.Schema(
 )
 _FORM = "dd/MM/yyyy"  # of a date of which no part is unknown
 _LAST_MONTH = 12
+_MIXED_SHARE = 0.05  # dates that contradict the order, for each that proves it, from which they are no mere slips
 
 
 def evidence(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
@@ -58,7 +59,8 @@ def check_order(found: pl.DataFrame, contract: Contract) -> pl.DataFrame:
         contract: the dataset's.
 
     Returns:
-        A warning on the file as a whole for each column with ambiguous dates, if nothing in it proves their order.
+        A warning on the file as a whole for each column with ambiguous dates, if nothing in the file proves their order,
+        or some dates contradict it.
 
     Raises:
         Stop: if more dates of some column contradict the agreed order than prove it, and it has others that would be
@@ -77,6 +79,9 @@ def check_order(found: pl.DataFrame, contract: Contract) -> pl.DataFrame:
             raise Stop("held", "swapped_dates", count=contradicting, proving=proving, row=first, **details)
         if ambiguous and not is_proved:
             warnings.append(on_the_file("ambiguous_dates", count=ambiguous, **details))
+        elif ambiguous and contradicting and contradicting >= _MIXED_SHARE * proving:
+            counts = {"count": ambiguous, "contradicting": contradicting, "proving": proving}
+            warnings.append(on_the_file("mixed_dates", **counts, **details))
     return pl.concat(warnings)
 
 
