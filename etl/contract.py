@@ -8,7 +8,7 @@ What ODCS has no word for stands under `customProperties`; the names used there 
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -54,7 +54,7 @@ class Source:
     numbers: Literal["plain", "vietnamese"] = "plain"  # vietnamese: 1.234.567,89
     archive: Literal["zip"] | None = None  # the file is the only member of an archive
     record: str | None = None  # XML: the element that is one row
-    null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
+    null_values: Sequence[str] = ()  # what stands in a cell that holds nothing, such as NULL
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Column:
     semantic_type: SemanticType = "text"  # by default what the logical type says: date, number or text
     format: str | None = None  # date and timestamp: how the source writes them, e.g. dd/MM/yyyy
     pivot: int | None = None  # date and timestamp: the first of the hundred years that a year of two digits can mean
-    null_values: tuple[str, ...] = ()  # beside those of the whole source
+    null_values: Sequence[str] = ()  # beside those of the whole source
     numeric_type: str | None = None  # number: numeric(precision,scale) of the warehouse column
     code_list: str | None = None  # code: name of a list in etl/reference/codes/
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
@@ -204,6 +204,7 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         path=path,
     )
     _check_choices(contract.source, "source")
+    _check_null_values(contract.source, "source")
     _check_choices(contract.hold, "hold")
     _check_choices(contract, "contract")
     if custom:
@@ -246,6 +247,7 @@ def _column(p: SchemaProperty) -> Column:
         **custom,
     )
     _check_choices(column, f"column {column.name}")
+    _check_null_values(column, f"column {column.name}")
     if column.key_position and column.on_invalid == "flag":
         raise ValueError(f"column {column.name}: onInvalid is flag, but a key that is not understood names no record")
     if column.type in _FORMATS:
@@ -278,13 +280,14 @@ def _check_choices(part: Source | Hold | Column | Contract, where: str) -> None:
 
 def _arguments(properties: dict[str, Any]) -> dict[str, Any]:
     """Properties by the names that Python has for them; `nullValues` is `null_values`."""
-    made = {re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower(): value for name, value in properties.items()}
-    if "null_values" in made:
-        words = made["null_values"]
-        if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
-            raise ValueError(f'nullValues is {words!r}, not a list of texts, each in quotation marks: ["NULL", "-"]')
-        made["null_values"] = tuple(unicodedata.normalize("NFC", word.strip()) for word in words)
-    return made
+    return {re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower(): value for name, value in properties.items()}
+
+
+def _check_null_values(part: Source | Column, where: str) -> None:
+    words = part.null_values
+    is_list = isinstance(words, list | tuple)
+    if not is_list or not all(isinstance(word, str) and word.strip() for word in words):
+        raise ValueError(f'{where}: nullValues is {words!r}, not a list of texts in quotation marks: ["NULL", "-"]')
 
 
 def _custom(element: Any) -> dict[str, Any]:

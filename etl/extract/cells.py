@@ -63,8 +63,8 @@ def _text(rows: pl.DataFrame, name: str) -> pl.Series:
 
 def _filled(text: pl.Series, column: Column, contract: Contract) -> pl.Series:
     """The cells, but null where one holds what the contract says stands for nothing."""
-    words = [*contract.source.null_values, *column.null_values]
-    return text.set(text.is_in(words).fill_null(False), None) if words else text
+    words = composed(pl.Series([*contract.source.null_values, *column.null_values], dtype=pl.String))
+    return text.set(text.is_in(words.implode()).fill_null(False), None) if len(words) else text
 
 
 def _untypable(failing: pl.DataFrame, column: Column, notation: Notation) -> list[pl.DataFrame]:

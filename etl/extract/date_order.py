@@ -59,8 +59,8 @@ def check_order(found: pl.DataFrame, contract: Contract) -> pl.DataFrame:
         contract: the dataset's.
 
     Returns:
-        A warning on the file as a whole for each column with ambiguous dates, if nothing in the file proves their order,
-        or some dates contradict it.
+        A warning on the file as a whole for each column with ambiguous dates, if nothing in the file proves their
+        order, or some dates contradict it.
 
     Raises:
         Stop: if more dates of some column contradict the agreed order than prove it, and it has others that would be
