@@ -17,7 +17,7 @@ import polars as pl
 from etl import batches
 from etl.contract import Contract, Source
 from etl.delivery import PROBLEM, ROW, UNKNOWN, Delivery, Stop
-from etl.extract import correction, csv, drift, excel, geojson, look_alike, misread, ndjson, xml
+from etl.extract import correction, csv, date_order, drift, excel, geojson, look_alike, misread, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
@@ -91,6 +91,7 @@ class _Batch:
     problems: pl.DataFrame
     rows_in: int
     types: pl.DataFrame  # how many cells of each column are not of its type
+    dates: pl.DataFrame  # what they show of the order of day and month
     misread: pl.DataFrame  # how many rows read well in another encoding
 
 
@@ -104,10 +105,11 @@ def _batches(
             yield table if number else drift.check_columns(table, contract)
 
     rows_in = 0
-    types, counts, said = [], [], on_the_file()
+    types, dates, counts, said = [], [], [], on_the_file()
     for batch in batches.each(lambda table: _typed(table, contract, limits), checked()):
         rows_in += batch.rows_in
         types.append(batch.types)
+        dates.append(batch.dates)
         counts.append(batch.misread)
         of_file = batch.problems.filter(pl.col(ROW).is_null())
         again = of_file.join(said, on="rule", how="semi")  # a file's warning is said once
@@ -118,6 +120,8 @@ def _batches(
     if not of_bad_rows:  # where all rows were bad before, the share of those that still are says nothing
         drift.check_types(pl.concat(types), contract)
         misread.check(pl.concat(counts), contract)
+        warnings = date_order.check_order(pl.concat(dates), contract)
+        yield replace(batch, rows=batch.rows.clear(), problems=warnings, rows_in=0)
 
 
 def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Iterator[Table]:
@@ -148,4 +152,5 @@ def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     for more in (unread, untypable):
         doubts = pl.concat([doubts, more.join(doubts, on=[ROW, "column"], how="anti")])
     found = pl.concat([screened.problems, doubts, *unsure]).match_to_schema(PROBLEM)
-    return _Batch(typed, found, table.rows_in, drift.untyped(typed, untypable), counts)
+    types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, contract)
+    return _Batch(typed, found, table.rows_in, types, dates, counts)
