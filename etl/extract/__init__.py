@@ -16,11 +16,12 @@ import polars as pl
 
 from etl import batches
 from etl.contract import Contract, Source
-from etl.delivery import PROBLEM, UNKNOWN, Delivery, Stop
+from etl.delivery import PROBLEM, ROW, UNKNOWN, Delivery, Stop
 from etl.extract import correction, csv, drift, excel, geojson, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
+from etl.extract.footer import without_last_footer
 from etl.extract.screen import screen
 from etl.extract.table import Table
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -125,7 +126,7 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
     unpack = only_member if source.archive == "zip" else read_blocks
     blocks = unpack(file, limits, in_lines=source.format in _OF_LINES)
     if source.format == "csv":
-        yield from csv.read(blocks, source, contract, limits)
+        yield from without_last_footer(csv.read(blocks, source, contract, limits), contract)
         return
     content = b"".join(blocks)
     if not content.strip(_BLANK):
@@ -136,5 +137,6 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
 def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     screened = screen(table, contract, limits)
     typed, untypable = type_cells(screened.rows, contract)
-    found = pl.concat([screened.problems, untypable]).match_to_schema(PROBLEM)
+    untypable = untypable.join(screened.doubts, on=[ROW, "column"], how="anti")  # one reason for a cell is enough
+    found = pl.concat([screened.problems, screened.doubts, untypable]).match_to_schema(PROBLEM)
     return _Batch(typed, found, table.rows_in, drift.untyped(typed, untypable))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from etl.contract import Column, Contract
@@ -29,7 +31,7 @@ def screen(table: Table, contract: Contract, limits: Limits) -> Table:
             said = about.fill(column=column.label, limit=limit)
             found.append(problems(failing, column.name, "cell_too_long", said, about))
             rows = rows.filter(~endless)
-    return Table(rows, pl.concat([table.problems, *found]), table.may_omit_columns)
+    return replace(table, rows=rows, problems=pl.concat([table.problems, *found]))
 
 
 def _repeated_header(rows: pl.DataFrame, names: list[str]) -> pl.Series:

@@ -24,11 +24,13 @@ class Table:
         problems: lines that could not be cut into cells (PROBLEM schema).
         may_omit_columns: the format leaves a field out where it has no value (XML, JSON), so that an optional column
             may be absent from a whole file.
+        doubts: problems of single cells in `rows`, which only the format's reader can see (PROBLEM schema).
     """
 
     rows: pl.DataFrame
     problems: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
     may_omit_columns: bool = False
+    doubts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
 
     @property
     def rows_in(self) -> int:
@@ -38,7 +40,8 @@ class Table:
     def batches(self) -> Iterator[Table]:
         """The same a bounded number of rows at a time; all problems come with the first."""
         for number, rows in enumerate(batches.slices(self.rows)):
-            yield Table(rows, self.problems if number == 0 else self.problems.clear(), self.may_omit_columns)
+            problems, doubts = (found if number == 0 else found.clear() for found in (self.problems, self.doubts))
+            yield Table(rows, problems, self.may_omit_columns, doubts)
 
 
 def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -> pl.DataFrame:
