@@ -11,7 +11,7 @@ from typing import IO
 
 from etl.delivery import Stop
 from etl.extract.bounded import bomb, check_size, most_unpacked, read_unpacked
-from etl.extract.file_kind import locked_zip, no_zip, zip_of
+from etl.extract.file_kind import locked_zip, no_zip, zip_in_zip, zip_of
 from etl.settings import Limits
 
 # What is raised on damage, by zipfile and its like.
@@ -44,6 +44,8 @@ def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[
             (member,) = members
             if member.flag_bits & 1:
                 raise locked_zip()
+            if member.filename.lower().endswith(".zip"):
+                raise zip_in_zip()
             most = most_unpacked(member.compress_size, limits)
             if member.file_size > most:
                 raise bomb(most)

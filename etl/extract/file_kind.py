@@ -80,6 +80,11 @@ def zip_of(count: int) -> Stop:
     return _unreadable("unreadable_zip", "zip_members", count=count)
 
 
+def zip_in_zip() -> Stop:
+    """What is told of a ZIP file in which another one lies."""
+    return _unreadable("unreadable_zip", "zip_in_zip")
+
+
 def _unreadable(rule: str, reason: str, **details: object) -> Stop:
     return Stop("rejected", rule, detail=wording(reason).fill(**details))
 
