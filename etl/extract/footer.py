@@ -75,10 +75,14 @@ def without_last_footer(tables: Iterable[Table], contract: Contract) -> Iterator
         cut = waiting.rows[ROW][kept] if kept else 0
         is_later = (pl.col(ROW) >= cut).fill_null(kept == 0)
         if kept:
-            yield replace(waiting, rows=waiting.rows.head(kept), problems=waiting.problems.filter(~is_later))
-        rows = pl.concat([waiting.rows.slice(kept), table.rows])
-        problems = pl.concat([waiting.problems.filter(is_later), table.problems])
-        waiting = replace(table, rows=rows, problems=problems)
+            earlier = (waiting.problems.filter(~is_later), waiting.doubts.filter(~is_later))
+            yield replace(waiting, rows=waiting.rows.head(kept), problems=earlier[0], doubts=earlier[1])
+        waiting = replace(
+            table,
+            rows=pl.concat([waiting.rows.slice(kept), table.rows]),
+            problems=pl.concat([waiting.problems.filter(is_later), table.problems]),
+            doubts=pl.concat([waiting.doubts.filter(is_later), table.doubts]),
+        )
     if waiting is not None:
         yield without_footer(waiting, contract)
 

@@ -23,7 +23,7 @@ _NUMBER, _SHORT_NUMBER, _ROW, _COLUMNS, _FORMAT, _STYLE = 0x203, 0x27E, 0x208, 0
 _CALENDAR, _COMPUTED_BY = 0x22, 0x1C1
 _CELLS = {_FORMULA, _ERROR, _SEVERAL, _NUMBER, 0x204, 0xFD, _SHORT_NUMBER, 0xD6}
 _OF_NOW = 0x0600  # BOF's version of Excel 97 and later
-_NOTHING = (b"\0" * 8, b"\3\0\0\0\0\0\xff\xff")  # 0 and an empty text, which programs that compute nothing store
+_ZERO, _EMPTY = b"\0" * 8, b"\3\0\0\0\0\0\xff\xff"  # results that programs which compute nothing store
 
 
 def look_through(content: bytes, limits: Limits) -> list[Sheet]:
@@ -101,8 +101,9 @@ def _without_value(kind: int, body: bytes, is_by_excel: bool) -> str | None:
         return None
     if body[6:7] == b"\2" and body[12:14] == b"\xff\xff":
         return "formula_failed"
-    is_to_compute = bool(body[14] & 3) or not is_by_excel
-    return "formula_not_computed" if is_to_compute and body[6:14] in _NOTHING else None
+    is_to_compute = bool(body[14] & 3)  # when the file is opened, or always
+    is_nothing = body[6:14] == _EMPTY and not is_by_excel
+    return "formula_not_computed" if is_nothing or (is_to_compute and body[6:14] in (_ZERO, _EMPTY)) else None
 
 
 def _numbers(kind: int, body: bytes, column: int) -> Iterator[tuple[int, int, float]]:

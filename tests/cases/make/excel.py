@@ -1,6 +1,7 @@
 """Makes the workbooks of the cases in `tests/cases/excel` that are small enough to be told in a line each.
 
-Run it from the project's folder: `python tests/cases/make/excel.py`. A value may stand in a tuple with its number format.
+Run it from the project's folder: `python tests/cases/make/excel.py`. A value may stand in a tuple with its number
+format.
 """
 
 from __future__ import annotations
@@ -23,7 +24,15 @@ Rows = list[list[Any]]
 
 def row(number: Any, **cells: Any) -> list[Any]:
     """A household; cells are named members, share, day, hour, born, area or remark."""
-    usual = {"members": 4, "share": 12.5, "day": DAY, "hour": HOUR, "born": "1941", "area": "0012", "remark": "Nhà số 5"}
+    usual = {
+        "members": 4,
+        "share": 12.5,
+        "day": DAY,
+        "hour": HOUR,
+        "born": "1941",
+        "area": "0012",
+        "remark": "Nhà số 5",
+    }
     return [number, *(usual | cells).values()]
 
 
@@ -67,8 +76,9 @@ def stored(**values: str) -> Callable[[str], str]:
 
     def change(sheet: str) -> str:
         for cell, value in values.items():
-            sheet, count = re.subn(rf'(<c r="{cell}"[^>]*><f>[^<]*</f>)<v ?/>|(<c r="{cell}"[^>]*><f>[^<]*</f>)<v></v>',
-                                   rf"\g<1>\g<2><v>{value}</v>", sheet)
+            sheet, count = re.subn(
+                rf'(<c r="{cell}"[^>]*><f>[^<]*</f>)<v(?: ?/>|></v>)', rf"\g<1><v>{value}</v>", sheet
+            )
             assert count == 1, cell
         return sheet
 
@@ -159,14 +169,22 @@ def main() -> None:
     titled = [["UBND PHƯỜNG BẾN THÀNH"], [], ["STT", *HEADER]]
     counted = [[n, *row(f"0090{n}")] for n in (1, 2, 3)]
     heading = [["I. Khu phố 1"]]
-    below: Rows = [["Tổng cộng", None, 12, 37.5], [], [None, None, None, None, None, None, None, "Ngày 3 tháng 3 năm 2026"],
-                   ["NGƯỜI LẬP BIỂU", None, None, "KT. CHỦ TỊCH"], [None, "(ký tên)"], [None, "Lê Thị Hoa", None, "Trần Văn An"]]  # fmt: skip
+    below: Rows = [
+        ["Tổng cộng", None, 12, 37.5],
+        [],
+        [*[None] * 7, "Ngày 3 tháng 3 năm 2026"],
+        ["NGƯỜI LẬP BIỂU", None, None, "KT. CHỦ TỊCH"],
+        [None, "(ký tên)"],
+        [None, "Lê Thị Hoa", None, "Trần Văn An"],
+    ]
     book("footer-in-excel", [*titled, *counted, *below])
     book("heading-amid-the-data", [*titled, counted[0], *heading, *counted[1:]])
     book("lone-number-below", [HEADER, row("00921"), [], [None, 4]])
     book("last-record-lacks-a-cell", [HEADER, row("00931"), row("00932", members=None, remark="Tổng cộng")])
     path = book("phonetic-and-rich-text", [HEADER, row("00941", remark="THERE"), row("00942")])
-    runs = "<r><t>Nguy</t></r><r><rPr><b/></rPr><t xml:space=\"preserve\">ễn Huệ </t></r><rPh sb=\"0\" eb=\"1\"><t>NO</t></rPh>"
+    runs = (
+        '<r><t>Nguy</t></r><r><rPr><b/></rPr><t xml:space="preserve">ễn Huệ </t></r><rPh sb="0" eb="1"><t>NO</t></rPh>'
+    )
     edit(path, "xl/worksheets/sheet1.xml", lambda text: text.replace("<t>THERE</t>", runs))
 
 
