@@ -108,8 +108,8 @@ def _rows(file: Path, limits: Limits) -> Iterator[Iterable[str]]:
     (old_workbook if content.startswith(_OLD_EXCEL) else workbook).look_through(content, limits)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        sheets = [book.get_sheet_by_name(sheet.name) for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
-        rows = [row for sheet in sheets for row in sheet.to_python(nrows=_HEADER_WITHIN)]
+        sheets = [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+        rows = [row for name in sheets for row in book.get_sheet_by_name(name).to_python(nrows=_HEADER_WITHIN)]
     except CalamineError:
         return
     for row in rows:

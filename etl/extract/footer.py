@@ -23,6 +23,7 @@ _SHOWN = 1000  # characters of a footer that are kept
 _RAGGED = "ragged_row"  # the rule of a line of a CSV file that has more or fewer cells than the header
 _TOTAL = r"(?:tổng\s*cộng|tổng\s*số|tổng|cộng|tong\s*cong|tong\s*so|grand\s+total|sub-?total|totals?|sum)"
 _ALONE = re.compile(rf"{_TOTAL}\s*[:.]?")
+_ALONE_IN_CELL = rf"(?i)^\s*{_TOTAL}\s*[:.]?\s*$"
 # What such lines begin with. A word that may begin a name as well must be followed by a colon or a number.
 _BEGINS = re.compile(
     rf"(?:tổng\s*cộng|tổng\s*số|tong\s*cong|grand\s+total|{_TOTAL}\s*(?:[:(]|[\d.,]+\s*$|$)"
@@ -85,6 +86,13 @@ def without_last_footer(tables: Iterable[Table], contract: Contract) -> Iterator
         )
     if waiting is not None:
         yield without_footer(waiting, contract)
+
+
+def totals_amid_data(rows: pl.DataFrame, contract: Contract) -> pl.Series:
+    """The numbers of rows whose key is the word for a total; keys other than text are judged by their own kind."""
+    keys = [c.source_name for c in contract.key if c.semantic_type == "text" and c.source_name in rows.columns]
+    are_totals = [rows[name].str.contains(_ALONE_IN_CELL).fill_null(False) for name in keys]
+    return pl.concat([rows[ROW].filter(is_total) for is_total in are_totals]).unique() if keys else rows.clear()[ROW]
 
 
 def _last_lines(table: Table, required: list[str], key: list[str]) -> list[_Line]:
