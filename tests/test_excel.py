@@ -100,6 +100,23 @@ def test_a_date_merged_over_rows_is_doubted_in_each_of_them() -> None:
     assert found.select(ROW, "rule").rows() == [(2, "excel_part_of_date"), (3, "excel_part_of_date")]
 
 
+def test_a_header_of_two_rows_is_read_and_reaches_into_no_record() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["Sổ hộ", *HEADER[1:3], "Ngày", None, *HEADER[5:]])
+    sheet["A1"] = HEADER[0]
+    sheet["D2"], sheet["E2"] = HEADER[3], HEADER[4]
+    for cells in ("A1:A2", "B1:B2", "C1:C2", "D1:E1", "F1:F2", "G1:G2", "H1:H3"):
+        sheet.merge_cells(cells)
+    sheet["A3"], sheet["B3"] = "001", 4
+    sheet.merge_cells("A90:H99")  # far below, with nothing in it
+    out = io.BytesIO()
+    book.save(out)
+    rows, found, _ = extract_bytes(out.getvalue(), HOUSEHOLDS)
+    assert rows.select(ROW, "household_no", "members", "remark").rows() == [(3, "001", 4, None)]
+    assert found.is_empty()
+
+
 def zipped(name: str, content: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

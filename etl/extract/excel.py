@@ -79,6 +79,7 @@ def _open(content: bytes, limits: Limits) -> list[_Grid]:
                 cells: list[list[object]] = of_calamine.to_python(skip_empty_area=False)
                 is_hidden = about.visible != SheetVisibleEnum.Visible
                 grids.append(_Grid(about.name, is_hidden, cells, of_calamine.merged_cell_ranges or [], sheet))
+                _fill_merged(grids[-1])
     except (CalamineError, OSError, ValueError, IndexError):
         raise damaged_workbook() from None
     except BaseException as error:
@@ -105,52 +106,70 @@ def _sheet_of_data(grids: list[_Grid], contract: Contract) -> tuple[_Grid, int]:
 
 def _cut(grid: _Grid, header_at: int, source: Source, contract: Contract, limits: Limits) -> Table:
     """A sheet's rows below the header, without what is no record."""
-    cells, body = grid.cells, grid.cells[header_at + 1 :]
-    if sum(_area(first, last, cells) for first, last in grid.merged) > len(cells) * len(cells[0]):
-        raise overlapping_merges()
-    merged = _merged_rows(grid.merged, len(cells) - 1)
-    for column, ranges in merged.items():
-        for top, bottom in ranges:
-            for row in range(top + 1, bottom + 1):
-                cells[row][column] = cells[top][column]
-    header = [_words(cell) for cell in cells[header_at]]
+    names = _names(grid, header_at, limits)
+    known = {c.source_name: c for c in contract.columns}
+    merged = _merged_rows(grid.merged, len(grid.cells) - 1)
+    mark = "," if source.numbers == "vietnamese" else "."
+    body = grid.cells[header_at + 1 :]
+    first = header_at + 2  # the first row's number in Excel
+    data = [pl.int_range(first, first + len(body), eager=True, dtype=pl.Int64).alias(ROW)]
+    doubts = [pl.DataFrame(schema=PROBLEM)]
+    without: dict[int, str] = {}  # rows that miss a value, each with the rule that says so
+    for at, name in enumerate(names):
+        cells = seen.Cells([row[at] for row in body], header_at + 1, at, merged.get(at, []))
+        texts, found = seen.texts(cells, known.get(name), grid.sheet, mark)
+        if name in known:
+            doubts.append(_doubts(found, texts, first, known[name]))
+        if name != _COUNTER and not name.startswith(" "):
+            without |= {row + first: rule for row, rule in cells.spread(grid.sheet.valueless[at]).items()}
+        data.append(pl.Series(name, texts, pl.String))
+    for row in _across(grid, header_at, {at for at, name in enumerate(names) if name in known}):
+        without.setdefault(row + 1, "merged_across")
+    filled = _filled(pl.DataFrame(data), without)
+    table = without_footer(Table(filled, doubts=pl.concat(doubts)), contract)
+    return _records(table, without, drop_counter=_COUNTER not in known)
+
+
+def _names(grid: _Grid, header_at: int, limits: Limits) -> list[str]:
+    """Names of the columns; one without a name gets its number behind a blank, for a name that was sent has none.
+
+    A cell of the header that is merged with those below it is emptied there: it is nobody's value.
+
+    Raises:
+        Stop: if there are too many, or two have one name.
+    """
+    for column, ranges in _merged_rows(grid.merged, len(grid.cells) - 1).items():
+        for _, bottom in (rows for rows in ranges if rows[0] <= header_at < rows[1]):
+            for row in range(header_at + 1, bottom + 1):
+                grid.cells[row][column] = ""
+    header = [_words(cell) for cell in grid.cells[header_at]]
     check_columns(len(header), limits)
     unclear = sorted({name for name in header if name and [ROW, *header].count(name) > 1})
     if unclear:
         raise Stop("held", "unclear_column", columns=", ".join(unclear))
+    return [name or f" {at}" for at, name in enumerate(header, start=1)]
 
-    known = {c.source_name: c for c in contract.columns}
-    mark = "," if source.numbers == "vietnamese" else "."
-    names = {at: name or f" {at + 1}" for at, name in enumerate(header)}  # a name that was sent has no blanks
-    data: dict[str, list[str | None]] = {}
-    doubts = [pl.DataFrame(schema=PROBLEM)]
-    without: dict[int, str] = {}  # rows of Excel that miss a value, each with the rule that says so
-    for at, name in names.items():
-        of_column = seen.Cells([row[at] for row in body], header_at + 1, at, merged.get(at, []))
-        data[name], found = seen.texts(of_column, known.get(name), grid.sheet, mark)
-        if name in known:
-            doubts.append(_doubts(found, data[name], header_at + 2, known[name]))
-        if header[at] and name != _COUNTER:
-            valueless = of_column.spread(grid.sheet.valueless[at])
-            without |= {row + header_at + 2: rule for row, rule in valueless.items()}
-    for row in _across(grid.merged, cells, header_at, {at for at, name in names.items() if name in known}):
-        without.setdefault(row + 1, "merged_across")
-    numbers = pl.int_range(header_at + 2, header_at + 2 + len(body), eager=True, dtype=pl.Int64).alias(ROW)
-    rows = pl.DataFrame([numbers, *(pl.Series(name, values, pl.String) for name, values in data.items())])
-    table = without_footer(Table(_filled(rows, without), doubts=pl.concat(doubts)), contract)
+
+def _records(table: Table, without: dict[int, str], *, drop_counter: bool) -> Table:
+    """The table without rows that miss a value, headings, and columns that have no name or only count the rows.
+
+    Raises:
+        Stop: if a column without a name holds something.
+    """
     nameless = [name for name in table.rows.columns if name.startswith(" ")]
     unclear = [f"cột / column {name.strip()}" for name in nameless if table.rows[name].str.strip_chars().ne("").any()]
     if unclear:
         raise Stop("held", "unclear_column", columns=", ".join(unclear))
-    own = table.rows.drop(*nameless, *({_COUNTER} - known.keys()), strict=False)
-    is_heading = pl.all_horizontal(pl.exclude(ROW).is_null()) & ~pl.col(ROW).is_in(list(without))
-    broken = _broken(own, without)
-    headings = own.filter(is_heading)[ROW].to_list()
+    rows = table.rows.drop(*nameless, *([_COUNTER] if drop_counter else []), strict=False)
+    is_broken = pl.col(ROW).is_in(list(without))
+    is_heading = pl.all_horizontal(pl.exclude(ROW).is_null()) & ~is_broken
+    found = [table.problems, *_broken(rows, without)]
+    headings = rows.filter(is_heading)[ROW].to_list()
     if headings:
-        broken.append(on_the_file("headings", count=len(headings), lines=", ".join(map(str, headings[:_NAMED]))))
-    kept = own.filter(~is_heading & ~pl.col(ROW).is_in(list(without)))
-    of_kept = table.doubts.filter(pl.col(ROW).is_in(kept[ROW].implode()))
-    return replace(table, rows=kept, problems=pl.concat([table.problems, *broken]), doubts=of_kept)
+        found.append(on_the_file("headings", count=len(headings), lines=", ".join(map(str, headings[:_NAMED]))))
+    kept = rows.filter(~is_heading & ~is_broken)
+    doubts = table.doubts.filter(pl.col(ROW).is_in(kept[ROW].implode()))
+    return replace(table, rows=kept, problems=pl.concat(found), doubts=doubts)
 
 
 def _filled(rows: pl.DataFrame, without: dict[int, str]) -> pl.DataFrame:
@@ -170,6 +189,21 @@ def _broken(rows: pl.DataFrame, without: dict[int, str]) -> list[pl.DataFrame]:
     return [broken_lines(rule, lines, [None] * len(lines)) for rule, lines in rules.items()]
 
 
+def _fill_merged(grid: _Grid) -> None:
+    """Let the value of each merged cell stand in all rows that it covers.
+
+    Raises:
+        Stop: if merged cells lie upon each other.
+    """
+    cells = grid.cells
+    if sum(_area(first, last, cells) for first, last in grid.merged) > len(cells) * len(cells[0] if cells else ()):
+        raise overlapping_merges()
+    for column, ranges in _merged_rows(grid.merged, len(cells) - 1).items():
+        for top, bottom in ranges if cells and column < len(cells[0]) else ():
+            for row in range(top + 1, bottom + 1):
+                cells[row][column] = cells[top][column]
+
+
 def _merged_rows(merged: list[_Range], last_row: int) -> dict[int, list[tuple[int, int]]]:
     """First and last row of each merged cell, by the column that it begins in, which is the one it belongs to."""
     found: dict[int, list[tuple[int, int]]] = {}
@@ -179,12 +213,14 @@ def _merged_rows(merged: list[_Range], last_row: int) -> dict[int, list[tuple[in
     return found
 
 
-def _across(merged: list[_Range], cells: list[list[object]], header_at: int, known: set[int]) -> set[int]:
+def _across(grid: _Grid, header_at: int, known: set[int]) -> set[int]:
     """Rows below the header where one filled cell covers several columns of the contract."""
     found: set[int] = set()
-    for (top, left), (bottom, right) in merged:
-        if bottom > header_at and sum(left <= at <= right for at in known) > 1 and _words(cells[top][left]):
-            found.update(range(max(top, header_at + 1), min(bottom, len(cells) - 1) + 1))
+    height, width = len(grid.cells), len(grid.cells[0])
+    for (top, left), (bottom, right) in grid.merged:
+        is_inside = header_at < top < height and left < width
+        if is_inside and sum(left <= at <= right for at in known) > 1 and _words(grid.cells[top][left]):
+            found.update(range(top, min(bottom, height - 1) + 1))
     return found
 
 
@@ -232,7 +268,7 @@ def _is_ours(name: str) -> bool:
 def _area(first: tuple[int, int], last: tuple[int, int], cells: list[list[object]]) -> int:
     """Cells of a range as far as the sheet goes."""
     height = min(last[0], len(cells) - 1) - first[0] + 1
-    width = min(last[1], len(cells[0]) - 1) - first[1] + 1
+    width = min(last[1], len(cells[0] if cells else ()) - 1) - first[1] + 1
     return max(height, 0) * max(width, 0)
 
 
