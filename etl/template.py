@@ -20,10 +20,12 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from etl.contract import Column, Contract
 from etl.date_format import date_format
+from etl.extract.excel import OUR_SHEETS
 from etl.semantic import ward
 from etl.settings import DEFAULT_LIMITS, REFERENCE
 
-_DATA, _GUIDE, _LISTS = "Dữ liệu", "Giải thích - Guide", "Danh mục - Codes"
+_DATA = "Dữ liệu"
+_GUIDE, _LISTS = OUR_SHEETS
 _LAST_ROW = 1_048_576  # of an Excel sheet
 _LAST_DAY = "2958465"  # of Excel's calendar
 _TEXT = "@"

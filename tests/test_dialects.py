@@ -101,7 +101,6 @@ def lines_of(rows: Rows) -> list[str]:
 
 
 NAMED: dict[str, Callable[[list[str]], tuple[list[str], set[int]]]] = {
-    "a footer": lambda lines: ([*lines, "Tổng cộng: 11"], {13}),
     "the header again": lambda lines: ([*lines[:5], lines[0], *lines[5:]], {6}),
     "a row with other delimiters": lambda lines: ([*lines[:5], lines[5].replace(",", ";"), *lines[6:]], {6}),
     "a cell too many": lambda lines: ([*lines[:5], lines[5] + ",x", *lines[6:]], {6}),

@@ -335,7 +335,7 @@ HOSTILE = {
         DEATHS, ".xlsx", excel_of_one_text_many_times, "rejected", "unpacks_to_too_much", "giải ra hơn"
     ),
     "Excel with overlapping merges": Hostile(
-        DEATHS, ".xlsx", excel_with_overlapping_merges, "rejected", "unreadable_excel", "merged cells overlap"
+        DEATHS, ".xlsx", excel_with_overlapping_merges, "rejected", "unreadable_excel", "ô gộp chồng lên nhau"
     ),
     "old Excel cell far off": Hostile(
         DEATHS, ".xls", old_excel_with_a_cell_far_off, "rejected", "too_many_columns", "hơn 500 cột"

@@ -21,6 +21,7 @@ from etl.extract import correction, csv, date_order, drift, excel, geojson, look
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
+from etl.extract.footer import without_last_footer
 from etl.extract.screen import screen
 from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -135,7 +136,7 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
     unpack = only_member if source.archive == "zip" else read_blocks
     blocks = unpack(file, limits, in_lines=source.format in _OF_LINES)
     if source.format == "csv":
-        yield from csv.read(blocks, source, contract, limits)
+        yield from without_last_footer(csv.read(blocks, source, contract, limits), contract)
         return
     content = b"".join(blocks)
     if not content.strip(_BLANK):
