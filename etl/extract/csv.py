@@ -10,6 +10,8 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -17,7 +19,7 @@ import pyarrow.csv
 
 from etl.contract import Contract, Source
 from etl.delivery import ROW, Stop
-from etl.extract import dialect
+from etl.extract import dialect, quoting, shape
 from etl.extract.bounded import check_columns
 from etl.extract.table import Table, broken_lines, on_the_file
 from etl.extract.text import decoded
@@ -50,22 +52,68 @@ def read(
     lines = lines.slice(written.arg_true()[0])
     check_columns(lines["line"][0].count(source.delimiter) + 1, limits)
     found = dialect.find(lines["line"].head(dialect.HEADER_WITHIN).to_list(), source, contract)
-    check_columns(len(found.header) + found.nameless, limits)
-    unclear = sorted({name for name in found.header if not name or [ROW, *found.header].count(name) > 1})
-    if unclear:
-        raise Stop("held", "unclear_column", columns=", ".join(name or "“”" for name in unclear))
+    check_columns(len(found.header), limits)
+    _check_header(lines["line"][0], found, source, contract)
 
     above, body = lines.head(found.header_at), lines.slice(found.header_at + 1)
-    table, rest = _cut(body, found, is_last)
-    for other in dialect.others(found, body["line"]) if table.problems.height else ():
-        tried, behind = _cut(body, other, is_last)
-        if set(tried.problems[ROW]) < set(table.problems[ROW]):  # it breaks no line that was whole
-            table, rest, found = tried, behind, other
-    about = pl.concat([_above_header(above, found, contract), table.problems, _said(found, source)])
-    yield _named(Table(table.rows, about), found)
+    cut, found, said = _settled(body, found, contract, is_last)
+    cut, found = _requoted(body, cut, found, is_last, may_change=True)
+    about = pl.concat([_above_header(above, found, contract), cut.table.problems, _said(found, source), said])
+    yield _named(Table(cut.table.rows, about), found)
+    quotes = cut.quotes
     for lines, is_last in pieces:
-        table, rest = _cut(pl.concat([rest, lines]), found, is_last)
-        yield _named(table, found)
+        lines, before = pl.concat([cut.rest, lines]), found
+        cut, found = _requoted(lines, _cut(lines, found, is_last), found, is_last, may_change=not quotes)
+        about = cut.table.problems if found == before else pl.concat([cut.table.problems, _said(found, source)])
+        yield _named(Table(cut.table.rows, about), found)
+        quotes |= cut.quotes
+
+
+def _check_header(line: str, found: dialect.Dialect, source: Source, contract: Contract) -> None:
+    """Refuse a file without a header, or with one that does not tell its columns apart.
+
+    Raises:
+        Stop: if it is one.
+    """
+    expected = [c.source_name for c in contract.columns]
+    if not set(expected) & set(found.header) and any(
+        shape.is_record(cells, contract) for cells in dialect.cells(line, source)
+    ):
+        raise Stop("held", "no_header", header=source.delimiter.join(expected))
+    unclear = sorted({name for name in found.names if [ROW, *found.names].count(name) > 1})
+    if unclear:
+        raise Stop("held", "unclear_column", columns=", ".join(unclear))
+
+
+def _settled(
+    lines: pl.DataFrame, found: dialect.Dialect, contract: Contract, is_last: bool
+) -> tuple[_Cut, dialect.Dialect, pl.DataFrame]:
+    """Cut the first lines below the header; where some break, in the way that breaks the fewest and is certain.
+
+    Returns:
+        What was cut, in which dialect, and what is to be said of the file.
+
+    Raises:
+        Stop: if the rows have another delimiter than the header, and it is not certain which.
+    """
+    best, said = _cut(lines, found, is_last), on_the_file()
+    if not best.table.problems.height:
+        return best, found, said
+    by_header = found
+    for way in (found, *dialect.others(found, lines["line"])):
+        cut = best if way == found else _cut(lines, way, is_last)
+        if cut.broken < best.broken:  # it breaks no line that was whole
+            best, by_header = cut, way
+        shaped = [(other, _cut(lines, other.dialect, is_last)) for other in shape.candidates(way, cut.widths)]
+        shared = [
+            s for s in shaped if shape.is_shared(s[1].table.rows.height, cut.table.rows.height, cut.table.rows_in)
+        ]
+        certain = [s for s in shared if shape.is_certain(s[0], s[1].table.rows, contract)]
+        if len(certain) == 1 and len(certain[0][1].broken) < len(best.broken):
+            best, by_header, said = certain[0][1], certain[0][0].dialect, _said_of_shape(certain[0][0], way)
+        elif parted := next((other.dialect for other, _ in shared if other.surplus == 0), None):
+            raise Stop("held", "two_delimiters", header=_shown(way), rows=_shown(parted))
+    return best, by_header, said
 
 
 def _lines(texts: Iterable[pl.Series]) -> Iterator[tuple[pl.DataFrame, bool]]:
@@ -73,6 +121,8 @@ def _lines(texts: Iterable[pl.Series]) -> Iterator[tuple[pl.DataFrame, bool]]:
     count = 0
     waiting = pl.DataFrame(schema={ROW: pl.Int64, "line": pl.String})
     for text in texts:
+        if text.str.contains("\n\ufeff", literal=True).item():  # another file was put behind one
+            text = text.str.replace_all("\n\ufeff", "\n", literal=True)
         if (text != "").item():
             yield waiting, False
             lines = text.str.strip_suffix("\n").str.split("\n").explode().alias("line")
@@ -84,10 +134,10 @@ def _lines(texts: Iterable[pl.Series]) -> Iterator[tuple[pl.DataFrame, bool]]:
 
 def _named(table: Table, found: dialect.Dialect) -> Table:
     """The table without the columns that have no name, which must be empty."""
-    rows, nameless = table.rows[:, : 1 + len(found.header)], table.rows[:, 1 + len(found.header) :]
-    if any((cells.str.strip_chars() != "").any() for cells in nameless):
+    nameless = [column for column, name in zip(table.rows.columns[1:], found.header, strict=True) if not name]
+    if any((table.rows[column].str.strip_chars() != "").any() for column in nameless):
         raise Stop("held", "unclear_column", columns="“”")
-    return Table(rows, table.problems)
+    return Table(table.rows.drop(nameless), table.problems)
 
 
 def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contract) -> pl.DataFrame:
@@ -95,7 +145,7 @@ def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contrac
     if not above.height:
         return on_the_file()
     required = [c.source_name for c in contract.columns if c.required]
-    rows = _cut(above, found, True)[0].rows
+    rows = _cut(above, found, True).table.rows
     numbers = rows.filter(pl.all_horizontal(pl.col(required).str.strip_chars() != ""))[ROW]
     records = above.filter(pl.col(ROW).is_in(numbers.implode()))
     return broken_lines("above_header", records[ROW].to_list(), records["line"].to_list())
@@ -103,40 +153,108 @@ def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contrac
 
 def _said(found: dialect.Dialect, source: Source) -> pl.DataFrame:
     """A warning on the file as a whole if its dialect is not the contract's."""
-    agreed = dialect.Dialect(source.delimiter, dialect.QUOTE, 0, found.header)
+    agreed = dialect.Dialect(source.delimiter, dialect.QUOTE, 0, found.names)
     if found == agreed:
         return on_the_file()
-    names = {"\t": "tab", " ": "khoảng trắng / space"}
-    delimiter, expected = (names.get(name, name) for name in (found.delimiter, agreed.delimiter))
     return on_the_file(
         "other_dialect",
-        agreed=expected,
-        delimiter=delimiter,
+        agreed=_shown(agreed),
+        delimiter=_shown(found),
         quote=found.quote,
         escape=found.escape or found.quote,
         lines=found.header_at,
-        nameless=found.nameless,
+        nameless=found.header.count(""),
     )
 
 
-def _cut(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> tuple[Table, pl.DataFrame]:
-    """Cut lines (ROW, `line`) into cells; gives the lines, too, that must be seen together with those to come."""
-    columns = [ROW, *found.header, *(f" {n}" for n in range(found.nameless))]  # a name that was sent has no blanks
+def _said_of_shape(found: shape.Shape, by_header: dialect.Dialect) -> pl.DataFrame:
+    """A warning on the file as a whole if its header has not the shape of its rows; of the others, others speak."""
+    if found.is_of_header:
+        return on_the_file("surplus_in_header", count=-found.surplus)
+    if found.surplus == 0:
+        return on_the_file("two_delimiters", header=_shown(by_header), rows=_shown(found.dialect))
+    return on_the_file()
+
+
+def _shown(found: dialect.Dialect) -> str:
+    return {"\t": "tab", " ": "khoảng trắng / space"}.get(found.delimiter, found.delimiter)
+
+
+def _requoted(
+    lines: pl.DataFrame, cut: _Cut, found: dialect.Dialect, is_last: bool, *, may_change: bool
+) -> tuple[_Cut, dialect.Dialect]:
+    """Cut again, with another quotation mark, lines whose cells stand in it.
+
+    Args:
+        lines: to be cut.
+        cut: what was made of them.
+        found: with this.
+        is_last: whether no lines are to come.
+        may_change: whether no cell before these begins with a quotation mark: all would have been cut the same.
+
+    Raises:
+        Stop: if only part of the cells of a column stand in that mark.
+    """
+    if may_change and cut.table.problems.height:
+        for other in dialect.quoted_otherwise(found, lines["line"]):
+            tried = _cut(lines, other, is_last)
+            if tried.broken < cut.broken:
+                cut, found = tried, other
+    marks = sorted(cut.quotes - {found.quote, dialect.QUOTE})
+    mark = quoting.of_columns(cut.table.rows, marks, may_be_read=may_change)
+    if mark:
+        found = replace(found, quote=mark)
+        tried = _cut(lines, found, is_last)
+        if not tried.broken <= cut.broken:
+            raise Stop("held", "quoted_in_part", column=", ".join(found.names), quote=mark)
+        return tried, found
+    return (cut._replace(table=quoting.screen(cut.table, lines, marks)) if marks else cut), found
+
+
+class _Cut(NamedTuple):
+    """Lines that were cut into cells.
+
+    Attributes:
+        table: the rows, also of columns without a name, and the lines that are no records.
+        rest: lines that must be seen together with those to come.
+        widths: number of cells of each row that does not fit the header.
+        quotes: all usual quotation marks with which some cell of the rows begins.
+    """
+
+    table: Table
+    rest: pl.DataFrame
+    widths: list[int]
+    quotes: frozenset[str]
+
+    @property
+    def broken(self) -> set[int]:
+        """Numbers of the lines that are no records."""
+        return set(self.table.problems[ROW])
+
+
+def _cut(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> _Cut:
+    """Cut lines (ROW, `line`) into cells."""
+    columns = [ROW, *(name or f" {n}" for n, name in enumerate(found.header))]  # a name that was sent has no blanks
     sent = lines
     if found.mark != found.delimiter:
         lines = lines.with_columns(line=pl.Series(dialect.marked("\n".join(lines["line"]), found).split("\n")))
     whole, unclosed, unsure, taken = _records(lines, len(columns) - 1, found, is_last)
     ragged_numbers: list[int] = []
+    widths: list[int] = []
 
     def skip_ragged(row: pa.csv.InvalidRow) -> str:
         ragged_numbers.append(int(row.text.partition(found.mark)[0]))
+        widths.append(row.actual_columns - 1)
         return "skip"
 
+    quotes: frozenset[str] = frozenset()
     rows = pl.DataFrame(schema={ROW: pl.Int64, **dict.fromkeys(columns[1:], pl.String)})
     if whole.height:
         numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=found.mark))
         longest: int = numbered.select(pl.first().str.len_bytes().max()).item()
-        text = numbered.select(pl.first().str.join("\n")).to_series().to_arrow()
+        joined = numbered.select(pl.first().str.join("\n")).to_series()
+        quotes = dialect.quotes(joined, found)
+        text = joined.to_arrow()
         table = pyarrow.csv.read_csv(
             pa.BufferReader(text.buffers()[-1]),
             read_options=pa.csv.ReadOptions(
@@ -162,7 +280,7 @@ def _cut(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> tuple[Ta
     said = [
         broken_lines(rule, *bad.select(ROW, as_sent).to_dict(as_series=False).values()) for rule, bad in broken.items()
     ]
-    return Table(rows, pl.concat(said)), sent.slice(taken)
+    return _Cut(Table(rows, pl.concat(said)), sent.slice(taken), widths, quotes)
 
 
 def _records(

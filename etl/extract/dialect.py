@@ -31,8 +31,7 @@ class Dialect:
         delimiter: between two cells; may be several characters.
         quote: around a cell that holds a delimiter.
         header_at: number of lines before the header.
-        header: the names in it.
-        nameless: number of columns without a name behind the last one with a name.
+        header: the names in it; "" for a column without one.
         escape: before a quote within a quoted cell; None if it is doubled there.
     """
 
@@ -40,8 +39,12 @@ class Dialect:
     quote: str
     header_at: int
     header: list[str]
-    nameless: int = 0
     escape: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns that have one."""
+        return [name for name in self.header if name]
 
     @property
     def mark(self) -> str:
@@ -73,16 +76,36 @@ def find(lines: Sequence[str], source: Source, contract: Contract) -> Dialect:
     return declared
 
 
+def cells(line: str, source: Source) -> Iterator[list[str]]:
+    """The cells of a line under every usual delimiter, the one that the source should have first."""
+    for delimiter in dict.fromkeys((source.delimiter, *_DELIMITERS)):
+        yield _with_header(line, delimiter, QUOTE, 0).header
+
+
 def others(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
     """Dialects with the same header whose marks are in the lines, to be tried where some break under the one found."""
+    yield from quoted_otherwise(found, lines)
     text = "\n".join(["", *lines])
-    for quote in _QUOTES:
-        if quote != found.quote and (found.delimiter + quote in text or "\n" + quote in text):
-            yield replace(found, quote=quote)
     if f"{found.delimiter} {found.quote}" in text:
         yield replace(found, delimiter=found.delimiter + " ")
     if "\\" + found.quote in text:
         yield replace(found, escape="\\")
+
+
+def quoted_otherwise(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
+    """The dialect with each other quotation mark with which some cell begins."""
+    text = "\n".join(["", *lines])
+    for quote in _QUOTES:
+        if quote != found.quote and (found.delimiter + quote in text or "\n" + quote in text):
+            yield replace(found, quote=quote)
+
+
+def quotes(text: pl.Series, found: Dialect) -> frozenset[str]:
+    """The usual quotation marks with which some cell begins, of one cell of text whose lines all begin with a cell
+    that has none.
+    """
+    starts = (found.mark, f"{found.mark} ")
+    return frozenset(q for q in _QUOTES if any(text.str.contains(s + q, literal=True).item() for s in starts))
 
 
 def marked(text: str, found: Dialect) -> str:
@@ -97,6 +120,4 @@ def marked(text: str, found: Dialect) -> str:
 def _with_header(line: str, delimiter: str, quote: str, at: int) -> Dialect:
     found = Dialect(delimiter, quote, at, [])
     cells = csv.reader([marked(line, found)], delimiter=found.mark, quotechar=quote)
-    names = [name.strip() for name in next(cells)]
-    header = names[: max((n for n, name in enumerate(names, 1) if name), default=0)]
-    return replace(found, header=header, nameless=len(names) - len(header))
+    return replace(found, header=[name.strip() for name in next(cells)])

@@ -1,0 +1,159 @@
+"""Rows of another number of cells than the header has, throughout a file; and a file that has no header at all.
+
+A single row that is too short or too long may have lost or won a delimiter anywhere: which of its cells is which cannot
+be told, and it is sent back. Where all rows have the same other number of cells, a program wrote them so, and there
+are few ways to: a delimiter behind each row, none where the last cells are empty (Excel), a header with one too many,
+another delimiter below the header. Such a file is read if what stands in its columns excludes that a cell further left
+was cut in two, joined or left out, which would put all cells behind it into the columns of their neighbours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from etl.contract import Contract
+from etl.extract import fit
+from etl.extract.dialect import Dialect
+
+_ROWS = 2  # of the same number of cells, from which it may be meant so
+_NEARLY_ALL = 0.9  # share of cells or rows
+_BELOW_HEADER = (",", ";", "\t", "|")  # delimiters that are looked for where the rows have not the header's
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a file may be meant whose rows do not fit its header.
+
+    Attributes:
+        dialect: what its rows are to be read with.
+        header: of the file as it was sent; "" for a column without a name.
+    """
+
+    dialect: Dialect
+    header: list[str]
+
+    @property
+    def surplus(self) -> int:
+        """Number of delimiters that the rows have more than the header; below 0 if they have fewer."""
+        return len(self.dialect.header) - len(self.header)
+
+    @property
+    def is_of_header(self) -> bool:
+        """Whether it is the header that has delimiters too many."""
+        return self.surplus < 0 and self.dialect.header == [name for name in self.header if name]
+
+
+def candidates(found: Dialect, widths: Sequence[int]) -> Iterator[Shape]:
+    """How a file may be meant.
+
+    Args:
+        found: its dialect, by its header.
+        widths: numbers of cells of the rows that do not fit that header.
+    """
+    (width, count), *_ = Counter(widths).most_common(1) or [(0, 0)]
+    if count < _ROWS:
+        return
+    header, names = found.header, found.names
+    if width > len(header):
+        yield Shape(replace(found, header=[*header, *[""] * (width - len(header))]), header)
+    if width == len(names) < len(header):
+        yield Shape(replace(found, header=names), header)
+    if width < len(header) and header[:width] != names:
+        yield Shape(replace(found, header=header[:width]), header)
+    if width == 1 < len(names):
+        for delimiter in _BELOW_HEADER:
+            if delimiter != found.delimiter:
+                yield Shape(replace(found, delimiter=delimiter), header)
+
+
+def is_shared(whole: int, before: int, rows_in: int) -> bool:
+    """Whether (nearly) all rows have a shape: a few may be broken, but hardly one fits the header as it was sent.
+
+    Args:
+        whole: rows that have the shape.
+        before: rows that fit the header as it was sent.
+        rows_in: all rows.
+    """
+    return whole >= _ROWS and whole * 2 > rows_in and before <= (1 - _NEARLY_ALL) * whole
+
+
+def is_certain(shape: Shape, rows: pl.DataFrame, contract: Contract) -> bool:
+    """Whether a shape leaves no second reading.
+
+    Args:
+        shape: of a file.
+        rows: what it makes of the file: the row's number, and a column for each in its header.
+        contract: names the columns and says what they hold.
+    """
+    known = {c.source_name: c for c in contract.columns}
+    columns = [known.get(name) for name in shape.dialect.header]
+    cells = [rows[name] for name in rows.columns[1:]]
+    filled = [_filled(c) for c in cells]
+    last = max((n for n, part in enumerate(filled) if part), default=-1)
+    if last < 0:
+        return False
+
+    def is_required(at: int) -> bool:
+        column = columns[at]
+        return column is not None and column.required and filled[at] >= _NEARLY_ALL
+
+    def is_proven(at: int, neighbours: Sequence[str]) -> bool:
+        """Whether a column understands its cells, and none understands them in whose place they might stand."""
+        column = columns[at]
+        if column is None or not fit.is_telling(column) or fit.share(cells[at], column, contract) < _NEARLY_ALL:
+            return False
+        rivals = (known[name] for name in neighbours if name in known)
+        return not any(fit.is_telling(c) and fit.share(cells[at], c, contract) >= _NEARLY_ALL for c in rivals)
+
+    count = abs(shape.surplus)
+    if shape.surplus > 0:  # if a cell further left was cut in two, the last one belongs to the column before it
+        left = [shape.header[max(at - count, 0) : at] for at in range(len(columns))]
+        is_empty = not any(filled[len(shape.header) :])
+        return is_empty and (is_required(last) or any(is_proven(at, left[at]) for at in (last, last - 1) if at >= 0))
+    if shape.surplus == 0:  # a row may hold the first column only, and its cell this delimiter
+        return sum(is_required(at) for at in range(len(columns))) > 1
+    if shape.is_of_header and last == len(columns) - 1:
+        at = shape.header.index("")  # a column without a name that holds something, if the last ones are left away
+        return (
+            at > last
+            or is_required(last)
+            or any(is_proven(n, shape.dialect.header[max(n - count, at) : n]) for n in range(at, last + 1))
+        )
+    if any(known[name].required for name in shape.header[len(columns) :] if name in known):
+        return False
+    for at in range(last, -1, -1):  # if one further left was left out, the last one belongs to the column behind it
+        if is_proven(at, shape.header[at + 1 : at + 1 + count]):
+            return True
+        if not is_required(at):
+            return False
+    return last > 0
+
+
+def is_record(cells: Sequence[str], contract: Contract) -> bool:
+    """Whether the cells of a file's first line are a record: the contract's columns in their order.
+
+    Args:
+        cells: of that line, which names none of the contract's columns.
+        contract: the dataset's.
+    """
+    last = max((n for n, cell in enumerate(cells) if cell), default=-1)
+    columns = contract.columns
+    if last >= len(columns) or any(c.required and not cell for c, cell in zip(columns, cells, strict=False)):
+        return False
+    if any(c.required for c in columns[len(cells) :]):
+        return False
+    filled = [(column, cell) for column, cell in zip(columns, cells, strict=False) if cell]
+    telling = [(column, cell) for column, cell in filled if fit.is_telling(column)]
+    if not telling:  # a name is of letters
+        return any(cell.strip("+-., /:").isdecimal() for _, cell in filled)
+    understood = sum(fit.share(pl.Series([cell]), column, contract) for column, cell in telling)
+    return understood >= 0.8 * len(telling)
+
+
+def _filled(cells: pl.Series) -> float:
+    """The share of cells that hold something, between 0 and 1."""
+    return (cells.str.strip_chars() != "").mean() or 0.0  # type: ignore[return-value]
