@@ -96,24 +96,55 @@ def _settled(
     Raises:
         Stop: if the rows have another delimiter than the header, and it is not certain which.
     """
-    best, said = _cut(lines, found, is_last), on_the_file()
-    if not best.table.problems.height:
-        return best, found, said
-    by_header = found
-    for way in (found, *dialect.others(found, lines["line"])):
+    best, by_header, said = _cut(lines, found, is_last), found, on_the_file()
+    for way in (found, *dialect.others(found, lines["line"])) if best.table.problems.height else ():
         cut = best if way == found else _cut(lines, way, is_last)
         if cut.broken < best.broken:  # it breaks no line that was whole
-            best, by_header = cut, way
-        shaped = [(other, _cut(lines, other.dialect, is_last)) for other in shape.candidates(way, cut.widths)]
+            best, by_header, said = cut, way, on_the_file()
+        if way.delimiter != found.delimiter:
+            continue
+        tried = [(other, _cut(lines, other.dialect, is_last)) for other in shape.candidates(way, cut.widths)]
         shared = [
-            s for s in shaped if shape.is_shared(s[1].table.rows.height, cut.table.rows.height, cut.table.rows_in)
+            (s, c) for s, c in tried if shape.is_shared(c.table.rows.height, cut.table.rows.height, c.table.rows_in)
         ]
-        certain = [s for s in shared if shape.is_certain(s[0], s[1].table.rows, contract)]
+        certain = [(s, c) for s, c in shared if shape.is_certain(s, c.table.rows, contract)]
         if len(certain) == 1 and len(certain[0][1].broken) < len(best.broken):
-            best, by_header, said = certain[0][1], certain[0][0].dialect, _said_of_shape(certain[0][0], way)
-        elif parted := next((other.dialect for other, _ in shared if other.surplus == 0), None):
-            raise Stop("held", "two_delimiters", header=_shown(way), rows=_shown(parted))
+            ((other, best),) = certain
+            by_header, said = other.dialect, _said_of_shape(other, way)
+        elif parted := [other for other, _ in shared if other.surplus == 0]:
+            raise Stop("held", "two_delimiters", header=_shown(way), rows=_shown(parted[0].dialect))
     return best, by_header, said
+
+
+def _requoted(
+    lines: pl.DataFrame, cut: _Cut, found: dialect.Dialect, is_last: bool, *, may_change: bool
+) -> tuple[_Cut, dialect.Dialect]:
+    """Cut again, with another quotation mark, lines whose cells stand in it.
+
+    Args:
+        lines: to be cut.
+        cut: what was made of them.
+        found: with this.
+        is_last: whether no lines are to come.
+        may_change: whether no cell before these begins with a quotation mark: all would have been cut the same.
+
+    Raises:
+        Stop: if only part of the cells of a column stand in that mark.
+    """
+    if may_change and cut.table.problems.height:
+        for other in dialect.quoted_otherwise(found, lines["line"]):
+            tried = _cut(lines, other, is_last)
+            if tried.broken < cut.broken:
+                cut, found = tried, other
+    marks = sorted(cut.quotes - {found.quote, dialect.QUOTE})
+    mark = quoting.of_columns(cut.table.rows, marks, may_be_read=may_change)
+    if mark:
+        found = replace(found, quote=mark)
+        tried = _cut(lines, found, is_last)
+        if not tried.broken <= cut.broken:
+            raise Stop("held", "quoted_in_part", column=", ".join(found.names), quote=mark)
+        return tried, found
+    return (cut._replace(table=quoting.screen(cut.table, lines, marks)) if marks else cut), found
 
 
 def _lines(texts: Iterable[pl.Series]) -> Iterator[tuple[pl.DataFrame, bool]]:
@@ -178,37 +209,6 @@ def _said_of_shape(found: shape.Shape, by_header: dialect.Dialect) -> pl.DataFra
 
 def _shown(found: dialect.Dialect) -> str:
     return {"\t": "tab", " ": "khoảng trắng / space"}.get(found.delimiter, found.delimiter)
-
-
-def _requoted(
-    lines: pl.DataFrame, cut: _Cut, found: dialect.Dialect, is_last: bool, *, may_change: bool
-) -> tuple[_Cut, dialect.Dialect]:
-    """Cut again, with another quotation mark, lines whose cells stand in it.
-
-    Args:
-        lines: to be cut.
-        cut: what was made of them.
-        found: with this.
-        is_last: whether no lines are to come.
-        may_change: whether no cell before these begins with a quotation mark: all would have been cut the same.
-
-    Raises:
-        Stop: if only part of the cells of a column stand in that mark.
-    """
-    if may_change and cut.table.problems.height:
-        for other in dialect.quoted_otherwise(found, lines["line"]):
-            tried = _cut(lines, other, is_last)
-            if tried.broken < cut.broken:
-                cut, found = tried, other
-    marks = sorted(cut.quotes - {found.quote, dialect.QUOTE})
-    mark = quoting.of_columns(cut.table.rows, marks, may_be_read=may_change)
-    if mark:
-        found = replace(found, quote=mark)
-        tried = _cut(lines, found, is_last)
-        if not tried.broken <= cut.broken:
-            raise Stop("held", "quoted_in_part", column=", ".join(found.names), quote=mark)
-        return tried, found
-    return (cut._replace(table=quoting.screen(cut.table, lines, marks)) if marks else cut), found
 
 
 class _Cut(NamedTuple):

@@ -94,8 +94,6 @@ def is_certain(shape: Shape, rows: pl.DataFrame, contract: Contract) -> bool:
     cells = [rows[name] for name in rows.columns[1:]]
     filled = [_filled(c) for c in cells]
     last = max((n for n, part in enumerate(filled) if part), default=-1)
-    if last < 0:
-        return False
 
     def is_required(at: int) -> bool:
         column = columns[at]
@@ -109,20 +107,21 @@ def is_certain(shape: Shape, rows: pl.DataFrame, contract: Contract) -> bool:
         rivals = (known[name] for name in neighbours if name in known)
         return not any(fit.is_telling(c) and fit.share(cells[at], c, contract) >= _NEARLY_ALL for c in rivals)
 
+    if last < 0 or any(part and not name for part, name in zip(filled, shape.dialect.header, strict=True)):
+        return False
     count = abs(shape.surplus)
     if shape.surplus > 0:  # if a cell further left was cut in two, the last one belongs to the column before it
-        left = [shape.header[max(at - count, 0) : at] for at in range(len(columns))]
-        is_empty = not any(filled[len(shape.header) :])
-        return is_empty and (is_required(last) or any(is_proven(at, left[at]) for at in (last, last - 1) if at >= 0))
+        last_two = range(max(last - 1, 0), last + 1)
+        return is_required(last) or any(is_proven(at, shape.header[max(at - count, 0) : at]) for at in last_two)
     if shape.surplus == 0:  # a row may hold the first column only, and its cell this delimiter
         return sum(is_required(at) for at in range(len(columns))) > 1
-    if shape.is_of_header and last == len(columns) - 1:
-        at = shape.header.index("")  # a column without a name that holds something, if the last ones are left away
-        return (
-            at > last
-            or is_required(last)
-            or any(is_proven(n, shape.dialect.header[max(n - count, at) : n]) for n in range(at, last + 1))
-        )
+    if shape.is_of_header:
+        nameless = shape.header.index("")
+        if nameless <= last:  # if the column without a name is there, all cells behind it belong one further left
+            behind = range(nameless, last + 1)
+            return is_required(last) or any(is_proven(at, shape.header[max(at - count, 0) : at]) for at in behind)
+        if last == len(columns) - 1:
+            return True
     if any(known[name].required for name in shape.header[len(columns) :] if name in known):
         return False
     for at in range(last, -1, -1):  # if one further left was left out, the last one belongs to the column behind it
