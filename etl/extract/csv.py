@@ -19,7 +19,7 @@ import pyarrow.csv
 
 from etl.contract import Contract, Source
 from etl.delivery import ROW, Stop
-from etl.extract import dialect, quoting, shape
+from etl.extract import dialect, fit, quoting, shape
 from etl.extract.bounded import check_columns
 from etl.extract.table import Table, broken_lines, on_the_file
 from etl.extract.text import decoded
@@ -172,13 +172,19 @@ def _named(table: Table, found: dialect.Dialect) -> Table:
 
 
 def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contract) -> pl.DataFrame:
-    """Problems for records that stand above the header; titles do not fill all required columns."""
+    """Problems for records that stand above the header; titles do not fill all required columns.
+
+    Where one column alone is required, a title may fill it; but a title fills that one only, and is no code.
+    """
     if not above.height:
         return on_the_file()
-    required = [c.source_name for c in contract.columns if c.required]
+    required = [c for c in contract.columns if c.required]
     rows = _cut(above, found, True).table.rows
-    numbers = rows.filter(pl.all_horizontal(pl.col(required).str.strip_chars() != ""))[ROW]
-    records = above.filter(pl.col(ROW).is_in(numbers.implode()))
+    rows = rows.filter(pl.all_horizontal(pl.col(c.source_name).str.strip_chars() != "" for c in required))
+    if len(required) == 1 < len(found.header):
+        filled = pl.sum_horizontal(pl.exclude(ROW).str.strip_chars() != "")
+        rows = rows.filter((filled > 1) | fit.is_code(rows[required[0].source_name], required[0], contract))
+    records = above.filter(pl.col(ROW).is_in(rows[ROW].implode()))
     return broken_lines("above_header", records[ROW].to_list(), records["line"].to_list())
 
 

@@ -29,3 +29,10 @@ def share(cells: pl.Series, column: Column, contract: Contract) -> float:
     typed, _ = type_cells(content, replace(contract, columns=(column,)))
     understood = int((typed[column.name].is_not_null() & semantic.understood(typed, column)).sum())
     return understood / filled if filled else 0.0
+
+
+def is_code(cells: pl.Series, column: Column, contract: Contract) -> pl.Series:
+    """Whether each cell of a column is one of its values rather than words: a telling column says so, or the digits."""
+    if is_telling(column):
+        return pl.Series([share(cells.slice(n, 1), column, contract) > 0 for n in range(len(cells))], dtype=pl.Boolean)
+    return cells.str.strip_chars().str.contains(r"^\S*\d\S*$")
