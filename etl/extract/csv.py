@@ -56,17 +56,21 @@ def read(
     _check_header(lines["line"][0], found, source, contract)
 
     above, body = lines.head(found.header_at), lines.slice(found.header_at + 1)
-    cut, found, said = _settled(body, found, contract, is_last)
+    header = lines[ROW][found.header_at]
+    cut, found, said = _settled(body, found, header, contract, is_last)
     cut, found = _requoted(body, cut, found, is_last, may_change=True)
-    about = pl.concat([_above_header(above, found, contract), cut.table.problems, _said(found, source), said])
-    yield _named(Table(cut.table.rows, about), found)
-    quotes = cut.quotes
+    about = [_above_header(above, found, contract), cut.table.problems, _said(found, source), said]
+    about.append(_said_of_ends(cut.left_away))
+    yield _named(Table(cut.table.rows, pl.concat(about)), found)
+    quotes, left_away = cut.quotes, cut.left_away
     for lines, is_last in pieces:
         lines, before = pl.concat([cut.rest, lines]), found
-        cut, found = _requoted(lines, _cut(lines, found, is_last), found, is_last, may_change=not quotes)
-        about = cut.table.problems if found == before else pl.concat([cut.table.problems, _said(found, source)])
-        yield _named(Table(cut.table.rows, about), found)
-        quotes |= cut.quotes
+        cut = _filled_up(lines, _cut(lines, found, is_last), found, header, contract, is_last)
+        cut, found = _requoted(lines, cut, found, is_last, may_change=not quotes)
+        about = [cut.table.problems, _said(found, source) if found != before else on_the_file()]
+        about.append(_said_of_ends(cut.left_away - left_away))
+        yield _named(Table(cut.table.rows, pl.concat(about)), found)
+        quotes, left_away = quotes | cut.quotes, left_away | cut.left_away
 
 
 def _check_header(line: str, found: dialect.Dialect, source: Source, contract: Contract) -> None:
@@ -86,9 +90,16 @@ def _check_header(line: str, found: dialect.Dialect, source: Source, contract: C
 
 
 def _settled(
-    lines: pl.DataFrame, found: dialect.Dialect, contract: Contract, is_last: bool
+    lines: pl.DataFrame, found: dialect.Dialect, header: int, contract: Contract, is_last: bool
 ) -> tuple[_Cut, dialect.Dialect, pl.DataFrame]:
     """Cut the first lines below the header; where some break, in the way that breaks the fewest and is certain.
+
+    Args:
+        lines: these.
+        found: the dialect, by the header.
+        header: number of its line.
+        contract: the dataset's.
+        is_last: whether no lines are to come.
 
     Returns:
         What was cut, in which dialect, and what is to be said of the file.
@@ -97,13 +108,18 @@ def _settled(
         Stop: if the rows have another delimiter than the header, and it is not certain which.
     """
     best, by_header, said = _cut(lines, found, is_last), found, on_the_file()
+    best = _filled_up(lines, best, found, header, contract, is_last)
     for way in (found, *dialect.others(found, lines["line"])) if best.table.problems.height else ():
-        cut = best if way == found else _cut(lines, way, is_last)
+        cut = best
+        if way != found:
+            cut = _filled_up(lines, _cut(lines, way, is_last), way, header, contract, is_last)
         if cut.broken < best.broken:  # it breaks no line that was whole
             best, by_header, said = cut, way, on_the_file()
         if way.delimiter != found.delimiter:
             continue
-        tried = [(other, _cut(lines, other.dialect, is_last)) for other in shape.candidates(way, cut.widths)]
+        tried = [
+            (other, _cut(lines, other.dialect, is_last)) for other in shape.candidates(way, [*cut.widths.values()])
+        ]
         shared = [
             (s, c) for s, c in tried if shape.is_shared(c.table.rows.height, cut.table.rows.height, c.table.rows_in)
         ]
@@ -114,6 +130,47 @@ def _settled(
         elif parted := [other for other, _ in shared if other.surplus == 0]:
             raise Stop("held", "two_delimiters", header=_shown(way), rows=_shown(parted[0].dialect))
     return best, by_header, said
+
+
+def _filled_up(
+    lines: pl.DataFrame, cut: _Cut, found: dialect.Dialect, header: int, contract: Contract, is_last: bool
+) -> _Cut:
+    """Cut again, with the empty cells at their ends, the lines that Excel has left them away from.
+
+    Its rows are the file's lines as long as no cell holds a line end; behind one that does, no such row is found.
+
+    Args:
+        lines: to be cut.
+        cut: what was made of them.
+        found: with this.
+        header: number of the header's line.
+        contract: the dataset's.
+        is_last: whether no lines are to come.
+    """
+    full = len(found.header)
+    if not any(width < full for width in cut.widths.values()):
+        return cut
+    block = (pl.col(ROW) - 1) // shape.BLOCK
+    behind = lines.filter(block == block.last()) if not is_last else lines.clear()  # more lines may belong to it
+    lines = lines.head(lines.height - behind.height)
+    widths = pl.DataFrame(
+        {ROW: [*cut.widths.keys()], "width": [*cut.widths.values()]}, {ROW: pl.Int64, "width": pl.Int64}
+    )
+    whole = cut.table.rows.select(ROW, width=pl.lit(full, pl.Int64))
+    found_short = shape.left_away(
+        pl.concat([whole, widths]).filter(~pl.col(ROW).is_in(behind[ROW].implode())), header, found, contract
+    )
+    for width, numbers in found_short.items():
+        ends = pl.when(pl.col(ROW).is_in(numbers)).then(pl.lit(found.delimiter * (full - width))).otherwise(pl.lit(""))
+        lines = lines.with_columns(line=pl.col("line") + ends)
+    made = _cut(lines, found, is_last)
+    for width, numbers in found_short.items():
+        meant = shape.Shape(replace(found, header=found.header[:width]), found.header)
+        rows = made.table.rows[:, : 1 + width].filter(pl.col(ROW).is_in(numbers))
+        if not shape.is_certain(meant, rows, contract):
+            return cut
+    names = frozenset(name for width in found_short for name in found.header[width:] if name)
+    return made._replace(rest=pl.concat([made.rest, behind]), left_away=names) if found_short or not is_last else cut
 
 
 def _requoted(
@@ -213,6 +270,11 @@ def _said_of_shape(found: shape.Shape, by_header: dialect.Dialect) -> pl.DataFra
     return on_the_file()
 
 
+def _said_of_ends(columns: frozenset[str]) -> pl.DataFrame:
+    """A warning on the file as a whole if some rows leave away the cells of these columns."""
+    return on_the_file("cells_left_away", columns=", ".join(sorted(columns))) if columns else on_the_file()
+
+
 def _shown(found: dialect.Dialect) -> str:
     return {"\t": "tab", " ": "khoảng trắng / space"}.get(found.delimiter, found.delimiter)
 
@@ -223,14 +285,16 @@ class _Cut(NamedTuple):
     Attributes:
         table: the rows, also of columns without a name, and the lines that are no records.
         rest: lines that must be seen together with those to come.
-        widths: number of cells of each row that does not fit the header.
+        widths: of each row that does not fit the header its number, and that of its cells.
         quotes: all usual quotation marks with which some cell of the rows begins.
+        left_away: columns whose empty cells were not written in some rows, and are read all the same.
     """
 
     table: Table
     rest: pl.DataFrame
-    widths: list[int]
+    widths: dict[int, int]
     quotes: frozenset[str]
+    left_away: frozenset[str] = frozenset()
 
     @property
     def broken(self) -> set[int]:
@@ -245,12 +309,10 @@ def _cut(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> _Cut:
     if found.mark != found.delimiter:
         lines = lines.with_columns(line=pl.Series(dialect.marked("\n".join(lines["line"]), found).split("\n")))
     whole, unclosed, unsure, taken = _records(lines, len(columns) - 1, found, is_last)
-    ragged_numbers: list[int] = []
-    widths: list[int] = []
+    widths: dict[int, int] = {}
 
     def skip_ragged(row: pa.csv.InvalidRow) -> str:
-        ragged_numbers.append(int(row.text.partition(found.mark)[0]))
-        widths.append(row.actual_columns - 1)
+        widths[int(row.text.partition(found.mark)[0])] = row.actual_columns - 1
         return "skip"
 
     quotes: frozenset[str] = frozenset()
@@ -280,7 +342,7 @@ def _cut(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> _Cut:
             ),
         )
         rows = pl.DataFrame(pl.from_arrow(table))
-    ragged = whole.filter(pl.col(ROW).is_in(ragged_numbers))
+    ragged = whole.filter(pl.col(ROW).is_in([*widths]))
     broken = {"unclosed_quote": unclosed, "behind_open_quote": unsure, "ragged_row": ragged}
     as_sent = pl.col("line").str.replace_all(found.mark, found.delimiter, literal=True)
     said = [

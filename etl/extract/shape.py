@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from etl.contract import Contract
+from etl.delivery import ROW
 from etl.extract import fit
 from etl.extract.dialect import Dialect
 
 _ROWS = 2  # of the same number of cells, from which it may be meant so
+BLOCK = 16  # rows of a sheet that Excel writes as wide as the widest of them
 _NEARLY_ALL = 0.9  # share of cells or rows
 _BELOW_HEADER = (",", ";", "\t", "|")  # delimiters that are looked for where the rows have not the header's
 
@@ -68,6 +70,40 @@ def candidates(found: Dialect, widths: Sequence[int]) -> Iterator[Shape]:
         for delimiter in _BELOW_HEADER:
             if delimiter != found.delimiter:
                 yield Shape(replace(found, delimiter=delimiter), header)
+
+
+def left_away(widths: pl.DataFrame, header_at: int, found: Dialect, contract: Contract) -> dict[int, list[int]]:
+    """Rows at whose end Excel has left empty cells away: it does so for each 16 rows of a sheet together.
+
+    Excel writes all rows of such a block as wide as the widest of them. A row that is shorter than others of its block
+    has lost a delimiter, and the header makes its own block as wide as can be.
+
+    Args:
+        widths: of each row of the file its number in the sheet (ROW) and how many cells it has (`width`).
+        header_at: the header's number.
+        found: the dialect, with the header.
+        contract: names the columns.
+
+    Returns:
+        For each width the numbers of such rows, which lack optional columns only.
+    """
+    required = {c.source_name for c in contract.columns if c.required}
+    least = max((n for n, name in enumerate(found.header, 1) if name in required), default=1)
+    block = (pl.col(ROW) - 1) // BLOCK
+    full = len(found.header)
+    blocks = (
+        widths.filter(block != (header_at - 1) // BLOCK)
+        .with_columns(block=block, usual=pl.col("width").mode().first().over(block))
+        .with_columns(is_usual=pl.col("width") == pl.col("usual"))
+        .filter(
+            pl.col("usual").is_between(least, full - 1)
+            & (pl.col("width").max().over("block") < full)
+            & (pl.col("is_usual").sum().over("block") >= _ROWS)
+            & (pl.col("is_usual").mean().over("block") >= _NEARLY_ALL),
+            pl.col("is_usual"),
+        )
+    )
+    return dict(blocks.group_by("width").agg(ROW).iter_rows())
 
 
 def is_shared(whole: int, before: int, rows_in: int) -> bool:
