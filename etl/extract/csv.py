@@ -107,29 +107,29 @@ def _settled(
     Raises:
         Stop: if the rows have another delimiter than the header, and it is not certain which.
     """
-    best, by_header, said = _cut(lines, found, is_last), found, on_the_file()
-    best = _filled_up(lines, best, found, header, contract, is_last)
-    for way in (found, *dialect.others(found, lines["line"])) if best.table.problems.height else ():
-        cut = best
-        if way != found:
-            cut = _filled_up(lines, _cut(lines, way, is_last), way, header, contract, is_last)
-        if cut.broken < best.broken:  # it breaks no line that was whole
-            best, by_header, said = cut, way, on_the_file()
-        if way.delimiter != found.delimiter:
-            continue
-        tried = [
-            (other, _cut(lines, other.dialect, is_last)) for other in shape.candidates(way, [*cut.widths.values()])
-        ]
-        shared = [
-            (s, c) for s, c in tried if shape.is_shared(c.table.rows.height, cut.table.rows.height, c.table.rows_in)
-        ]
-        certain = [(s, c) for s, c in shared if shape.is_certain(s, c.table.rows, contract)]
-        if len(certain) == 1 and len(certain[0][1].broken) < len(best.broken):
-            ((other, best),) = certain
-            by_header, said = other.dialect, _said_of_shape(other, way)
-        elif parted := [other for other, _ in shared if other.surplus == 0]:
-            raise Stop("held", "two_delimiters", header=_shown(way), rows=_shown(parted[0].dialect))
+    as_told = _cut(lines, found, is_last)
+    best, by_header, said = as_told, found, on_the_file()
+    for way in (found, *dialect.others(found, lines["line"])) if as_told.table.problems.height else ():
+        cut = as_told if way == found else _cut(lines, way, is_last)
+        for tried in (cut, _filled_up(lines, cut, way, header, contract, is_last)):
+            if tried.broken < best.broken:  # it breaks no line that was whole
+                best, by_header, said = tried, way, on_the_file()
+        if way.delimiter == found.delimiter:
+            shared = _shared(lines, cut, way, is_last)
+            certain = [(s, made) for s, made in shared if shape.is_certain(s, made.table.rows, contract)]
+            if len(certain) == 1 and len(certain[0][1].broken) < len(best.broken):
+                ((meant, best),) = certain
+                by_header, said = meant.dialect, _said_of_shape(meant, way)
+            elif parted := [s.dialect for s, _ in shared if s.surplus == 0]:
+                raise Stop("held", "two_delimiters", header=_shown(way), rows=_shown(parted[0]))
     return best, by_header, said
+
+
+def _shared(lines: pl.DataFrame, cut: _Cut, found: dialect.Dialect, is_last: bool) -> list[tuple[shape.Shape, _Cut]]:
+    """Shapes that hardly any row contradicts, with what they make of the lines; `cut` is what the header makes of them."""
+    tried = [(s, _cut(lines, s.dialect, is_last)) for s in shape.candidates(found, [*cut.widths.values()])]
+    before = cut.table.rows.height
+    return [(s, made) for s, made in tried if shape.is_shared(made.table.rows.height, before, made.table.rows_in)]
 
 
 def _filled_up(
