@@ -126,7 +126,7 @@ def _settled(
 
 
 def _shared(lines: pl.DataFrame, cut: _Cut, found: dialect.Dialect, is_last: bool) -> list[tuple[shape.Shape, _Cut]]:
-    """Shapes that hardly any row contradicts, with what they make of the lines; `cut` is what the header makes of them."""
+    """Shapes that hardly any row contradicts, with what they make of the lines; `cut` is what the header makes."""
     tried = [(s, _cut(lines, s.dialect, is_last)) for s in shape.candidates(found, [*cut.widths.values()])]
     before = cut.table.rows.height
     return [(s, made) for s, made in tried if shape.is_shared(made.table.rows.height, before, made.table.rows_in)]
@@ -209,11 +209,11 @@ def _lines(texts: Iterable[pl.Series]) -> Iterator[tuple[pl.DataFrame, bool]]:
     count = 0
     waiting = pl.DataFrame(schema={ROW: pl.Int64, "line": pl.String})
     for text in texts:
-        if text.str.contains("\n\ufeff", literal=True).item():  # another file was put behind one
-            text = text.str.replace_all("\n\ufeff", "\n", literal=True)
         if (text != "").item():
             yield waiting, False
             lines = text.str.strip_suffix("\n").str.split("\n").explode().alias("line")
+            if lines.str.starts_with("\ufeff").any():  # another file was put behind one
+                lines = lines.str.strip_prefix("\ufeff")
             numbers = pl.int_range(count + 1, count + 1 + len(lines), eager=True).alias(ROW)
             waiting = pl.DataFrame([numbers, lines])
             count += len(lines)
@@ -286,7 +286,7 @@ class _Cut(NamedTuple):
         table: the rows, also of columns without a name, and the lines that are no records.
         rest: lines that must be seen together with those to come.
         widths: of each row that does not fit the header its number, and that of its cells.
-        quotes: all usual quotation marks with which some cell of the rows begins.
+        quotes: usual quotation marks with which some cell begins; that of the dialect if it is seen anywhere.
         left_away: columns whose empty cells were not written in some rows, and are read all the same.
     """
 
@@ -308,21 +308,18 @@ def _cut(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> _Cut:
     sent = lines
     if found.mark != found.delimiter:
         lines = lines.with_columns(line=pl.Series(dialect.marked("\n".join(lines["line"]), found).split("\n")))
-    whole, unclosed, unsure, taken = _records(lines, len(columns) - 1, found, is_last)
+    whole, unclosed, unsure, quotes, taken = _records(lines, len(columns) - 1, found, is_last)
     widths: dict[int, int] = {}
 
     def skip_ragged(row: pa.csv.InvalidRow) -> str:
         widths[int(row.text.partition(found.mark)[0])] = row.actual_columns - 1
         return "skip"
 
-    quotes: frozenset[str] = frozenset()
     rows = pl.DataFrame(schema={ROW: pl.Int64, **dict.fromkeys(columns[1:], pl.String)})
     if whole.height:
         numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=found.mark))
         longest: int = numbered.select(pl.first().str.len_bytes().max()).item()
-        joined = numbered.select(pl.first().str.join("\n")).to_series()
-        quotes = dialect.quotes(joined, found)
-        text = joined.to_arrow()
+        text = numbered.select(pl.first().str.join("\n")).to_series().to_arrow()
         table = pyarrow.csv.read_csv(
             pa.BufferReader(text.buffers()[-1]),
             read_options=pa.csv.ReadOptions(
@@ -353,17 +350,20 @@ def _cut(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> _Cut:
 
 def _records(
     lines: pl.DataFrame, width: int, found: dialect.Dialect, is_last: bool
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, int]:
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, frozenset[str], int]:
     """Tell records from lines that are none.
 
     Returns:
         Records, a quoted cell of several lines joined; lines where a quote opens and does not close; lines behind
-        these that may belong to them or be records; and how many lines from the top these are. Behind them stand
-        those that more lines could make a record of, if more are to come.
+        these that may belong to them or be records; the quotation marks that were seen; and how many lines from the
+        top these are. Behind them stand those that more lines could make a record of, if more are to come.
     """
     record = _pattern(found)
     marks = re.escape(found.quote + dialect.QUOTE + (found.escape or ""))
-    quoted = lines["line"].str.contains(f"[{marks}]").arg_true()  # without any of these a line leaves no doubt
+    marked = lines["line"].str.contains(f"[{marks}{dialect.QUOTES}]").arg_true()
+    text_marked = lines["line"].gather(marked)
+    quoted = marked.filter(text_marked.str.contains(f"[{marks}]"))  # without any of these a line leaves no doubt
+    quotes = dialect.quotes(text_marked, found)
     doubtful = quoted.filter(~lines["line"].gather(quoted).str.contains(f"^{record}$")).to_list()
     text = lines["line"].to_list() if doubtful else []
     taken = lines.height
@@ -397,7 +397,7 @@ def _records(
         whole = whole.with_columns(line.alias("line"))
     nothing = rf"[\s\x1a]*(?:{found.quote}{found.quote})?\s*"  # \x1a: the end of a file to old DOS programs
     is_empty = pl.col("line").str.contains(f"^{nothing}(?:{re.escape(found.mark)}{nothing})*$")
-    return whole.filter(~is_empty), lines[open_], lines[unsure], taken
+    return whole.filter(~is_empty), lines[open_], lines[unsure], quotes, taken
 
 
 def _record(lines: list[str], width: int, record: str, found: dialect.Dialect) -> list[str]:

@@ -19,7 +19,7 @@ from etl.contract import Contract, Source
 
 _DELIMITERS = (",", ";", "\t\t", "\t", "||", "|", ":", "~", "^", "#", " ", ", ", "; ", "\\t")
 QUOTE = '"'
-_QUOTES = (QUOTE, "'", "`")
+QUOTES = "\"'`"
 HEADER_WITHIN = 50  # lines from the top in which the header must stand
 
 
@@ -69,7 +69,7 @@ def find(lines: Sequence[str], source: Source, contract: Contract) -> Dialect:
     for at, line in enumerate(lines):
         if all(name in line for name in required):
             for delimiter in delimiters:
-                for quote in _QUOTES:
+                for quote in QUOTES:
                     found = _with_header(line, delimiter, quote, at)
                     if required and required <= set(found.header):
                         return found
@@ -95,17 +95,18 @@ def others(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
 def quoted_otherwise(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
     """The dialect with each other quotation mark with which some cell begins."""
     text = "\n".join(["", *lines])
-    for quote in _QUOTES:
+    for quote in QUOTES:
         if quote != found.quote and (found.delimiter + quote in text or "\n" + quote in text):
             yield replace(found, quote=quote)
 
 
-def quotes(text: pl.Series, found: Dialect) -> frozenset[str]:
-    """The usual quotation marks with which some cell begins, of one cell of text whose lines all begin with a cell
-    that has none.
-    """
-    starts = (found.mark, f"{found.mark} ")
-    return frozenset(q for q in _QUOTES if any(text.str.contains(s + q, literal=True).item() for s in starts))
+def quotes(lines: pl.Series, found: Dialect) -> frozenset[str]:
+    """The usual quotation marks with which some cell of the lines begins, and the dialect's own if it is in one."""
+    seen = {found.quote} if lines.str.contains(found.quote, literal=True).any() else set()
+    others = "".join(quote for quote in QUOTES if quote != found.quote)
+    lines = lines.filter(lines.str.contains(f"[{others}]"))
+    begins = "(?:^|" + re.escape(found.mark) + ") ?"
+    return frozenset(seen | {quote for quote in others if lines.str.contains(begins + quote).any()})
 
 
 def marked(text: str, found: Dialect) -> str:
