@@ -308,14 +308,11 @@ def whole_files(clean: Clean) -> Iterator[Polluted]:
             lost = end.join([*cells[: column - 1], "".join(cells[column - 1 : column + 1]), *cells[column + 1 :]])
             polluted = [*ended[: at - 1], lost + end + "\r\n", *ended[at:]]
             yield clean.file(f"file_delimiters_data_less_sep_row{at}_col{column}", header, polluted)
-            flat_cells = [clean.line([cell], end="") for cell in flat[at + 20]]
-            lost = end.join([*flat_cells[: column - 1], "".join(flat_cells[column - 1 : column + 1])])
-            short = end.join([lost, *flat_cells[column + 1 :]]) + "\r\n"
-            yield clean.file(
-                f"file_excel_less_sep_row{at + 20}_col{column}",
-                [*excel[: at + 20], short, *excel[at + 21 :]],
-                truth=flat,
-            )
+            row = min(at + 20, len(flat) - 1)
+            cells = [clean.line([cell], end="") for cell in flat[row]]
+            short = end.join([*cells[: column - 1], "".join(cells[column - 1 : column + 1]), *cells[column + 1 :]])
+            polluted = [*excel[:row], short + "\r\n", *excel[row + 1 :]]
+            yield clean.file(f"file_excel_less_sep_row{row}_col{column}", polluted, truth=flat)
 
 
 GROUPS: dict[str, Callable[[Clean], Iterator[Polluted]]] = {

@@ -58,7 +58,7 @@ def read(
     above, body = lines.head(found.header_at), lines.slice(found.header_at + 1)
     header = lines[ROW][found.header_at]
     cut, found, said = _settled(body, found, header, contract, is_last)
-    cut, found = _requoted(body, cut, found, is_last, may_change=True)
+    cut, found = _requoted(body, cut, found, is_last, None)
     about = [_above_header(above, found, contract), cut.table.problems, _said(found, source), said]
     about.append(_said_of_ends(cut.left_away))
     yield _named(Table(cut.table.rows, pl.concat(about)), found)
@@ -66,7 +66,7 @@ def read(
     for lines, is_last in pieces:
         lines, before = pl.concat([cut.rest, lines]), found
         cut = _filled_up(lines, _cut(lines, found, is_last), found, header, contract, is_last)
-        cut, found = _requoted(lines, cut, found, is_last, may_change=not quotes)
+        cut, found = _requoted(lines, cut, found, is_last, quotes)
         about = [cut.table.problems, _said(found, source) if found != before else on_the_file()]
         about.append(_said_of_ends(cut.left_away - left_away))
         yield _named(Table(cut.table.rows, pl.concat(about)), found)
@@ -174,7 +174,7 @@ def _filled_up(
 
 
 def _requoted(
-    lines: pl.DataFrame, cut: _Cut, found: dialect.Dialect, is_last: bool, *, may_change: bool
+    lines: pl.DataFrame, cut: _Cut, found: dialect.Dialect, is_last: bool, before: frozenset[str] | None
 ) -> tuple[_Cut, dialect.Dialect]:
     """Cut again, with another quotation mark, lines whose cells stand in it.
 
@@ -183,18 +183,19 @@ def _requoted(
         cut: what was made of them.
         found: with this.
         is_last: whether no lines are to come.
-        may_change: whether no cell before these begins with a quotation mark: all would have been cut the same.
+        before: quotation marks that were seen in the lines before these; None if these are the first. Without any, all
+            of those would have been cut the same with another.
 
     Raises:
         Stop: if only part of the cells of a column stand in that mark.
     """
-    if may_change and cut.table.problems.height:
+    if before == frozenset() and cut.table.problems.height:
         for other in dialect.quoted_otherwise(found, lines["line"]):
             tried = _cut(lines, other, is_last)
             if tried.broken < cut.broken:
                 cut, found = tried, other
     marks = sorted(cut.quotes - {found.quote, dialect.QUOTE})
-    mark = quoting.of_columns(cut.table.rows, marks, may_be_read=may_change)
+    mark = quoting.of_columns(cut.table.rows, marks, may_be_read=before is None)
     if mark:
         found = replace(found, quote=mark)
         tried = _cut(lines, found, is_last)

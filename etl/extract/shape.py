@@ -23,6 +23,8 @@ from etl.extract.dialect import Dialect
 _ROWS = 2  # of the same number of cells, from which it may be meant so
 BLOCK = 16  # rows of a sheet that Excel writes as wide as the widest of them
 _NEARLY_ALL = 0.9  # share of cells or rows
+_FEW = 10  # times as many rows have a shape as fit the header as it was sent
+_WIDE = 5  # columns, from which another delimiter makes as many cells in all rows by no chance
 _BELOW_HEADER = (",", ";", "\t", "|")  # delimiters that are looked for where the rows have not the header's
 
 
@@ -66,7 +68,7 @@ def candidates(found: Dialect, widths: Sequence[int]) -> Iterator[Shape]:
         yield Shape(replace(found, header=names), header)
     if width < len(header) and header[:width] != names:
         yield Shape(replace(found, header=header[:width]), header)
-    if width == 1 < len(names):
+    if width == 1 < len(names) or len(header) >= _WIDE:  # the header's may stand in texts, too
         for delimiter in _BELOW_HEADER:
             if delimiter != found.delimiter:
                 yield Shape(replace(found, delimiter=delimiter), header)
@@ -114,7 +116,7 @@ def is_shared(whole: int, before: int, rows_in: int) -> bool:
         before: rows that fit the header as it was sent.
         rows_in: all rows.
     """
-    return whole >= _ROWS and whole * 2 > rows_in and before <= (1 - _NEARLY_ALL) * whole
+    return whole >= _ROWS and whole * 2 > rows_in and before * _FEW <= whole
 
 
 def is_certain(shape: Shape, rows: pl.DataFrame, contract: Contract) -> bool:
