@@ -51,6 +51,7 @@ class Source:
     numbers: Literal["plain", "vietnamese"] = "plain"  # vietnamese: 1.234.567,89
     archive: Literal["zip"] | None = None  # the file is the only member of an archive
     record: str | None = None  # XML: the element that is one row
+    root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
 
 
 @dataclass(frozen=True)

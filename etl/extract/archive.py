@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
+from etl.arrival import is_systems_own
 from etl.delivery import Stop
 from etl.extract.bounded import bomb, check_size, most_unpacked, read_unpacked
 from etl.settings import Limits
@@ -19,7 +20,7 @@ _CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
 
 def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
-    """The content of the only file in a ZIP archive, some megabytes at a time.
+    """The content of the only file in a ZIP archive, some megabytes at a time; what systems add to one does not count.
 
     Args:
         file: the archive, seekable.
@@ -33,17 +34,19 @@ def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[
     check_size(file, limits)
     try:
         with zipfile.ZipFile(file) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+            members = [m for m in archive.infolist() if not m.is_dir() and not is_systems_own(m.filename)]
             for member in archive.infolist():
                 if _CLIMBS.search(member.orig_filename) or stat.S_ISLNK(member.external_attr >> 16):
                     raise Stop("rejected", "zip_path", name=member.orig_filename[:60])
             if len(members) != 1:
-                raise Stop("rejected", "unreadable_zip", detail=f"{len(members)} tệp / files")
+                raise Stop("rejected", "zip_of_several" if members else "empty_file", count=len(members))
             (member,) = members
+            if member.filename.lower().endswith(".zip"):
+                raise Stop("rejected", "zip_in_zip")
             most = most_unpacked(member.compress_size, limits)
             if member.file_size > most:
                 raise bomb(most)
             with archive.open(member) as stream:
                 yield from read_unpacked(stream, member.compress_size, limits, in_lines=in_lines)
-    except BROKEN as error:
-        raise Stop("rejected", "unreadable_zip", detail=type(error).__name__) from None
+    except BROKEN:
+        raise Stop("rejected", "unreadable_zip") from None

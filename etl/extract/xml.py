@@ -64,7 +64,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         raise Stop("rejected", "unreadable_xml", detail=f"line {error.lineno}") from None
     if root.getroottree().docinfo.doctype:  # written in an encoding in which its letters are other bytes
         raise Stop("rejected", "xml_doctype")
-    if not count:
+    if not count and root.tag != source.root:
         raise Stop("rejected", "unreadable_xml", detail=f"<{source.record}>")
     rows = text_rows(numbers, records, list(columns), limits)
     return Table(rows, broken_lines("unclear_record", unclear, [None] * len(unclear)), may_omit_columns=True)
