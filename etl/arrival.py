@@ -28,7 +28,7 @@ _SENT = frozenset(
     .csv .txt .tsv .xlsx .xls .xlsm .xlsb .ods .xml .json .ndjson .jsonl .geojson .zip .rar .7z .gz .tgz .tar .bz2 .xz
     .zst .pdf .doc .docx .odt .rtf .htm .html .ppt .pptx .jpg .jpeg .png .tif .tiff .dbf .mdb .accdb .sql .sqlite .db
     .dat .shp .kml .kmz .gpkg .gml .parquet .yaml .yml .msg .eml
-    """.split()
+    """.split()  # noqa: SIM905 - a list of fifty is not easier to read
 )
 _SYSTEMS = frozenset(
     (
@@ -86,13 +86,11 @@ def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
     return complete
 
 
-def whole(
-    files: Iterable[UPath], before: dict[str, Look], quiet_seconds: float
-) -> tuple[list[UPath], dict[str, Look]]:
+def whole(files: Iterable[UPath], before: dict[str, Look], quiet_seconds: float) -> tuple[list[UPath], dict[str, Look]]:
     """Tell files that have arrived from those that may still grow.
 
-    A file is whole when a `.done` stands beside it; when it is what a manifest or a hash beside it declares of its bytes;
-    or when neither it nor what stands beside it has changed between two looks that are `quiet_seconds` apart.
+    A file is whole when a `.done` stands beside it; when its bytes are what a manifest or a hash beside it declares; or
+    when neither it nor what stands beside it has changed between two looks that are `quiet_seconds` apart.
 
     Args:
         files: where to look.
@@ -145,6 +143,11 @@ def _is_systems_own(name: str) -> bool:
     return name.startswith((".", "~", "#")) or name in _SYSTEMS
 
 
+def is_sidecar(path: UPath) -> bool:
+    """Whether a file only speaks of another one, beside which it stands."""
+    return str(path.name).lower().endswith(_SIDECARS)
+
+
 def _walk(folder: UPath) -> Iterator[tuple[UPath, str | None]]:
     for path in folder.iterdir():
         try:
@@ -155,7 +158,7 @@ def _walk(folder: UPath) -> Iterator[tuple[UPath, str | None]]:
                     yield path, "it is a system's own folder"
                 else:
                     yield from _walk(path)
-            elif not path.name.lower().endswith(_SIDECARS):
+            elif not is_sidecar(path):
                 yield path, None if _is_sent(path.name) else "its name is not one of a file that is sent"
         except OSError as error:
             yield path, f"it cannot be read ({type(error).__name__})"

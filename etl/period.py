@@ -13,7 +13,13 @@ from datetime import date, datetime, timedelta
 _FORMS = (
     (re.compile(r"(?<!\d)(?=(\d{4}([-_. ])\d\d\2\d\d)(?!\d))", re.ASCII), "%Y%m%d"),
     (re.compile(r"(?<!\d)(?=(\d\d([-_. ])\d\d\2\d{4})(?!\d))", re.ASCII), "%d%m%Y"),
-    (re.compile(r"(?<!\d)(?=((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])())(?!\d))", re.ASCII), "%Y%m%d"),
+    (
+        re.compile(
+            r"(?<!\d)(?<!\d\d[-_. ]\d\d[-_. ])(?=((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])())(?!\d))",
+            re.ASCII,
+        ),
+        "%Y%m%d",
+    ),
 )
 _YEARS = range(1900, 2101)
 # Behind a day: `-15-00`, `_15h00`, `T00-19-59`, `T001959`.
@@ -26,7 +32,9 @@ _DIGITS = re.compile(
     r"T(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?(?!\d)(?P<utc>Z(?![^\W_]))?", re.IGNORECASE
 )
 _STAMP = re.compile(r"[-_ ](?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?P<second>[0-5]\d)(?!\d)(?P<utc>Z(?![^\W_]))?")
-_REVISION = re.compile(r"(?<![^\W\d_])(?:r|l[aâầ]n[-_ .]?)([0-9]+)(?![^\W_])", re.IGNORECASE)  # _r2, (R02), -lan2, lần 2
+_REVISION = re.compile(
+    r"(?<![^\W\d_])(?:r|l[aâầ]n[-_ .]?)([0-9]+)(?![^\W_])", re.IGNORECASE
+)  # _r2, (R02), -lan2, lần 2
 _MOST_REVISIONS = 9_999
 _MOST_REVISIONS_OF_A_TIME = 99
 _BEHIND_UTC = timedelta(hours=7)  # what the city's clocks show more

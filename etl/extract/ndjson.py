@@ -44,7 +44,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         broken[rule][0].append(number)
         broken[rule][1].append(line)
     if not records:
-        raise Stop("rejected", "unreadable_json", detail="")
+        raise Stop("held", "unreadable_json", detail="")
     columns = list(dict.fromkeys(name for record in records for name in record))
     found = [broken_lines(rule, *lines) for rule, lines in broken.items() if lines[0]]
     rows = text_rows(numbers, records, columns, limits)
