@@ -13,13 +13,7 @@ from datetime import date, datetime, timedelta
 _FORMS = (
     (re.compile(r"(?<!\d)(?=(\d{4}([-_. ])\d\d\2\d\d)(?!\d))", re.ASCII), "%Y%m%d"),
     (re.compile(r"(?<!\d)(?=(\d\d([-_. ])\d\d\2\d{4})(?!\d))", re.ASCII), "%d%m%Y"),
-    (
-        re.compile(
-            r"(?<!\d)(?<!\d\d[-_. ]\d\d[-_. ])(?=((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])())(?!\d))",
-            re.ASCII,
-        ),
-        "%Y%m%d",
-    ),
+    (re.compile(r"(?<!\d)(?=((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])())(?!\d))", re.ASCII), "%Y%m%d"),
 )
 _YEARS = range(1900, 2101)
 # Behind a day: `-15-00`, `_15h00`, `T00-19-59`, `T001959`.
