@@ -19,6 +19,7 @@ from etl.settings import EXPECTATIONS
 
 State = Literal["received", "extracted", "validated", "normalized", "loaded", "held", "rejected", "withdrawn"]
 ROW = "_row"  # the row's number in the sender's own file
+AS_OF = "_as_of"  # the period of a row's delivery
 RECEIVED = "received."  # before a typed column's name: the text that was sent
 HOLD_MINIMUM = 20  # rows below which no share of them holds a delivery: three rows of eight are three rejections
 _LONGEST_NAME = 200

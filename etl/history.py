@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from etl.delivery import ROW
+from etl.delivery import AS_OF, ROW
 
 Lots = Callable[[], Iterator[pl.DataFrame]]
 
@@ -35,7 +35,6 @@ class Snapshot(NamedTuple):
 
 CHANGE = "_change"  # standard code of what a row of changes does: T new, S update, X delete
 SEQUENCE = "_sequence"  # orders the changes to one record within one file
-AS_OF = "_as_of"
 POSITION = "_position"  # place of the assertion's delivery among all deliveries of the dataset
 DELIVERY = "_delivery"
 DELETED = "_deleted"

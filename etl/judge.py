@@ -45,6 +45,7 @@ from etl import expectation_store, semantic
 from etl.contract import Column, Contract, Severity, Text
 from etl.delivery import ROW, Wording, wording
 from etl.profile import Measure
+from etl.semantic.dates import possible_days
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)  # its warnings quote values
 
@@ -127,6 +128,36 @@ class ExpectRowCondition(MulticolumnMapExpectation):  # type: ignore[misc]
     args_keys: ClassVar[tuple[str, ...]] = ("column_list", "condition")
 
 
+class _DaysInOrder(MulticolumnMapMetricProvider):  # type: ignore[misc]
+    """Whether one day can lie before another, or not too far from it; what is not known is not judged."""
+
+    condition_metric_name = "citydw.days_in_order"
+    condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "condition_parser", "ignore_row_if")
+    condition_value_keys = ("slack", "at_most")
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+    def _pandas(cls, column_list: pd.DataFrame, slack: int, at_most: int | None, **_: object) -> pd.Series[bool]:
+        earlier, later = (possible_days(days) for days in _to_polars(column_list).iter_columns())
+        holds = (earlier["first"] - later["last"]).dt.total_days() <= slack
+        if at_most is not None:
+            holds &= (later["first"] - earlier["last"]).dt.total_days() <= at_most
+        return pd.Series(holds.fill_null(True).to_numpy(), index=column_list.index)
+
+
+class ExpectDaysInOrder(MulticolumnMapExpectation):  # type: ignore[misc]
+    """Expect the day in the first column to lie not after that in the second, as far as both are known.
+
+    A column may be of dates, of times, or of dates that are known in part; `_as_of` is the delivery's period.
+    """
+
+    slack: int = 0  # days that it may lie behind all the same
+    at_most: int | None = None  # days that it may lie before at most
+    ignore_row_if: str = "never"  # a missing day is no fault; to leave its row out, GX copies all columns
+    map_metric: ClassVar[str] = "citydw.days_in_order"
+    success_keys: ClassVar[tuple[str, ...]] = ("slack", "at_most", "mostly")
+    args_keys: ClassVar[tuple[str, ...]] = ("column_list", "slack", "at_most")
+
+
 class _Understood(MulticolumnMapMetricProvider):  # type: ignore[misc]
     """Whether a column's semantic type understands each value."""
 
@@ -183,6 +214,7 @@ _OF_COLUMNS_ALONE = (
     gxe.ExpectColumnValuesToBeUnique,
     gxe.ExpectCompoundColumnsToBeUnique,
     ExpectRowCondition,
+    ExpectDaysInOrder,
     ExpectColumnValuesToBeUnderstood,
     ExpectLikeThePast,
 )

@@ -20,7 +20,7 @@ from upath import UPath
 
 from etl import batches, history
 from etl.contract import Contract
-from etl.delivery import Delivery, Place
+from etl.delivery import AS_OF, Delivery, Place
 from etl.ledger import Ledger
 from etl.storage import Storage, read_json
 from etl.warehouse import content_columns, copy_rows, history_table, key_columns
@@ -82,7 +82,7 @@ def staged_assertions(
         if keys is not None:
             frame = frame.join(keys.lazy(), on=key, how="semi", nulls_equal=True)
         said = history.last_of_each(history.assertions(frame.collect()), key)
-        where = {history.AS_OF: place.as_of, history.POSITION: position, history.DELIVERY: place.delivery_id}
+        where = {AS_OF: place.as_of, history.POSITION: position, history.DELIVERY: place.delivery_id}
         parts.append(said.with_columns(pl.lit(value).alias(name) for name, value in where.items()))
     said = _in_sequence(pl.concat(parts, how="diagonal_relaxed"), order, key)
     new = [name for name in content_columns(contract) if name not in said.columns]  # since all of them were staged

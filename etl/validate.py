@@ -18,7 +18,7 @@ from upath import UPath
 
 from etl import batches, expectation_store, judge, past, semantic
 from etl.contract import Contract, Text
-from etl.delivery import HOLD_MINIMUM, PROBLEM, RECEIVED, ROW, Delivery, Stop, problems, rejected_rows
+from etl.delivery import AS_OF, HOLD_MINIMUM, PROBLEM, RECEIVED, ROW, Delivery, Stop, problems, rejected_rows
 from etl.storage import Storage, read_json, write_json, write_parquet
 
 
@@ -48,7 +48,7 @@ def validate(
     """
     raw = storage.folder("raw", delivery)
     extracted = pl.read_parquet(str(raw / "problems.parquet"))
-    judged = _judge_rows(raw / "rows.parquet", extracted, contract, gx_home, is_waived)
+    judged = _judge_rows(raw / "rows.parquet", extracted, delivery, contract, gx_home, is_waived)
     accepted, key_problems, key_findings = _unique(raw / "rows.parquet", judged.good, contract)
     compared = past.NOTHING
     if earlier:
@@ -60,7 +60,10 @@ def validate(
 
     found = pl.concat([extracted, judged.problems, key_problems, compared.problems]).sort(ROW, maintain_order=True)
     rows_in = read_json(raw / "report.json")["rows_in"]
-    rejected = rejected_rows(found).len()
+    sent_back = rejected_rows(found)
+    # A warning says that its row is loaded; of a row that is sent back it is told when the row comes again.
+    found = found.filter((pl.col("severity") == "critical") | ~pl.col(ROW).is_in(sent_back.implode()).fill_null(False))
+    rejected = sent_back.len()
     report = {
         "rows_in": rows_in,
         "rejected": rejected,
@@ -85,7 +88,7 @@ def validate(
     write_parquet(folder / "problems.parquet", found)
     write_json(folder / "report.json", report)
     if not delivery.corrects:  # all rows of a correction were bad before: those still bad must not hold back the others
-        _hold_if_too_bad(findings, rejected, rows_in, contract)
+        _hold_if_too_bad(findings, found, rejected, rows_in, contract)
         if contract.mode == "snapshot" and accepted.is_empty():
             raise Stop("held", "empty_snapshot")
         _hold_if_unlike_the_past(compared.reasons)
@@ -107,12 +110,16 @@ class _Judged:
     good: pl.DataFrame
 
 
-def _judge_rows(path: UPath, extracted: pl.DataFrame, contract: Contract, gx_home: str, is_waived: bool) -> _Judged:
+def _judge_rows(
+    path: UPath, extracted: pl.DataFrame, delivery: Delivery, contract: Contract, gx_home: str, is_waived: bool
+) -> _Judged:
     """Judge all rows of `raw/`: batch by batch where the answer on a row does not depend on others."""
     expectations = judge.suite_of(contract, gx_home, is_waived)
     are_rowwise = [judge.is_rowwise(e) for e in expectations]
     rowwise = list(compress(expectations, are_rowwise))
-    parts = list(batches.each(lambda rows: _judge_batch(rows, extracted, rowwise, contract), batches.read(path)))
+    as_of = pl.lit(delivery.as_of, pl.Date).alias(AS_OF)  # some rules are about it
+    dated = (rows.with_columns(as_of) for rows in batches.read(path))
+    parts = list(batches.each(lambda rows: _judge_batch(rows, extracted, rowwise, contract), dated))
     whole = _Judged(
         judge.merged([part.results for part in parts]),
         pl.concat([part.problems for part in parts]),
@@ -120,7 +127,7 @@ def _judge_rows(path: UPath, extracted: pl.DataFrame, contract: Contract, gx_hom
     )
     if all(are_rowwise):
         return whole
-    rows = pl.concat(batches.read(path))
+    rows = pl.concat(batches.read(path)).with_columns(as_of)
     across = [e for e, is_rowwise in zip(expectations, are_rowwise, strict=True) if not is_rowwise]
     results = judge.judge(rows, across, contract)
     found = _problems(rows, results, extracted)
@@ -132,7 +139,7 @@ def _judge_batch(
     rows: pl.DataFrame, extracted: pl.DataFrame, expectations: list[judge.Configuration], contract: Contract
 ) -> _Judged:
     extracted = extracted.filter(pl.col(ROW).is_between(rows[ROW].min(), rows[ROW].max()))
-    typed = rows.select(ROW, *(c.name for c in contract.columns))
+    typed = rows.select(ROW, AS_OF, *(c.name for c in contract.columns))
     results = judge.judge(typed, expectations, contract)
     found = _problems(rows, results, extracted)
     rejected = rejected_rows(pl.concat([extracted, found]))
@@ -204,15 +211,25 @@ def _unique(path: UPath, good: pl.DataFrame, contract: Contract) -> tuple[pl.Ser
     return good[ROW].filter(~good[ROW].is_in(gone.implode())), contradicting, [found]
 
 
-def _hold_if_too_bad(findings: list[judge.Finding], rejected: int, rows_in: int, contract: Contract) -> None:
-    for f in findings:
-        if f.severity != "critical" or f.success:
-            continue
-        if f.positions is None or f.failed >= HOLD_MINIMUM:
-            share = f"{f.failed / f.evaluated:.0%}" if f.evaluated else "100%"
-            raise Stop("held", "too_many_rejected", share=share, detail=f.text)
-    if rejected >= HOLD_MINIMUM and rejected > contract.max_rejected * rows_in:
-        raise Stop("held", "too_many_rejected", share=f"{rejected / rows_in:.0%}", detail="")
+def _hold_if_too_bad(
+    findings: list[judge.Finding], found: pl.DataFrame, rejected: int, rows_in: int, contract: Contract
+) -> None:
+    """Hold a delivery of which too much is wrong; what is named is what is wrong in the most rows."""
+    failed = [f for f in findings if f.severity == "critical" and not f.success]
+    about_the_table = next((f for f in failed if f.positions is None), None)
+    if about_the_table:
+        raise Stop("held", "too_many_rejected", share="100%", detail=about_the_table.text)
+    if max((f.failed for f in failed), default=0) < HOLD_MINIMUM and (
+        rejected < HOLD_MINIMUM or rejected <= contract.max_rejected * rows_in
+    ):
+        return
+    critical = found.filter(pl.col("severity") == "critical")
+    said = critical.group_by("rule", "column", "vi", "en", maintain_order=True).agg(
+        pl.col(ROW).n_unique().alias("rows")
+    )
+    worst = said.sort("rows", descending=True, maintain_order=True).row(0, named=True)
+    share = f"{worst['rows'] / rows_in:.0%}"
+    raise Stop("held", "too_many_rejected", share=share, detail=Text(worst["vi"], worst["en"]))
 
 
 def _hold_if_unlike_the_past(reasons: list[Text]) -> None:

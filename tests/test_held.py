@@ -78,7 +78,7 @@ def test_accept_loads_what_breaks_only_rules_of_the_suite(pipeline: Pipeline, he
         warned = connection.exec_driver_sql(
             "SELECT severity, count(*) FROM ops.problem WHERE rule = 'page_no_positive' GROUP BY 1"
         ).all()
-    assert [tuple(row) for row in warned] == [("warning", 42)]
+    assert [tuple(row) for row in warned] == [("warning", 40)]  # the other two rows are sent back for something else
     for told in (entry["message_en"], receipt(pipeline, entry)):
         assert "Lan" in told and "pages are not numbered in this book" in told
     assert list(pipeline.audit()) == []

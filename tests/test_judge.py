@@ -103,6 +103,8 @@ def our_own(seed: int) -> tuple[pl.DataFrame, list[judge.Configuration]]:
             "least": column(lambda: -1.0, pl.Float64),
             "most": column(lambda: 1.0, pl.Float64),
             coded.name: column(lambda: some.choice([coded.example, "?", "1", ""]), pl.String),
+            "born": column(lambda: some.choice(["2026", "02/2026", "28/02/2026", "31/02/2026", "x"]), pl.String),
+            "came": column(lambda: date(2026, 2, 27) + timedelta(some.randint(-400, 3)), pl.Date),
         }
     )
     within = {"column_list": ["value", "least", "most"], "condition": "value BETWEEN least AND most"}
@@ -111,6 +113,8 @@ def our_own(seed: int) -> tuple[pl.DataFrame, list[judge.Configuration]]:
     kinds: list[tuple[str, dict[str, Any]]] = [
         ("expect_row_condition", within | {"mostly": 0.8}),
         ("expect_column_values_to_be_understood", understood | {"mostly": 0.8}),
+        ("expect_days_in_order", {"column_list": ["born", "came"], "slack": some.randint(0, 1), "mostly": 0.8}),
+        ("expect_days_in_order", {"column_list": ["born", "came"], "at_most": 300, "mostly": 0.8}),
         ("expect_like_the_past", like_the_past),
     ]
     return rows, [judge.Configuration(type=kind, kwargs=kwargs, meta=META) for kind, kwargs in kinds]

@@ -98,6 +98,29 @@ def _partly_known(values: pl.Series) -> pl.Series:
     ).to_series()
 
 
+def possible_days(values: pl.Series) -> pl.DataFrame:
+    """Between which days each date lies that is known in part only.
+
+    Args:
+        values: dates, points in time, or text that a partly known date is written in.
+
+    Returns:
+        `first` and `last`; null where nothing is known.
+    """
+    if values.dtype != pl.String:
+        return pl.DataFrame({"first": values.dt.date(), "last": values.dt.date()})
+    known = by_distinct(values, _partly_known).struct.unnest()
+    first, precision = pl.col("date"), pl.col("precision")
+    last = (
+        pl.when(precision == "Y")
+        .then(first.dt.offset_by("1y").dt.offset_by("-1d"))
+        .when(precision == "M")
+        .then(first.dt.month_end())
+        .otherwise(first)
+    )
+    return known.select(first.alias("first"), last.alias("last"))
+
+
 def _typed_outputs(column: Column) -> tuple[Output, ...]:
     return (Output(column.name, column.type, True, column.description),)
 

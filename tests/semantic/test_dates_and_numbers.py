@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.semantic.dates import parse_dates, parse_timestamps
+from etl.semantic.dates import parse_dates, parse_timestamps, possible_days
 from etl.semantic.numbers import parse_decimals, parse_integers
 
 from .columns import standard
@@ -121,3 +121,16 @@ def test_what_is_no_integer() -> None:
     wrong = ["1.5", "1,000", "9223372036854775808", "x", "", None]
     assert parse_integers(pl.Series(wrong), "plain").to_list() == [None] * len(wrong)
     assert parse_integers(pl.Series(["12.5", "1,5", "0.123"]), "vietnamese").to_list() == [None] * 3
+
+
+def test_between_which_days_a_partly_known_date_lies() -> None:
+    written = pl.Series(["1941", "03/1950", "29/02/2024", "20240229", "30/02/2024", None])
+    days = possible_days(written).rows()
+    assert days == [
+        (date(1941, 1, 1), date(1941, 12, 31)),
+        (date(1950, 3, 1), date(1950, 3, 31)),
+        (date(2024, 2, 29), date(2024, 2, 29)),
+        (date(2024, 2, 29), date(2024, 2, 29)),
+        (None, None),
+        (None, None),
+    ]
