@@ -161,7 +161,7 @@ class Pipeline:
         Raises:
             NotReceived: if the file cannot be read, or changes while it is copied.
         """
-        from etl.receive import land, refusal
+        from etl.receive import REFUSALS, land, refusal
 
         started = time.perf_counter()
         landed = land(self.storage, file, dataset)
@@ -172,9 +172,12 @@ class Pipeline:
             self.ledger.spent(delivery, "receive", time.perf_counter() - started)
         entry = self.ledger.get(delivery.contract_id, delivery.id)
         stop = refusal(landed, self.contracts.get(delivery.contract_id))
-        if entry["state"] == "received" and stop:
+        was_refused = entry["rule"] in REFUSALS  # these bytes, under another name or before there was such a dataset
+        if stop and (entry["state"] == "received" or was_refused):
             self.ledger.stopped(delivery, stop)
-        elif not is_whole:
+        elif was_refused:
+            self.ledger.passed(delivery, "received")
+        if not is_whole:
             self._withdraw_half(delivery.contract_id, delivery.id)
         received = Received(delivery, is_new, self.ledger.get(delivery.contract_id, delivery.id)["state"])
         if received.is_final:

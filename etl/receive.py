@@ -28,6 +28,11 @@ from etl.settings import CITY_TIME
 from etl.storage import Storage, aside_of, put_in_place, write_json
 
 UNDATED = "no_period_in_name"
+# Why a file goes no further than to landing: what its sender mends by sending the same bytes under another name.
+REFUSALS = (
+    "unknown_dataset", "wrong_ending", UNDATED, "several_periods_in_name", "impossible_period", "period_not_begun",
+    "unclear_revision",
+)  # fmt: skip
 _CHUNK = 1 << 20
 _ENDINGS = {
     "csv": (".csv", ".txt", ".tsv"),

@@ -281,6 +281,16 @@ def test_a_deliberate_file_of_another_kind_gets_a_receipt(
     assert entry["receipt_at"] is not None
 
 
+def test_the_same_bytes_under_a_right_name_are_taken(
+    pipeline: Pipeline, send: Callable[..., dict[str, Any]], births: bytes
+) -> None:
+    assert send(pipeline, FOLDER, "births.csv", births)["rule"] == "no_period_in_name"
+    again = send(pipeline, FOLDER, "births_2026-02-30.csv", births)
+    assert (again["rule"], "births_2026-02-30.csv" in again["message_vi"]) == ("impossible_period", True)
+    assert send(pipeline, FOLDER, "births_2026-03-02.pdf", births)["rule"] == "wrong_ending"
+    assert send(pipeline, FOLDER, NAME, births)["state"] == "loaded"
+
+
 @pytest.mark.parametrize("name", ["births_2026-03-02.TXT", "births_2026-03-02.tsv", "births_2026-03-02 (1).CSV"])
 def test_every_usual_ending_of_a_format_is_taken(
     pipeline: Pipeline, send: Callable[..., dict[str, Any]], births: bytes, name: str

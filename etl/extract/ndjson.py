@@ -43,8 +43,8 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
             rule = "not_an_object"
         broken[rule][0].append(number)
         broken[rule][1].append(line)
-    if not records:
-        raise Stop("held", "unreadable_json", detail="")
+    if not records and not all(line.lstrip().startswith("{") for _, lines in broken.values() for line in lines):
+        raise Stop("rejected", "unreadable_json", detail="")  # else they are meant as records, each of them broken
     columns = list(dict.fromkeys(name for record in records for name in record))
     found = [broken_lines(rule, *lines) for rule, lines in broken.items() if lines[0]]
     rows = text_rows(numbers, records, columns, limits)
