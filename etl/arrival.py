@@ -6,6 +6,7 @@ compared with what they were when we looked before, and the time between two loo
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from upath import UPath
 from etl.declared import CHECKSUMS, MANIFEST, Declared, beside, is_there
 from etl.delivery import Stop, shown
 from etl.period import UnclearName, period_of
-from etl.storage import Storage, read_json, write_json
+from etl.storage import Storage, read_json, write_text
 
 DONE = ".done"  # beside a file: it is whole
 _SIDECARS = (DONE, MANIFEST, *CHECKSUMS)
@@ -82,7 +83,8 @@ def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
         before = {}
     complete, looks = whole(found_in(storage.inbox).files, before, quiet_seconds)
     if looks != before:
-        write_json(memory, {path: asdict(look) for path, look in looks.items()})
+        seen = {path: asdict(look) for path, look in looks.items()}
+        write_text(memory, json.dumps(seen))  # in ASCII: a file's name may be no Unicode
     return complete
 
 

@@ -44,6 +44,7 @@ def run(
     from upath import UPath
 
     from etl.arrival import Found, found_in, told, whole
+    from etl.delivery import shown
     from etl.pipeline import STATIONS, Pipeline
     from etl.summary import print_deliveries
 
@@ -65,7 +66,7 @@ def run(
             progress.update(task, description="waiting until nobody writes to the files")
             time.sleep(max(0.0, looked_at + pipeline.settings.quiet_seconds - time.monotonic()))
             files, _ = whole(found.files, seen, pipeline.settings.quiet_seconds)
-            faults = [f"{file}: still being written" for file in found.files if file not in files]
+            faults = [f"{shown(str(file))}: still being written" for file in found.files if file not in files]
         for number, file in enumerate(files, start=1):
             progress.update(task, description=escape(f"receive {file.name[:60]}"))
             try:
@@ -76,7 +77,7 @@ def run(
                         progress.advance(task)
                         progress.update(task, description=f"{station} {received.dataset}")
             except Exception as error:
-                faults.append(f"{file}: {_told(error)}")
+                faults.append(f"{shown(str(file))}: {_told(error)}")
             progress.update(task, completed=1 + number * (1 + len(STATIONS)))
         try:
             pipeline.look_again()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import logging
 import shutil
 import time
@@ -18,7 +19,7 @@ from upath import UPath
 
 from etl.arrival import DONE, sidecars
 from etl.delivery import Delivery, printable
-from etl.storage import Storage, aside_of, put_in_place, read_json, write_json
+from etl.storage import Storage, aside_of, put_in_place, read_json, write_text
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def move(storage: Storage, file: UPath, delivery: Delivery, stamp: Stamp) -> boo
     watched = Watched(
         delivery.agency, delivery.dataset, delivery.id, str(target), str(file), delivery.sha256, stamp, time.time()
     )
-    write_json(_memory(storage, watched), asdict(watched))  # first: a crash must not leave it unwatched
+    _remember(_memory(storage, watched), watched)  # first: a crash must not leave it unwatched
     for path in sidecars(file):  # before the file: while that is there, it is received again
         _move(path, target.with_name(target.name + path.name.removeprefix(file.name)))
     return _move(file, target)
@@ -95,7 +96,7 @@ def changed(storage: Storage) -> Iterator[Watched]:
             elif time.time() - watched.since > _WATCHED:
                 memory.unlink(missing_ok=True)
             elif now != stamp:  # touched
-                write_json(memory, asdict(replace(watched, stamp=now)))
+                _remember(memory, replace(watched, stamp=now))
         except FileNotFoundError:  # somebody has cleared it away
             memory.unlink(missing_ok=True)
         except OSError as error:
@@ -134,6 +135,10 @@ def sha256_of(file: UPath) -> str:
 
 def _memory(storage: Storage, watched: Watched) -> UPath:
     return storage.root / "watched" / f"{watched.agency}.{watched.dataset}.{watched.delivery_id}.json"
+
+
+def _remember(memory: UPath, watched: Watched) -> None:
+    write_text(memory, json.dumps(asdict(watched)))  # in ASCII: a file's name may be no Unicode
 
 
 def _move(path: UPath, target: UPath) -> bool:
