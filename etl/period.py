@@ -92,6 +92,15 @@ def period_of(file_name: str, as_of: date | None = None, revision: int | None = 
     return as_of, int(f"1{time}{revision or 0:02}")
 
 
+def word_of(revision: int) -> tuple[str | None, int]:
+    """The time of day and the revision that a revision carries, as `period_of` makes it; None and itself without one."""
+    if revision <= _MOST_REVISIONS:
+        return None, revision
+    clock, number = divmod(revision, 100)
+    hours, minutes, seconds = (str(clock)[at : at + 2] for at in (1, 3, 5))
+    return f"{hours}:{minutes}:{seconds}", number or 1
+
+
 def _days(name: str) -> Iterator[_Day]:
     for pattern, form in _FORMS:
         for found in pattern.finditer(name):

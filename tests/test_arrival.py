@@ -298,6 +298,27 @@ def test_every_usual_ending_of_a_format_is_taken(
     assert send(pipeline, FOLDER, name, births)["state"] == "loaded"
 
 
+def test_a_period_in_which_nothing_happened_is_not_late(
+    pipeline: Pipeline, send: Callable[..., dict[str, Any]], births: bytes
+) -> None:
+    send(pipeline, FOLDER, NAME, births)
+    entry = send(pipeline, FOLDER, "births_2026-03-03.csv", births.splitlines(keepends=True)[0])
+    assert (entry["state"], entry["rows_in"], entry["inserted"]) == ("loaded", 0, 0)
+    (fresh,) = (row for row in pipeline.ledger.freshness() if row["dataset"] == "civil.births")
+    assert str(fresh["last_period_loaded"]) == "2026-03-03"
+    assert opened_by(pipeline) != set()  # nothing has ended
+    assert list(pipeline.audit()) == []
+
+
+def test_a_receipt_says_the_time_of_day_that_orders_the_files_of_a_day(
+    pipeline: Pipeline, send: Callable[..., dict[str, Any]], births: bytes
+) -> None:
+    entry = send(pipeline, FOLDER, "births_2026-03-02-15-00.csv", births)
+    delivery = pipeline.storage.delivery("civil", "births", entry["delivery_id"])
+    page = (pipeline.storage.folder("outbox", delivery) / "receipt.html").read_text(encoding="utf-8")
+    assert "02/03/2026, 15:00:00" in page and "bản sửa" not in page
+
+
 # --- one bad file stops no other
 
 

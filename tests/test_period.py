@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from etl.period import UnclearName, period_of
+from etl.period import UnclearName, period_of, word_of
 
 DAY = date(2026, 3, 2)
 DAYS = st.dates(date(1990, 1, 1), date(2100, 12, 31))
@@ -93,6 +93,18 @@ def test_a_later_time_of_day_is_a_later_word() -> None:
     said = [period_of(name) for name in names]
     assert {day for day, _ in said} == {date(2025, 2, 24)}
     assert [revision for _, revision in said] == sorted({revision for _, revision in said})
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("x_2026-03-02_r2.csv", (None, 2)),
+        ("x_2026-03-02T00-19-59.csv", ("00:19:59", 1)),
+        ("x_20260302_150000_r2", ("15:00:00", 2)),
+    ],
+)
+def test_a_receipt_says_the_time_again(name: str, word: tuple[str | None, int]) -> None:
+    assert word_of(period_of(name)[1]) == word
 
 
 def test_the_manifest_may_say_what_the_name_leaves_open() -> None:
