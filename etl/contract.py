@@ -54,6 +54,7 @@ class Source:
     archive: Literal["zip"] | None = None  # the file is the only member of an archive
     record: str | None = None  # XML: the element that is one row
     null_values: Sequence[str] = ()  # what stands in a cell that holds nothing, such as NULL
+    root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,8 @@ def validate(
     write_json(folder / "report.json", report)
     if not delivery.corrects:  # all rows of a correction were bad before: those still bad must not hold back the others
         _hold_if_too_bad(findings, found, rejected, rows_in, contract)
+        if contract.mode == "snapshot" and accepted.is_empty():
+            raise Stop("held", "empty_snapshot")
         _hold_if_unlike_the_past(compared)
     return report
 

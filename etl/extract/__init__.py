@@ -35,13 +35,26 @@ _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "geojson": geojson.read,
 }
 _OF_LINES = ("csv", "ndjson")
+_LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _BLANK = b"\xef\xbb\xbf \t\r\n\0"
 
 
 def extract(
-    storage: Storage, delivery: Delivery, contract: Contract, limits: Limits = DEFAULT_LIMITS
+    storage: Storage,
+    delivery: Delivery,
+    contract: Contract,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    is_said_empty: bool = False,
 ) -> dict[str, Any]:
     """Read one delivery's landing bytes and publish `raw/.../rows.parquet`, `problems.parquet` and `report.json`.
+
+    Args:
+        storage: the data root.
+        delivery: in landing.
+        contract: the dataset's.
+        limits: what the file may ask of us.
+        is_said_empty: the sender declares that it holds no rows, so that not a byte is needed to say so.
 
     Returns:
         The report: `rows_in` is the number of records that the file holds, broken ones included.
@@ -58,6 +71,8 @@ def extract(
             table, origins = correction.read(content, contract, limits)
             write_parquet(folder / "origins.parquet", origins)
             made = _batches([table], contract, limits, of_bad_rows=True)
+        elif is_said_empty and not stream.read(_LONGEST_NOTHING + 1).strip(_BLANK):
+            made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}), may_omit_columns=True)], contract, limits)
         else:
             made = _batches(read_tables(stream, contract, limits), contract, limits)
         for batch in made:
@@ -116,7 +131,7 @@ def _batches(
         again = of_file.join(said, on="rule", how="semi")  # a file's warning is said once
         said = pl.concat([said, of_file])
         yield replace(batch, problems=batch.problems.join(again, on=["rule", ROW], how="anti", nulls_equal=True))
-    if not rows_in:
+    if of_bad_rows and not rows_in:
         raise Stop("rejected", "empty_file")
     if not of_bad_rows:  # where all rows were bad before, the share of those that still are says nothing
         drift.check_types(pl.concat(types), contract)

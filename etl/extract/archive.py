@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
+from etl.arrival import is_systems_own
 from etl.delivery import Stop
 from etl.extract.bounded import bomb, check_size, most_unpacked, read_unpacked
 from etl.extract.file_kind import locked_zip, no_zip, zip_in_zip, zip_of
@@ -16,12 +17,11 @@ from etl.settings import Limits
 
 # What is raised on damage, by zipfile and its like.
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
-_BY_A_SYSTEM = re.compile(r"^__MACOSX/|(?:^|/)(?:\.DS_Store|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 _CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
 
 def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
-    """The content of the only file in a ZIP archive, some megabytes at a time.
+    """The content of the only file in a ZIP archive, some megabytes at a time; what systems add to one does not count.
 
     Args:
         file: the archive, seekable.
@@ -35,11 +35,13 @@ def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[
     check_size(file, limits)
     try:
         with zipfile.ZipFile(file) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and not _BY_A_SYSTEM.search(m.filename)]
+            members = [m for m in archive.infolist() if not m.is_dir() and not is_systems_own(m.filename)]
             for member in archive.infolist():
                 if _CLIMBS.search(member.orig_filename) or stat.S_ISLNK(member.external_attr >> 16):
                     raise Stop("rejected", "zip_path", name=member.orig_filename[:60])
             if len(members) != 1:
+                if not members:
+                    raise Stop("rejected", "empty_file")
                 raise _several(members, file)
             (member,) = members
             if member.flag_bits & 1:
