@@ -141,6 +141,7 @@ def _delivery(entry: dict[str, Any]) -> Delivery:
         entry["file_name"],
         entry["corrects"],
         entry["correction"] or 0,
+        entry["word"],
     )
 
 

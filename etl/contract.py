@@ -102,6 +102,7 @@ class Contract:
     latency: str  # how long after its period's end a delivery is due, in the same units
     source: Source
     columns: tuple[Column, ...]
+    part: str | None  # the column that tells files of one period apart; a snapshot speaks only for parts it has rows of
     max_rejected: float  # share of rows that may fail one derived expectation before the delivery is held
     hold: Hold
     tell_rejected: float  # share of a delivery's rows that may be rejected before somebody is told
@@ -181,6 +182,7 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         latency=_period(document, "latency", "1d"),
         source=Source(**custom.pop("source")),
         columns=columns,
+        part=custom.pop("part", None),
         max_rejected=float(custom.pop("maxRejected", 0.2)),
         hold=Hold(**custom.pop("hold", {})),
         tell_rejected=float(custom.pop("tellRejected", 0.1)),
@@ -198,6 +200,13 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         raise ValueError("no primaryKey column")
     if (contract.mode == "changes") != (contract.column_with_role("change") is not None):
         raise ValueError("mode 'changes' needs one column with role 'change', other modes none")
+    sequence = contract.column_with_role("sequence")
+    if sequence and (contract.mode != "changes" or sequence.type == "string"):
+        raise ValueError(f"{sequence.name}: role 'sequence' is for a number or time in mode 'changes'")
+    if contract.part:
+        part = contract.column(contract.part)
+        if part.role != "content" or not part.required or part.on_invalid != "reject":
+            raise ValueError(f"part: {part.name} must be a column of the content that is required and not only flagged")
     for column in columns:
         if column.period_column is not None:
             contract.column(column.period_column)

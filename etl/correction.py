@@ -28,11 +28,12 @@ OURS = (
 )
 MOST_CORRECTIONS = 99  # of one delivery; more of them count as the last one
 
-_ID = re.compile(r"(?P<of>(?P<period>\d{8})-r(?P<revision>[1-9]\d{0,3})-[0-9a-f]{12}) c(?P<number>[1-9]\d?)")
+_ID = re.compile(r"(?P<of>\d{8}-r(?P<revision>[1-9]\d{0,3})(?:w[1-9]\d{0,4})?-[0-9a-f]{12}) c(?P<number>[1-9]\d?)")
 _SHEET = re.compile(rb"""<(?:\w+:)?sheet\s[^>]*?\bname=["']([^"']{1,40})["']""")
 _WORKBOOK = "xl/workbook.xml"
 _LARGEST = 1 << 20  # of that part, and of the archive's directory
 _TAIL = 1 << 16
+_LONGEST_SHEET = 31  # characters that Excel takes
 _NO_WORKBOOK = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
 _DIRECTORY_END = b"PK\x05\x06"
 
@@ -51,7 +52,7 @@ class Mark:
 
     @property
     def sheet(self) -> str:
-        """The hidden sheet's name; Excel takes 31 characters."""
+        """The hidden sheet's name."""
         return f"{self.of} c{self.number}"
 
     @property
@@ -62,12 +63,16 @@ class Mark:
     @property
     def revision(self) -> int:
         """The revision of the delivery that is corrected."""
-        return int(self.of.split("-")[1][1:])
+        return int(self.of.split("-")[1][1:].partition("w")[0])
 
 
-def mark_for(delivery: Delivery, number: int) -> Mark:
-    """The mark of a workbook with a delivery's rejected rows; those of a correction are still the first delivery's."""
-    return Mark(delivery.corrects or delivery.id, min(number, MOST_CORRECTIONS))
+def mark_for(delivery: Delivery, number: int) -> Mark | None:
+    """The mark of a workbook with a delivery's rejected rows; those of a correction are still the first delivery's.
+
+    None if there have been so many words that the mark is longer than a sheet's name may be.
+    """
+    mark = Mark(delivery.corrects or delivery.id, min(number, MOST_CORRECTIONS))
+    return mark if len(mark.sheet) <= _LONGEST_SHEET else None
 
 
 def find_mark(file: UPath) -> Mark | None:

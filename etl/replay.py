@@ -69,7 +69,7 @@ def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = Fa
         count = 0
         if order:
             said = staged_assertions(storage, contract, order)
-            versions = history.versions(said, key_columns(contract), content, snapshots(contract, order))
+            versions = history.versions(said, key_columns(contract), content, snapshots(storage, contract, order))
             copy_rows(connection, anew, [versions])
             count = versions.height
         result = Replay(
@@ -97,7 +97,7 @@ def _mark_loaded(
 ) -> None:
     """Tell the ledger of deliveries that were staged anew; they are counted as if all had come in the order of time."""
     key, content = key_columns(contract), content_columns(contract)
-    effects = history.effects(said, key, content, snapshots(contract, order))
+    effects = history.effects(said, key, content, snapshots(storage, contract, order))
     for position, (delivery_id, *_) in enumerate(order):
         if ledger.get(contract.id, delivery_id)["state"] == "normalized":
             delivery = storage.delivery(contract.agency, contract.dataset, delivery_id)

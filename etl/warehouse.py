@@ -54,6 +54,9 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("file_name", sa.Text, nullable=False),
         sa.Column("corrects", sa.Text, comment="the delivery whose rejected rows, mended, these are"),
         sa.Column("correction", sa.Integer, comment="which workbook of that delivery was mended, from 1"),
+        sa.Column(
+            "word", sa.Integer, server_default="1", nullable=False, comment="by arrival, of those that state all this"
+        ),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("rule", sa.Text, comment="why it was held or rejected"),
@@ -63,6 +66,9 @@ def _ops(metadata: sa.MetaData) -> None:
         *(sa.Column(name, sa.BigInteger) for name in COUNTS),
         sa.Column("ended", sa.BigInteger, comment="records that are no more; not rows of the file in a snapshot"),
         sa.Column("timings", JSONB, server_default="{}", nullable=False, comment="seconds spent in each station"),
+        sa.Column(
+            "last_change", sa.Numeric, comment="the highest of its sequence column; of times microseconds since 1970"
+        ),
         sa.Column("loaded_at", sa.DateTime(timezone=True), comment="when its rows came into the table; null: never"),
         sa.Column("receipt_at", sa.DateTime(timezone=True)),
         sa.Column(
@@ -78,6 +84,7 @@ def _ops(metadata: sa.MetaData) -> None:
         ),
         # A file must not take longer the more there were before it: what is asked of others is found by these.
         sa.Index("delivery_in_time", "dataset", "as_of", "revision", "sha256"),
+        sa.Index("delivery_last_change", "dataset", "last_change"),
         sa.Index("delivery_arrival", "dataset", "received_at"),
         sa.Index("delivery_corrects", "dataset", "corrects", postgresql_where=sa.text("corrects IS NOT NULL")),
         schema="ops",
@@ -258,6 +265,12 @@ def key_columns(contract: Contract) -> list[str]:
 def content_columns(contract: Contract) -> list[str]:
     """Warehouse columns that hold what the agency said, in contract order."""
     return [o.name for c in contract.content for o in semantic.outputs(c)]
+
+
+def part_columns(contract: Contract) -> list[str]:
+    """Warehouse columns that tell the parts of a snapshot apart; none where it always comes as a whole."""
+    parts = [contract.column(contract.part)] if contract.part and contract.mode == "snapshot" else []
+    return [o.name for column in parts for o in semantic.outputs(column) if o.in_key]
 
 
 def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
