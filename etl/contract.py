@@ -124,6 +124,12 @@ class Contract:
         """The columns that the warehouse stores."""
         return tuple(c for c in self.columns if c.role == "content")
 
+    @cached_property
+    def naming(self) -> tuple[Column, ...]:
+        """The columns that say which record a row is about and what it does; a deletion needs no more."""
+        periods = {c.period_column for c in self.key}
+        return tuple(c for c in self.columns if c.key_position or c.role != "content" or c.name in periods)
+
     def column(self, name: str) -> Column:
         """The column of that name.
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from etl.delivery import AS_OF, ROW
+from etl.semantic import DELETE
 
 Lots = Callable[[], Iterator[pl.DataFrame]]
 
@@ -55,7 +56,7 @@ def assertions(staged: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The same rows with DELETED in place of CHANGE, ordered by SEQUENCE and ROW.
     """
-    deleted = pl.col(CHANGE) == "X" if CHANGE in staged.columns else pl.lit(False)
+    deleted = pl.col(CHANGE) == DELETE if CHANGE in staged.columns else pl.lit(False)
     order = [name for name in (SEQUENCE, ROW) if name in staged.columns]
     return staged.with_columns(deleted.alias(DELETED)).sort(order).drop(CHANGE, strict=False)
 

@@ -58,6 +58,7 @@ _RESULT_FORMAT = {
     "partial_unexpected_count": 0,
     "exclude_unexpected_values": True,
 }
+_DELETES = "_deletes"  # whether a row says that a record is no more
 _KEPT = (
     "element_count",
     "unexpected_count",
@@ -289,17 +290,21 @@ class JudgeError(RuntimeError):
 
 
 @cache
-def suite_of(contract: Contract, home: str, is_waived: bool = False) -> Sequence[Configuration]:
+def suite_of(
+    contract: Contract, home: str, is_waived: bool = False, *, with_bare_deletions: bool = False
+) -> Sequence[Configuration]:
     """What is expected of rows: the suite beside the contract, with what follows from the contract added in memory.
 
     Args:
         contract: the dataset's.
         home: folder for GX's validation results and Data Docs.
         is_waived: the suite's own expectations only warn; what follows from the contract still rejects.
+        with_bare_deletions: of the rows that only delete a record (see `with_deletions`) nothing is required but what
+            names it. To ask so takes longer.
     """
     own = [e for e in expectation_store.suite(contract, home).expectations if not isinstance(e, ExpectLikeThePast)]
     return [
-        *(Configuration.of(e, _text(e.meta)) for e in _derived(contract)),
+        *(Configuration.of(e, _text(e.meta)) for e in _derived(contract, with_bare_deletions)),
         *(Configuration.of(e, _text(e.meta), is_waived) for e in own),
     ]
 
@@ -308,12 +313,6 @@ def like_the_past(contract: Contract, home: str) -> list[ExpectLikeThePast]:
     """What the suite expects of a delivery in comparison with those before it."""
     own = expectation_store.suite(contract, home).expectations
     return [expectation for expectation in own if isinstance(expectation, ExpectLikeThePast)]
-
-
-def part_column(contract: Contract, home: str) -> str | None:
-    """The column that tells parts of one period apart, where the suite names one."""
-    meta: dict[str, str] = expectation_store.suite(contract, home).meta
-    return meta.get("part")
 
 
 def is_rowwise(expectation: Configuration) -> bool:
@@ -497,7 +496,19 @@ def _to_polars(frame: pd.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({name: pa.array(frame[name]) for name in frame.columns})
 
 
-def _derived(contract: Contract) -> list[gxe.Expectation]:
+def with_deletions(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame | None:
+    """Typed rows with _DELETES; None if none of them deletes a record without all that is required of others."""
+    required = [c.name for c in contract.columns if c.required and c not in contract.naming]
+    deletes = semantic.deletes(frame, contract)
+    if (
+        not deletes.any()
+        or not frame.filter(deletes).select(pl.any_horizontal(pl.col(required).is_null().any())).item()
+    ):
+        return None
+    return frame.with_columns(deletes.alias(_DELETES))
+
+
+def _derived(contract: Contract, with_bare_deletions: bool) -> list[gxe.Expectation]:
     mostly = 1 - contract.max_rejected
     expectations: list[gxe.Expectation] = [
         gxe.ExpectTableColumnsToMatchSet(
@@ -509,10 +520,11 @@ def _derived(contract: Contract) -> list[gxe.Expectation]:
     ]
     for column in contract.columns:
         if column.required:
+            is_of_all = not with_bare_deletions or column in contract.naming
+            of_some = {} if is_of_all else {"row_condition": f"{_DELETES} == False", "condition_parser": "pandas"}
+            about = {"severity": "critical", "meta": _column_meta("required", column)}
             expectations.append(
-                gxe.ExpectColumnValuesToNotBeNull(
-                    column=column.name, mostly=mostly, severity="critical", meta=_column_meta("required", column)
-                )
+                gxe.ExpectColumnValuesToNotBeNull(column=column.name, mostly=mostly, **of_some, **about)
             )
         if column.semantic_type not in _ALWAYS_UNDERSTOOD:
             rule = f"semantic_{column.semantic_type}"

@@ -150,6 +150,14 @@ class Ledger:
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()][::-1]
 
+    def word_before(self, delivery: Delivery) -> str | None:
+        """The id of the last file of the delivery's period before it in time that is in the table, corrections aside."""
+        c = self._delivery.c
+        query = self._before(sa.select(c.delivery_id), delivery, 1)
+        query = query.where(c.as_of == delivery.as_of, c.loaded_at.is_not(None))
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar()
+
     def profiles_before(self, delivery: Delivery, part: str | None, count: int) -> list[Profile]:
         """The profiles of the last deliveries before this one in time that are in the table, the oldest first.
 

@@ -342,6 +342,8 @@ class Pipeline:
     def _data_station(self, station: stations.Station, delivery: Delivery, contract: Contract) -> Outcome:
         if station == "extract" and delivery.corrects and not self._is_in_table(contract.id, delivery.corrects):
             return self._stopped(delivery, Stop("held", "correction_of_nothing", detail=delivery.corrects))
+        from etl.profile import Earlier
+
         decision = self.ledger.decision(delivery)
         result = stations.run(
             station,
@@ -351,7 +353,7 @@ class Pipeline:
             str(self.settings.gx_home),
             declared=self.ledger.declared(delivery),
             choice=decision["choice"] if decision else None,
-            earlier=partial(self.ledger.profiles_before, delivery),
+            earlier=Earlier(partial(self.ledger.profiles_before, delivery), partial(self.ledger.word_before, delivery)),
             limits=self.settings.limits,
         )
         if unknown := result.report.get("unknown_columns"):

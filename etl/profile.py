@@ -6,7 +6,7 @@ No cell's value is among them: what is counted are codes of the city's lists and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -66,6 +66,19 @@ class Profile:
     part: str | None
     rows: int
     numbers: list[Number]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What lay before a delivery in time.
+
+    Attributes:
+        profiles: gives the profiles of the accepted deliveries of a part, at most so many; the oldest first.
+        word: gives the id of the last file of the same period that is in the table; None if there is none.
+    """
+
+    profiles: Callable[[str | None, int], Sequence[Profile]]
+    word: Callable[[], str | None]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from etl.settings import DEFAULT_LIMITS, Limits
 from etl.storage import Storage, read_json
 
 if TYPE_CHECKING:
-    from etl.past import Earlier
+    from etl.profile import Earlier
 
 Station = Literal["extract", "validate", "normalize"]
 STATIONS: tuple[Station, ...] = get_args(Station)

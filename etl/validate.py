@@ -19,6 +19,7 @@ from upath import UPath
 from etl import batches, expectation_store, judge, past, semantic
 from etl.contract import Contract, Text
 from etl.delivery import AS_OF, HOLD_MINIMUM, PROBLEM, RECEIVED, ROW, Delivery, Stop, problems, rejected_rows
+from etl.profile import Earlier
 from etl.storage import Storage, read_json, write_json, write_parquet
 
 
@@ -28,7 +29,7 @@ def validate(
     contract: Contract,
     gx_home: str,
     is_waived: bool = False,
-    earlier: past.Earlier | None = None,
+    earlier: Earlier | None = None,
 ) -> dict[str, Any]:
     """Judge one delivery and publish `validated/.../accepted.parquet`, `problems.parquet` and `report.json`.
 
@@ -89,6 +90,8 @@ def validate(
     write_json(folder / "report.json", report)
     if not delivery.corrects:  # all rows of a correction were bad before: those still bad must not hold back the others
         _hold_if_too_bad(findings, found, rejected, rows_in, contract)
+        if compared.other:
+            raise Stop("held", "part_or_later_word", file=delivery.file_name, other=compared.other)
         _hold_if_unlike_the_past(compared.reasons)
     return report
 
@@ -114,10 +117,11 @@ def _judge_rows(
     """Judge all rows of `raw/`: batch by batch where the answer on a row does not depend on others."""
     expectations = judge.suite_of(contract, gx_home, is_waived)
     are_rowwise = [judge.is_rowwise(e) for e in expectations]
-    rowwise = list(compress(expectations, are_rowwise))
+    suites = (expectations, judge.suite_of(contract, gx_home, is_waived, with_bare_deletions=True))
+    rowwise, with_deletions = (list(compress(suite, are_rowwise)) for suite in suites)
     as_of = pl.lit(delivery.as_of, pl.Date).alias(AS_OF)  # some rules are about it
     dated = (rows.with_columns(as_of) for rows in batches.read(path))
-    parts = list(batches.each(lambda rows: _judge_batch(rows, extracted, rowwise, contract), dated))
+    parts = list(batches.each(lambda rows: _judge_batch(rows, extracted, rowwise, with_deletions, contract), dated))
     whole = _Judged(
         judge.merged([part.results for part in parts]),
         pl.concat([part.problems for part in parts]),
@@ -134,11 +138,19 @@ def _judge_rows(
 
 
 def _judge_batch(
-    rows: pl.DataFrame, extracted: pl.DataFrame, expectations: list[judge.Configuration], contract: Contract
+    rows: pl.DataFrame,
+    extracted: pl.DataFrame,
+    expectations: list[judge.Configuration],
+    with_deletions: list[judge.Configuration],
+    contract: Contract,
 ) -> _Judged:
     extracted = extracted.filter(pl.col(ROW).is_between(rows[ROW].min(), rows[ROW].max()))
     typed = rows.select(ROW, AS_OF, *(c.name for c in contract.columns))
-    results = judge.judge(typed, expectations, contract)
+    deleting = judge.with_deletions(typed, contract)
+    if deleting is None:
+        results = judge.judge(typed, expectations, contract)
+    else:
+        results = judge.judge(deleting, with_deletions, contract)
     found = _problems(rows, results, extracted)
     rejected = rejected_rows(pl.concat([extracted, found]))
     good = typed.filter(~pl.col(ROW).is_in(rejected.implode()))

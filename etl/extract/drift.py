@@ -40,7 +40,8 @@ def check_columns(table: Table, contract: Contract) -> Table:
     """
     sent = table.rows.columns[1:]
     known = {c.source_name for c in contract.columns}
-    missing = [c for c in contract.columns if c.source_name not in sent]
+    needed = contract.naming if _only_deletes(table.rows, contract) else contract.columns
+    missing = [c for c in needed if c.source_name not in sent]
     if "" in sent and (table.rows[""].str.strip_chars() != "").any():
         raise Stop("held", "unclear_column", columns="“”")
     unknown = [name for name in sent if name and name not in known]
@@ -93,6 +94,16 @@ def check_types(counts: pl.DataFrame, contract: Contract) -> None:
     for name, first in changed.select("column", "first").iter_rows():
         column = contract.column(name)
         raise Stop("held", "changed_type", column=column.label, example=column.example, row=first)
+
+
+def _only_deletes(rows: pl.DataFrame, contract: Contract) -> bool:
+    """Whether every row says that a record is no more; then it need not say anything else of it."""
+    change = contract.column_with_role("change")
+    if change is None or change.source_name not in rows.columns or rows.is_empty():
+        return False
+    sent = pl.DataFrame([rows[ROW], rows[change.source_name]])
+    typed, _ = type_cells(sent, replace(contract, columns=(change,)))
+    return bool(semantic.deletes(typed, contract).all())
 
 
 def _named(columns: Sequence[Column]) -> str:

@@ -54,7 +54,6 @@ def receipt(
     found = _problems(storage, delivery) if outcome.get("rejected") is not None else pl.LazyFrame(schema=PROBLEM)
     came = [(_correction(c, said), _settled(storage, found, c, said)) for c, said in corrections]
     sent = _to_mend(storage, delivery, contract, found, [rows for _, rows in came], most_rows) if contract else None
-    mark = mark_for(delivery, workbook_number)
     told = describe(
         delivery,
         contract,
@@ -63,15 +62,15 @@ def receipt(
         workbook_rows=sent.height if sent is not None else 0,
         history=history,
         corrections=came,
-        has_mark=mark is not None,
         is_check=is_check,
     )
     # The page leads to the other files: it comes last, and before a workbook goes.
     folder = storage.folder("outbox", delivery)
     if contract and sent is not None and sent.height:
         rejections = found.filter(_IS_REJECTION & pl.col(ROW).is_in(sent[ROW].implode())).collect()
+        mark = mark_for(delivery, workbook_number) if told.may_correct else None
         with publish(folder / WORKBOOK) as aside:
-            write_workbook(aside, contract, sent, rejections, mark if told.may_correct else None)
+            write_workbook(aside, contract, sent, rejections, mark)
     write_text(folder / FACTS, told.model_dump_json(indent=2) + "\n")
     write_text(folder / PAGE, page(told))
     if not told.workbook_rows:

@@ -123,7 +123,6 @@ def describe(
     workbook_rows: int = 0,
     history: Sequence[Past] = (),
     corrections: Iterable[tuple[Correction, pl.Series]] = (),
-    has_mark: bool = True,
     is_check: bool = False,
 ) -> Receipt:
     """Say what became of a delivery.
@@ -137,7 +136,6 @@ def describe(
         workbook_rows: rows in the workbook that lies beside the page.
         history: the dataset's deliveries before this one, the oldest first.
         corrections: the corrections of this delivery, each with the row numbers of this delivery that it set right.
-        has_mark: whether the workbook can say of itself what it mends.
         is_check: nothing was sent: it says what would become of the file.
     """
     said = _wording()
@@ -150,7 +148,7 @@ def describe(
     if counts["rejected"] is not None and counts["inserted"] is None:  # judged, and not in the warehouse
         counts["waiting"] = counts["rows_in"] - counts["rejected"] - counts["duplicates"]
     found = _problems(problems.filter(pl.col(ROW).is_not_null()), resolved, contract)
-    may_correct = state == "loaded" and workbook_rows > 0 and has_mark
+    may_correct = state == "loaded" and workbook_rows > 0
     steps = _next_steps(state, len(rejected) - len(resolved), found, is_check=is_check)
     return Receipt(
         dataset=delivery.contract_id,
