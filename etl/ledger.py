@@ -151,7 +151,7 @@ class Ledger:
             return [dict(row) for row in connection.execute(query).mappings()][::-1]
 
     def word_before(self, delivery: Delivery) -> str | None:
-        """The id of the last file of the delivery's period before it in time that is in the table, corrections aside."""
+        """The id of the last file in the table of the delivery's period before it in time; corrections are none."""
         c = self._delivery.c
         query = self._before(sa.select(c.delivery_id), delivery, 1)
         query = query.where(c.as_of == delivery.as_of, c.loaded_at.is_not(None))

@@ -15,12 +15,11 @@ from typing import Any
 
 import polars as pl
 
-from etl import batches, judge
+from etl import judge
 from etl.contract import Contract, Text
 from etl.delivery import HOLD_MINIMUM, PROBLEM, ROW, Delivery, Wording, problems
-from etl.profile import SHARES, Earlier, Number, Profile, Sent
+from etl.profile import SHARES, Earlier, Number, Profile, Sent, staged_keys
 from etl.storage import Storage
-from etl.warehouse import key_columns
 
 _SHARED = 0.1  # share of the records of the smaller of two snapshots below which they may be two parts
 _FEWEST = 5  # deliveries that make a past
@@ -107,8 +106,7 @@ def _other_part(
     path = storage.folder("staging", other) / "rows.parquet"
     if not path.exists():
         return None
-    names = key_columns(contract)
-    theirs = pl.concat(lot.select(names).hash_rows() for lot in batches.read(path, names))
+    theirs = staged_keys(path, contract)
     fewest = min(len(keys), len(theirs))
     return other if fewest and theirs.is_in(keys.implode()).sum() < _SHARED * fewest else None
 

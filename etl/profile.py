@@ -81,6 +81,12 @@ class Earlier:
     word: Callable[[], str | None]
 
 
+def staged_keys(path: UPath, contract: Contract) -> pl.Series:
+    """Hashes of the standard keys (`hash_rows`) of a delivery's staged rows."""
+    names = [o.name for c in contract.key for o in semantic.outputs(c) if o.in_key]
+    return pl.concat(lot.select(names).hash_rows() for lot in batches.read(path, names))
+
+
 @dataclass(frozen=True)
 class Sent:
     """What is measured: one delivery's typed rows, and the snapshot before it.
@@ -140,8 +146,7 @@ class Sent:
                     yield from self._shares(measure, of, {"": self._unlike(before)})
             case "ended":
                 if before := self._previous("staging"):
-                    names = [o.name for c in self.contract.key for o in semantic.outputs(c) if o.in_key]
-                    keys = pl.concat(lot.select(names).hash_rows() for lot in batches.read(before, names))
+                    keys = staged_keys(before, self.contract)
                     gone = int((~keys.is_in(self.keys.implode())).sum())
                     yield from self._shares(measure, of, {"": gone}, len(keys))
 
