@@ -23,8 +23,9 @@ from etl import batches, history
 from etl.contract import Contract
 from etl.delivery import AS_OF, Delivery, Place
 from etl.ledger import Ledger, Moment
+from etl.semantic import part_columns
 from etl.storage import Storage, read_json
-from etl.warehouse import content_columns, copy_rows, history_table, key_columns, part_columns
+from etl.warehouse import content_columns, copy_rows, history_table, key_columns
 
 
 class LoadFault(RuntimeError):
@@ -170,7 +171,7 @@ class _Loading:
         self.content = content_columns(contract)
         about = (delivery.revision, delivery.sha256, delivery.corrects, delivery.correction, delivery.word)
         self.mine = Place(delivery.id, _period(delivery), *about)
-        self.parts = part_columns(contract)
+        self.parts = part_columns(contract) if contract.mode == "snapshot" else []
         self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
 
     @cached_property
