@@ -244,12 +244,13 @@ class _Loading:
         for place in self.ledger.unmeasured(self.connection, self.contract.id):
             last = _moment(_scan(self.storage, self.contract, place), pl.Expr.max)
             self.ledger.measured(self.connection, self.contract.id, place, last)
-        mine = _scan(self.storage, self.contract, self.mine).select(*self.key, history.SEQUENCE)
+        names = [*self.key, history.SEQUENCE]
+        mine = _scan(self.storage, self.contract, self.mine).select(names)
         first = _moment(mine, pl.Expr.min)
         newer = [] if first is None else self.ledger.changed_after(self.connection, self.contract.id, first)
         if not newer:
             return False
-        theirs = pl.concat([_scan(self.storage, self.contract, place).select(mine.collect_schema()) for place in newer])
+        theirs = pl.concat([_scan(self.storage, self.contract, place).select(names) for place in newer])
         newest = theirs.group_by(self.key).agg(pl.col(history.SEQUENCE).max().alias("newest"))
         both = mine.join(newest, on=self.key, nulls_equal=True).filter(pl.col("newest") > pl.col(history.SEQUENCE))
         return not both.head(1).collect().is_empty()

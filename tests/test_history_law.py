@@ -369,7 +369,9 @@ class Histories(RuleBasedStateMachine):
                 f"SELECT school_code, place, {part}, valid_from, valid_to FROM people.law_{self.mode}"
             )
             assert {tuple(row) for row in table} == model(self.mode, self.sent.keys() - self.withdrawn, self.words)
-        assert self.pipeline.replay(self.dataset).is_equal
+        replayed = self.pipeline.replay(self.dataset)
+        assert replayed.is_equal
+        assert not replayed.unheard
         states = {entry["delivery_id"]: entry["state"] for entry in self.pipeline.ledger.all()}
         assert states == {i: "withdrawn" if file in self.withdrawn else "loaded" for file, i in self.sent.items()}
         later = sum(word > 1 for word in self.words.values())
