@@ -168,16 +168,18 @@ def write_text(path: UPath, content: str) -> None:
 def write_once(path: UPath, content: str) -> bool:
     """Publish a text file (UTF-8) unless there is one; gives whether it was. Of several writers at once, one may."""
     try:
-        if not isinstance(path, Path):
+        if isinstance(path, Path):
+            with aside_of(path) as aside:
+                aside.write_text(content, encoding="utf-8")
+                _sync(aside)
+                os.link(aside, path)  # unlike a new name, it never takes another file's place
+                _sync(path.parent)
+        else:
             with path.open("xb") as stream:
                 stream.write(content.encode())
-            return True
-        with aside_of(path) as aside:
-            aside.write_text(content, encoding="utf-8")
-            _sync(aside)
-            os.link(aside, path)  # unlike a new name, it never takes another file's place
-            _sync(path.parent)
-    except FileExistsError:
+    except OSError:  # object stores have errors of their own for a name that is taken
+        if not path.exists():
+            raise
         return False
     return True
 
