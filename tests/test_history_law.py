@@ -38,8 +38,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from etl.contract import Contract
 from etl.correction import Mark
+from etl.delivery import Delivery
 from etl.pipeline import STATIONS, Pipeline
 from etl.settings import EXPECTATIONS, Settings
+from etl.storage import Zone
 
 HISTORIES = int(os.environ.get("HISTORIES", "500"))
 EXAMPLES = min(
@@ -228,13 +230,28 @@ def receive_and_walk(pipeline: Pipeline) -> None:
 
 
 def prepare(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:
+    """Bring a delivery to staging; what the same bytes made in another place in time is taken from there."""
     delivery = pipeline.storage.delivery(*dataset.split("."), delivery_id)
-    if not (pipeline.storage.folder("staging", delivery) / "report.json").exists():
-        for station in STATIONS[: STATIONS.index("load")]:
-            if (
-                pipeline.run_station(station, dataset, delivery_id).state == "held"
-            ):  # a snapshot unlike that day's first
-                pipeline.decide(dataset, delivery_id, "accept", "law", "it is no part")
+    if all(taken_over(pipeline, zone, delivery) for zone in ("raw", "validated", "staging")):
+        return
+    for station in STATIONS[: STATIONS.index("load")]:
+        if pipeline.run_station(station, dataset, delivery_id).state == "held":  # a snapshot unlike that day's first
+            pipeline.decide(dataset, delivery_id, "accept", "law", "it is no part")
+
+
+def taken_over(pipeline: Pipeline, zone: Zone, delivery: Delivery) -> bool:
+    """Whether a zone has the delivery, or had another one of the same bytes, of which it has a copy now."""
+    folder = Path(pipeline.storage.folder(zone, delivery))
+    if (folder / "report.json").exists():
+        return True
+    zone_of_dataset = Path(pipeline.storage.root) / zone / delivery.agency / delivery.dataset
+    for report in zone_of_dataset.rglob(f"*-{delivery.sha256[:12]}/report.json"):
+        shutil.rmtree(folder, ignore_errors=True)
+        aside = folder.with_name(f".{folder.name}.{time.monotonic_ns()}")  # whoever copies may be killed
+        shutil.copytree(report.parent, aside)
+        aside.rename(folder)
+        return True
+    return False
 
 
 def withdraw(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:
