@@ -106,7 +106,7 @@ _OF_ODCS = (
     "name", "source_name", "type", "label", "description", "required", "key_position", "classification", "example",
     "format", "numeric_type",
 )  # fmt: skip
-_OF_DATASET = ("agencyTitle", "deliveryMode", "source", "hold", "maxRejected", "tellRejected")
+_OF_DATASET = ("agencyTitle", "deliveryMode", "source", "hold", "maxRejected", "tellRejected", "part")
 _OTHERWISE = {"mode": "deliveryMode", "type": "logicalType"}  # fields of ours that a contract calls otherwise
 
 
@@ -127,6 +127,7 @@ class Contract:
     latency: str  # how long after its period's end a delivery is due, in the same units
     source: Source
     columns: tuple[Column, ...]
+    part: str | None  # the column that tells files of one period apart; a snapshot speaks only for parts it has rows of
     max_rejected: float  # share of rows that may fail one derived expectation before the delivery is held
     hold: Hold
     tell_rejected: float  # share of a delivery's rows that may be rejected before somebody is told
@@ -147,6 +148,12 @@ class Contract:
     def content(self) -> tuple[Column, ...]:
         """The columns that the warehouse stores."""
         return tuple(c for c in self.columns if c.role == "content")
+
+    @cached_property
+    def naming(self) -> tuple[Column, ...]:
+        """The columns that say which record a row is about and what it does; a deletion needs no more."""
+        periods = {c.period_column for c in self.key}
+        return tuple(c for c in self.columns if c.key_position or c.role != "content" or c.name in periods)
 
     def column(self, name: str) -> Column:
         """The column of that name.
@@ -280,6 +287,7 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         latency=_period(document, "latency", "1d"),
         source=_made(Source, custom.pop("source"), "source"),
         columns=columns,
+        part=custom.pop("part", None),
         max_rejected=float(custom.pop("maxRejected", 0.2)),
         hold=_made(Hold, custom.pop("hold", {}), "hold"),
         tell_rejected=float(custom.pop("tellRejected", 0.1)),
@@ -296,6 +304,13 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         raise ValueError(f"id is {document.id!r}, the file's place says {contract.id!r}")
     if (contract.mode == "changes") != (contract.column_with_role("change") is not None):
         raise ValueError("mode 'changes' needs one column with role 'change', other modes none")
+    sequence = contract.column_with_role("sequence")
+    if sequence and (contract.mode != "changes" or sequence.type == "string"):
+        raise ValueError(f"{sequence.name}: role 'sequence' is for a number or time in mode 'changes'")
+    if contract.part:
+        part = contract.column(contract.part)
+        if part.role != "content" or not part.required or part.on_invalid != "reject":
+            raise ValueError(f"part: {part.name} must be a column of the content that is required and not only flagged")
     for column in columns:
         if unknown := set(column.geometry_types) - set(GEOMETRY_TYPES):
             raise ValueError(f"column {column.name}: geometryTypes has {sorted(unknown)}, not {GEOMETRY_TYPES}")

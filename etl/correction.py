@@ -6,6 +6,7 @@ renamed to, and it stands in a small part of the file that is read without openi
 
 from __future__ import annotations
 
+import base64
 import re
 import zipfile
 import zlib
@@ -28,11 +29,16 @@ OURS = (
 )
 MOST_CORRECTIONS = 99  # of one delivery; more of them count as the last one
 
-_ID = re.compile(r"(?P<of>(?P<period>\d{8})-r(?P<revision>[1-9]\d{0,3})-[0-9a-f]{12}) c(?P<number>[1-9]\d?)")
+_ID = re.compile(
+    r"(?P<of>(?P<day>\d{8})-r(?P<revision>[1-9]\d{0,8})(?:w(?P<word>[1-9]\d{0,4}))?-(?P<hash>[0-9a-f]{12}))"
+    r" c(?P<number>[1-9]\d?)"
+)
+_PACKED = re.compile(r"[A-Z2-7]{26}")  # the same, where an id is too long for a sheet's name
 _SHEET = re.compile(rb"""<(?:\w+:)?sheet\s[^>]*?\bname=["']([^"']{1,40})["']""")
 _WORKBOOK = "xl/workbook.xml"
 _LARGEST = 1 << 20  # of that part, and of the archive's directory
 _TAIL = 1 << 16
+_LONGEST_SHEET = 31  # characters that Excel takes
 _NO_WORKBOOK = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
 _DIRECTORY_END = b"PK\x05\x06"
 
@@ -51,8 +57,9 @@ class Mark:
 
     @property
     def sheet(self) -> str:
-        """The hidden sheet's name; Excel takes 31 characters."""
-        return f"{self.of} c{self.number}"
+        """The hidden sheet's name."""
+        name = f"{self.of} c{self.number}"
+        return name if len(name) <= _LONGEST_SHEET else _packed(name)
 
     @property
     def as_of(self) -> date:
@@ -62,7 +69,24 @@ class Mark:
     @property
     def revision(self) -> int:
         """The revision of the delivery that is corrected."""
-        return int(self.of.split("-")[1][1:])
+        return int(self.of.split("-")[1][1:].partition("w")[0])
+
+
+def _packed(name: str) -> str:
+    """A mark's name as 26 letters and digits: its numbers, side by side, and its hash."""
+    found = _ID.fullmatch(name)
+    if found is None:
+        raise ValueError(f"{name!r} is no mark")
+    numbers = int(f"{found['day']}{found['revision']:>09}{found['word'] or 0:>05}{found['number']:>02}")
+    return base64.b32encode(((numbers << 48) + int(found["hash"], 16)).to_bytes(16)).decode().rstrip("=")
+
+
+def _unpacked(packed: str) -> str:
+    """The name that `_packed` made something of."""
+    numbers, hashed = divmod(int.from_bytes(base64.b32decode(f"{packed}======")), 1 << 48)
+    digits = f"{numbers:024}"
+    day, revision, word, number = digits[:8], int(digits[8:17]), int(digits[17:22]), int(digits[22:])
+    return f"{day}-r{revision}{f'w{word}' if word else ''}-{hashed:012x} c{number}"
 
 
 def is_mark(sheet: str) -> bool:
@@ -89,6 +113,7 @@ def find_mark(file: UPath) -> Mark | None:
                 return None
             with zipfile.ZipFile(stream) as archive, archive.open(_WORKBOOK) as part:
                 names = [name.decode("ascii", "replace") for name in _SHEET.findall(part.read(_LARGEST))]
+        names = [_unpacked(name) if _PACKED.fullmatch(name) else name for name in names]
         found = next(match for name in names if (match := _ID.fullmatch(name)))
         mark = Mark(found["of"], int(found["number"]))
         _ = mark.as_of  # a real date

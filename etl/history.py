@@ -13,6 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from etl.delivery import AS_OF, ROW
+from etl.semantic import DELETE
 
 Lots = Callable[[], Iterator[pl.DataFrame]]
 
@@ -24,21 +25,24 @@ class Snapshot(NamedTuple):
         as_of: its period.
         position: its place among all deliveries of the dataset.
         delivery: its id.
-        is_whole: what it lacks has ended; False for a correction, which adds to the snapshot right before it.
+        parts: those that it speaks for, see `in_part`: what it lacks of them has ended. A correction, which adds to
+            the snapshot right before it, speaks for none.
     """
 
     as_of: date
     position: int
     delivery: str
-    is_whole: bool
+    parts: frozenset[str]
 
 
 CHANGE = "_change"  # standard code of what a row of changes does: T new, S update, X delete
-SEQUENCE = "_sequence"  # orders the changes to one record within one file
+SEQUENCE = "_sequence"  # orders the changes to one record
 POSITION = "_position"  # place of the assertion's delivery among all deliveries of the dataset
 DELIVERY = "_delivery"
 DELETED = "_deleted"
+PART = "_part"  # which part of a snapshot the row belongs to
 LACK = "_lack"  # the row is no assertion, but a record that a snapshot lacks
+NEXT = "_next"  # before AS_OF, POSITION and DELIVERY: of the next snapshot that speaks for the row's part
 EFFECT = "_effect"
 ENDS = "_ends"
 
@@ -52,9 +56,33 @@ def assertions(staged: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The same rows with DELETED in place of CHANGE, ordered by SEQUENCE and ROW.
     """
-    deleted = pl.col(CHANGE) == "X" if CHANGE in staged.columns else pl.lit(False)
+    deleted = pl.col(CHANGE) == DELETE if CHANGE in staged.columns else pl.lit(False)
     order = [name for name in (SEQUENCE, ROW) if name in staged.columns]
     return staged.with_columns(deleted.alias(DELETED)).sort(order).drop(CHANGE, strict=False)
+
+
+def in_sequence(said: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The assertions without those that are older, by SEQUENCE, than one on the same record that stands before them.
+
+    Args:
+        said: as `versions` takes it.
+        key: columns that name a record.
+    """
+    if SEQUENCE not in said.columns:
+        return said
+    said = said.sort(POSITION, maintain_order=True)
+    highest = pl.col(SEQUENCE).cum_max().over(*key)
+    return said.filter((pl.col(SEQUENCE) >= highest).fill_null(True))
+
+
+def in_part(columns: Sequence[str]) -> pl.Expr:
+    """The part of a snapshot that each row belongs to, as text.
+
+    Args:
+        columns: that tell the parts apart; none where a snapshot is always whole, and all rows are of one part.
+    """
+    values = [pl.col(name).cast(pl.String).fill_null("") for name in columns]
+    return (pl.concat_str(values, separator="\x1f") if values else pl.lit("")).alias(PART)
 
 
 def last_of_each(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
@@ -118,18 +146,19 @@ def versions(
     """The versions of every record that a set of deliveries speaks of.
 
     Args:
-        said: assertions of all deliveries, on all keys or on some, with AS_OF, POSITION and DELIVERY; the order of
-            rows does not matter beyond one delivery.
+        said: assertions of all deliveries, on all keys or on some, with AS_OF, POSITION and DELIVERY, and of snapshots
+            with PART; the order of rows does not matter beyond one delivery.
         key: columns that name a record.
         content: all columns of a record, the key included.
-        snapshots: all deliveries in the order of time where each is a snapshot: what a later one lacks has ended.
+        snapshots: all deliveries in the order of time where each is a snapshot: what a later one lacks, of the parts
+            that it speaks for, has ended; and of each period and part, the last one alone counts.
 
     Returns:
         `content`, valid_from, valid_to (null: still valid), opened_by, closed_by. No version is empty in time, and
         two that touch differ in content.
     """
     if snapshots is not None:
-        said = _with_endings(said, key, _last_words(snapshots))
+        said = _with_endings(_before_next(said, _last_words(_spoken_for(snapshots))), key, is_last_word=True)
     said = said.sort(*key, POSITION, maintain_order=True)
     last = said.unique([*key, AS_OF], keep="last", maintain_order=True)
     same_key = pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).shift(1)) for c in key).fill_null(False)
@@ -152,6 +181,20 @@ def versions(
     )
 
 
+def absent(said: pl.DataFrame, made: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The assertions of the deliveries of which not one record is in the history on their day; deletions aside.
+
+    Args:
+        said: as `versions` takes it.
+        made: what `versions` made of it.
+        key: columns that name a record.
+    """
+    rows = said.filter(~pl.col(DELETED))
+    on_its_day = (pl.col("valid_from") <= pl.col(AS_OF)) & (pl.col("valid_to") > pl.col(AS_OF)).fill_null(True)
+    there = rows.select(*key, AS_OF, POSITION).join(made, on=key, nulls_equal=True).filter(on_its_day)
+    return rows.filter(~pl.col(POSITION).is_in(there[POSITION].unique().implode()))
+
+
 def effects(
     said: pl.DataFrame, key: Sequence[str], content: Sequence[str], snapshots: Sequence[Snapshot] | None
 ) -> pl.DataFrame:
@@ -164,11 +207,11 @@ def effects(
         snapshots: all deliveries in the order of time where each is a snapshot.
 
     Returns:
-        `key`, POSITION, EFFECT (inserted, changed, unchanged; null for a record that a snapshot lacks), and ENDS:
-        whether a record that was there is no more.
+        `key`, POSITION, PART of snapshots, EFFECT (inserted, changed, unchanged; null for a record that a snapshot
+        lacks), and ENDS: whether a record that was there is no more.
     """
     if snapshots is not None:
-        said = _with_endings(said, key, snapshots)
+        said = _with_endings(_before_next(said, _spoken_for(snapshots)), key)
     said = said.sort(*key, POSITION, maintain_order=True)
     same_key = pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).shift(1)) for c in key).fill_null(False)
     existed = same_key & ~pl.col(DELETED).shift(1) & (pl.int_range(pl.len()) > 0)
@@ -177,6 +220,7 @@ def effects(
     return said.select(
         *key,
         POSITION,
+        *([PART] if snapshots is not None else []),
         pl.when(is_lack)
         .then(None)
         .when(~existed & ~pl.col(DELETED))
@@ -195,32 +239,50 @@ def count(effects: pl.DataFrame) -> dict[str, int]:
     return {name: found.get(name, 0) for name in ("inserted", "changed", "unchanged")} | {"ended": effects[ENDS].sum()}
 
 
-def _last_words(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
-    """Of each period the last whole snapshot, and its corrections."""
-    words: dict[date, list[Snapshot]] = {}
-    for snapshot in snapshots:
-        words[snapshot.as_of] = [snapshot] if snapshot.is_whole else [*words.get(snapshot.as_of, []), snapshot]
-    return [snapshot for of_period in words.values() for snapshot in of_period]
+def _spoken_for(snapshots: Sequence[Snapshot]) -> pl.DataFrame:
+    """PART, AS_OF, POSITION and DELIVERY of each snapshot, for each part that it speaks for, in the order of time."""
+    rows = [(part, as_of, position, delivery) for as_of, position, delivery, parts in snapshots for part in parts]
+    schema = {PART: pl.String, AS_OF: pl.Date, POSITION: pl.Int32, DELIVERY: pl.String}
+    return pl.DataFrame(rows, schema, orient="row")
 
 
-def _with_endings(said: pl.DataFrame, key: Sequence[str], snapshots: Sequence[Snapshot]) -> pl.DataFrame:
-    """Add, for every snapshot, the records of the one before that it lacks, with LACK; other snapshots are dropped."""
-    said = said.with_columns(pl.lit(False).alias(LACK))
-    parts = [said.clear()]
-    previous = said.clear()
-    for as_of, position, delivery, is_whole in snapshots:
-        snapshot = said.filter(pl.col(POSITION) == position)
-        if not is_whole:
-            parts.append(snapshot)
-            previous = pl.concat([previous.join(snapshot, on=key, how="anti", nulls_equal=True), snapshot])
-            continue
-        lacking = previous.join(snapshot, on=key, how="anti", nulls_equal=True).with_columns(
-            pl.lit(as_of).alias(AS_OF),
-            pl.lit(position, said.schema[POSITION]).alias(POSITION),
-            pl.lit(delivery).alias(DELIVERY),
-            pl.lit(True).alias(DELETED),
-            pl.lit(True).alias(LACK),
-        )
-        parts += [snapshot, lacking]
-        previous = snapshot
-    return pl.concat(parts)
+def _last_words(spoken: pl.DataFrame) -> pl.DataFrame:
+    """Of each period and part the last."""
+    return spoken.unique([PART, AS_OF], keep="last", maintain_order=True)
+
+
+def _before_next(said: pl.DataFrame, spoken: pl.DataFrame) -> pl.DataFrame:
+    """Assertions with AS_OF, POSITION and DELIVERY of the next snapshot that speaks for their part, null if none."""
+    places = said.select(PART, POSITION).unique().sort(POSITION)
+    following = spoken.rename({name: NEXT + name for name in (AS_OF, POSITION, DELIVERY)})
+    following = places.join_asof(
+        following.sort(NEXT + POSITION),
+        left_on=POSITION,
+        right_on=NEXT + POSITION,
+        by=PART,
+        strategy="forward",
+        allow_exact_matches=False,
+        coalesce=False,
+        check_sortedness=False,  # both are sorted
+    )
+    return said.join(following, on=[PART, POSITION], how="left", maintain_order="left")
+
+
+def _with_endings(said: pl.DataFrame, key: Sequence[str], *, is_last_word: bool = False) -> pl.DataFrame:
+    """Add the records that the next snapshot which speaks for their part lacks, with LACK.
+
+    Args:
+        said: from `_before_next`.
+        key: columns that name a record.
+        is_last_word: leave out what a later word on the same period takes back.
+    """
+    if is_last_word:
+        said = said.filter(pl.col(NEXT + AS_OF).ne_missing(pl.col(AS_OF)))
+    said = said.sort(*key, POSITION, maintain_order=True)
+    same_key = pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).shift(-1)) for c in key)
+    same_key &= pl.int_range(pl.len()) < pl.len() - 1
+    said_again = pl.when(same_key).then(pl.col(POSITION).shift(-1))
+    lacks = pl.col(NEXT + POSITION) < said_again.fill_null(pl.col(NEXT + POSITION) + 1)
+    following = [pl.col(NEXT + name).alias(name) for name in (AS_OF, POSITION, DELIVERY)]
+    lacking = said.filter(lacks).with_columns(*following, pl.lit(True).alias(DELETED), pl.lit(True).alias(LACK))
+    return pl.concat([said.with_columns(pl.lit(False).alias(LACK)), lacking])

@@ -38,6 +38,7 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_con
     multicolumn_condition_partial,
 )
 from great_expectations.expectations.registry import get_metric_provider
+from great_expectations.expectations.row_conditions import Column as RowsWhere
 from great_expectations.validator.validation_statistics import calc_validation_statistics
 from great_expectations.validator.validator import Validator
 
@@ -59,6 +60,7 @@ _RESULT_FORMAT = {
     "partial_unexpected_count": 0,
     "exclude_unexpected_values": True,
 }
+_DELETES = "_deletes"  # 1 if a row says that a record is no more, 0 if not
 _KEPT = (
     "element_count",
     "unexpected_count",
@@ -320,13 +322,17 @@ class JudgeError(ContractError):
 
 
 @cache
-def suite_of(contract: Contract, home: str, is_waived: bool = False) -> Sequence[Configuration]:
+def suite_of(
+    contract: Contract, home: str, is_waived: bool = False, *, with_bare_deletions: bool = False
+) -> Sequence[Configuration]:
     """What is expected of rows: the suite beside the contract, with what follows from the contract added in memory.
 
     Args:
         contract: the dataset's.
         home: folder for GX's validation results and Data Docs.
         is_waived: the suite's own expectations only warn; what follows from the contract still rejects.
+        with_bare_deletions: of the rows that only delete a record (see `with_deletions`) nothing is required but what
+            names it. To ask so takes longer.
 
     Raises:
         ContractError: if the suite would not be judged as it is written.
@@ -341,19 +347,13 @@ def suite_of(contract: Contract, home: str, is_waived: bool = False) -> Sequence
         judge(suite.sample(contract), own, contract)
     except JudgeError as error:
         raise ContractError(error.path, f"{error.findings[0]}; see whether it suits its column's type") from error
-    return [*(Configuration.of(e, _text(e.meta)) for e in _derived(contract)), *own]
+    return [*(Configuration.of(e, _text(e.meta)) for e in _derived(contract, with_bare_deletions)), *own]
 
 
 def like_the_past(contract: Contract, home: str) -> list[ExpectLikeThePast]:
     """What the suite expects of a delivery in comparison with those before it."""
     own = expectation_store.suite(contract, home).expectations
     return [expectation for expectation in own if isinstance(expectation, ExpectLikeThePast)]
-
-
-def part_column(contract: Contract, home: str) -> str | None:
-    """The column that tells parts of one period apart, where the suite names one."""
-    meta: dict[str, str] = expectation_store.suite(contract, home).meta
-    return meta.get("part")
 
 
 def is_rowwise(expectation: Configuration) -> bool:
@@ -540,7 +540,19 @@ def _to_polars(frame: pd.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({name: pa.array(frame[name]) for name in frame.columns})
 
 
-def _derived(contract: Contract) -> list[gxe.Expectation]:
+def with_deletions(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame | None:
+    """Typed rows with _DELETES; None if none of them deletes a record without all that is required of others."""
+    required = [c.name for c in contract.columns if c.required and c not in contract.naming]
+    deletes = semantic.deletes(frame, contract)
+    if (
+        not deletes.any()
+        or not frame.filter(deletes).select(pl.any_horizontal(pl.col(required).is_null().any())).item()
+    ):
+        return None
+    return frame.with_columns(deletes.cast(pl.Int8).alias(_DELETES))
+
+
+def _derived(contract: Contract, with_bare_deletions: bool) -> list[gxe.Expectation]:
     mostly = 1 - contract.max_rejected
     expectations: list[gxe.Expectation] = [
         gxe.ExpectTableColumnsToMatchSet(
@@ -552,10 +564,11 @@ def _derived(contract: Contract) -> list[gxe.Expectation]:
     ]
     for column in contract.columns:
         if column.required:
+            is_of_all = not with_bare_deletions or column in contract.naming
+            of_some = {} if is_of_all else {"row_condition": RowsWhere(_DELETES) == 0}
+            about = {"severity": "critical", "meta": _column_meta("required", column)}
             expectations.append(
-                gxe.ExpectColumnValuesToNotBeNull(
-                    column=column.name, mostly=mostly, severity="critical", meta=_column_meta("required", column)
-                )
+                gxe.ExpectColumnValuesToNotBeNull(column=column.name, mostly=mostly, **of_some, **about)
             )
         if column.semantic_type not in _ALWAYS_UNDERSTOOD:
             rule = f"semantic_{column.semantic_type}"

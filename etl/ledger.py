@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -17,6 +18,8 @@ from etl.delivery import ROW, Delivery, Place, State, Stop, loggable, wording
 from etl.profile import Profile
 from etl.warehouse import COUNTS, copy_rows, ledger_tables
 
+Moment = int | float | Decimal
+_NEVER = -(2**63)  # before every moment
 _NO_COUNTS = dict.fromkeys(("rows_in", *COUNTS, "ended"))
 _NOTHING_SAID = dict.fromkeys(("rule", "message_vi", "message_en", "held_at"))
 REJECTED_ON_REVIEW = "rejected_on_review"  # the rule of a delivery that was held and then rejected by a person
@@ -44,6 +47,7 @@ class Ledger:
             "file_name": delivery.file_name,
             "corrects": delivery.corrects,
             "correction": delivery.correction or None,
+            "word": delivery.word,
             "state": "received",
         }
         with self.engine.begin() as connection:
@@ -86,7 +90,7 @@ class Ledger:
 
     def all(self, dataset: str | None = None) -> list[dict[str, Any]]:
         """The ledger's rows, by dataset and place in time."""
-        query = self._delivery.select().order_by("dataset", "as_of", "revision", "sha256")
+        query = self._delivery.select().order_by("dataset", "as_of", "revision", "word", "sha256")
         if dataset:
             query = query.where(self._delivery.c.dataset == dataset)
         with self.engine.connect() as connection:
@@ -103,14 +107,16 @@ class Ledger:
         """
         c = self._delivery.c
         is_other = c.as_of.is_(None) | c.corrects.is_not(None)
-        time = (c.as_of.desc(), c.revision.desc(), c.sha256.desc())
+        time = (c.as_of.desc(), c.revision.desc(), c.word.desc(), c.sha256.desc())
         ranked = sa.select(
             *c,
             sa.func.row_number().over(partition_by=(c.dataset, is_other), order_by=time).label("nth"),
             sa.func.count().over(partition_by=c.dataset).label("deliveries"),
             sa.func.count().filter(c.state == "held").over(partition_by=c.dataset).label("held"),
         ).subquery()
-        query = sa.select(ranked).where(ranked.c.nth <= count).order_by("dataset", "as_of", "revision", "sha256")
+        query = (
+            sa.select(ranked).where(ranked.c.nth <= count).order_by("dataset", "as_of", "revision", "word", "sha256")
+        )
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -132,7 +138,7 @@ class Ledger:
         query = (
             self._delivery.select()
             .where(c.dataset == dataset, c.corrects == delivery_id)
-            .order_by(c.correction, c.sha256)
+            .order_by(c.correction, c.word, c.sha256)
         )
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
@@ -143,6 +149,14 @@ class Ledger:
         query = self._before(self._delivery.select(), delivery, count).where(c.rejected.is_not(None))
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()][::-1]
+
+    def word_before(self, delivery: Delivery) -> str | None:
+        """The id of the last file in the table of the delivery's period before it in time; corrections are none."""
+        c = self._delivery.c
+        query = self._before(sa.select(c.delivery_id), delivery, 1)
+        query = query.where(c.as_of == delivery.as_of, c.loaded_at.is_not(None))
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar()
 
     def profiles_before(self, delivery: Delivery, part: str | None, count: int) -> list[Profile]:
         """The profiles of the last deliveries before this one in time that are in the table, the oldest first.
@@ -160,6 +174,24 @@ class Ledger:
         with self.engine.connect() as connection:
             return [Profile(*row) for row in connection.execute(query)][::-1]
 
+    def words(self, delivery: Delivery) -> list[dict[str, Any]]:
+        """The rows of the files of the delivery's period that are in the table, in the order of time.
+
+        Corrections aside; and where they are parts of a whole, those that share a part with this one.
+        """
+        c = self._delivery.c
+        mine = sa.select(c.parts).where(*self._is(delivery.contract_id, delivery.id)).scalar_subquery()
+        query = self._delivery.select().where(
+            c.dataset == delivery.contract_id,
+            c.as_of == delivery.as_of,
+            c.corrects.is_(None),
+            c.loaded_at.is_not(None),
+            sa.func.coalesce(c.parts.overlap(mine), sa.true()),
+        )
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.order_by(c.revision, c.word, c.sha256)).mappings()
+            return [dict(row) for row in rows]
+
     def has_loaded(self, connection: sa.Connection, dataset: str) -> bool:
         """Whether any delivery is in the dataset's table."""
         c = self._delivery.c
@@ -176,15 +208,33 @@ class Ledger:
             dataset: agency.dataset.
             since: the first period that is looked for.
         """
+        return self._places(connection, dataset, self._delivery.c.as_of >= since)
+
+    def unmeasured(self, connection: sa.Connection, dataset: str) -> list[Place]:
+        """Deliveries in the dataset's table of whose last change the ledger does not know."""
+        return self._places(connection, dataset, self._delivery.c.last_change.is_(None))
+
+    def measured(self, connection: sa.Connection, dataset: str, place: Place, last: Moment | None) -> None:
+        """Record the last change that a delivery holds, as a number; None if it holds none."""
+        values = {"last_change": _NEVER if last is None else last}
+        connection.execute(self._delivery.update().where(*self._is(dataset, place.delivery_id)).values(values))
+
+    def changed_after(self, connection: sa.Connection, dataset: str, moment: Moment) -> list[Place]:
+        """Deliveries in the dataset's table that hold a change after a moment, among those that were measured."""
+        return self._places(connection, dataset, self._delivery.c.last_change > moment)
+
+    def _places(self, connection: sa.Connection, dataset: str, *where: sa.ColumnElement[bool]) -> list[Place]:
+        """Deliveries that are in the dataset's table, in the order of time."""
         c = self._delivery.c
         query = sa.select(
-            c.delivery_id, c.as_of, c.revision, c.sha256, c.corrects, sa.func.coalesce(c.correction, 0)
-        ).where(c.dataset == dataset, c.as_of >= since, c.loaded_at.is_not(None))
+            c.delivery_id, c.as_of, c.revision, c.sha256, c.corrects, sa.func.coalesce(c.correction, 0), c.word
+        ).where(c.dataset == dataset, c.loaded_at.is_not(None), *where)
         return sorted((Place(*row) for row in connection.execute(query)), key=lambda place: place.when)
 
     def passed(self, delivery: Delivery, state: State, **values: Any) -> None:
         """Record that a station is behind the delivery, and what it counted."""
-        counts = _NO_COUNTS if state == "extracted" else {}  # the first station forgets what an earlier walk counted
+        # The first station forgets what an earlier walk counted, and the last one before load what its staging held.
+        counts: dict[str, Any] = {"extracted": _NO_COUNTS, "normalized": {"last_change": None}}.get(state, {})
         self._turn(delivery, **(counts | _NOTHING_SAID | values), state=state)
 
     def stopped(self, delivery: Delivery, stop: Stop, **values: Any) -> None:
@@ -328,12 +378,11 @@ class Ledger:
     def _before(self, query: sa.Select[Any], delivery: Delivery, count: int) -> sa.Select[Any]:
         """The rows of a query that are of deliveries before this one in time and no corrections, the latest first."""
         c = self._delivery.c
-        earlier = sa.tuple_(c.as_of, c.revision, c.sha256) < sa.tuple_(
-            sa.literal(delivery.as_of), sa.literal(delivery.revision), sa.literal(delivery.sha256)
-        )
+        mine = (delivery.as_of, delivery.revision, delivery.word, delivery.sha256)
+        earlier = sa.tuple_(c.as_of, c.revision, c.word, c.sha256) < sa.tuple_(*map(sa.literal, mine))
         return (
             query.where(c.dataset == delivery.contract_id, c.corrects.is_(None), earlier)
-            .order_by(c.as_of.desc(), c.revision.desc(), c.sha256.desc())
+            .order_by(c.as_of.desc(), c.revision.desc(), c.word.desc(), c.sha256.desc())
             .limit(count)
         )
 

@@ -1,14 +1,15 @@
 """Load: a delivery's staged rows become versions in the dataset's history table, in one transaction with the ledger.
 
 The first delivery goes straight into the table. One that is the newest word on its records is merged with the current
-rows in SQL: the cost grows with the delivery; of a snapshot, only what the one before did not say goes there. Any other
-(late, a revision, loaded before) has the histories of the records that it speaks of built anew from staging. All ways
-end in the same tables; `etl.history` says which. A delivery that is withdrawn goes the last way.
+rows in SQL: the cost grows with the delivery; of a whole snapshot, only what the one before did not say goes there. Any
+other (late, a revision, older by its sequence, loaded before) has the histories of the records that it speaks of built
+anew from staging. All ways end in the same tables; `etl.history` says which. A delivery that is withdrawn goes the last
+way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
@@ -21,7 +22,8 @@ from upath import UPath
 from etl import batches, history
 from etl.contract import Contract
 from etl.delivery import AS_OF, Delivery, Place
-from etl.ledger import Ledger
+from etl.ledger import Ledger, Moment
+from etl.semantic import part_columns
 from etl.storage import Storage, read_json
 from etl.warehouse import content_columns, copy_rows, history_table, key_columns
 
@@ -84,18 +86,10 @@ def staged_assertions(
         said = history.last_of_each(history.assertions(frame.collect()), key)
         where = {AS_OF: place.as_of, history.POSITION: position, history.DELIVERY: place.delivery_id}
         parts.append(said.with_columns(pl.lit(value).alias(name) for name, value in where.items()))
-    said = _in_sequence(pl.concat(parts, how="diagonal_relaxed"), order, key)
+    said = history.in_sequence(pl.concat(parts, how="diagonal_relaxed"), key)
     new = [name for name in content_columns(contract) if name not in said.columns]  # since all of them were staged
-    return said.with_columns(pl.lit(None).alias(name) for name in new)
-
-
-def _in_sequence(said: pl.DataFrame, order: Sequence[Place], key: Sequence[str]) -> pl.DataFrame:
-    """Of a file and its corrections together, the words that its sequence puts last."""
-    if history.SEQUENCE not in said.columns or not any(place.corrects for place in order):
-        return said
-    file = pl.col(history.POSITION).replace_strict(dict(enumerate(p.corrects or p.delivery_id for p in order)))
-    last = pl.col(history.SEQUENCE).max().over(*key, file)
-    return said.filter(pl.col(history.SEQUENCE).eq_missing(last))
+    said = said.with_columns(pl.lit(None).alias(name) for name in new)
+    return said.with_columns(history.in_part(part_columns(contract))) if contract.mode == "snapshot" else said
 
 
 def counted(storage: Storage, delivery: Delivery, effects: dict[str, int]) -> dict[str, int]:
@@ -112,14 +106,25 @@ def counted(storage: Storage, delivery: Delivery, effects: dict[str, int]) -> di
     return of_the_file | effects | {"superseded": superseded}
 
 
-def snapshots(contract: Contract, order: Sequence[Place]) -> list[history.Snapshot] | None:
+def snapshots(storage: Storage, contract: Contract, order: Sequence[Place]) -> list[history.Snapshot] | None:
     """The deliveries as `etl.history.versions` takes them, if each is a snapshot."""
     if contract.mode != "snapshot":
         return None
     return [
-        history.Snapshot(place.as_of, position, place.delivery_id, is_whole=place.corrects is None)
+        history.Snapshot(place.as_of, position, place.delivery_id, _parts(storage, contract, place))
         for position, place in enumerate(order)
     ]
+
+
+def _parts(storage: Storage, contract: Contract, place: Place) -> frozenset[str]:
+    """The parts that a snapshot speaks for: those that occur in it, or the whole."""
+    columns = part_columns(contract)
+    if place.corrects:
+        return frozenset()
+    if not columns:
+        return frozenset([""])
+    found = _scan(storage, contract, place).select(history.in_part(columns)).unique().collect()
+    return frozenset(found.to_series())
 
 
 @contextmanager
@@ -141,7 +146,7 @@ def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
 
 def staged_rows(storage: Storage, contract: Contract, place: Place) -> UPath:
     """The file of a delivery's staged rows."""
-    about = (place.as_of, place.revision, place.sha256, 0, "", place.corrects, place.correction)
+    about = (place.as_of, place.revision, place.sha256, 0, "", place.corrects, place.correction, place.word)
     delivery = Delivery(contract.agency, contract.dataset, *about)
     return storage.folder("staging", delivery) / "rows.parquet"
 
@@ -164,8 +169,9 @@ class _Loading:
         self.table = f"{contract.schema}.{contract.table}"
         self.key = key_columns(contract)
         self.content = content_columns(contract)
-        about = (delivery.revision, delivery.sha256, delivery.corrects, delivery.correction)
+        about = (delivery.revision, delivery.sha256, delivery.corrects, delivery.correction, delivery.word)
         self.mine = Place(delivery.id, _period(delivery), *about)
+        self.parts = part_columns(contract) if contract.mode == "snapshot" else []
         self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
 
     @cached_property
@@ -204,14 +210,50 @@ class _Loading:
     def _keys(self) -> pl.DataFrame:
         return pl.read_parquet(str(staged_rows(self.storage, self.contract, self.mine)), columns=self.key).unique()
 
+    @cached_property
+    def rivals(self) -> list[Place]:
+        """The deliveries in the table of the same period or later ones."""
+        return self._others(since=self.mine.as_of)
+
+    @property
+    def is_last_part(self) -> bool:
+        """Whether it is a snapshot of some parts, and nothing comes after it in time."""
+        is_of_parts = bool(self.parts) and not self.is_reload and self.mine.corrects is None
+        return is_of_parts and all(place.when < self.mine.when for place in self.rivals)
+
     def _is_newest_word(self) -> bool:
+        """Whether all else that is said of its records is older, so that their current rows are what it changes."""
         if self.is_reload:
             return False
-        rivals = self._others(since=self.mine.as_of)
-        if not rivals or self.contract.mode == "snapshot":
-            return not rivals
-        theirs = pl.concat([_scan(self.storage, self.contract, row).select(self.key) for row in rivals])
-        return theirs.join(self._keys().lazy(), on=self.key, how="semi", nulls_equal=True).head(1).collect().is_empty()
+        if self.contract.mode == "snapshot":
+            return not self.rivals or self.is_last_part
+        return not self._is_spoken_of_by(self.rivals) and not self._is_out_of_sequence()
+
+    def _is_spoken_of_by(self, places: Sequence[Place]) -> bool:
+        """Whether one of some deliveries speaks of a record that this one speaks of."""
+        if not places:
+            return False
+        theirs = pl.concat([_scan(self.storage, self.contract, place).select(self.key) for place in places])
+        both = theirs.join(self._keys().lazy(), on=self.key, how="semi", nulls_equal=True)
+        return not both.head(1).collect().is_empty()
+
+    def _is_out_of_sequence(self) -> bool:
+        """Whether another delivery holds a newer change to a record than one of this delivery's."""
+        if self.contract.column_with_role("sequence") is None:
+            return False
+        for place in self.ledger.unmeasured(self.connection, self.contract.id):
+            last = _moment(_scan(self.storage, self.contract, place), pl.Expr.max)
+            self.ledger.measured(self.connection, self.contract.id, place, last)
+        names = [*self.key, history.SEQUENCE]
+        mine = _scan(self.storage, self.contract, self.mine).select(names)
+        first = _moment(mine, pl.Expr.min)
+        newer = [] if first is None else self.ledger.changed_after(self.connection, self.contract.id, first)
+        if not newer:
+            return False
+        theirs = pl.concat([_scan(self.storage, self.contract, place).select(names) for place in newer])
+        newest = theirs.group_by(self.key).agg(pl.col(history.SEQUENCE).max().alias("newest"))
+        both = mine.join(newest, on=self.key, nulls_equal=True).filter(pl.col("newest") > pl.col(history.SEQUENCE))
+        return not both.head(1).collect().is_empty()
 
     def _fill(self) -> dict[str, int]:
         """Write the first versions of all records into the empty table."""
@@ -256,18 +298,16 @@ class _Loading:
 
     def _merge(self) -> dict[str, int]:
         """Close and open versions by comparison with the current rows."""
-        self.connection.exec_driver_sql(
-            f"CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {_names(self.content)}, false AS {history.DELETED}"
-            f" FROM {self.table} WHERE false"
-        )
-        columns = [*self.content, history.DELETED]
         is_snapshot = self.contract.mode == "snapshot"
-        news = self._news() if is_snapshot else self._lots()
-        said = copy_rows(self.connection, "incoming", (lot.select(columns) for lot in news))
+        said = self._bring_in(self._news() if is_snapshot and not self.parts else self._lots())
+        if self.parts:
+            if self.rivals and self._has_rival_versions():
+                self.connection.exec_driver_sql("DROP TABLE incoming")
+                return self._rebuild()
+            self._bring_in_endings()
         if is_snapshot:
             said = read_json(self.storage.folder("staging", self.delivery) / "report.json")["rows"]
         self.connection.exec_driver_sql("ANALYZE incoming")
-        same_key = " AND ".join(f'h."{c}" = i."{c}"' for c in self.key)
         same = f"ROW({_names(self.content, 'h')}) IS NOT DISTINCT FROM ROW({_names(self.content, 'i')})"
         # A record's versions lie far apart. Only its last is looked at, and once: it is the current one if it is valid.
         closed, deleted, opened = self.connection.exec_driver_sql(
@@ -276,7 +316,7 @@ class _Loading:
             f"         coalesce(h._is_same, false) AS _is_same"
             f"  FROM incoming i LEFT JOIN LATERAL ("
             f"    SELECT h.ctid AS _place, h.valid_to IS NULL AS _is_current, {same} AS _is_same FROM {self.table} h"
-            f"    WHERE {same_key} ORDER BY h.valid_from DESC LIMIT 1"
+            f"    WHERE {self._same_key} ORDER BY h.valid_from DESC LIMIT 1"
             f"  ) h ON true"
             f"), closed AS ("
             f"  UPDATE {self.table} h SET valid_to = %(as_of)s, closed_by = %(id)s FROM said i"
@@ -294,6 +334,39 @@ class _Loading:
         changed = closed - deleted if is_snapshot else closed  # what a snapshot lacks is no row of it
         return {"inserted": inserted, "changed": changed, "unchanged": said - inserted - changed, "ended": deleted}
 
+    @property
+    def _same_key(self) -> str:
+        return " AND ".join(f'h."{c}" = i."{c}"' for c in self.key)
+
+    def _bring_in(self, lots: Iterable[pl.DataFrame]) -> int:
+        """Put assertions into the table `incoming`; gives how many there were."""
+        self.connection.exec_driver_sql(
+            f"CREATE TEMP TABLE incoming ON COMMIT DROP AS SELECT {_names(self.content)}, false AS {history.DELETED}"
+            f" FROM {self.table} WHERE false"
+        )
+        columns = [*self.content, history.DELETED]
+        return copy_rows(self.connection, "incoming", (lot.select(columns) for lot in lots))
+
+    def _bring_in_endings(self) -> None:
+        """Add what the snapshot lacks of its parts."""
+        self.connection.exec_driver_sql(
+            f"INSERT INTO incoming ({_names(self.key)}, {history.DELETED})"
+            f" SELECT {_names(self.key, 'h')}, true FROM {self.table} h WHERE h.valid_to IS NULL"
+            f" AND {self._in_my_parts} AND NOT EXISTS (SELECT FROM incoming i WHERE {self._same_key})"
+        )
+
+    @property
+    def _in_my_parts(self) -> str:
+        return f"({_names(self.parts, 'h')}) IN (SELECT DISTINCT {_names(self.parts)} FROM incoming)"
+
+    def _has_rival_versions(self) -> bool:
+        """Whether a delivery of the same period began or ended a version of a record that is said or lacking here."""
+        query = (
+            f"SELECT EXISTS (SELECT FROM {self.table} h WHERE %(as_of)s IN (h.valid_from, h.valid_to)"
+            f" AND ({self._in_my_parts} OR EXISTS (SELECT FROM incoming i WHERE {self._same_key})))"
+        )
+        return bool(self.connection.exec_driver_sql(query, {"as_of": self.mine.as_of}).scalar_one())
+
     def _news(self) -> Iterator[pl.DataFrame]:
         """What a snapshot says that the one before it did not: that is what the table's current rows say."""
         return history.news(self._lots, self._said_before, self.key, self.content)
@@ -309,23 +382,26 @@ class _Loading:
 
     def _rebuild(self) -> dict[str, int]:
         """Build the histories of the touched records anew, and count what this delivery did among the others."""
+        places = snapshots(self.storage, self.contract, self.order)
         said = self._replace(self._touched(), self.order)
-        effects = history.effects(said, self.key, self.content, snapshots(self.contract, self.order))
-        effects = effects.filter(pl.col(history.POSITION) == self.place)
-        later_places = self.order[self.place + 1 :]
-        if self.contract.mode == "snapshot" and any(place.corrects is None for place in later_places):
-            current = effects.filter(pl.col(history.EFFECT).is_null())  # a later snapshot speaks of every record
-        else:
-            later = said.filter(pl.col(history.POSITION) > self.place)
-            current = effects.join(later, on=self.key, how="anti", nulls_equal=True)
-        return history.count(current)
+        effects = history.effects(said, self.key, self.content, places)
+        mine = effects.filter(pl.col(history.POSITION) == self.place)
+        later = said.filter(pl.col(history.POSITION) > self.place)
+        if places is None:
+            return history.count(mine.join(later, on=self.key, how="anti", nulls_equal=True))
+        spoken_for = [part for place in places[self.place + 1 :] for part in place.parts]
+        lacks = mine.filter(pl.col(history.EFFECT).is_null())  # by what comes later they still had ended
+        lacks = lacks.join(later.filter(pl.col(AS_OF) == self.mine.as_of), on=self.key, how="anti")
+        rows = mine.filter(pl.col(history.EFFECT).is_not_null() & ~pl.col(history.PART).is_in(spoken_for))
+        return history.count(pl.concat([lacks, rows.join(later, on=self.key, how="anti", nulls_equal=True)]))
 
     def _touched(self) -> pl.DataFrame | None:
         """Keys of the records that the delivery speaks of, or spoke of when it was loaded before; None: of all."""
-        if self.contract.mode == "snapshot" and (self.is_reload or not self.delivery.corrects):
+        is_whole = self.is_reload or not self.delivery.corrects
+        if self.contract.mode == "snapshot" and is_whole and not self.is_last_part:
             return None
         mine = self._keys()
-        return pl.concat([mine, self._keys_of_earlier_load(mine)]).unique()
+        return pl.concat([mine, self._keys_of_earlier_load(mine), self._keys_in_my_parts(mine)]).unique()
 
     def _replace(self, keys: pl.DataFrame | None, order: Sequence[Place]) -> pl.DataFrame:
         """Replace the histories of some records, or of all, by what staging says; gives the assertions."""
@@ -342,19 +418,44 @@ class _Loading:
         if not order:
             return pl.DataFrame()
         said = staged_assertions(self.storage, self.contract, order, keys)
-        made = history.versions(said, self.key, self.content, snapshots(self.contract, order))
+        made = history.versions(said, self.key, self.content, snapshots(self.storage, self.contract, order))
         copy_rows(self.connection, self.table, [made])
         return said
 
     def _keys_of_earlier_load(self, mine: pl.DataFrame) -> pl.DataFrame:
-        schema = {name: mine.schema[name] for name in self.key}
         if not self.is_reload:
-            return pl.DataFrame(schema=schema)
+            return mine.clear()
         rows = self.connection.exec_driver_sql(
             f"SELECT DISTINCT {_names(self.key)} FROM {self.table} WHERE opened_by = %(id)s OR closed_by = %(id)s",
             {"id": self.delivery.id},
         )
-        return pl.DataFrame([tuple(r) for r in rows], schema=schema, orient="row")
+        return pl.DataFrame([tuple(r) for r in rows], schema=mine.schema, orient="row")
+
+    def _keys_in_my_parts(self, mine: pl.DataFrame) -> pl.DataFrame:
+        """Keys of the records of its parts that the delivery may end, or another one of its period has."""
+        if not self.is_last_part:
+            return mine.clear()
+        parts = _scan(self.storage, self.contract, self.mine).select(self.parts).unique().collect()
+        self.connection.exec_driver_sql(
+            f"CREATE TEMP TABLE parts ON COMMIT DROP AS SELECT {_names(self.parts)} FROM {self.table} WHERE false"
+        )
+        copy_rows(self.connection, "parts", [parts])
+        rows = self.connection.exec_driver_sql(
+            f"SELECT DISTINCT {_names(self.key)} FROM {self.table}"
+            f" WHERE ({_names(self.parts)}) IN (SELECT * FROM parts) AND (valid_to IS NULL OR valid_to = %(as_of)s)",
+            {"as_of": self.mine.as_of},
+        )
+        return pl.DataFrame([tuple(r) for r in rows], schema=mine.schema, orient="row")
+
+
+def _moment(rows: pl.LazyFrame, which: Callable[[pl.Expr], pl.Expr]) -> Moment | None:
+    """The first or last change in some staged rows as a number: of days and times, microseconds since 1970."""
+    kind = rows.collect_schema().get(history.SEQUENCE)
+    if kind is None:  # staged before the contract had a sequence
+        return None
+    found = which(pl.col(history.SEQUENCE))
+    moment: Moment | None = rows.select(found.dt.epoch("us") if kind.is_temporal() else found).collect().item()
+    return moment
 
 
 def _period(delivery: Delivery) -> date:

@@ -2,13 +2,14 @@
 
 What is looked back on is what lay before it in time, not what arrived before it: a delivery that walks again is
 compared with the same ones. Files of one period that are parts of a whole, such as one a hospital, are told apart by
-the column that the suite's meta names as `part`.
+the column that the contract names as `part`. Where it names none, a snapshot that has (almost) no record of the one
+before it on the same period may be a part all the same, and a person is asked.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +18,10 @@ import polars as pl
 from etl import judge
 from etl.contract import Column, Contract, Text
 from etl.delivery import HOLD_MINIMUM, PROBLEM, ROW, Delivery, Wording, problems
-from etl.profile import SHARES, Number, Profile, Sent
+from etl.profile import SHARES, Earlier, Number, Profile, Sent, staged_keys
 from etl.storage import Storage
 
-Earlier = Callable[[str | None, int], Sequence[Profile]]
-"""Gives the profiles of the accepted deliveries before one in time, of a part, at most so many; the oldest first."""
-
+_SHARED = 0.1  # share of the records of the smaller of two snapshots below which they may be two parts
 _FEWEST = 5  # deliveries that make a past
 _ERRORS = 3  # standard errors outside the past that are taken for chance
 _NAMED = 3  # numbers of one expectation, or new columns, that are named
@@ -46,6 +45,7 @@ class Compared:
         problems: PROBLEM schema, without row numbers: what only warns.
         reasons: why the delivery is held; empty if it is not.
         renamed: columns that seem to be renamed since the delivery before; empty if none does.
+        other: the file of the same period of which this one may be another part, and not a later word.
     """
 
     profile: Profile | None
@@ -54,6 +54,7 @@ class Compared:
     problems: pl.DataFrame
     reasons: list[Text]
     renamed: str = ""
+    other: str | None = None
 
 
 NOTHING = Compared(None, [], [], pl.DataFrame(schema=PROBLEM), [])
@@ -79,11 +80,13 @@ def compare(
         gx_home: folder for GX's validation results and Data Docs.
         is_waived: nothing holds the delivery, for a person has accepted it.
     """
-    expectations = judge.like_the_past(contract, gx_home)
     if delivery.corrects:
         return NOTHING
-    part = _part(storage, delivery, judge.part_column(contract, gx_home))
-    past = earlier(part, max((e.last for e in expectations), default=1))
+    if (other := _other_part(storage, delivery, contract, keys, earlier)) and not is_waived:
+        return replace(NOTHING, other=other.file_name)
+    expectations = judge.like_the_past(contract, gx_home)
+    part = _part(storage, delivery, contract)
+    past = earlier.profiles(part, max((e.last for e in expectations), default=1))
     sent = Sent(storage, delivery, contract, keys, past[-1].delivery_id if past else None)
     renamed = _named(*sent.renamed())
     if contract.mode != "snapshot" and past and past[-1].as_of == delivery.as_of:
@@ -100,12 +103,27 @@ def _named(came: list[str], gone: list[Column]) -> str:
     return f"{new} ≈ " + ", ".join(f"“{c.source_name}” ({c.label})" for c in gone) if new else ""
 
 
-def _part(storage: Storage, delivery: Delivery, column: str | None) -> str | None:
-    """The one value of the column that tells parts apart; None if there is no such column, or no one value."""
-    if column is None:
+def _other_part(
+    storage: Storage, delivery: Delivery, contract: Contract, keys: pl.Series, earlier: Earlier
+) -> Delivery | None:
+    """The file of the same period of which the delivery may be another part; None if there is none."""
+    if contract.mode != "snapshot" or contract.part or (word := earlier.word()) is None:
+        return None
+    other = storage.delivery(contract.agency, contract.dataset, word)
+    path = storage.folder("staging", other) / "rows.parquet"
+    if not path.exists():
+        return None
+    theirs = staged_keys(path, contract)
+    fewest = min(len(keys), len(theirs))
+    return other if fewest and theirs.is_in(keys.implode()).sum() < _SHARED * fewest else None
+
+
+def _part(storage: Storage, delivery: Delivery, contract: Contract) -> str | None:
+    """The one part that a delivery is of; None if its contract knows no parts, or it is of several."""
+    if contract.part is None:
         return None
     rows = pl.scan_parquet(str(storage.folder("raw", delivery) / "rows.parquet"))
-    values = rows.select(pl.col(column).drop_nulls().unique()).collect().to_series()
+    values = rows.select(pl.col(contract.part).drop_nulls().unique()).collect().to_series()
     return str(values.item()) if len(values) == 1 else None
 
 

@@ -411,6 +411,8 @@ class Pipeline:
     def _data_station(self, station: stations.Station, delivery: Delivery, contract: Contract) -> Outcome:
         if station == "extract" and delivery.corrects and not self._is_in_table(contract.id, delivery.corrects):
             return self._stopped(delivery, Stop("held", "correction_of_nothing", detail=delivery.corrects))
+        from etl.profile import Earlier
+
         decision = self.ledger.decision(delivery)
         result = stations.run(
             station,
@@ -420,7 +422,7 @@ class Pipeline:
             str(self.settings.gx_home),
             declared=self.ledger.declared(delivery),
             choice=decision["choice"] if decision else None,
-            earlier=partial(self.ledger.profiles_before, delivery),
+            earlier=Earlier(partial(self.ledger.profiles_before, delivery), partial(self.ledger.word_before, delivery)),
             limits=self.settings.limits,
         )
         if unknown := result.report.get("unknown_columns"):
@@ -431,7 +433,8 @@ class Pipeline:
             self._tell_right_folder(result.stop, delivery)
         if result.stop:
             return self._stopped(delivery, result.stop, **result.counts)
-        self.ledger.passed(delivery, result.state, **result.counts)
+        parts = {"parts": result.report["parts"]} if station == "normalize" else {}
+        self.ledger.passed(delivery, result.state, **result.counts, **parts)
         return Outcome(result.state, counts=result.counts)
 
     def _tell_right_folder(self, stop: Stop, delivery: Delivery) -> None:
@@ -495,6 +498,7 @@ class Pipeline:
             corrections=[
                 (self._delivery(e["dataset"], e["delivery_id"]), e) for e in of_same if e["corrects"] == delivery.id
             ],
+            words=self.ledger.words(delivery) if entry["state"] == "loaded" and not delivery.corrects else (),
             workbook_number=1 + max((e["correction"] for e in of_same), default=0),
             most_rows=self.settings.workbook_rows,
         )

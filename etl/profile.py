@@ -6,7 +6,7 @@ No cell's value is among them: what is counted are codes of the city's lists and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -70,6 +70,25 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What lay before a delivery in time.
+
+    Attributes:
+        profiles: gives the profiles of the accepted deliveries of a part, at most so many; the oldest first.
+        word: gives the id of the last file of the same period that is in the table; None if there is none.
+    """
+
+    profiles: Callable[[str | None, int], Sequence[Profile]]
+    word: Callable[[], str | None]
+
+
+def staged_keys(path: UPath, contract: Contract) -> pl.Series:
+    """Hashes of the standard keys (`hash_rows`) of a delivery's staged rows."""
+    names = [o.name for c in contract.key for o in semantic.outputs(c) if o.in_key]
+    return pl.concat(lot.select(names).hash_rows() for lot in batches.read(path, names))
+
+
+@dataclass(frozen=True)
 class Sent:
     """What is measured: one delivery's typed rows, and the snapshot before it.
 
@@ -128,8 +147,7 @@ class Sent:
                     yield from self._shares(measure, of, {"": self._unlike(before)})
             case "ended":
                 if before := self._previous("staging"):
-                    names = [o.name for c in self.contract.key for o in semantic.outputs(c) if o.in_key]
-                    keys = pl.concat(lot.select(names).hash_rows() for lot in batches.read(before, names))
+                    keys = staged_keys(before, self.contract)
                     gone = int((~keys.is_in(self.keys.implode())).sum())
                     yield from self._shares(measure, of, {"": gone}, len(keys))
 

@@ -25,7 +25,7 @@ from etl.delivery import Delivery, Stop, printable
 from etl.period import UnclearName, period_of
 from etl.processed import Stamp, stamp_of
 from etl.settings import CITY_TIME
-from etl.storage import Storage, aside_of, put_in_place, write_json
+from etl.storage import Storage, aside_of, put_in_place, read_json, write_json, write_once
 
 UNDATED = "no_period_in_name"
 # Why a file goes no further than to landing: what its sender mends by sending the same bytes under another name.
@@ -94,6 +94,7 @@ def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None, 
             delivery = replace(
                 delivery, as_of=mark.as_of, revision=mark.revision, corrects=mark.of, correction=mark.number
             )
+        delivery = _with_word(storage, delivery)
         manifest = storage.folder("landing", delivery) / "manifest.json"
         if not manifest.exists():
             _publish(storage, delivery, aside, {"declared": declared, "from": printable(str(file))})
@@ -132,6 +133,36 @@ def endings_of(source: Source) -> tuple[str, ...]:
 
 def _format(source: Source) -> str:
     return source.archive or source.format
+
+
+def _with_word(storage: Storage, delivery: Delivery) -> Delivery:
+    """The delivery with the word that it is of those that state its place in time, by arrival.
+
+    Each word is a small file that is written once, before the delivery's own: two receivers never give one number
+    twice, and whoever was killed in between gives the same number again.
+    """
+    first = storage.folder("landing", delivery) / "manifest.json"
+    if delivery.as_of is None or (first.exists() and _landed(first) == delivery.sha256):
+        return delivery
+    dataset = storage.root / "landing" / delivery.agency / delivery.dataset
+    words = dataset / "words" / delivery.stated_place
+    if not (words / "1").exists():
+        for manifest in dataset.glob(f"{delivery.stated_place}-*/manifest.json"):  # from before words were counted
+            write_once(words / "1", _landed(manifest))
+    number = 1
+    while not _is_for(words / str(number), delivery.sha256):
+        number += 1
+    return replace(delivery, word=number)
+
+
+def _landed(manifest: UPath) -> str:
+    """The SHA-256 of what landed."""
+    return str(read_json(manifest)["delivery"]["sha256"])
+
+
+def _is_for(word: UPath, sha256: str) -> bool:
+    """Whether a word is that of these bytes: it was written down for them before, or is so now."""
+    return (not word.exists() and write_once(word, sha256)) or word.read_text(encoding="utf-8") == sha256
 
 
 def _publish(storage: Storage, delivery: Delivery, aside: UPath, about: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from etl.settings import DEFAULT_LIMITS, Limits
 from etl.storage import Storage, read_json
 
 if TYPE_CHECKING:
-    from etl.past import Earlier
+    from etl.profile import Earlier
 
 log = logging.getLogger(__name__)
 Station = Literal["extract", "validate", "normalize"]

@@ -165,6 +165,25 @@ def write_text(path: UPath, content: str) -> None:
         aside.write_text(content, encoding="utf-8")
 
 
+def write_once(path: UPath, content: str) -> bool:
+    """Publish a text file (UTF-8) unless there is one; gives whether it was. Of several writers at once, one may."""
+    try:
+        if isinstance(path, Path):
+            with aside_of(path) as aside:
+                aside.write_text(content, encoding="utf-8")
+                _sync(aside)
+                os.link(aside, path)  # unlike a new name, it never takes another file's place
+                _sync(path.parent)
+        else:
+            with path.open("xb") as stream:
+                stream.write(content.encode())
+    except OSError:  # object stores have errors of their own for a name that is taken
+        if not path.exists():
+            raise
+        return False
+    return True
+
+
 def read_json(path: UPath) -> dict[str, Any]:
     """Read a JSON object."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

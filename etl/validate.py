@@ -30,6 +30,7 @@ from etl.delivery import (
     rejected_rows,
     wording,
 )
+from etl.profile import Earlier
 from etl.storage import Storage, read_json, write_json, write_parquet
 
 
@@ -39,7 +40,7 @@ def validate(
     contract: Contract,
     gx_home: str,
     is_waived: bool = False,
-    earlier: past.Earlier | None = None,
+    earlier: Earlier | None = None,
 ) -> dict[str, Any]:
     """Judge one delivery and publish `validated/.../accepted.parquet`, `problems.parquet` and `report.json`.
 
@@ -102,6 +103,8 @@ def validate(
         _hold_if_too_bad(findings, found, rejected, rows_in, contract)
         if contract.mode == "snapshot" and accepted.is_empty():
             raise Stop("held", "empty_snapshot")
+        if compared.other:
+            raise Stop("held", "part_or_later_word", file=delivery.file_name, other=compared.other)
         _hold_if_unlike_the_past(compared)
     return report
 
@@ -127,10 +130,11 @@ def _judge_rows(
     """Judge all rows of `raw/`: batch by batch where the answer on a row does not depend on others."""
     expectations = judge.suite_of(contract, gx_home, is_waived)
     are_rowwise = [judge.is_rowwise(e) for e in expectations]
-    rowwise = list(compress(expectations, are_rowwise))
+    suites = (expectations, judge.suite_of(contract, gx_home, is_waived, with_bare_deletions=True))
+    rowwise, with_deletions = (list(compress(suite, are_rowwise)) for suite in suites)
     as_of = pl.lit(delivery.as_of, pl.Date).alias(AS_OF)  # some rules are about it
     dated = (rows.with_columns(as_of) for rows in batches.read(path))
-    parts = list(batches.each(lambda rows: _judge_batch(rows, extracted, rowwise, contract), dated))
+    parts = list(batches.each(lambda rows: _judge_batch(rows, extracted, rowwise, with_deletions, contract), dated))
     whole = _Judged(
         judge.merged([part.results for part in parts]),
         pl.concat([part.problems for part in parts]),
@@ -147,11 +151,19 @@ def _judge_rows(
 
 
 def _judge_batch(
-    rows: pl.DataFrame, extracted: pl.DataFrame, expectations: list[judge.Configuration], contract: Contract
+    rows: pl.DataFrame,
+    extracted: pl.DataFrame,
+    expectations: list[judge.Configuration],
+    with_deletions: list[judge.Configuration],
+    contract: Contract,
 ) -> _Judged:
     extracted = extracted.filter(pl.col(ROW).is_between(rows[ROW].min(), rows[ROW].max()))
     typed = rows.select(ROW, AS_OF, *(c.name for c in contract.columns))
-    results = judge.judge(typed, expectations, contract)
+    deleting = judge.with_deletions(typed, contract)
+    if deleting is None:
+        results = judge.judge(typed, expectations, contract)
+    else:
+        results = judge.judge(deleting, with_deletions, contract)
     found = _problems(rows, results, extracted, contract)
     rejected = rejected_rows(pl.concat([extracted, found]))
     good = typed.filter(~pl.col(ROW).is_in(rejected.implode()))

@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations, ops
 from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg.copy import QueuedLibpqWriter
-from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB
 
 from etl import semantic
 from etl.contract import Contract, Text
@@ -57,6 +57,10 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("file_name", sa.Text, nullable=False),
         sa.Column("corrects", sa.Text, comment="the delivery whose rejected rows, mended, these are"),
         sa.Column("correction", sa.Integer, comment="which workbook of that delivery was mended, from 1"),
+        sa.Column(
+            "word", sa.Integer, server_default="1", nullable=False, comment="by arrival, of those that state all this"
+        ),
+        sa.Column("parts", ARRAY(sa.Text), comment="that it has rows of, where its dataset comes in parts"),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("rule", sa.Text, comment="why it was held or rejected"),
@@ -66,6 +70,9 @@ def _ops(metadata: sa.MetaData) -> None:
         *(sa.Column(name, sa.BigInteger) for name in COUNTS),
         sa.Column("ended", sa.BigInteger, comment="records that are no more; not rows of the file in a snapshot"),
         sa.Column("timings", JSONB, server_default="{}", nullable=False, comment="seconds spent in each station"),
+        sa.Column(
+            "last_change", sa.Numeric, comment="the highest of its sequence column; of times microseconds since 1970"
+        ),
         sa.Column("loaded_at", sa.DateTime(timezone=True), comment="when its rows came into the table; null: never"),
         sa.Column("receipt_at", sa.DateTime(timezone=True)),
         sa.Column(
@@ -81,6 +88,7 @@ def _ops(metadata: sa.MetaData) -> None:
         ),
         # A file must not take longer the more there were before it: what is asked of others is found by these.
         sa.Index("delivery_in_time", "dataset", "as_of", "revision", "sha256"),
+        sa.Index("delivery_last_change", "dataset", "last_change"),
         sa.Index("delivery_arrival", "dataset", "received_at"),
         sa.Index("delivery_corrects", "dataset", "corrects", postgresql_where=sa.text("corrects IS NOT NULL")),
         schema="ops",

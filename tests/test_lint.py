@@ -54,6 +54,16 @@ OF_CONTRACT = {
     "frequency of nothing": ("value: 1, unit: m", "value: 0, unit: m", "frequency is 0"),
     "frequency beyond life": ("value: 1, unit: m", "value: 9999, unit: y", "of 10 years at most"),
     "latency, misspelt": ("property: latency", "property: latncy", "'latncy' is not known; did you mean 'latency'?"),
+    "a part that is no column": (
+        "{property: deliveryMode, value: snapshot}",
+        "{property: deliveryMode, value: snapshot}\n  - {property: part, value: district}",
+        "no column 'district'",
+    ),
+    "a part that may be empty": (
+        "{property: deliveryMode, value: snapshot}",
+        "{property: deliveryMode, value: snapshot}\n  - {property: part, value: opened_on}",
+        "part: opened_on must be a column of the content that is required",
+    ),
     "a mode that is not": (
         "value: snapshot",
         "value: weekly",

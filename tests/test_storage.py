@@ -13,7 +13,7 @@ import pytest
 from upath import UPath
 
 from etl.pipeline import Pipeline
-from etl.storage import publish
+from etl.storage import publish, write_once
 
 DIES_WRITING = """
 import os, signal, sys
@@ -99,3 +99,19 @@ def test_deliveries_clear_up_what_killed_workers_left(
     for station in ("extract", "receipt"):
         pipeline.run_station(station, entry["dataset"], entry["delivery_id"])
     assert list(root.rglob("*.part")) == []
+
+
+@pytest.mark.parametrize("root", ["local", "memory://words"])
+def test_what_is_written_once_is_nobody_elses(tmp_path: Path, root: str) -> None:
+    path = (UPath(tmp_path) if root == "local" else UPath(root)) / "1"
+    assert write_once(path, "mine")
+    assert not write_once(path, "theirs")
+    assert path.read_text() == "mine"
+    assert [file.name for file in path.parent.iterdir()] == ["1"]
+
+
+def test_a_name_that_a_killed_writer_did_not_take_is_free(tmp_path: Path) -> None:
+    path = UPath(tmp_path / "1")
+    die_writing(path)
+    assert write_once(path, "mine")
+    assert list(tmp_path.iterdir()) == [path]

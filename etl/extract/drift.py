@@ -10,9 +10,11 @@ from difflib import SequenceMatcher
 
 import polars as pl
 
+from etl import semantic
 from etl.contract import Column, Contract, Text
 from etl.delivery import RECEIVED, ROW, Stop
 from etl.extract import fit
+from etl.extract.cells import type_cells
 from etl.extract.table import Table, on_the_file
 
 _ALIKE = 0.6  # likeness of name and content, between 0 and 1, from which a column is taken for one renamed
@@ -38,9 +40,10 @@ def check_columns(table: Table, contract: Contract) -> Table:
     """
     sent = table.rows.columns[1:]
     known = {c.source_name for c in contract.columns}
-    if table.may_omit_columns and table.rows.is_empty():  # such a format names its columns in its records alone
+    if not sent:  # such a format names its columns in its records alone, and there is none
         return table
-    missing = [c for c in contract.columns if c.source_name not in sent]
+    needed = contract.naming if _only_deletes(table.rows, contract) else contract.columns
+    missing = [c for c in needed if c.source_name not in sent]
     if "" in sent and (table.rows[""].str.strip_chars() != "").any():
         raise Stop("held", "unclear_column", columns="“”")
     unknown = [name for name in sent if name and name not in known]
@@ -95,6 +98,16 @@ def check_types(counts: pl.DataFrame, contract: Contract) -> None:
     changed = total.filter(pl.col("filled") >= _CHANGED_FROM, pl.col("failed") >= _CHANGED_SHARE * pl.col("filled"))
     for name, row, vi, en in changed.select("column", "first", "vi", "en").iter_rows():
         raise Stop("held", "changed_type", column=contract.column(name).label, row=row, detail=Text(vi, en))
+
+
+def _only_deletes(rows: pl.DataFrame, contract: Contract) -> bool:
+    """Whether every row says that a record is no more; then it need not say anything else of it."""
+    change = contract.column_with_role("change")
+    if change is None or change.source_name not in rows.columns or rows.is_empty():
+        return False
+    sent = pl.DataFrame([rows[ROW], rows[change.source_name]])
+    typed, _ = type_cells(sent, replace(contract, columns=(change,)))
+    return bool(semantic.deletes(typed, contract).all())
 
 
 def _named(columns: Sequence[Column]) -> str:

@@ -33,6 +33,7 @@ def receipt(
     *,
     history: Sequence[Past] = (),
     corrections: Sequence[tuple[Delivery, Mapping[str, Any]]] = (),
+    words: Sequence[Mapping[str, Any]] = (),
     workbook_number: int = 1,
     most_rows: int = 50_000,
     is_check: bool = False,
@@ -47,6 +48,7 @@ def receipt(
             counts; what is not known may be absent.
         history: the dataset's deliveries before this one, the oldest first.
         corrections: those of this delivery that came, each with its own outcome.
+        words: the ledger's rows of the files of its period that are in the table, this one's too, in the order of time.
         workbook_number: which workbook with rows of this delivery this one is, from 1.
         most_rows: rows that the workbook may hold.
         is_check: nothing was sent: the receipt says what would become of the file.
@@ -62,6 +64,7 @@ def receipt(
         workbook_rows=sent.height if sent is not None else 0,
         history=history,
         corrections=came,
+        words=words,
         is_check=is_check,
     )
     # The page leads to the other files: it comes last, and before a workbook goes.

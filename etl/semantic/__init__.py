@@ -10,7 +10,7 @@ from __future__ import annotations
 import polars as pl
 
 from etl import contract
-from etl.contract import Column
+from etl.contract import Column, Contract
 from etl.semantic import (
     address,
     code,
@@ -48,12 +48,31 @@ TYPES: dict[contract.SemanticType, SemanticType] = {
     "geometry": geometry.TYPE,
 }
 
-__all__ = ["TYPES", "Output", "SemanticType", "outputs", "reasons", "standardise", "understood", "ward"]
+DELETE = "X"  # of the standard codes of what a row of changes does
+
+__all__ = [
+    "DELETE",
+    "TYPES",
+    "Output",
+    "SemanticType",
+    "deletes",
+    "outputs",
+    "part_columns",
+    "reasons",
+    "standardise",
+    "understood",
+    "ward",
+]
 
 
 def outputs(column: Column) -> tuple[Output, ...]:
     """The warehouse columns that a contract column becomes."""
     return TYPES[column.semantic_type].outputs(column)
+
+
+def part_columns(contract: Contract) -> list[str]:
+    """The warehouse columns that tell the parts of a period apart; none where a file is always the whole."""
+    return [o.name for o in outputs(contract.column(contract.part)) if o.in_key] if contract.part else []
 
 
 def standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
@@ -67,6 +86,14 @@ def standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
         The columns of `outputs(column)`, in order; the first is null where the value is absent or not understood.
     """
     return TYPES[column.semantic_type].standardise(frame, column)
+
+
+def deletes(frame: pl.DataFrame, contract: Contract) -> pl.Series:
+    """Whether each typed row says that a record is no more, as only rows of changes do."""
+    change = contract.column_with_role("change")
+    if change is None or change.name not in frame.columns:
+        return pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
+    return (standardise(frame, change).to_series(0) == DELETE).fill_null(False)
 
 
 def understood(frame: pl.DataFrame, column: Column) -> pl.Series:
