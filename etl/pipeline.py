@@ -122,10 +122,10 @@ class Pipeline:
 
     def build_site(self, dataset: str | None = None) -> UPath:
         """Bring the pages for all up to date, of one dataset or of all, and give the first; see `etl.site`."""
-        from etl import site
+        from etl import site, warehouse
 
         with self.engine.begin() as connection:  # one builder at a time
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.site'))"))
+            warehouse.lock(connection, "citydw.site")
             return site.build(self.storage, self.contracts, self.ledger, dataset)
 
     def receive_inbox(self) -> list[Received]:

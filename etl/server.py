@@ -28,6 +28,7 @@ from typing import Any
 
 WAREHOUSE = "citydw"
 AIRFLOW = "airflow"
+READER = "citydw_reader"  # the role of sql/grants.sql that may read all and change nothing
 SYSTEM_USER = "citydw"  # PostgreSQL refuses to run as root; root runs it as this user
 _START_SECONDS = 60.0  # after a crash the server first replays its log
 _STOP_SECONDS = 60.0
@@ -112,9 +113,9 @@ def is_running(data_dir: Path) -> bool:
     return _postmaster(data_dir) is not None and _status(data_dir) == "ready"
 
 
-def url(data_dir: Path, database: str = WAREHOUSE) -> str:
+def url(data_dir: Path, database: str = WAREHOUSE, user: str = SYSTEM_USER) -> str:
     """The SQLAlchemy URL of one of the server's databases, whether it runs or not."""
-    return f"postgresql+psycopg://{SYSTEM_USER}@/{database}?host={_socket_dir(data_dir.resolve())}"
+    return f"postgresql+psycopg://{user}@/{database}?host={_socket_dir(data_dir.resolve())}"
 
 
 @contextlib.contextmanager

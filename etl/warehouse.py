@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import time
 from collections.abc import Iterable
 from functools import cache
 from itertools import chain
@@ -36,12 +38,36 @@ _COPY_ROWS = 50_000  # rows written to PostgreSQL at a time, to bound memory
 COUNTS = ("rejected", "duplicates", "inserted", "changed", "unchanged", "superseded")
 
 
+_TRIES = 60  # to replace a mart that is being read
+_TRY_SECONDS = 1
+
+
+class MartIsRead(Exception):
+    """A mart whose definition has changed is being read for too long."""
+
+
 class MigrationRefused(Exception):
     """Changes that could lose data; the text holds the statements that a person would run."""
 
 
 def _ops(metadata: sa.MetaData) -> None:
     sum_of_counts = " + ".join(COUNTS)
+    sa.Table(
+        "lock",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True, comment="a dataset, or what else one transaction does at a time"),
+        schema="ops",
+        comment="Rows that a transaction locks so that no other does the same meanwhile",
+    )
+    sa.Table(
+        "mart",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("made_of", sa.Text, nullable=False, comment="SHA-256 of the file that defines it"),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        schema="ops",
+        comment="Marts, and when each was brought up to date",
+    )
     sa.Table(
         "delivery",
         metadata,
@@ -316,6 +342,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     contracts = list(contracts)
     metadata = describe(contracts)
     with engine.begin() as connection:
+        # Before the first migration there is no table to lock, and nobody else who may log in.
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.migrate'))"))
         for schema, comment in SCHEMAS.items():
             connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
@@ -332,6 +359,15 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
         connection.exec_driver_sql((SQL / "freshness.sql").read_text(encoding="utf-8"))
         connection.exec_driver_sql((SQL / "grants.sql").read_text(encoding="utf-8").replace("%", "%%"))
     return applied
+
+
+def lock(connection: sa.Connection, name: str) -> None:
+    """Wait until no other transaction holds the lock of that name; held until this transaction ends.
+
+    A lock is a row that only the pipeline's own role may lock; an advisory lock is anybody's who may log in.
+    """
+    connection.execute(sa.text("INSERT INTO ops.lock (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": name})
+    connection.execute(sa.text("SELECT FROM ops.lock WHERE name = :name FOR UPDATE"), {"name": name})
 
 
 def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame]) -> int:
@@ -369,25 +405,72 @@ def _arrow(rows: pl.DataFrame) -> pa.Table:
 
 
 def refresh_marts(engine: sa.Engine) -> list[str]:
-    """Rebuild every mart from `sql/marts/`, each in one transaction and aside: readers have the old one meanwhile.
+    """Bring every mart of `sql/marts/` up to date, each in one transaction, while readers go on reading.
+
+    A mart whose file has changed is made anew, aside. That waits for its readers, for a short time and again, so that
+    no other reader waits behind it.
 
     Returns:
         The marts' names.
+
+    Raises:
+        MartIsRead: if a reader of one that has changed does not end.
     """
     names = []
     for path in sorted((SQL / "marts").glob("*.sql")):
-        name = path.stem
+        name, definition = path.stem, path.read_text(encoding="utf-8")
+        made_of = hashlib.sha256(definition.encode()).hexdigest()
         with engine.begin() as connection:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.marts'))"))
-            connection.execute(sa.text("CREATE SCHEMA mart_aside"))
-            connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
-            connection.exec_driver_sql(path.read_text(encoding="utf-8").replace("%", "%%"))
-            connection.execute(sa.text(f"GRANT SELECT ON {name} TO citydw_analyst"))
-            connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{name}"))
-            connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {name} SET SCHEMA mart"))
-            connection.execute(sa.text("DROP SCHEMA mart_aside"))
+            lock(connection, "citydw.marts")
+            if _is_made_of(connection, name, made_of):
+                connection.execute(sa.text(f"REFRESH MATERIALIZED VIEW CONCURRENTLY mart.{name}"))
+            else:
+                _make_mart(connection, name, definition)
+            connection.execute(
+                sa.text(
+                    "INSERT INTO ops.mart (name, made_of) VALUES (:name, :made_of)"
+                    " ON CONFLICT (name) DO UPDATE SET made_of = :made_of, refreshed_at = now()"
+                ),
+                {"name": name, "made_of": made_of},
+            )
         names.append(name)
     return names
+
+
+def _is_made_of(connection: sa.Connection, name: str, made_of: str) -> bool:
+    """Whether the mart is there and its file has not changed since it was made."""
+    found = connection.execute(
+        sa.text(
+            "SELECT FROM ops.mart"
+            " WHERE name = :name AND made_of = :made_of AND to_regclass('mart.' || name) IS NOT NULL"
+        ),
+        {"name": name, "made_of": made_of},
+    )
+    return found.first() is not None
+
+
+def _make_mart(connection: sa.Connection, name: str, definition: str) -> None:
+    connection.execute(sa.text("CREATE SCHEMA mart_aside"))
+    connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
+    connection.exec_driver_sql(definition.replace("%", "%%"))
+    connection.execute(sa.text(f"GRANT SELECT ON {name} TO citydw_analyst, citydw_reader"))
+    for _ in range(_TRIES):
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_TRY_SECONDS}s'"))
+                connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{name}"))
+                connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {name} SET SCHEMA mart"))
+        except sa.exc.OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            time.sleep(_TRY_SECONDS)  # those who wait behind us read meanwhile
+        else:
+            connection.execute(sa.text("DROP SCHEMA mart_aside"))
+            return
+    raise MartIsRead(
+        f"mart.{name} has changed and cannot be replaced, for somebody's transaction still reads it. "
+        "See pg_stat_activity for whose, let it end, and run `citydw marts` again."
+    )
 
 
 def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
