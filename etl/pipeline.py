@@ -7,6 +7,7 @@ wait until the station that needs them runs.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +90,8 @@ class Pipeline:
 
     @classmethod
     def from_environment(cls) -> Pipeline:
-        """The pipeline that the environment's settings describe."""
+        """The pipeline that the environment's settings describe; what this process writes from now on is its own."""
+        os.umask(0o077)
         return cls(Settings.from_environment(), load_all())
 
     @cached_property

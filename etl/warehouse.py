@@ -426,6 +426,7 @@ def refresh_marts(engine: sa.Engine) -> list[str]:
                 connection.execute(sa.text(f"REFRESH MATERIALIZED VIEW CONCURRENTLY mart.{name}"))
             else:
                 _make_mart(connection, name, definition)
+            connection.execute(sa.text(f"GRANT SELECT ON mart.{name} TO citydw_analyst, citydw_reader"))
             connection.execute(
                 sa.text(
                     "INSERT INTO ops.mart (name, made_of) VALUES (:name, :made_of)"
@@ -453,7 +454,6 @@ def _make_mart(connection: sa.Connection, name: str, definition: str) -> None:
     connection.execute(sa.text("CREATE SCHEMA mart_aside"))
     connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
     connection.exec_driver_sql(definition.replace("%", "%%"))
-    connection.execute(sa.text(f"GRANT SELECT ON {name} TO citydw_analyst, citydw_reader"))
     for _ in range(_TRIES):
         try:
             with connection.begin_nested():
