@@ -309,7 +309,7 @@ def marts() -> None:
     from etl.pipeline import Pipeline
 
     for name in Pipeline.from_environment().refresh_marts():
-        console.print(f"mart.{name}")
+        console.print(name)
 
 
 @app.command()
@@ -394,11 +394,12 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
     from etl.backup import BackupError
     from etl.hold import Undecidable
     from etl.load import LoadFault
+    from etl.marts import MartError, MartIsRead
     from etl.server import ServerError
     from etl.site.lineage import LineageError
-    from etl.warehouse import MartIsRead, MigrationRefused
+    from etl.warehouse import MigrationRefused
 
-    ours = (MigrationRefused, MartIsRead, BackupError, LoadFault, ServerError, Undecidable, LineageError)
+    ours = (MigrationRefused, MartError, MartIsRead, BackupError, LoadFault, ServerError, Undecidable, LineageError)
     if isinstance(error, ours):
         return str(error)
     match error.orig if isinstance(error, sa.exc.DBAPIError) else error:

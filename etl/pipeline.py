@@ -332,10 +332,10 @@ class Pipeline:
         return warehouse.migrate(self.engine, self.contracts.values())
 
     def refresh_marts(self) -> list[str]:
-        """Rebuild the marts; see `etl.warehouse.refresh_marts`."""
-        from etl import warehouse
+        """Bring the marts up to date; see `etl.marts.refresh`."""
+        from etl import marts
 
-        return warehouse.refresh_marts(self.engine)
+        return marts.refresh(self.engine)
 
     def _delivery(self, dataset: str, delivery_id: str) -> Delivery:
         agency, name = dataset.split(".", 1)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import time
 from collections.abc import Iterable
 from functools import cache
 from itertools import chain
@@ -33,17 +31,11 @@ SCHEMAS = {
     "business": "Nhóm dữ liệu kinh tế, tài chính / Business and finance",
     "land": "Nhóm dữ liệu đất đai, đô thị / Land and urban",
     "mart": "Bảng phân tích / What analysts query",
+    "exact": "Bảng phân tích trước khi ẩn ô nhỏ / Marts before small cells are hidden; not for analysts",
+    "quality": "Danh sách việc cần làm về chất lượng dữ liệu / Lists of what to look into; single records",
 }
 _COPY_ROWS = 50_000  # rows written to PostgreSQL at a time, to bound memory
 COUNTS = ("rejected", "duplicates", "inserted", "changed", "unchanged", "superseded")
-
-
-_TRIES = 60  # to replace a mart that is being read
-_TRY_SECONDS = 1
-
-
-class MartIsRead(Exception):
-    """A mart whose definition has changed is being read for too long."""
 
 
 class MigrationRefused(Exception):
@@ -402,75 +394,6 @@ def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame
 def _arrow(rows: pl.DataFrame) -> pa.Table:
     """Rows as the encoder takes them: a column that holds nothing may be of any type but Arrow's own for nothing."""
     return rows.with_columns(cs.by_dtype(pl.Null).cast(pl.String)).rechunk().to_arrow()
-
-
-def refresh_marts(engine: sa.Engine) -> list[str]:
-    """Bring every mart of `sql/marts/` up to date, each in one transaction, while readers go on reading.
-
-    A mart whose file has changed is made anew, aside. That waits for its readers, for a short time and again, so that
-    no other reader waits behind it.
-
-    Returns:
-        The marts' names.
-
-    Raises:
-        MartIsRead: if a reader of one that has changed does not end.
-    """
-    names = []
-    for path in sorted((SQL / "marts").glob("*.sql")):
-        name, definition = path.stem, path.read_text(encoding="utf-8")
-        made_of = hashlib.sha256(definition.encode()).hexdigest()
-        with engine.begin() as connection:
-            lock(connection, "citydw.marts")
-            if _is_made_of(connection, name, made_of):
-                connection.execute(sa.text(f"REFRESH MATERIALIZED VIEW CONCURRENTLY mart.{name}"))
-            else:
-                _make_mart(connection, name, definition)
-            connection.execute(sa.text(f"GRANT SELECT ON mart.{name} TO citydw_analyst, citydw_reader"))
-            connection.execute(
-                sa.text(
-                    "INSERT INTO ops.mart (name, made_of) VALUES (:name, :made_of)"
-                    " ON CONFLICT (name) DO UPDATE SET made_of = :made_of, refreshed_at = now()"
-                ),
-                {"name": name, "made_of": made_of},
-            )
-        names.append(name)
-    return names
-
-
-def _is_made_of(connection: sa.Connection, name: str, made_of: str) -> bool:
-    """Whether the mart is there and its file has not changed since it was made."""
-    found = connection.execute(
-        sa.text(
-            "SELECT FROM ops.mart"
-            " WHERE name = :name AND made_of = :made_of AND to_regclass('mart.' || name) IS NOT NULL"
-        ),
-        {"name": name, "made_of": made_of},
-    )
-    return found.first() is not None
-
-
-def _make_mart(connection: sa.Connection, name: str, definition: str) -> None:
-    connection.execute(sa.text("CREATE SCHEMA mart_aside"))
-    connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
-    connection.exec_driver_sql(definition.replace("%", "%%"))
-    for _ in range(_TRIES):
-        try:
-            with connection.begin_nested():
-                connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_TRY_SECONDS}s'"))
-                connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{name}"))
-                connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {name} SET SCHEMA mart"))
-        except sa.exc.OperationalError as error:
-            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
-                raise
-            time.sleep(_TRY_SECONDS)  # those who wait behind us read meanwhile
-        else:
-            connection.execute(sa.text("DROP SCHEMA mart_aside"))
-            return
-    raise MartIsRead(
-        f"mart.{name} has changed and cannot be replaced, for somebody's transaction still reads it. "
-        "See pg_stat_activity for whose, let it end, and run `citydw marts` again."
-    )
 
 
 def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
