@@ -369,21 +369,26 @@ def marts() -> None:
     from etl.pipeline import Pipeline
 
     for name in Pipeline.from_environment().refresh_marts():
-        console.print(f"mart.{name}")
+        console.print(name)
 
 
 @app.command()
 def query(sql: str) -> None:
-    """Run one SQL query on the warehouse, read-only, and print its rows; wide ones one below the other."""
+    """Run one SQL query on the warehouse, as a role that only reads, and print its rows; wide ones down the page."""
+    import psycopg
     import sqlalchemy as sa
 
-    from etl.pipeline import Pipeline
+    from etl.delivery import shown
+    from etl.settings import Settings
 
-    with Pipeline.from_environment().engine.connect() as connection:
-        connection.execute(sa.text("SET TRANSACTION READ ONLY"))
-        result = connection.exec_driver_sql(sql.replace("%", "%%"))
-        names = list(result.keys())
-        rows = [["" if value is None else str(value) for value in row] for row in result]
+    url = sa.make_url(Settings.from_environment().query_url()).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
+        connection.read_only = True
+        # Prepared: PostgreSQL then takes one statement only, so that none can end this transaction before another.
+        result = connection.execute(sql.encode(), prepare=True)
+        names = [column.name for column in result.description or ()]
+        # What came from outside must not steer the terminal.
+        rows = [["" if value is None else shown(str(value)) for value in row] for row in result] if names else []
     if len(names) <= _COLUMNS_SIDE_BY_SIDE:
         tables = [Table(*names)]
         for row in rows:
@@ -452,24 +457,27 @@ def _sentence(error: Exception) -> str:
 
 
 def _sentence_of_the_warehouse(error: Exception) -> str:
+    import psycopg
     import sqlalchemy as sa
 
     from etl.backup import BackupError
     from etl.hold import Undecidable
     from etl.load import LoadFault
+    from etl.marts import MartError, MartIsRead
     from etl.server import ServerError
     from etl.site.lineage import LineageError
     from etl.warehouse import MigrationRefused
 
-    match error:
-        case MigrationRefused() | BackupError() | LoadFault() | ServerError() | Undecidable() | LineageError():
-            return str(error)
-        case sa.exc.OperationalError():
+    ours = (MigrationRefused, MartError, MartIsRead, BackupError, LoadFault, ServerError, Undecidable, LineageError)
+    if isinstance(error, ours):
+        return str(error)
+    match error.orig if isinstance(error, sa.exc.DBAPIError) else error:
+        case psycopg.OperationalError():
             return "The warehouse cannot be reached: is the server of CITYDW_DATABASE_URL up, and does it let you in?"
-        case sa.exc.ProgrammingError() if "UndefinedTable" in str(error):
+        case psycopg.errors.UndefinedTable():
             return "The warehouse has no such table: run `citydw migrate`, and `citydw marts` for the marts."
-        case sa.exc.DBAPIError():
-            return f"PostgreSQL refused: {error.orig}"
+        case psycopg.Error() as refused:
+            return f"PostgreSQL refused: {refused}"
         case _:
             raise error
 

@@ -7,6 +7,7 @@ wait until the station that needs them runs.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,7 +95,11 @@ class Pipeline:
 
     @classmethod
     def from_environment(cls) -> Pipeline:
-        """The pipeline that the environment's settings describe, of the datasets whose contract is right."""
+        """The pipeline that the environment's settings describe, of the datasets whose contract is right.
+
+        What this process writes from now on is its own.
+        """
+        os.umask(0o077)
         return cls(Settings.from_environment(), lint.sound(load_all()))
 
     @cached_property
@@ -127,10 +132,10 @@ class Pipeline:
 
     def build_site(self, dataset: str | None = None) -> UPath:
         """Bring the pages for all up to date, of one dataset or of all, and give the first; see `etl.site`."""
-        from etl import site
+        from etl import site, warehouse
 
         with self.engine.begin() as connection:  # one builder at a time
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.site'))"))
+            warehouse.lock(connection, "citydw.site")
             return site.build(self.storage, self.contracts, self.ledger, dataset)
 
     def receive_inbox(self) -> list[Received]:
@@ -381,10 +386,10 @@ class Pipeline:
         return warehouse.migrate(self.engine, self.contracts.values())
 
     def refresh_marts(self) -> list[str]:
-        """Rebuild the marts; see `etl.warehouse.refresh_marts`."""
-        from etl import warehouse
+        """Bring the marts up to date; see `etl.marts.refresh`."""
+        from etl import marts
 
-        return warehouse.refresh_marts(self.engine)
+        return marts.refresh(self.engine)
 
     def _delivery(self, dataset: str, delivery_id: str) -> Delivery:
         agency, name = dataset.split(".", 1)

@@ -172,7 +172,7 @@ def _publish(storage: Storage, delivery: Delivery, aside: UPath, about: dict[str
     write_json(manifest, {"delivery": delivery.to_json(), "received_at": datetime.now(UTC).isoformat()} | about)
     for path in (content, manifest):
         if isinstance(path, Path):
-            path.chmod(0o444)
+            path.chmod(0o400)
 
 
 def _copy(file: UPath, aside: UPath) -> tuple[str, Stamp]:

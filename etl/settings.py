@@ -92,6 +92,7 @@ class Settings:
         home: state of this installation: the embedded server, Data Docs, and by default the data.
         data: root of inbox, landing, raw, validated, staging, outbox and site; a local path or a URL such as s3://bucket.
         database_url: a PostgreSQL server (SQLAlchemy URL, `postgresql+psycopg://...`); None means the embedded one.
+        reader_url: the same server for `citydw query`, as a role that only reads; by default database_url.
         quiet_seconds: a file that has not changed between two looks so far apart is whole.
         limits: what a file may ask of us at most.
         workbook_rows: rejected rows that a receipt's workbook holds at most.
@@ -102,6 +103,7 @@ class Settings:
     home: Path
     data: UPath
     database_url: str | None
+    reader_url: str | None = None
     quiet_seconds: float = 5.0
     limits: Limits = DEFAULT_LIMITS
     workbook_rows: int = 50_000
@@ -116,6 +118,7 @@ class Settings:
             home=home,
             data=UPath(os.environ.get("CITYDW_DATA", home / "data")),
             database_url=os.environ.get("CITYDW_DATABASE_URL"),
+            reader_url=os.environ.get("CITYDW_READER_URL"),
             quiet_seconds=float(os.environ.get("CITYDW_QUIET_SECONDS", cls.quiet_seconds)),
             limits=Limits.from_environment(),
             workbook_rows=int(os.environ.get("CITYDW_WORKBOOK_ROWS", cls.workbook_rows)),
@@ -135,3 +138,12 @@ class Settings:
         from etl.server import start
 
         return start(self.home / "postgres")
+
+    def query_url(self) -> str:
+        """The warehouse's URL for somebody who only asks: where the server is the embedded one, as `citydw_reader`."""
+        if self.database_url:
+            return self.reader_url or self.database_url
+        from etl.server import READER, url
+
+        self.warehouse_url()
+        return url(self.home / "postgres", user=READER)
