@@ -34,6 +34,7 @@ def receipt(
     history: Sequence[Past] = (),
     corrections: Sequence[tuple[Delivery, Mapping[str, Any]]] = (),
     workbook_number: int = 1,
+    key: bytes | None = None,
     most_rows: int = 50_000,
     is_check: bool = False,
 ) -> Receipt:
@@ -48,6 +49,7 @@ def receipt(
         history: the dataset's deliveries before this one, the oldest first.
         corrections: those of this delivery that came, each with its own outcome.
         workbook_number: which workbook with rows of this delivery this one is, from 1.
+        key: the installation's secret, by which a workbook is known again; None if it may not come back.
         most_rows: rows that the workbook may hold.
         is_check: nothing was sent: the receipt says what would become of the file.
     """
@@ -68,7 +70,7 @@ def receipt(
     folder = storage.folder("outbox", delivery)
     if contract and sent is not None and sent.height:
         rejections = found.filter(_IS_REJECTION & pl.col(ROW).is_in(sent[ROW].implode())).collect()
-        mark = mark_for(delivery, workbook_number) if told.may_correct else None
+        mark = mark_for(storage, delivery, workbook_number, key) if told.may_correct and key else None
         with publish(folder / WORKBOOK) as aside:
             write_workbook(aside, contract, sent, rejections, mark)
     write_text(folder / FACTS, told.model_dump_json(indent=2) + "\n")
