@@ -111,7 +111,7 @@ def _final(pipeline: Pipeline, deliveries: Sequence[Delivery]) -> bool:
 
 
 def _is_one_of(entry: dict[str, Any], deliveries: Sequence[Delivery]) -> bool:
-    return (entry["dataset"], entry["delivery_id"]) in {(d.contract_id, d.id) for d in deliveries}
+    return (entry["dataset"], entry["sha256"]) in {(d.contract_id, d.sha256) for d in deliveries}
 
 
 def _parse(airflow: Airflow) -> dict[str, float]:

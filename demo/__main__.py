@@ -69,7 +69,8 @@ def start() -> None:
             _wait_for_marts(pipeline, airflow)
         is_new = _any_new(pipeline, last_arrival)
     console.print()
-    print_deliveries(console, [pipeline.ledger.get(d.contract_id, d.id) for d in deliveries])
+    entries = {(entry["dataset"], entry["sha256"]): entry for entry in pipeline.ledger.all()}
+    print_deliveries(console, [entries[d.contract_id, d.sha256] for d in deliveries])
     report.print_answers(console, pipeline.engine)
     if not is_new:
         console.print("\n[bold]Nothing new to load:[/] the same bytes had come before, and the inbox is empty again.")
@@ -108,7 +109,10 @@ def _city(folder: Path) -> list[Path]:
 
 
 def drop(file: Path, settings: Settings) -> Delivery:
-    """Put a copy into the inbox as a careful sender does: under another name, renamed, and marked as whole."""
+    """Put a copy into the inbox as a careful sender does: under another name, renamed, and marked as whole.
+
+    Which word on its period it is, nobody knows before it has arrived.
+    """
     agency, dataset = file.parts[-3:-1]
     folder = Path(settings.data) / "inbox" / agency / dataset
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,10 +138,10 @@ def _wait_for_deliveries(
     def all_final() -> bool:
         nonlocal arrivals
         arrivals = arrivals if arrivals >= len(deliveries) else _arrivals_since(pipeline, last_arrival)
-        states = {(e["dataset"], e["delivery_id"]): e for e in pipeline.ledger.all()}
+        states = {(e["dataset"], e["sha256"]): e for e in pipeline.ledger.all()}
         final = 0
         for delivery, bar in bars.items():
-            entry = states.get((delivery.contract_id, delivery.id))
+            entry = states.get((delivery.contract_id, delivery.sha256))
             if entry is None:
                 continue
             done = entry["state"] in FINAL and entry["receipt_at"] is not None

@@ -108,6 +108,9 @@ def _table(ledger: Ledger, storage: Storage, contract: Contract) -> Iterator[Fin
     except (OSError, pl.exceptions.PolarsError) as error:
         yield Finding(contract.id, "staging", f"{table} cannot be built anew ({type(error).__name__})")
         return
+    for delivery_id in result.unheard:
+        text = f"not one of its rows is in {table}, though nothing superseded it"
+        yield Finding(f"{contract.id}/{delivery_id}", "warehouse", text)
     for delivery_id, count in result.missing.items():
         text = f"{table} lacks {count} versions that staging says it opened"
         yield Finding(f"{contract.id}/{delivery_id}", "warehouse", text)

@@ -109,9 +109,15 @@ class Place(NamedTuple):
 
         The hash tells only those apart that landed before words were counted.
         """
-        word, of_correction = (_word(self.corrects), self.word) if self.corrects else (self.word, 0)
+        as_of, revision, word, correction, of_correction = self.stated
         file = (self.corrects or self.delivery_id)[-12:]
-        return self.as_of, self.revision, word, file, self.correction, of_correction, self.sha256
+        return as_of, revision, word, file, correction, of_correction, self.sha256
+
+    @property
+    def stated(self) -> tuple[date, int, int, int, int]:
+        """Its place in time as far as anything with a meaning says it: its sender, and its arrival."""
+        word, of_correction = (_word(self.corrects), self.word) if self.corrects else (self.word, 0)
+        return self.as_of, self.revision, word, self.correction, of_correction
 
 
 def _word(delivery_id: str) -> int:

@@ -181,6 +181,20 @@ def versions(
     )
 
 
+def absent(said: pl.DataFrame, made: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The assertions of the deliveries of which not one record is in the history on their day; deletions aside.
+
+    Args:
+        said: as `versions` takes it.
+        made: what `versions` made of it.
+        key: columns that name a record.
+    """
+    rows = said.filter(~pl.col(DELETED))
+    on_its_day = (pl.col("valid_from") <= pl.col(AS_OF)) & (pl.col("valid_to") > pl.col(AS_OF)).fill_null(True)
+    there = rows.select(*key, AS_OF, POSITION).join(made, on=key, nulls_equal=True).filter(on_its_day)
+    return rows.filter(~pl.col(POSITION).is_in(there[POSITION].unique().implode()))
+
+
 def effects(
     said: pl.DataFrame, key: Sequence[str], content: Sequence[str], snapshots: Sequence[Snapshot] | None
 ) -> pl.DataFrame:

@@ -38,6 +38,7 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_con
     multicolumn_condition_partial,
 )
 from great_expectations.expectations.registry import get_metric_provider
+from great_expectations.expectations.row_conditions import Column as RowsWhere
 from great_expectations.validator.validation_statistics import calc_validation_statistics
 from great_expectations.validator.validator import Validator
 
@@ -58,7 +59,7 @@ _RESULT_FORMAT = {
     "partial_unexpected_count": 0,
     "exclude_unexpected_values": True,
 }
-_DELETES = "_deletes"  # whether a row says that a record is no more
+_DELETES = "_deletes"  # 1 if a row says that a record is no more, 0 if not
 _KEPT = (
     "element_count",
     "unexpected_count",
@@ -505,7 +506,7 @@ def with_deletions(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame | No
         or not frame.filter(deletes).select(pl.any_horizontal(pl.col(required).is_null().any())).item()
     ):
         return None
-    return frame.with_columns(deletes.alias(_DELETES))
+    return frame.with_columns(deletes.cast(pl.Int8).alias(_DELETES))
 
 
 def _derived(contract: Contract, with_bare_deletions: bool) -> list[gxe.Expectation]:
@@ -521,7 +522,7 @@ def _derived(contract: Contract, with_bare_deletions: bool) -> list[gxe.Expectat
     for column in contract.columns:
         if column.required:
             is_of_all = not with_bare_deletions or column in contract.naming
-            of_some = {} if is_of_all else {"row_condition": f"{_DELETES} == False", "condition_parser": "pandas"}
+            of_some = {} if is_of_all else {"row_condition": RowsWhere(_DELETES) == 0}
             about = {"severity": "critical", "meta": _column_meta("required", column)}
             expectations.append(
                 gxe.ExpectColumnValuesToNotBeNull(column=column.name, mostly=mostly, **of_some, **about)

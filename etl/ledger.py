@@ -174,6 +174,24 @@ class Ledger:
         with self.engine.connect() as connection:
             return [Profile(*row) for row in connection.execute(query)][::-1]
 
+    def words(self, delivery: Delivery) -> list[dict[str, Any]]:
+        """The rows of the files of the delivery's period that are in the table, in the order of time.
+
+        Corrections aside; and where they are parts of a whole, those that share a part with this one.
+        """
+        c = self._delivery.c
+        mine = sa.select(c.parts).where(*self._is(delivery.contract_id, delivery.id)).scalar_subquery()
+        query = self._delivery.select().where(
+            c.dataset == delivery.contract_id,
+            c.as_of == delivery.as_of,
+            c.corrects.is_(None),
+            c.loaded_at.is_not(None),
+            sa.func.coalesce(c.parts.overlap(mine), sa.true()),
+        )
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.order_by(c.revision, c.word, c.sha256)).mappings()
+            return [dict(row) for row in rows]
+
     def has_loaded(self, connection: sa.Connection, dataset: str) -> bool:
         """Whether any delivery is in the dataset's table."""
         c = self._delivery.c

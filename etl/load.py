@@ -23,8 +23,9 @@ from etl import batches, history
 from etl.contract import Contract
 from etl.delivery import AS_OF, Delivery, Place
 from etl.ledger import Ledger, Moment
+from etl.semantic import part_columns
 from etl.storage import Storage, read_json
-from etl.warehouse import content_columns, copy_rows, history_table, key_columns, part_columns
+from etl.warehouse import content_columns, copy_rows, history_table, key_columns
 
 
 class LoadFault(RuntimeError):
@@ -170,7 +171,7 @@ class _Loading:
         self.content = content_columns(contract)
         about = (delivery.revision, delivery.sha256, delivery.corrects, delivery.correction, delivery.word)
         self.mine = Place(delivery.id, _period(delivery), *about)
-        self.parts = part_columns(contract)
+        self.parts = part_columns(contract) if contract.mode == "snapshot" else []
         self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
 
     @cached_property
@@ -243,12 +244,13 @@ class _Loading:
         for place in self.ledger.unmeasured(self.connection, self.contract.id):
             last = _moment(_scan(self.storage, self.contract, place), pl.Expr.max)
             self.ledger.measured(self.connection, self.contract.id, place, last)
-        mine = _scan(self.storage, self.contract, self.mine).select(*self.key, history.SEQUENCE)
+        names = [*self.key, history.SEQUENCE]
+        mine = _scan(self.storage, self.contract, self.mine).select(names)
         first = _moment(mine, pl.Expr.min)
         newer = [] if first is None else self.ledger.changed_after(self.connection, self.contract.id, first)
         if not newer:
             return False
-        theirs = pl.concat([_scan(self.storage, self.contract, place).select(mine.collect_schema()) for place in newer])
+        theirs = pl.concat([_scan(self.storage, self.contract, place).select(names) for place in newer])
         newest = theirs.group_by(self.key).agg(pl.col(history.SEQUENCE).max().alias("newest"))
         both = mine.join(newest, on=self.key, nulls_equal=True).filter(pl.col("newest") > pl.col(history.SEQUENCE))
         return not both.head(1).collect().is_empty()

@@ -13,7 +13,7 @@ import polars as pl
 from etl import batches, semantic
 from etl.contract import Contract
 from etl.delivery import ROW, Delivery
-from etl.history import CHANGE, SEQUENCE
+from etl.history import CHANGE, SEQUENCE, in_part
 from etl.storage import Storage, read_json, write_json
 
 
@@ -26,14 +26,23 @@ def normalize(storage: Storage, delivery: Delivery, contract: Contract) -> dict[
     )
     folder = storage.folder("staging", delivery)
     count = 0
+    parts: set[str] = set()
     with batches.writing(folder / "rows.parquet") as write:
         for staged in batches.each(lambda rows: normalize_rows(_among(rows, accepted), contract), raw):
             write(staged)
             count += staged.height
+            parts.update(_parts(staged, contract))
     counts = read_json(validated / "report.json")
     report = {name: counts[name] for name in ("rows_in", "rejected", "duplicates")} | {"rows": count}
+    report["parts"] = sorted(parts) if contract.part else None
     write_json(folder / "report.json", report)
     return report
+
+
+def _parts(staged: pl.DataFrame, contract: Contract) -> pl.Series:
+    """The parts that some rows are of; none where files are no parts of a whole."""
+    columns = semantic.part_columns(contract)
+    return staged.select(in_part(columns)).to_series().unique() if columns else pl.Series([], dtype=pl.String)
 
 
 def _among(rows: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:

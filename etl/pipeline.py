@@ -363,7 +363,8 @@ class Pipeline:
             self.ledger.found(delivery, self._problems(delivery), result.report)
         if result.stop:
             return self._stopped(delivery, result.stop, **result.counts)
-        self.ledger.passed(delivery, result.state, **result.counts)
+        parts = {"parts": result.report["parts"]} if station == "normalize" else {}
+        self.ledger.passed(delivery, result.state, **result.counts, **parts)
         return Outcome(result.state, counts=result.counts)
 
     def _stopped(self, delivery: Delivery, unanswered: Stop, **counts: int) -> Outcome:
@@ -430,6 +431,7 @@ class Pipeline:
             corrections=[
                 (self._delivery(e["dataset"], e["delivery_id"]), e) for e in of_same if e["corrects"] == delivery.id
             ],
+            words=self.ledger.words(delivery) if entry["state"] == "loaded" and not delivery.corrects else (),
             workbook_number=1 + max((e["correction"] for e in of_same), default=0),
             key=self.settings.key,
             most_rows=self.settings.workbook_rows,

@@ -27,11 +27,13 @@ class Replay:
         versions: rows of the table that was built anew.
         missing: rows that the live table lacks, by the delivery that opened them.
         surplus: rows that only the live table has, by the delivery that opened them.
+        unheard: deliveries of whose rows not one is in the table, though nothing superseded them.
     """
 
     versions: int
     missing: dict[str, int]
     surplus: dict[str, int]
+    unheard: tuple[str, ...] = ()
 
     @property
     def is_equal(self) -> bool:
@@ -67,15 +69,19 @@ def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = Fa
             connection.exec_driver_sql(statement)
         order = ledger.loaded(connection, contract.id)
         count = 0
+        unheard: tuple[str, ...] = ()
         if order:
             said = staged_assertions(storage, contract, order)
-            versions = history.versions(said, key_columns(contract), content, snapshots(storage, contract, order))
+            places = snapshots(storage, contract, order)
+            versions = history.versions(said, key_columns(contract), content, places)
             copy_rows(connection, anew, [versions])
+            unheard = _unheard(history.absent(said, versions, key_columns(contract)), said, order, contract, places)
             count = versions.height
         result = Replay(
             count,
             missing=_only_in(connection, anew, live, columns),
             surplus=_only_in(connection, live, anew, columns),
+            unheard=unheard,
         )
         if swap and not result.is_equal:
             connection.exec_driver_sql(f"DELETE FROM {live}")
@@ -85,6 +91,30 @@ def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = Fa
         if swap or result.is_equal:
             connection.exec_driver_sql(f"DROP TABLE {anew}")
     return result
+
+
+def _unheard(
+    absent: pl.DataFrame,
+    said: pl.DataFrame,
+    order: Sequence[Place],
+    contract: Contract,
+    places: Sequence[history.Snapshot] | None,
+) -> tuple[str, ...]:
+    """The deliveries some of whose absent rows no later word on their period takes back."""
+    key, found = key_columns(contract), []
+    for position in absent[history.POSITION].unique().sort():
+        mine = absent.filter(pl.col(history.POSITION) == position)
+        place = order[position]
+        later = [at for at, other in enumerate(order) if other.as_of == place.as_of and other.stated > place.stated]
+        if places is None:
+            theirs = said.filter(pl.col(history.POSITION).is_in(later))
+            left = mine.join(theirs, on=key, how="anti", nulls_equal=True)
+        else:
+            spoken_for = [part for at in later for part in places[at].parts]
+            left = mine.filter(~pl.col(history.PART).is_in(spoken_for))
+        if left.height:
+            found.append(place.delivery_id)
+    return tuple(found)
 
 
 def _mark_loaded(

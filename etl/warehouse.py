@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations, ops
 from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg.copy import QueuedLibpqWriter
-from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB
 
 from etl import semantic
 from etl.contract import Contract, Text
@@ -57,6 +57,7 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column(
             "word", sa.Integer, server_default="1", nullable=False, comment="by arrival, of those that state all this"
         ),
+        sa.Column("parts", ARRAY(sa.Text), comment="that it has rows of, where its dataset comes in parts"),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("rule", sa.Text, comment="why it was held or rejected"),
@@ -265,12 +266,6 @@ def key_columns(contract: Contract) -> list[str]:
 def content_columns(contract: Contract) -> list[str]:
     """Warehouse columns that hold what the agency said, in contract order."""
     return [o.name for c in contract.content for o in semantic.outputs(c)]
-
-
-def part_columns(contract: Contract) -> list[str]:
-    """Warehouse columns that tell the parts of a snapshot apart; none where it always comes as a whole."""
-    parts = [contract.column(contract.part)] if contract.part and contract.mode == "snapshot" else []
-    return [o.name for column in parts for o in semantic.outputs(column) if o.in_key]
 
 
 def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:

@@ -86,8 +86,8 @@ def survive(day: Path, airflow: Airflow, pipeline: Pipeline, chance: random.Rand
     deliveries = [drop(file, pipeline.settings) for file in sorted(day.rglob("*")) if file.is_file()]
 
     def is_loaded() -> bool:
-        entries = {(e["dataset"], e["delivery_id"]): e for e in pipeline.ledger.all()}
-        mine = [entries.get((d.contract_id, d.id)) for d in deliveries]
+        entries = {(e["dataset"], e["sha256"]): e for e in pipeline.ledger.all()}
+        mine = [entries.get((d.contract_id, d.sha256)) for d in deliveries]
         return all(e and e["state"] == "loaded" and e["receipt_at"] for e in mine) and not airflow.unfinished_runs()
 
     last = time.monotonic()

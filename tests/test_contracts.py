@@ -103,6 +103,21 @@ def test_the_wording_of_the_stations_rules_is_whole() -> None:
         ("id: tax.taxpayers", "id: tax.payers", "id is 'tax.payers', the file's place says 'tax.taxpayers'"),
         ("primaryKey: true", "primaryKey: false", "no primaryKey column"),
         ("kind: DataContract", "kind: [DataContract]", "not a valid ODCS contract"),
+        (
+            "{property: deliveryMode, value: snapshot}",
+            "{property: deliveryMode, value: snapshot}\n  - {property: part, value: district}",
+            "no column 'district'",
+        ),
+        (
+            "{property: deliveryMode, value: snapshot}",
+            "{property: deliveryMode, value: snapshot}\n  - {property: part, value: closed_on}",
+            "part: closed_on must be a column of the content that is required",
+        ),
+        (
+            "{property: codeList,",
+            "{property: role, value: sequence}\n          - {property: codeList,",
+            "'sequence' is for",
+        ),
         ("Register of taxpayers", "", "two lines are needed, Vietnamese and English"),
     ],
 )

@@ -377,7 +377,9 @@ class Histories(RuleBasedStateMachine):
             )
             there = {f for f in self.sent.keys() - self.withdrawn if not self.is_used(f)}
             assert {tuple(row) for row in table} == model(self.mode, there, self.words)
-        assert self.pipeline.replay(self.dataset).is_equal
+        replayed = self.pipeline.replay(self.dataset)
+        assert replayed.is_equal
+        assert not replayed.unheard
         states = {entry["delivery_id"]: entry["state"] for entry in self.pipeline.ledger.all()}
         assert states == {i: self.state(file) for file, i in self.sent.items()}
         later = sum(word > 1 for word in self.words.values())

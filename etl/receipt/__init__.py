@@ -33,6 +33,7 @@ def receipt(
     *,
     history: Sequence[Past] = (),
     corrections: Sequence[tuple[Delivery, Mapping[str, Any]]] = (),
+    words: Sequence[Mapping[str, Any]] = (),
     workbook_number: int = 1,
     key: bytes | None = None,
     most_rows: int = 50_000,
@@ -48,6 +49,7 @@ def receipt(
             counts; what is not known may be absent.
         history: the dataset's deliveries before this one, the oldest first.
         corrections: those of this delivery that came, each with its own outcome.
+        words: the ledger's rows of the files of its period that are in the table, this one's too, in the order of time.
         workbook_number: which workbook with rows of this delivery this one is, from 1.
         key: the installation's secret, by which a workbook is known again; None if it may not come back.
         most_rows: rows that the workbook may hold.
@@ -64,6 +66,7 @@ def receipt(
         workbook_rows=sent.height if sent is not None else 0,
         history=history,
         corrections=came,
+        words=words,
         is_check=is_check,
     )
     # The page leads to the other files: it comes last, and before a workbook goes.

@@ -6,7 +6,7 @@ It holds no value of any cell: those are in the workbook only, so that the page 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
 from typing import Any, Literal
@@ -123,6 +123,7 @@ def describe(
     workbook_rows: int = 0,
     history: Sequence[Past] = (),
     corrections: Iterable[tuple[Correction, pl.Series]] = (),
+    words: Sequence[Mapping[str, Any]] = (),
     is_check: bool = False,
 ) -> Receipt:
     """Say what became of a delivery.
@@ -136,6 +137,7 @@ def describe(
         workbook_rows: rows in the workbook that lies beside the page.
         history: the dataset's deliveries before this one, the oldest first.
         corrections: the corrections of this delivery, each with the row numbers of this delivery that it set right.
+        words: the ledger's rows of the files of its period that are in the table, this one's too, in the order of time.
         is_check: nothing was sent: it says what would become of the file.
     """
     said = _wording()
@@ -173,7 +175,7 @@ def describe(
         row_word=_text(said["row_word"]["correction" if delivery.corrects else _format(contract)]),
         problems=found,
         late_by_seconds=late_by.total_seconds() if late_by else None,
-        notes=[*_late(late_by), *_notes(problems.filter(pl.col(ROW).is_null()))],
+        notes=[*_late(late_by), *_words(delivery, contract, words), *_notes(problems.filter(pl.col(ROW).is_null()))],
         history=list(history),
         corrections=[c.model_copy(update={"resolved": len(rows)}) for c, rows in came],
         rejected=len(rejected),
@@ -235,6 +237,28 @@ def _late(by: timedelta | None) -> list[Note]:
     count = by.days or by.seconds // 3600
     filled = Text(text.vi.format(count=count), text.en.format(count=count))
     return [Note(rule="late", responsible="agency", text=filled)]
+
+
+def _words(delivery: Delivery, contract: Contract | None, words: Sequence[Mapping[str, Any]]) -> Iterator[Note]:
+    """Which word on its period a file is, and what it replaces or is replaced by."""
+    at = next((at for at, word in enumerate(words) if word["delivery_id"] == delivery.id), None)
+    if at is None or contract is None:
+        return
+    said = _wording()["word"]
+    what = "records" if contract.mode != "snapshot" else "parts" if contract.part else "whole"
+    if at > 0 and delivery.word > 1:
+        yield _word(said["replaces"][what], "later_word", words[at], words[at - 1]["file_name"])
+    if at < len(words) - 1:
+        yield _word(said["replaced"][what], "replaced_since", words[-1], words[-1]["file_name"])
+
+
+def _word(said: Mapping[str, str], rule: str, word: Mapping[str, Any], file: str) -> Note:
+    ordinals = _wording()["word"]["ordinal"]
+    which = ordinals.get(word["word"], ordinals["any"])
+    details = {"day": f"{word['as_of']:%d/%m/%Y}", "file": file}
+    revision = f" (r{word['revision']})" if word["revision"] > 1 else ""
+    vi, en = (said[of].format(which=which[of].format(word=word["word"]) + revision, **details) for of in ("vi", "en"))
+    return Note(rule=rule, responsible="agency", text=Text(vi, en))
 
 
 def _notes(found: pl.LazyFrame) -> list[Note]:

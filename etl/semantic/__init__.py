@@ -49,12 +49,28 @@ TYPES: dict[contract.SemanticType, SemanticType] = {
 
 DELETE = "X"  # of the standard codes of what a row of changes does
 
-__all__ = ["DELETE", "TYPES", "Output", "SemanticType", "deletes", "outputs", "standardise", "understood", "ward"]
+__all__ = [
+    "DELETE",
+    "TYPES",
+    "Output",
+    "SemanticType",
+    "deletes",
+    "outputs",
+    "part_columns",
+    "standardise",
+    "understood",
+    "ward",
+]
 
 
 def outputs(column: Column) -> tuple[Output, ...]:
     """The warehouse columns that a contract column becomes."""
     return TYPES[column.semantic_type].outputs(column)
+
+
+def part_columns(contract: Contract) -> list[str]:
+    """The warehouse columns that tell the parts of a period apart; none where a file is always the whole."""
+    return [o.name for o in outputs(contract.column(contract.part)) if o.in_key] if contract.part else []
 
 
 def standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
