@@ -100,7 +100,7 @@ def refresh(engine: sa.Engine) -> list[str]:
     """Bring every mart up to date, each in one transaction, while readers go on reading.
 
     One whose file has changed is made anew. That waits for its readers, for a short time and again, so that no other
-    reader waits behind it. One of a table that is not there, as when its contract is wrong, is left, and that is logged.
+    reader waits behind it. One of a table that is not there, as when its contract is wrong, is left and logged.
 
     Returns:
         What was brought up to date, schema and name.

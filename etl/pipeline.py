@@ -6,6 +6,7 @@ wait until the station that needs them runs.
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 import time
@@ -414,8 +415,8 @@ class Pipeline:
             self.withdraw(dataset, delivery_id, _HALF)
 
     def _data_station(self, station: stations.Station, delivery: Delivery, contract: Contract) -> Outcome:
-        if station == "extract" and delivery.corrects and not self._is_in_table(contract.id, delivery.corrects):
-            return self._stopped(delivery, Stop("held", "correction_of_nothing", detail=delivery.corrects))
+        if station == "extract" and delivery.corrects and (unfounded := self._unfounded(delivery, delivery.corrects)):
+            return self._stopped(delivery, unfounded)
         from etl.profile import Earlier
 
         decision = self.ledger.decision(delivery)
@@ -480,6 +481,20 @@ class Pipeline:
         message = Text(entry["message_vi"], entry["message_en"]) if entry["message_vi"] else None
         return Outcome(entry["state"], message, rule=entry["rule"])
 
+    def _unfounded(self, correction: Delivery, corrects: str) -> Stop | None:
+        """Why a workbook is not taken for one of ours that came back mended; None if it is one."""
+        from etl.correction import find_mark, seal, sent_back
+
+        if not self._is_in_table(correction.contract_id, corrects):
+            return Stop("held", "correction_of_nothing", detail=corrects)
+        if correction.word > 1:
+            return Stop("held", "correction_used", detail=corrects)
+        mark, first = find_mark(self.storage.content(correction)), self._delivery(correction.contract_id, corrects)
+        ours = seal(self.settings.key, first, correction.correction, sent_back(self.storage, first))
+        if mark is None or mark.seal is None or not hmac.compare_digest(mark.seal, ours):
+            return Stop("held", "correction_forged", detail=corrects)
+        return None
+
     def _is_in_table(self, dataset: str, delivery_id: str) -> bool:
         known = self.ledger.knows(dataset, delivery_id)
         return known and self.ledger.get(dataset, delivery_id)["loaded_at"] is not None
@@ -505,6 +520,7 @@ class Pipeline:
             ],
             words=self.ledger.words(delivery) if entry["state"] == "loaded" and not delivery.corrects else (),
             workbook_number=1 + max((e["correction"] for e in of_same), default=0),
+            key=self.settings.key,
             most_rows=self.settings.workbook_rows,
         )
         with self.ledger.engine.begin() as connection:

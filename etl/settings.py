@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -130,6 +132,22 @@ class Settings:
     def gx_home(self) -> Path:
         """Where Great Expectations keeps validation results and Data Docs."""
         return self.home / "great_expectations"
+
+    @property
+    def key(self) -> bytes:
+        """This installation's secret, made when it is first asked for; who reads it can forge mended workbooks."""
+        path = self.home / "secret.key"
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            self.home.mkdir(parents=True, exist_ok=True)
+            aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+            aside.touch(0o600)
+            aside.write_bytes(secrets.token_bytes(32))
+            with suppress(FileExistsError):  # somebody else was quicker
+                path.hardlink_to(aside)
+            aside.unlink()
+            return path.read_bytes()
 
     def warehouse_url(self) -> str:
         """The warehouse's URL; the embedded server is started if that is the one and it does not run."""

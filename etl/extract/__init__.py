@@ -16,6 +16,7 @@ import polars as pl
 
 from etl import batches
 from etl.contract import Contract, Source
+from etl.correction import sent_back
 from etl.delivery import PROBLEM, ROW, UNKNOWN, Delivery, Stop
 from etl.extract import correction, csv, date_order, drift, excel, geojson, look_alike, misread, ndjson, xml
 from etl.extract.archive import only_member
@@ -64,12 +65,14 @@ def extract(
     """
     folder = storage.folder("raw", delivery)
     report = {"rows_in": 0, "rows": 0, "problems": 0, "unknown_columns": 0}
-    found = []
+    found: list[pl.DataFrame] = []
     with storage.content(delivery).open("rb") as stream, batches.writing(folder / "rows.parquet") as write:
         if delivery.corrects:
             content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
             table, origins = correction.read(content, contract, limits)
             write_parquet(folder / "origins.parquet", origins)
+            first = storage.delivery(delivery.agency, delivery.dataset, delivery.corrects)
+            found.append(correction.not_sent_back(origins, sent_back(storage, first)))
             made = _batches([table], contract, limits, of_bad_rows=True)
         elif is_said_empty and not stream.read(_LONGEST_NOTHING + 1).strip(_BLANK):
             made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}), may_omit_columns=True)], contract, limits)

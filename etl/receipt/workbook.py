@@ -80,9 +80,10 @@ def write_workbook(
         sheet.append(cells)
     sheet.auto_filter.ref = f"A{header_at}:{get_column_letter(len(OURS) + len(own))}{header_at + sent.height}"
     if mark:
-        hidden = book.create_sheet(mark.sheet)
-        hidden.sheet_state = "hidden"
-        hidden.append([_MARK_SAYS])
+        for name in filter(None, (mark.sheet, mark.seal)):
+            hidden = book.create_sheet(name)
+            hidden.sheet_state = "hidden"
+            hidden.append([_MARK_SAYS])
     with path.open("wb") as stream:
         book.save(stream)
 
