@@ -100,23 +100,27 @@ def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None, 
     return Landed(delivery, declared, doubt, stamp)
 
 
-def refusal(landed: Landed, contract: Contract | None) -> Stop | None:
+def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False) -> Stop | None:
     """Why a file goes no further than to landing, as far as its place and its name tell; None if it does.
 
     Args:
         landed: the file.
-        contract: of its dataset; None if there is none.
+        contract: of its dataset; None if there is none that is right.
+        is_dataset: there is such a dataset, and its contract is wrong.
     """
     delivery = landed.delivery
     told = {"file": delivery.file_name[:100]}
-    if contract is None:
-        return Stop("rejected", "unknown_dataset", detail=delivery.contract_id)
-    endings = endings_of(contract.source)
     ending = PurePosixPath(delivery.file_name.strip().lower()).suffix
-    if not delivery.corrects and ending not in (*endings, *_TOLD_BY_THE_READER.get(_format(contract.source), ())):
-        return Stop("rejected", "wrong_ending", **told, endings=", ".join(endings))
+    endings: tuple[str, ...] = (ending[:10],)
+    if contract:
+        endings = endings_of(contract.source)
+        others = _TOLD_BY_THE_READER.get(_format(contract.source), ())
+        if not delivery.corrects and ending not in (*endings, *others):
+            return Stop("rejected", "wrong_ending", **told, endings=", ".join(endings))
+    elif not is_dataset:
+        return Stop("rejected", "unknown_dataset", detail=delivery.contract_id)
     if landed.doubt:
-        example = f"{contract.dataset}_2026-03-02{endings[0]}"
+        example = f"{delivery.dataset}_2026-03-02{endings[0]}"
         return Stop("rejected", landed.doubt, **told, example=example, manifest=f"{delivery.file_name[:100]}{MANIFEST}")
     return None
 

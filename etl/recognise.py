@@ -14,9 +14,9 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from etl.contract import Contract
+from etl.contract import Contract, Text
 from etl.correction import OURS
-from etl.delivery import Stop
+from etl.delivery import Stop, wording
 from etl.extract import old_workbook, workbook
 from etl.extract.archive import BROKEN
 from etl.extract.bounded import read_blocks
@@ -45,11 +45,27 @@ def datasets(file: Path, contracts: Iterable[Contract], limits: Limits) -> list[
     """
     try:
         candidates = [{_plain(name) for name in names} for names in _names(file, limits)]
-    except (Stop, *BROKEN):  # damaged: only its place says what it is
+    except (Stop, csv.Error, *BROKEN):  # damaged: only its place says what it is
         return []
     scores = {contract.id: (_score(contract, candidates), contract) for contract in contracts}
     best = max((score for score, _ in scores.values()), default=0)
     return [contract for score, contract in scores.values() if score == best > 0]
+
+
+def right_folder(file: Path, dataset: str, contracts: Iterable[Contract], limits: Limits) -> Text | None:
+    """Where a file belongs that lies in the wrong folder; None where that is not certain.
+
+    Args:
+        file: one that was not understood where it lies.
+        dataset: what its folder says that it is of.
+        contracts: all datasets.
+        limits: what the file may ask of us.
+    """
+    found = datasets(file, contracts, limits)
+    if len(found) != 1 or found[0].id == dataset:
+        return None
+    (contract,) = found
+    return wording("of_another_dataset").fill(title=contract.title, folder=f"{contract.agency}/{contract.dataset}")
 
 
 def is_excel(file: Path) -> bool:
@@ -101,15 +117,16 @@ def _is_workbook(file: Path) -> bool:
 
 
 def _rows(file: Path, limits: Limits) -> Iterator[Iterable[str]]:
-    from python_calamine import CalamineError, CalamineWorkbook
+    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
     with file.open("rb") as stream:
         content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
     (old_workbook if content.startswith(_OLD_EXCEL) else workbook).look_through(content, limits)
     try:
-        sheet = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
-        rows = sheet.to_python(nrows=_HEADER_WITHIN)
-    except (CalamineError, IndexError):
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        sheets = [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+        rows = [row for name in sheets for row in book.get_sheet_by_name(name).to_python(nrows=_HEADER_WITHIN)]
+    except CalamineError:
         return
     for row in rows:
         yield [" ".join(str(cell).split()) for cell in row if str(cell).strip()]

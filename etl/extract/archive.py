@@ -12,6 +12,7 @@ from typing import IO
 from etl.arrival import is_systems_own
 from etl.delivery import Stop
 from etl.extract.bounded import bomb, check_size, most_unpacked, read_unpacked
+from etl.extract.file_kind import locked_zip, no_zip, zip_in_zip, zip_of
 from etl.settings import Limits
 
 # What is raised on damage, by zipfile and its like.
@@ -39,14 +40,25 @@ def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[
                 if _CLIMBS.search(member.orig_filename) or stat.S_ISLNK(member.external_attr >> 16):
                     raise Stop("rejected", "zip_path", name=member.orig_filename[:60])
             if len(members) != 1:
-                raise Stop("rejected", "zip_of_several" if members else "empty_file", count=len(members))
+                if not members:
+                    raise Stop("rejected", "empty_file")
+                raise _several(members, file)
             (member,) = members
+            if member.flag_bits & 1:
+                raise locked_zip()
             if member.filename.lower().endswith(".zip"):
-                raise Stop("rejected", "zip_in_zip")
+                raise zip_in_zip()
             most = most_unpacked(member.compress_size, limits)
             if member.file_size > most:
                 raise bomb(most)
             with archive.open(member) as stream:
                 yield from read_unpacked(stream, member.compress_size, limits, in_lines=in_lines)
     except BROKEN:
-        raise Stop("rejected", "unreadable_zip") from None
+        raise no_zip(file) from None
+
+
+def _several(members: list[zipfile.ZipInfo], file: IO[bytes]) -> Stop:
+    """What is told of an archive that holds none or several files; an office file is such an archive, too."""
+    if any(member.filename == "[Content_Types].xml" for member in members):
+        return no_zip(file)
+    return zip_of(len(members))
