@@ -20,6 +20,7 @@ from upath import UPath
 
 from etl.contract import Contract
 from etl.delivery import Delivery, Stop
+from etl.period import MOST_REVISIONS
 
 MANIFEST = ".manifest.json"
 # What a sender mends by sending the same bytes with a right manifest.
@@ -69,7 +70,7 @@ class Declared:
             values: dict[str, Any] = {}
             for name, read in (
                 ("as_of", date.fromisoformat),
-                ("revision", _whole),
+                ("revision", _revision),
                 ("size", _whole),
                 ("sha256", str.lower),
                 ("md5", str.lower),
@@ -176,6 +177,12 @@ def _json(content: bytes) -> dict[str, Any]:
 def _hash(file: UPath, name: str) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
+
+
+def _revision(value: int | str) -> int:
+    if not 1 <= (revision := _whole(value)) <= MOST_REVISIONS:
+        raise ValueError
+    return revision
 
 
 def _whole(value: int | str) -> int:

@@ -29,7 +29,7 @@ _STAMP = re.compile(r"[-_ ](?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?P<second>
 _REVISION = re.compile(
     r"(?<![^\W\d_])(?:r|l[aâầ]n[-_ .]?)([0-9]+)(?![^\W_])", re.IGNORECASE
 )  # _r2, (R02), -lan2, lần 2
-_MOST_REVISIONS = 9_999
+MOST_REVISIONS = 9_999
 _MOST_REVISIONS_OF_A_TIME = 99
 _BEHIND_UTC = timedelta(hours=7)  # what the city's clocks show more
 
@@ -93,8 +93,8 @@ def period_of(file_name: str, as_of: date | None = None, revision: int | None = 
 
 
 def word_of(revision: int) -> tuple[str | None, int]:
-    """The time of day and the revision that a revision carries, as `period_of` makes it; None and itself if none."""
-    if revision <= _MOST_REVISIONS:
+    """The time of day that a revision of `period_of` carries, None if it carries none, and the revision without it."""
+    if revision <= MOST_REVISIONS:
         return None, revision
     clock, number = divmod(revision, 100)
     hours, minutes, seconds = (str(clock)[at : at + 2] for at in (1, 3, 5))
@@ -140,6 +140,6 @@ def _revision(text: str) -> int | None:
     stated = {number.lstrip("0") for number in _REVISION.findall(text)}
     if not stated:
         return None
-    if len(stated) > 1 or not (number := stated.pop()) or len(number) > len(str(_MOST_REVISIONS)):
+    if len(stated) > 1 or not (number := stated.pop()) or len(number) > len(str(MOST_REVISIONS)):
         raise UnclearName("unclear_revision")
     return int(number)

@@ -101,6 +101,8 @@ def records(births: bytes) -> int:
         (lambda b: {"rowcount": 5}, "unreadable_manifest"),
         (lambda b: {"rows": -1}, "unreadable_manifest"),
         (lambda b: {"rows": "many"}, "unreadable_manifest"),
+        (lambda b: {"revision": 10**12}, "unreadable_manifest"),
+        (lambda b: {"revision": 0}, "unreadable_manifest"),
         (lambda b: {"totals": [1]}, "unreadable_manifest"),
         (lambda b: [1, 2], "unreadable_manifest"),
     ],
