@@ -37,8 +37,8 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
             rule = "not_an_object"
         broken[rule][0].append(number)
         broken[rule][1].append(line)
-    are_meant = all(line.lstrip().startswith("{") for _, lines in broken.values() for line in lines)
-    if not len(records) and not are_meant:  # else each is a broken record, and named
+    # Lines that all begin like a record are meant as such, each of them broken.
+    if not len(records) and not all(line.lstrip().startswith("{") for _, lines in broken.values() for line in lines):
         try:
             parse(text)
         except ValueError:
