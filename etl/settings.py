@@ -12,6 +12,7 @@ from upath import UPath
 _PACKAGE = Path(__file__).resolve().parent
 PROJECT = _PACKAGE.parent
 CITY_TIME = timezone(timedelta(hours=7), "ICT")  # what people read; everything is kept in UTC
+CITY_ZONE = "Asia/Ho_Chi_Minh"  # the same, as databases call it
 
 
 def _shipped(name: str) -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
@@ -22,8 +24,9 @@ from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
 from etl import semantic
 from etl.contract import Contract, Text
-from etl.settings import REFERENCE, SQL
+from etl.settings import CITY_ZONE, REFERENCE, SQL
 
+log = logging.getLogger(__name__)
 SCHEMAS = {
     "ops": "Sổ theo dõi các lần giao dữ liệu / Ledger of deliveries",
     "ref": "Danh mục dùng chung / Reference data",
@@ -303,6 +306,13 @@ def describe(contracts: Iterable[Contract]) -> sa.MetaData:
     return metadata
 
 
+# Sessions count the days of instants in the city's time zone, unless they ask for another.
+_CITY_DAYS = f"""DO $$ BEGIN
+IF pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
+  EXECUTE format('ALTER DATABASE %%I SET timezone TO %%L', current_database(), '{CITY_ZONE}');
+END IF; END $$"""
+
+
 def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     """Bring the database to what the contracts say, by adding only; the ledger's checks to what this module says.
 
@@ -317,6 +327,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     metadata = describe(contracts)
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.migrate'))"))
+        connection.exec_driver_sql(_CITY_DAYS)
         for schema, comment in SCHEMAS.items():
             connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
             connection.execute(sa.text(f"COMMENT ON SCHEMA {schema} IS '{comment}'"))
@@ -331,6 +342,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
         _load_schedule(connection, metadata, contracts)
         connection.exec_driver_sql((SQL / "freshness.sql").read_text(encoding="utf-8"))
         connection.exec_driver_sql((SQL / "grants.sql").read_text(encoding="utf-8").replace("%", "%%"))
+    engine.dispose()  # for sessions that count days as the database now says
     return applied
 
 
@@ -371,23 +383,35 @@ def _arrow(rows: pl.DataFrame) -> pa.Table:
 def refresh_marts(engine: sa.Engine) -> list[str]:
     """Rebuild every mart from `sql/marts/`, each in one transaction and aside: readers have the old one meanwhile.
 
+    A mart of a table that is not there, as when its contract is wrong, is left as it is, and that is logged.
+
     Returns:
         The marts' names.
     """
     names = []
     for path in sorted((SQL / "marts").glob("*.sql")):
-        name = path.stem
-        with engine.begin() as connection:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.marts'))"))
-            connection.execute(sa.text("CREATE SCHEMA mart_aside"))
-            connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
-            connection.exec_driver_sql(path.read_text(encoding="utf-8").replace("%", "%%"))
-            connection.execute(sa.text(f"GRANT SELECT ON {name} TO citydw_analyst"))
-            connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{name}"))
-            connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {name} SET SCHEMA mart"))
-            connection.execute(sa.text("DROP SCHEMA mart_aside"))
-        names.append(name)
+        try:
+            _refresh_mart(engine, path)
+        except sa.exc.ProgrammingError as error:
+            if not isinstance(error.orig, psycopg.errors.UndefinedTable):
+                raise
+            log.warning("mart %s is left as it is: %s", path.stem, str(error.orig).splitlines()[0])
+        else:
+            names.append(path.stem)
     return names
+
+
+def _refresh_mart(engine: sa.Engine, path: Path) -> None:
+    name = path.stem
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.marts'))"))
+        connection.execute(sa.text("CREATE SCHEMA mart_aside"))
+        connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
+        connection.exec_driver_sql(path.read_text(encoding="utf-8").replace("%", "%%"))
+        connection.execute(sa.text(f"GRANT SELECT ON {name} TO citydw_analyst"))
+        connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{name}"))
+        connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {name} SET SCHEMA mart"))
+        connection.execute(sa.text("DROP SCHEMA mart_aside"))
 
 
 def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
@@ -533,6 +557,7 @@ def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
         "text": sa.Text(),
         "date": sa.Date(),
         "timestamp": sa.DateTime(),
+        "timestamptz": sa.DateTime(timezone=True),
         "bigint": sa.BigInteger(),
     }
     return types[name]

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 
 import polars as pl
 
-from etl.contract import Column, Contract
+from etl.contract import Column, Contract, Text
 from etl.delivery import RECEIVED, ROW, Stop
 from etl.extract import fit
 from etl.extract.table import Table, on_the_file
@@ -65,14 +65,16 @@ def untyped(typed: pl.DataFrame, untypable: pl.DataFrame) -> pl.DataFrame:
         untypable: problems of cells that are not of their column's type.
 
     Returns:
-        For each typed column its name, how many cells are `filled` and `failed`, and the `first` row that failed.
+        For each typed column its name, how many cells are `filled` and `failed`, the `first` row that failed, and what
+        is said of it (`vi`, `en`).
     """
     filled = {name.removeprefix(RECEIVED): typed[name].count() for name in typed.columns if name.startswith(RECEIVED)}
     counts = pl.DataFrame(
         {"column": [*filled], "filled": [*filled.values()]}, {"column": pl.String, "filled": pl.Int64}
     )
     failed = pl.len().cast(pl.Int64).alias("failed")
-    failures = untypable.group_by("column").agg(failed, pl.col(ROW).min().alias("first"))
+    said = (pl.col(language).sort_by(ROW).first() for language in ("vi", "en"))
+    failures = untypable.group_by("column").agg(failed, pl.col(ROW).min().alias("first"), *said)
     return counts.join(failures, on="column", how="left").with_columns(pl.col("failed").fill_null(0))
 
 
@@ -86,11 +88,11 @@ def check_types(counts: pl.DataFrame, contract: Contract) -> None:
     Raises:
         Stop: if hardly a cell of some column is of its type.
     """
-    total = counts.group_by("column", maintain_order=True).agg(pl.sum("failed", "filled"), pl.min("first"))
+    first = (pl.col(name).sort_by("first", nulls_last=True).first() for name in ("first", "vi", "en"))
+    total = counts.group_by("column", maintain_order=True).agg(pl.sum("failed", "filled"), *first)
     changed = total.filter(pl.col("filled") >= _CHANGED_FROM, pl.col("failed") >= _CHANGED_SHARE * pl.col("filled"))
-    for name, first in changed.select("column", "first").iter_rows():
-        column = contract.column(name)
-        raise Stop("held", "changed_type", column=column.label, example=column.example, row=first)
+    for name, row, vi, en in changed.select("column", "first", "vi", "en").iter_rows():
+        raise Stop("held", "changed_type", column=contract.column(name).label, row=row, detail=Text(vi, en))
 
 
 def _named(columns: Sequence[Column]) -> str:
