@@ -298,8 +298,9 @@ def whole_files(clean: Clean) -> Iterator[Polluted]:
         yield clean.file(f"column_empty_{column}_data", header, map(clean.line, rows[1:]))
         filled = [[*rows[9][:column], "x", *rows[9][column + 1 :]], *rows[10:]]
         yield clean.file(f"column_empty_{column}_filled", map(clean.line, rows[:9]), map(clean.line, filled))
-        without = [[*row[:column], *row[column + 1 :]] for row in clean.rows]
-        yield clean.file(f"column_lost_{column}_data", header, map(clean.line, without[1:]))
+        if column:  # without its first column no row could be told from another
+            without = [[*row[:column], *row[column + 1 :]] for row in clean.rows]
+            yield clean.file(f"column_lost_{column}_data", header, map(clean.line, without[1:]))
         joined = [[*r[:column], "".join(r[column : column + 2]), *r[column + 2 :]] for r in clean.rows]
         yield clean.file(f"column_joined_{column}_data", header, map(clean.line, joined[1:]))
     for at in clean.some[:3]:

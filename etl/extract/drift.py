@@ -42,8 +42,6 @@ def check_columns(table: Table, contract: Contract) -> Table:
     if not sent and table.rows.is_empty():  # JSON and XML name their columns in their records alone
         return table
     known = {c.source_name for c in contract.columns}
-    if not sent:  # such a format names its columns in its records alone, and there is none
-        return table
     needed = contract.naming if _only_deletes(table.rows, contract) else contract.columns
     missing = [c for c in needed if c.source_name not in sent]
     if "" in sent and (table.rows[""].str.strip_chars() != "").any():
