@@ -65,6 +65,11 @@ class Mark:
         return int(self.of.split("-")[1][1:])
 
 
+def is_mark(sheet: str) -> bool:
+    """Whether a sheet of that name is the hidden one of a workbook of rejected rows."""
+    return _ID.fullmatch(sheet) is not None
+
+
 def mark_for(delivery: Delivery, number: int) -> Mark:
     """The mark of a workbook with a delivery's rejected rows; those of a correction are still the first delivery's."""
     return Mark(delivery.corrects or delivery.id, min(number, MOST_CORRECTIONS))

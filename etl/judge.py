@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, ClassVar, TypeAlias, cast
@@ -42,10 +42,11 @@ from great_expectations.validator.validation_statistics import calc_validation_s
 from great_expectations.validator.validator import Validator
 
 from etl import expectation_store, semantic, suite
-from etl.contract import Column, Contract, ContractError, Severity, Text
+from etl.contract import GEOMETRY_TYPES, Column, Contract, ContractError, Severity, Text
 from etl.delivery import ROW, Wording, wording
 from etl.profile import Measure
 from etl.semantic.dates import possible_days
+from etl.semantic.geometry import areas
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)  # its warnings quote values
 
@@ -185,6 +186,33 @@ class ExpectColumnValuesToBeUnderstood(MulticolumnMapExpectation):  # type: igno
     args_keys: ClassVar[tuple[str, ...]] = ("column_list", "semantic_type")
 
 
+class _AreaAgrees(MulticolumnMapMetricProvider):  # type: ignore[misc]
+    """Whether a stated area is about that of a geometry; what is null or no geometry is not judged."""
+
+    condition_metric_name = "citydw.area_agrees"
+    condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "condition_parser", "ignore_row_if")
+    condition_value_keys = ("times", "slack")
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+    def _pandas(cls, column_list: pd.DataFrame, times: float, slack: float, **_: object) -> pd.Series[bool]:
+        area, geometry = _to_polars(column_list)
+        stated, measured = area.cast(pl.Float64), areas(geometry)
+        apart = (measured - stated).abs() > slack
+        holds = ~(apart & ((measured > stated * times) | (stated > measured * times)))
+        return pd.Series(holds.fill_null(True).to_numpy(), index=column_list.index)
+
+
+class ExpectAreaToAgree(MulticolumnMapExpectation):  # type: ignore[misc]
+    """Expect the area in the first column, in square metres, to be about that of the second column's geometry."""
+
+    times: float  # how many times the smaller of the two the larger may be
+    slack: float = 1.0  # square metres that they may lie apart in any case
+    ignore_row_if: str = "never"  # a missing one is no fault; to leave its row out, GX copies all columns
+    map_metric: ClassVar[str] = "citydw.area_agrees"
+    success_keys: ClassVar[tuple[str, ...]] = ("times", "slack", "mostly")
+    args_keys: ClassVar[tuple[str, ...]] = ("column_list", "times", "slack")
+
+
 class ExpectLikeThePast(MulticolumnMapExpectation):  # type: ignore[misc]
     """Expect a measure of a delivery's profile to lie where it lay in the accepted deliveries before it.
 
@@ -216,6 +244,7 @@ _OF_COLUMNS_ALONE = (
     ExpectRowCondition,
     ExpectDaysInOrder,
     ExpectColumnValuesToBeUnderstood,
+    ExpectAreaToAgree,
     ExpectLikeThePast,
 )
 
@@ -263,6 +292,7 @@ class Finding:
         rule: identifier of the rule, from the expectation's meta.
         expectation: GX's name of the expectation's type.
         column: contract name of the (first) column that it is about, or None.
+        is_of_meaning: whether it asks if the column's semantic type understands its values.
         severity: what its failing rows suffer.
         success: GX's own verdict, `mostly` considered.
         evaluated: rows judged.
@@ -275,6 +305,7 @@ class Finding:
     rule: str
     expectation: str
     column: str | None
+    is_of_meaning: bool
     severity: Severity
     success: bool
     evaluated: int
@@ -540,7 +571,28 @@ def _derived(contract: Contract) -> list[gxe.Expectation]:
                     meta=_column_meta(rule, column),
                 )
             )
+        if column.semantic_type == "geometry":
+            expectations += _of_shapes(column, mostly)
     return expectations
+
+
+def _of_shapes(column: Column, mostly: float) -> Iterator[gxe.Expectation]:
+    """What the first word of WKT says of a geometry: its kind, and whether it has heights."""
+    if column.geometry_types:
+        others = {*GEOMETRY_TYPES, "GeometryCollection", "LinearRing"} - {*column.geometry_types}
+        yield ExpectRowCondition(
+            column_list=[column.name, ROW],  # GX wants two columns
+            condition=rf"NOT REGEXP_LIKE({column.name}, '(?i)^({'|'.join(sorted(others))})')",
+            mostly=mostly,
+            severity="critical" if column.on_invalid == "reject" else "warning",
+            meta=_meta("geometry_kind", column=column.label, expected=", ".join(column.geometry_types)),
+        )
+    yield ExpectRowCondition(
+        column_list=[column.name, ROW],
+        condition=rf"NOT REGEXP_LIKE({column.name}, '(?i)^[a-z]+ *(Z|M|ZM) *(\(|E)')",
+        severity="warning",
+        meta=_meta("geometry_height", column=column.label),
+    )
 
 
 def _column_meta(rule: str, column: Column) -> dict[str, str]:
@@ -569,6 +621,7 @@ def finding(result: Result) -> Finding:
         rule=meta["rule"],
         expectation=config.type,
         column=next(iter(_columns_of(config.kwargs)), None),
+        is_of_meaning=isinstance(config.to_domain_obj(), ExpectColumnValuesToBeUnderstood),
         severity="critical" if config.severity == "critical" else "warning",
         success=bool(result.success),
         evaluated=int(result.result.get("element_count") or 0),

@@ -38,6 +38,8 @@ def normalize(storage: Storage, delivery: Delivery, contract: Contract) -> dict[
 
 def _among(rows: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
     """Those of some successive rows that were accepted; row numbers ascend."""
+    if rows.is_empty():
+        return rows
     near = accepted.filter(accepted.is_between(rows[ROW].first(), rows[ROW].last()))
     return rows.filter(pl.col(ROW).is_in(near.implode()))
 

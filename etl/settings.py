@@ -12,6 +12,7 @@ from upath import UPath
 _PACKAGE = Path(__file__).resolve().parent
 PROJECT = _PACKAGE.parent
 CITY_TIME = timezone(timedelta(hours=7), "ICT")  # what people read; everything is kept in UTC
+CITY_ZONE = "Asia/Ho_Chi_Minh"  # the same, as databases call it
 
 
 def _shipped(name: str) -> Path:
@@ -91,7 +92,7 @@ class Settings:
         home: state of this installation: the embedded server, Data Docs, and by default the data.
         data: root of inbox, landing, raw, validated, staging, outbox and site; a local path or a URL such as s3://bucket.
         database_url: a PostgreSQL server (SQLAlchemy URL, `postgresql+psycopg://...`); None means the embedded one.
-        quiet_seconds: an inbox file that nobody has written to for so long is whole.
+        quiet_seconds: a file that has not changed between two looks so far apart is whole.
         limits: what a file may ask of us at most.
         workbook_rows: rejected rows that a receipt's workbook holds at most.
         notify_mail: who hears of what is held, rejected or late; the server is Airflow's connection smtp_default.

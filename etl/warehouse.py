@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
 from etl import semantic
 from etl.contract import Contract, Text
-from etl.settings import REFERENCE, SQL
+from etl.settings import CITY_ZONE, REFERENCE, SQL
 
 log = logging.getLogger(__name__)
 SCHEMAS = {
@@ -306,6 +306,13 @@ def describe(contracts: Iterable[Contract]) -> sa.MetaData:
     return metadata
 
 
+# Sessions count the days of instants in the city's time zone, unless they ask for another.
+_CITY_DAYS = f"""DO $$ BEGIN
+IF pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
+  EXECUTE format('ALTER DATABASE %%I SET timezone TO %%L', current_database(), '{CITY_ZONE}');
+END IF; END $$"""
+
+
 def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     """Bring the database to what the contracts say, by adding only; the ledger's checks to what this module says.
 
@@ -320,6 +327,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     metadata = describe(contracts)
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.migrate'))"))
+        connection.exec_driver_sql(_CITY_DAYS)
         for schema, comment in SCHEMAS.items():
             connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
             connection.execute(sa.text(f"COMMENT ON SCHEMA {schema} IS '{comment}'"))
@@ -334,6 +342,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
         _load_schedule(connection, metadata, contracts)
         connection.exec_driver_sql((SQL / "freshness.sql").read_text(encoding="utf-8"))
         connection.exec_driver_sql((SQL / "grants.sql").read_text(encoding="utf-8").replace("%", "%%"))
+    engine.dispose()  # for sessions that count days as the database now says
     return applied
 
 
@@ -548,6 +557,7 @@ def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
         "text": sa.Text(),
         "date": sa.Date(),
         "timestamp": sa.DateTime(),
+        "timestamptz": sa.DateTime(timezone=True),
         "bigint": sa.BigInteger(),
     }
     return types[name]
