@@ -122,7 +122,8 @@ def _cut(grid: _Grid, header_at: int, source: Source, contract: Contract, limits
             doubts.append(_doubts(found, texts, first, known[name]))
         if name != _COUNTER and not name.startswith(" "):
             without |= {row + first: rule for row, rule in cells.spread(grid.sheet.valueless[at]).items()}
-        data.append(pl.Series(name, texts, pl.String))
+        text = pl.Series(name, texts, pl.String)
+        data.append(text.str.replace_all("\t", " ", literal=True))  # Excel shows a tab as a blank
     for row in _across(grid, header_at, {at for at, name in enumerate(names) if name in known}):
         without.setdefault(row + 1, "merged_across")
     filled = _filled(pl.DataFrame(data), without)
