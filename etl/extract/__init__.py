@@ -171,5 +171,5 @@ def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     for more in (unread, untypable):
         doubts = pl.concat([doubts, more.join(doubts, on=[ROW, "column"], how="anti")])
     found = pl.concat([screened.problems, doubts, *unsure]).match_to_schema(PROBLEM)
-    types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, contract)
+    types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, screened.stored_dates, contract)
     return _Batch(typed, found, table.rows_in, types, dates, counts)
