@@ -38,7 +38,7 @@ def check_columns(table: Table, contract: Contract) -> Table:
     """
     sent = table.rows.columns[1:]
     known = {c.source_name for c in contract.columns}
-    if table.may_omit_columns and table.rows.is_empty():  # such a format names its columns in its records alone
+    if not sent and table.rows.is_empty():  # XML and JSON name their columns in their records, and there is none
         return table
     missing = [c for c in contract.columns if c.source_name not in sent]
     if "" in sent and (table.rows[""].str.strip_chars() != "").any():
