@@ -75,7 +75,7 @@ def extract(
             found.append(correction.not_sent_back(origins, sent_back(storage, first)))
             made = _batches([table], contract, limits, of_bad_rows=True)
         elif is_said_empty and not stream.read(_LONGEST_NOTHING + 1).strip(_BLANK):
-            made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}), may_omit_columns=True)], contract, limits)
+            made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}))], contract, limits)
         else:
             made = _batches(read_tables(stream, contract, limits), contract, limits)
         for batch in made:

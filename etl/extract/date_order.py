@@ -1,8 +1,8 @@
 """Whether a file writes its dates in the agreed order of day and month; a date like 03/04/2026 does not show it.
 
 A day beyond the twelfth proves the order, or contradicts it. One program writes a file, so what any column proves holds
-for all; what contradicts is counted by column. A workbook's cell that holds a date as such leaves no doubt by itself. But
-where its neighbours are text in the other order, a program has read what it could of them the wrong way round.
+for all; what contradicts is counted by column. A workbook's cell that holds a date as such leaves no doubt by itself.
+But where its neighbours are text in the other order, a program has read what it could of them the wrong way round.
 """
 
 from __future__ import annotations
