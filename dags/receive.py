@@ -34,7 +34,8 @@ def receive() -> None:
         announced = {(r.dataset, r.delivery_id) for r in received if r.state == "received"}
         if ti.try_number > 1:  # the try before may have died between landing and telling Airflow
             waiting = (entry for entry in pipeline.ledger.all() if entry["state"] == "received")
-            announced |= {(entry["dataset"], entry["delivery_id"]) for entry in waiting}
+            named = {(entry["dataset"], entry["delivery_id"]) for entry in waiting}
+            announced |= {(dataset, delivery_id) for dataset, delivery_id in named if dataset in CONTRACTS}
         for dataset, delivery_id in sorted(announced):
             outlet_events[landing(CONTRACTS[dataset])].add_partitions(delivery_id)
         for r in received:

@@ -108,6 +108,29 @@ def template(
 
 
 @app.command()
+def lint(
+    datasets: Annotated[list[str] | None, typer.Argument(help="agency.dataset; all by default.")] = None,
+) -> None:
+    """Check contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong."""
+    import tempfile
+
+    from etl.contract import read_all
+    from etl.lint import errors
+    from etl.summary import print_wrong
+
+    contracts = read_all()
+    known = sorted([*contracts, *contracts.wrong])
+    if unknown := sorted(set(datasets or []) - set(known)):
+        raise typer.BadParameter(f"no such dataset; there are {', '.join(known)}", param_hint=unknown[0])
+    asked = datasets or known
+    with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
+        wrong = [error for dataset in asked for error in errors(contracts, dataset, home)]
+    print_wrong(console, wrong, len(asked))
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
 def deliveries(dataset: Annotated[str | None, typer.Argument(help="agency.dataset; all by default.")] = None) -> None:
     """List what the ledger knows."""
     from etl.pipeline import Pipeline
@@ -172,7 +195,7 @@ def held(
     from datetime import UTC, datetime
 
     from etl.pipeline import Pipeline
-    from etl.summary import print_deliveries, print_holds
+    from etl.summary import print_deliveries, print_held_for_contract, print_holds
 
     pipeline = Pipeline.from_environment()
     if apply_defaults:
@@ -182,6 +205,7 @@ def held(
             _walk_on(pipeline, *name, pipeline.decide_by_default(*name))
         print_deliveries(console, [pipeline.ledger.get(*name) for name in names])
     print_holds(console, pipeline.held())
+    print_held_for_contract(console, pipeline.held_for_contract())
 
 
 @app.command()
@@ -413,8 +437,11 @@ def _exit(sentence: str) -> NoReturn:
 def _agency_and_dataset(name: str) -> tuple[str, str]:
     from etl.contract import load_all
 
-    if name not in load_all():
-        raise typer.BadParameter(f"no such dataset; there are {', '.join(load_all())}", param_hint="dataset")
+    contracts = load_all()
+    if name in contracts.wrong:
+        raise contracts.wrong[name]
+    if name not in contracts:
+        raise typer.BadParameter(f"no such dataset; there are {', '.join(contracts)}", param_hint="dataset")
     agency, dataset = name.split(".")
     return agency, dataset
 

@@ -7,15 +7,17 @@ What ODCS has no word for stands under `customProperties`; the names used there 
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-import yaml
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 
+from etl import odcs
+from etl.odcs import ContractError as ContractError
 from etl.settings import EXPECTATIONS
 
 DeliveryMode = Literal["snapshot", "changes", "append"]
@@ -25,12 +27,10 @@ SemanticType = Literal[
     "phone", "icd10", "code", "ward", "address", "geometry",
 ]  # fmt: skip
 Severity = Literal["critical", "warning"]
+GEOMETRY_TYPES = ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
 Choice = Literal["accept", "accept-passing", "reject"]  # what a person decides on a held delivery
+log = logging.getLogger(__name__)
 _PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number"}
-
-
-class ContractError(ValueError):
-    """A contract that cannot be used; the text names the file, the place and the mend."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,17 @@ class Column:
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
     period_column: str | None = None  # ward, address: the date column that says which ward scheme applies
     separator: str | None = None  # several values in one cell, parted by this
+    geometry_types: tuple[str, ...] = ()  # geometry: kinds that it may be of, e.g. Polygon; none: any
     on_invalid: Literal["reject", "flag"] = "reject"  # flag: load the row with a null here, and say so
     role: Literal["content", "change", "sequence"] = "content"  # the other two steer the load and are not stored
+
+
+_OF_ODCS = (
+    "name", "source_name", "type", "label", "description", "required", "key_position", "classification", "example",
+    "format", "numeric_type",
+)  # fmt: skip
+_OF_DATASET = ("agencyTitle", "deliveryMode", "part", "source", "hold", "maxRejected", "tellRejected")
+_OTHERWISE = {"mode": "deliveryMode", "type": "logicalType"}  # fields of ours that a contract calls otherwise
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,11 +148,36 @@ class Contract:
         for column in self.columns:
             if column.name == name:
                 return column
-        raise ContractError(f"{self.path}: no column {name!r}; it has {', '.join(c.name for c in self.columns)}.")
+        raise ContractError(self.path, f"no column {name!r}; {odcs.nearest(name, (c.name for c in self.columns))}")
 
     def column_with_role(self, role: str) -> Column | None:
         """The one column that plays a role in loading, or None."""
         return next((c for c in self.columns if c.role == role), None)
+
+
+class Contracts(dict[str, Contract]):
+    """The contracts that can be used, by id, and beside them those that cannot.
+
+    Attributes:
+        wrong: what is wrong with each of the others, by the id that its place gives it.
+    """
+
+    def __init__(self, right: Iterable[Contract], wrong: Mapping[str, ContractError]) -> None:
+        super().__init__({contract.id: contract for contract in right})
+        self.wrong = dict(wrong)
+
+    def __missing__(self, dataset: str) -> Contract:
+        """A dataset whose contract is wrong is not unknown.
+
+        Raises:
+            ContractError: what is wrong with its contract.
+            KeyError: if there is none.
+        """
+        raise self.wrong.get(dataset) or KeyError(dataset)
+
+    def without(self, wrong: Mapping[str, ContractError]) -> Contracts:
+        """Those that can be used when these cannot either."""
+        return Contracts((c for c in self.values() if c.id not in wrong), {**self.wrong, **wrong})
 
 
 def load(path: Path) -> Contract:
@@ -152,27 +186,76 @@ def load(path: Path) -> Contract:
     Raises:
         ContractError: if the file is not valid ODCS, or says something that the pipeline does not know.
     """
-    try:
-        document = OpenDataContractStandard.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise ContractError(f"{path}: not a valid ODCS contract: {error}") from error
+    document = odcs.read(path)
     try:
         return _contract(document, path)
+    except ContractError:
+        raise
     except (TypeError, KeyError, AttributeError, ValueError) as error:
-        raise ContractError(f"{path}: {error}") from error
+        raise ContractError(path, str(error)) from error
 
 
 @cache
-def load_all(folder: Path = EXPECTATIONS) -> dict[str, Contract]:
-    """All contracts below a folder, by id, in the order of their paths."""
-    contracts = [load(path) for path in sorted(folder.glob("*/*.yaml"))]
-    return {contract.id: contract for contract in contracts}
+def load_all(folder: Path = EXPECTATIONS) -> Contracts:
+    """All contracts below a folder, in the order of their paths. A wrong one harms itself alone: it is logged once."""
+    contracts = read_all(folder)
+    for error in contracts.wrong.values():
+        log.error("left out: %s", error)
+    return contracts
+
+
+def read_all(folder: Path = EXPECTATIONS) -> Contracts:
+    """As `load_all`, but read anew and without a word."""
+    right: list[Contract] = []
+    wrong: dict[str, ContractError] = {}
+    for path in sorted({p.with_suffix(".yaml") for p in (*folder.glob("*/*.yaml"), *folder.glob("*/*.json"))}):
+        try:
+            right.append(_with_suite(path))
+        except ContractError as error:
+            wrong[_id(path)] = error
+    contracts = Contracts(right, wrong)
+    return contracts.without(_of_one_table(right))
+
+
+def _with_suite(path: Path) -> Contract:
+    if not path.exists():
+        raise ContractError(path, "the contract is missing, and its suite is here; its name must end in .yaml")
+    contract = load(path)
+    if not path.with_suffix(".json").exists():
+        suite = path.with_suffix(".json").name
+        raise ContractError(path, f"its suite is missing; write {suite}, with no expectations if there are none")
+    return contract
+
+
+def _of_one_table(contracts: Iterable[Contract]) -> dict[str, ContractError]:
+    """Contracts that would write to the table of another, or to one that another's view takes the name of.
+
+    The table is that of the dataset which is called as it is: the others were copied from its contract. Where that
+    tells nothing, it is nobody's.
+    """
+    names: dict[str, list[Contract]] = {}
+    for contract in contracts:
+        for taken in odcs.taken_by(contract.schema, contract.table):
+            names.setdefault(taken, []).append(contract)
+    wrong = {}
+    for name, sharing in names.items():
+        owners = [contract for contract in sharing if contract.dataset == contract.table]
+        for contract in sharing if len(sharing) > 1 else ():
+            if owners != [contract]:
+                others = " and of ".join(c.id for c in sharing if c is not contract)
+                said = f"schema: {name} is of {others}; a table takes one dataset's files: name another in physicalName"
+                wrong[contract.id] = ContractError(contract.path, said)
+    return wrong
+
+
+def _id(path: Path) -> str:
+    return f"{path.parent.name}.{path.stem}"
 
 
 def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
     (table,) = document.schema_ or []
     custom = _custom(document)
-    columns = tuple(_column(p) for p in table.properties or [])
+    columns = tuple(_columns(table.properties or [], path))
     schema, table_name = str(table.physicalName).split(".")
     contract = Contract(
         agency=path.parent.name,
@@ -186,24 +269,22 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         mode=custom.pop("deliveryMode"),
         frequency=_period(document, "frequency"),
         latency=_period(document, "latency", "1d"),
-        source=Source(**custom.pop("source")),
+        source=_made(Source, custom.pop("source"), "source"),
         columns=columns,
         part=custom.pop("part", None),
         max_rejected=float(custom.pop("maxRejected", 0.2)),
-        hold=Hold(**custom.pop("hold", {})),
+        hold=_made(Hold, custom.pop("hold", {}), "hold"),
         tell_rejected=float(custom.pop("tellRejected", 0.1)),
         tags=tuple(document.tags or ()),
         path=path,
     )
-    _check_choices(contract.source, "source")
-    _check_choices(contract.hold, "hold")
-    _check_choices(contract, "contract")
+    _check_choices(contract.source, "source: ")
+    _check_choices(contract.hold, "hold: ")
+    _check_choices(contract)
     if custom:
-        raise ValueError(f"unknown customProperties {sorted(custom)}")
+        raise ValueError(f"unknown customProperties {sorted(custom)}; {odcs.nearest(next(iter(custom)), _OF_DATASET)}")
     if document.id != contract.id:
         raise ValueError(f"id is {document.id!r}, the file's place says {contract.id!r}")
-    if not contract.key:
-        raise ValueError("no primaryKey column")
     if (contract.mode == "changes") != (contract.column_with_role("change") is not None):
         raise ValueError("mode 'changes' needs one column with role 'change', other modes none")
     sequence = contract.column_with_role("sequence")
@@ -214,29 +295,53 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         if part.role != "content" or not part.required or part.on_invalid != "reject":
             raise ValueError(f"part: {part.name} must be a column of the content that is required and not only flagged")
     for column in columns:
-        if column.period_column is not None:
-            contract.column(column.period_column)
+        if unknown := set(column.geometry_types) - set(GEOMETRY_TYPES):
+            raise ValueError(f"column {column.name}: geometryTypes has {sorted(unknown)}, not {GEOMETRY_TYPES}")
     return contract
 
 
 def _period(document: OpenDataContractStandard, name: str, otherwise: str | None = None) -> str:
     """A length of time from slaProperties, as in 12h."""
     stated = next((f"{p.value}{p.unit}" for p in document.slaProperties or [] if p.property == name), otherwise)
-    if stated is None or not re.fullmatch(r"\d+[hdwmy]", stated):
-        raise ValueError(f"slaProperties: {name} is {stated!r}, not a whole number with unit h, d, w, m or y")
-    return stated
+    return str(stated)
+
+
+_Made = TypeVar("_Made")
+
+
+def _made(kind: type[_Made], given: dict[str, Any], where: str) -> _Made:
+    """A part of the contract that is written as a mapping of its fields."""
+    known = {_written(f.name): f.name for f in fields(kind)}  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{where}: unknown {name!r}; {odcs.nearest(name, known)} (it knows {', '.join(known)})")
+    return kind(**{known[name]: value for name, value in given.items()})
+
+
+def _columns(properties: Iterable[SchemaProperty], path: Path) -> Iterator[Column]:
+    wrong = []
+    for p in properties:
+        try:
+            yield _column(p)
+        except (TypeError, ValueError) as error:
+            wrong.append(f"column {p.name}: {error}")
+    if wrong:
+        raise ContractError(path, *wrong)
 
 
 def _column(p: SchemaProperty) -> Column:
     by_type = _PLAIN.get(str(p.logicalType), "text")
-    custom = {"semantic_type": by_type} | {
-        re.sub(r"(?<!^)([A-Z])", r"_\1", k).lower(): v for k, v in _custom(p).items()
-    }
+    known = {_written(f.name): f.name for f in fields(Column) if f.name not in _OF_ODCS}
+    custom: dict[str, Any] = {"semantic_type": by_type}
+    for name, value in _custom(p).items():
+        if name not in known:
+            raise ValueError(f"unknown customProperties {name!r}; {odcs.nearest(name, known)}")
+        custom[known[name]] = value
     column = Column(
         name=str(p.name),
-        source_name=str(p.physicalName),
+        source_name=odcs.source_name(p),
         type=p.logicalType or "string",  # type: ignore[arg-type]
-        label=str(p.businessName),
+        label=p.businessName or odcs.source_name(p),
         description=_text(p.description),
         required=bool(p.required),
         key_position=p.primaryKeyPosition if p.primaryKey else None,
@@ -246,17 +351,23 @@ def _column(p: SchemaProperty) -> Column:
         numeric_type=p.physicalType,
         **custom,
     )
-    _check_choices(column, f"column {column.name}")
+    _check_choices(column)
     return column
 
 
-def _check_choices(part: Source | Hold | Column | Contract, where: str) -> None:
+def _check_choices(part: Source | Hold | Column | Contract, where: str = "") -> None:
     """Refuse a value that is none of those which its field's type lists."""
     for name, hint in get_type_hints(type(part)).items():
         choices = [c for h in (hint, *get_args(hint)) if get_origin(h) is Literal for c in get_args(h)]
         value = getattr(part, name)
         if choices and value is not None and value not in choices:
-            raise ValueError(f"{where}: {name} is {value!r}, not one of {', '.join(map(str, choices))}")
+            raise ValueError(f"{where}{_written(name)} is {value!r}, not one of {', '.join(map(str, choices))}")
+
+
+def _written(name: str) -> str:
+    """How a contract spells one of our fields."""
+    words = name.split("_")
+    return _OTHERWISE.get(name) or words[0] + "".join(word.capitalize() for word in words[1:])
 
 
 def _custom(element: Any) -> dict[str, Any]:

@@ -24,6 +24,8 @@ ROW = "_row"  # the row's number in the sender's own file
 AS_OF = "_as_of"  # the period of a row's delivery
 RECEIVED = "received."  # before a typed column's name: the text that was sent
 HOLD_MINIMUM = 20  # rows below which no share of them holds a delivery: three rows of eight are three rejections
+WRONG_CONTRACT = "wrong_contract"  # the rule that holds a delivery until its contract or suite is mended
+MISREAD, READS = "misread_text", " → "  # a rule, and what parts a text as sent from what it would read
 UNKNOWN = "unknown."  # before the source's name of a column that the contract does not know
 
 # `births_2026-03-02.csv`, `births_2026-03-02_r2.csv`, `visits_2026-03-02_79024.xml`

@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from etl.contract import Choice, Column, Contract, Text
-from etl.delivery import ROW, loggable
+from etl.delivery import ROW, WRONG_CONTRACT, loggable
 from etl.ledger import REJECTED_ON_REVIEW
 from etl.settings import CITY_TIME
 
@@ -93,6 +93,11 @@ def check(entry: dict[str, Any], choice: Choice) -> None:
     is_rejected = entry["state"] == "rejected" and entry["rule"] == REJECTED_ON_REVIEW
     if entry["state"] != "held" and not (is_rejected and choice != "reject"):
         raise Undecidable(f"{name} is {entry['state']} and waits for no decision; `citydw held` lists those that do.")
+    if choice != "reject" and entry["rule"] == WRONG_CONTRACT:
+        raise Undecidable(
+            f"{name} waits until its contract or suite is mended: `citydw lint {entry['dataset']}` says what is wrong,"
+            " and `citydw walk` goes on then."
+        )
     if choice != "reject" and entry["rows_in"] is None:
         raise Undecidable(
             f"{name} could not be read as a whole, so there is nothing to accept: {entry['message_en']} Reject it; or"

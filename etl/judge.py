@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, ClassVar, TypeAlias, cast
@@ -42,11 +42,12 @@ from great_expectations.expectations.row_conditions import Column as RowsWhere
 from great_expectations.validator.validation_statistics import calc_validation_statistics
 from great_expectations.validator.validator import Validator
 
-from etl import expectation_store, semantic
-from etl.contract import Column, Contract, Severity, Text
+from etl import expectation_store, semantic, suite
+from etl.contract import GEOMETRY_TYPES, Column, Contract, ContractError, Severity, Text
 from etl.delivery import ROW, Wording, wording
 from etl.profile import Measure
 from etl.semantic.dates import possible_days
+from etl.semantic.geometry import areas
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)  # its warnings quote values
 
@@ -187,6 +188,33 @@ class ExpectColumnValuesToBeUnderstood(MulticolumnMapExpectation):  # type: igno
     args_keys: ClassVar[tuple[str, ...]] = ("column_list", "semantic_type")
 
 
+class _AreaAgrees(MulticolumnMapMetricProvider):  # type: ignore[misc]
+    """Whether a stated area is about that of a geometry; what is null or no geometry is not judged."""
+
+    condition_metric_name = "citydw.area_agrees"
+    condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "condition_parser", "ignore_row_if")
+    condition_value_keys = ("times", "slack")
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+    def _pandas(cls, column_list: pd.DataFrame, times: float, slack: float, **_: object) -> pd.Series[bool]:
+        area, geometry = _to_polars(column_list)
+        stated, measured = area.cast(pl.Float64), areas(geometry)
+        apart = (measured - stated).abs() > slack
+        holds = ~(apart & ((measured > stated * times) | (stated > measured * times)))
+        return pd.Series(holds.fill_null(True).to_numpy(), index=column_list.index)
+
+
+class ExpectAreaToAgree(MulticolumnMapExpectation):  # type: ignore[misc]
+    """Expect the area in the first column, in square metres, to be about that of the second column's geometry."""
+
+    times: float  # how many times the smaller of the two the larger may be
+    slack: float = 1.0  # square metres that they may lie apart in any case
+    ignore_row_if: str = "never"  # a missing one is no fault; to leave its row out, GX copies all columns
+    map_metric: ClassVar[str] = "citydw.area_agrees"
+    success_keys: ClassVar[tuple[str, ...]] = ("times", "slack", "mostly")
+    args_keys: ClassVar[tuple[str, ...]] = ("column_list", "times", "slack")
+
+
 class ExpectLikeThePast(MulticolumnMapExpectation):  # type: ignore[misc]
     """Expect a measure of a delivery's profile to lie where it lay in the accepted deliveries before it.
 
@@ -218,6 +246,7 @@ _OF_COLUMNS_ALONE = (
     ExpectRowCondition,
     ExpectDaysInOrder,
     ExpectColumnValuesToBeUnderstood,
+    ExpectAreaToAgree,
     ExpectLikeThePast,
 )
 
@@ -286,7 +315,7 @@ class Finding:
     about: Wording
 
 
-class JudgeError(RuntimeError):
+class JudgeError(ContractError):
     """An expectation that could not be evaluated: a fault of the suite, not of the data."""
 
 
@@ -302,12 +331,24 @@ def suite_of(
         is_waived: the suite's own expectations only warn; what follows from the contract still rejects.
         with_bare_deletions: of the rows that only delete a record (see `with_deletions`) nothing is required but what
             names it. To ask so takes longer.
+
+    Raises:
+        ContractError: if the suite would not be judged as it is written.
     """
-    own = [e for e in expectation_store.suite(contract, home).expectations if not isinstance(e, ExpectLikeThePast)]
-    return [
-        *(Configuration.of(e, _text(e.meta)) for e in _derived(contract, with_bare_deletions)),
-        *(Configuration.of(e, _text(e.meta), is_waived) for e in own),
-    ]
+    derived = [Configuration.of(e, _text(e.meta)) for e in _derived(contract, with_bare_deletions)]
+    if with_bare_deletions:
+        return [*derived, *suite_of(contract, home, is_waived)[len(derived) :]]
+    declared = suite.check(contract)
+    known = expectation_store.suite(contract, home).expectations
+    if len(known) != declared:
+        left_out = f"of {declared} expectations Great Expectations takes {len(known)}"
+        raise ContractError(contract.path.with_suffix(".json"), left_out)
+    own = [Configuration.of(e, _text(e.meta), is_waived) for e in known if not isinstance(e, ExpectLikeThePast)]
+    try:
+        judge(suite.sample(contract), own, contract)
+    except JudgeError as error:
+        raise ContractError(error.path, f"{error.findings[0]}; see whether it suits its column's type") from error
+    return [*derived, *own]
 
 
 def like_the_past(contract: Contract, home: str) -> list[ExpectLikeThePast]:
@@ -363,12 +404,15 @@ def _judged(engine: PandasExecutionEngine, expectation: Configuration, contract:
         (result,) = Validator(execution_engine=engine, data_context=_context()).graph_validate(
             configurations=[expectation], runtime_configuration={"result_format": _RESULT_FORMAT}
         )
+    except MemoryError:  # the machine's fault, not the suite's
+        raise
     except Exception as error:  # its text may quote values, so it is not the cause of the one below
         fault = type(error).__name__
     else:
         return cast("Result", result)
     rule = expectation.meta.get("rule")
-    raise JudgeError(f"{contract.id}: expectation {rule!r} ({expectation.type}) cannot be evaluated: {fault}.")
+    path = contract.path.with_suffix(".json")
+    raise JudgeError(path, f"expectation {rule!r} ({expectation.type}) cannot be evaluated: {fault}")
 
 
 def _metrics(engine: PandasExecutionEngine, kind: gxe.Expectation) -> dict[str, Any]:
@@ -541,7 +585,28 @@ def _derived(contract: Contract, with_bare_deletions: bool) -> list[gxe.Expectat
                     meta=_column_meta(rule, column),
                 )
             )
+        if column.semantic_type == "geometry":
+            expectations += _of_shapes(column, mostly)
     return expectations
+
+
+def _of_shapes(column: Column, mostly: float) -> Iterator[gxe.Expectation]:
+    """What the first word of WKT says of a geometry: its kind, and whether it has heights."""
+    if column.geometry_types:
+        others = {*GEOMETRY_TYPES, "GeometryCollection", "LinearRing"} - {*column.geometry_types}
+        yield ExpectRowCondition(
+            column_list=[column.name, ROW],  # GX wants two columns
+            condition=rf"NOT REGEXP_LIKE({column.name}, '(?i)^({'|'.join(sorted(others))})')",
+            mostly=mostly,
+            severity="critical" if column.on_invalid == "reject" else "warning",
+            meta=_meta("geometry_kind", column=column.label, expected=", ".join(column.geometry_types)),
+        )
+    yield ExpectRowCondition(
+        column_list=[column.name, ROW],
+        condition=rf"NOT REGEXP_LIKE({column.name}, '(?i)^[a-z]+ *(Z|M|ZM) *(\(|E)')",
+        severity="warning",
+        meta=_meta("geometry_height", column=column.label),
+    )
 
 
 def _column_meta(rule: str, column: Column) -> dict[str, str]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from etl.contract import Contract, Text
-from etl.delivery import wording
+from etl.delivery import WRONG_CONTRACT, wording
 from etl.hold import Hold
 from etl.ledger import REJECTED_ON_REVIEW
 from etl.settings import CITY_TIME
@@ -57,13 +57,22 @@ def notices(
     """
     for entry in entries:
         contract = contracts.get(entry["dataset"])
-        if entry["state"] == "held" and contract:
+        if entry["state"] == "held" and (entry["rule"] == WRONG_CONTRACT or not contract):
+            yield _held_for_contract(entry)
+        elif entry["state"] == "held" and contract:
             yield _held(Hold(entry, contract))
         elif _is_recent(entry) and _share(entry) > (contract.tell_rejected if contract else 0):
             yield _rejected(entry, contract)
     for row in freshness:
-        if row["late_by"]:
+        if row["late_by"] and row["dataset"] in contracts:
             yield _late(row, contracts[row["dataset"]])
+
+
+def _held_for_contract(entry: dict[str, Any]) -> Notice:
+    name, reason = f"{entry['dataset']}/{entry['delivery_id']}", wording(WRONG_CONTRACT).bare()
+    heading = Text(f"Tạm giữ: {name}", f"Held: {name}")
+    told = Text(f"{entry['dataset']}: {reason.vi}", f"{entry['dataset']}: {reason.en}")
+    return Notice("held", entry["dataset"], entry["delivery_id"], heading, told, _counts(entry))
 
 
 def _held(hold: Hold) -> Notice:

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from etl import judge
-from etl.contract import Contract, Text
+from etl.contract import Column, Contract, Text
 from etl.delivery import HOLD_MINIMUM, PROBLEM, ROW, Delivery, Wording, problems
 from etl.profile import SHARES, Earlier, Number, Profile, Sent, staged_keys
 from etl.storage import Storage
@@ -24,7 +24,7 @@ from etl.storage import Storage
 _SHARED = 0.1  # share of the records of the smaller of two snapshots below which they may be two parts
 _FEWEST = 5  # deliveries that make a past
 _ERRORS = 3  # standard errors outside the past that are taken for chance
-_NAMED = 3  # numbers named of one expectation
+_NAMED = 3  # numbers of one expectation, or new columns, that are named
 _ITEMS = {
     "mean": Text("trung bình", "the mean"),
     "q10": Text("mức mà 10% số dòng không vượt quá", "the 10% quantile"),
@@ -45,6 +45,7 @@ class Compared:
         problems: PROBLEM schema, without row numbers: what only warns.
         reasons: why the delivery is held; empty if it is not.
         other: the file of the same period of which this one may be another part, and not a later word.
+        renamed: columns that seem to be renamed since the delivery before; empty if none does.
     """
 
     profile: Profile | None
@@ -53,6 +54,7 @@ class Compared:
     problems: pl.DataFrame
     reasons: list[Text]
     other: str | None = None
+    renamed: str = ""
 
 
 NOTHING = Compared(None, [], [], pl.DataFrame(schema=PROBLEM), [])
@@ -83,17 +85,22 @@ def compare(
     if (other := _other_part(storage, delivery, contract, keys, earlier)) and not is_waived:
         return replace(NOTHING, other=other.file_name)
     expectations = judge.like_the_past(contract, gx_home)
-    if not expectations:
-        return NOTHING
     part = _part(storage, delivery, contract)
-    past = earlier.profiles(part, max(e.last for e in expectations))
-    if contract.mode != "snapshot" and past and past[-1].as_of == delivery.as_of:
-        return NOTHING  # a later word on some rows of a period
+    past = earlier.profiles(part, max((e.last for e in expectations), default=1))
     sent = Sent(storage, delivery, contract, keys, past[-1].delivery_id if past else None)
+    renamed = _named(*sent.renamed())
+    if contract.mode != "snapshot" and past and past[-1].as_of == delivery.as_of:
+        return replace(NOTHING, renamed=renamed)  # a later word on some rows of a period
     asked = dict.fromkeys((e.measure, e.of) for e in expectations)
     numbers = [number for measure, of in asked for number in sent.numbers(measure, of)]
     profile = Profile(delivery.id, delivery.as_of, part, sent.count, numbers)
-    return _judged(profile, past, expectations, contract, is_waived)
+    return replace(_judged(profile, past, expectations, contract, is_waived), renamed=renamed)
+
+
+def _named(came: list[str], gone: list[Column]) -> str:
+    """Columns that came and columns that are gone, as people are told of them."""
+    new = ", ".join(f"“{name[:60]}”" for name in came[:_NAMED])
+    return f"{new} ≈ " + ", ".join(f"“{c.source_name}” ({c.label})" for c in gone) if new else ""
 
 
 def _other_part(

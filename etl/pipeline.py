@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import sqlalchemy as sa
 from upath import UPath
 
-from etl import stations
-from etl.contract import Choice, Contract, Text, load_all
-from etl.delivery import Delivery, State, Stop, loggable
+from etl import lint, stations
+from etl.contract import Choice, Contract, Contracts, Text, load_all
+from etl.delivery import WRONG_CONTRACT, Delivery, State, Stop, loggable
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -85,12 +85,12 @@ class Pipeline:
     """The stations, with the places and the ledger that they work on."""
 
     settings: Settings
-    contracts: dict[str, Contract]
+    contracts: Contracts
 
     @classmethod
     def from_environment(cls) -> Pipeline:
-        """The pipeline that the environment's settings describe."""
-        return cls(Settings.from_environment(), load_all())
+        """The pipeline that the environment's settings describe, of the datasets whose contract is right."""
+        return cls(Settings.from_environment(), lint.sound(load_all()))
 
     @cached_property
     def storage(self) -> Storage:
@@ -146,7 +146,8 @@ class Pipeline:
         """Bring one file to landing and the ledger.
 
         A delivery whose dataset or period nobody knows ends here: it is rejected and receipted at once. So does one
-        whose bytes had come before, if nothing is left to do for it.
+        whose bytes had come before, if nothing is left to do for it. One whose contract is wrong is held; once that is
+        mended, it goes on when somebody walks it or it comes again.
 
         Raises:
             NotReceived: if the file cannot be read, or changes while it is copied.
@@ -161,17 +162,26 @@ class Pipeline:
         if is_new:
             self.ledger.spent(delivery, "receive", time.perf_counter() - started)
         entry = self.ledger.get(delivery.contract_id, delivery.id)
-        is_known = delivery.contract_id in self.contracts
-        if entry["state"] == "received" and not (is_known and delivery.as_of):
-            rule = "no_period_in_name" if is_known else "unknown_dataset"
-            self.ledger.stopped(
-                delivery, Stop("rejected", rule, file=delivery.file_name[:100], detail=delivery.contract_id)
-            )
+        if entry["rule"] == WRONG_CONTRACT and delivery.contract_id in self.contracts:
+            self.ledger.passed(delivery, "received")
+            entry = self.ledger.get(delivery.contract_id, delivery.id)
+        if entry["state"] == "received" and (stop := self._not_begun(delivery)):
+            self._tell_right_folder(stop, delivery)
+            self.ledger.stopped(delivery, stop)
             entry = self.ledger.get(delivery.contract_id, delivery.id)
         received = Received(delivery, is_new, entry["state"])
         if received.is_final:
             self.run_station("receipt", delivery.contract_id, delivery.id)
         return received
+
+    def _not_begun(self, delivery: Delivery) -> Stop | None:
+        """Why a delivery cannot go to the first station; None if it can."""
+        is_known = delivery.contract_id in self.contracts
+        if not is_known and delivery.contract_id not in self.contracts.wrong:
+            return Stop("rejected", "unknown_dataset", detail=delivery.contract_id)
+        if not delivery.as_of:
+            return Stop("rejected", "no_period_in_name", file=delivery.file_name[:100])
+        return None if is_known else Stop("held", WRONG_CONTRACT)
 
     def withdraw(self, dataset: str, delivery_id: str, reason: str) -> Outcome:
         """Take a delivery and its corrections out of their table, as their agency asks, and write the receipts."""
@@ -194,9 +204,16 @@ class Pipeline:
         """The deliveries that wait for a person's decision, the one that must be decided first on top."""
         from etl.hold import Hold
 
-        waiting = [entry for entry in self.ledger.all() if entry["state"] == "held"]
-        holds = [Hold(entry, self.contracts[entry["dataset"]]) for entry in waiting]
+        held = [entry for entry in self.ledger.all() if entry["state"] == "held"]
+        holds = [Hold(entry, self.contracts[entry["dataset"]]) for entry in held if not self._waits_for_us(entry)]
         return sorted(holds, key=lambda hold: hold.deadline)
+
+    def held_for_contract(self) -> list[dict[str, Any]]:
+        """The ledger's rows of the deliveries that wait until a contract or suite is mended, and for no decision."""
+        return [entry for entry in self.ledger.all() if entry["state"] == "held" and self._waits_for_us(entry)]
+
+    def _waits_for_us(self, entry: dict[str, Any]) -> bool:
+        return entry["rule"] == WRONG_CONTRACT or entry["dataset"] not in self.contracts
 
     def hold_page(self, dataset: str, delivery_id: str) -> str:
         """What a person must know to decide on a held delivery, in Markdown; personal data is masked."""
@@ -255,9 +272,11 @@ class Pipeline:
         with self._timed(delivery, station):
             if station == "receipt":
                 return self._receipt(delivery)
-            contract = self.contracts[dataset]
             if self.ledger.get(dataset, delivery_id)["state"] == "withdrawn":
                 return Outcome("withdrawn")
+            if dataset in self.contracts.wrong:
+                return self._stopped(delivery, Stop("held", WRONG_CONTRACT))
+            contract = self.contracts[dataset]
             if station == "load":
                 return self._load(delivery, contract)
             return self._data_station(station, delivery, contract)
@@ -358,13 +377,26 @@ class Pipeline:
         )
         if unknown := result.report.get("unknown_columns"):
             log.warning(f"{contract.id}/{delivery.id}: {unknown} columns are not in the contract; see ops.problem")
-        if station == "validate":
+        if station == "validate" and result.report:
             self.ledger.found(delivery, self._problems(delivery), result.report)
+        if result.stop and station == "extract":
+            self._tell_right_folder(result.stop, delivery)
         if result.stop:
             return self._stopped(delivery, result.stop, **result.counts)
         parts = {"parts": result.report["parts"]} if station == "normalize" else {}
         self.ledger.passed(delivery, result.state, **result.counts, **parts)
         return Outcome(result.state, counts=result.counts)
+
+    def _tell_right_folder(self, stop: Stop, delivery: Delivery) -> None:
+        """Add to why a file is not understood where it would be, if its columns tell."""
+        from etl.recognise import right_folder
+
+        content = self.storage.content(delivery)
+        if stop.rule == WRONG_CONTRACT or not isinstance(content, Path):
+            return
+        right = right_folder(content, delivery.contract_id, self.contracts.values(), self.settings.limits)
+        if right:
+            stop.message = Text(f"{stop.message.vi} {right.vi}", f"{stop.message.en} {right.en}")
 
     def _stopped(self, delivery: Delivery, unanswered: Stop, **counts: int) -> Outcome:
         stop = self._answered(delivery, unanswered)

@@ -16,13 +16,14 @@ import polars as pl
 from upath import UPath
 
 from etl import batches, semantic
-from etl.contract import Contract
-from etl.delivery import Delivery
+from etl.contract import Column, Contract
+from etl.delivery import RECEIVED, UNKNOWN, Delivery
 from etl.semantic import ward
 from etl.storage import Storage
 
 Measure = Literal["rows", "nulls", "share", "amount", "age", "changed", "ended"]
 SHARES: tuple[Measure, ...] = ("nulls", "share", "changed", "ended")  # of some rows: from 0 to 1
+_MOSTLY = 0.8  # of the rows: a column that was filled in so many is missed when it holds nothing
 _QUANTILES = {"amount": (0.25, 0.5, 0.75), "age": (0.1, 0.5)}
 
 
@@ -150,6 +151,27 @@ class Sent:
                     gone = int((~keys.is_in(self.keys.implode())).sum())
                     yield from self._shares(measure, of, {"": gone}, len(keys))
 
+    def renamed(self) -> tuple[list[str], list[Column]]:
+        """What seems to be renamed since the delivery before; nothing where nothing both came and went.
+
+        Returns:
+            Unknown columns that it did not have, by the source's names; optional ones that were filled there and hold
+            nothing here.
+        """
+        before = self._previous("raw")
+        if before is None:
+            return [], []
+        known, now = (set(pl.read_parquet_schema(str(path))) for path in (before, self.path))
+        optional = {RECEIVED + c.name if RECEIVED + c.name in now else c.name: c for c in self.contract.columns}
+        optional = {name: c for name, c in optional.items() if not c.required and name in known}
+        new = [name for name in now - known if name.startswith(UNKNOWN)]
+        if not optional or not new:
+            return [], []
+        filled_then, filled_now = _filled(before, [*optional]), _filled(self.path, [*optional, *new])
+        gone = [c for name, c in optional.items() if filled_then[name] >= _MOSTLY and not filled_now[name]]
+        came = sorted(name.removeprefix(UNKNOWN) for name in new if filled_now[name])
+        return (came, gone) if came and gone else ([], [])
+
     def _column(self, name: str) -> pl.Series:
         return pl.scan_parquet(str(self.path)).select(name).collect().to_series()
 
@@ -199,3 +221,9 @@ class Sent:
             return pl.concat(lot.select(columns).hash_rows() for lot in batches.read(path, columns))
 
         return int((~hashes(self.path).is_in(hashes(before).implode())).sum())
+
+
+def _filled(path: UPath, names: list[str]) -> dict[str, float]:
+    """The share of rows in which each column holds something."""
+    rows = pl.read_parquet(str(path), columns=names)
+    return {name: rows[name].count() / max(rows.height, 1) for name in names}

@@ -14,9 +14,9 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from etl.contract import Contract
+from etl.contract import Contract, Text
 from etl.correction import OURS
-from etl.delivery import Stop
+from etl.delivery import Stop, wording
 from etl.extract import old_workbook, workbook
 from etl.extract.archive import BROKEN
 from etl.extract.bounded import read_blocks
@@ -45,11 +45,27 @@ def datasets(file: Path, contracts: Iterable[Contract], limits: Limits) -> list[
     """
     try:
         candidates = [{_plain(name) for name in names} for names in _names(file, limits)]
-    except (Stop, *BROKEN):  # damaged: only its place says what it is
+    except (Stop, csv.Error, *BROKEN):  # damaged: only its place says what it is
         return []
     scores = {contract.id: (_score(contract, candidates), contract) for contract in contracts}
     best = max((score for score, _ in scores.values()), default=0)
     return [contract for score, contract in scores.values() if score == best > 0]
+
+
+def right_folder(file: Path, dataset: str, contracts: Iterable[Contract], limits: Limits) -> Text | None:
+    """Where a file belongs that lies in the wrong folder; None where that is not certain.
+
+    Args:
+        file: one that was not understood where it lies.
+        dataset: what its folder says that it is of.
+        contracts: all datasets.
+        limits: what the file may ask of us.
+    """
+    found = datasets(file, contracts, limits)
+    if len(found) != 1 or found[0].id == dataset:
+        return None
+    (contract,) = found
+    return wording("of_another_dataset").fill(title=contract.title, folder=f"{contract.agency}/{contract.dataset}")
 
 
 def is_excel(file: Path) -> bool:

@@ -1,22 +1,28 @@
 """The stations that need no database, in their order: the pipeline and `citydw check` walk them in this one way.
 
+A contract is checked before the first thing is read by it, and a suite before the first row is judged by it. What is
+wrong with one is told to the data center; the delivery waits, for nothing is wrong with it.
+
 Heavy imports wait until the station that needs them runs.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from etl.contract import Choice, Contract, Text
-from etl.delivery import Delivery, State, Stop
+from etl import lint
+from etl.contract import Choice, Contract, ContractError, Text
+from etl.delivery import WRONG_CONTRACT, Delivery, State, Stop
 from etl.settings import DEFAULT_LIMITS, Limits
 from etl.storage import Storage, read_json
 
 if TYPE_CHECKING:
     from etl.profile import Earlier
 
+log = logging.getLogger(__name__)
 Station = Literal["extract", "validate", "normalize"]
 STATIONS: tuple[Station, ...] = get_args(Station)
 _BEHIND: dict[Station, State] = {"extract": "extracted", "validate": "validated", "normalize": "normalized"}
@@ -70,6 +76,9 @@ def run(
     """
     try:
         report = _run(station, storage, delivery, contract, gx_home, declared or {}, choice, earlier, limits)
+    except ContractError as error:
+        log.error("%s/%s is held: %s", contract.id, delivery.id, error)
+        return Result("held", {}, Stop("held", WRONG_CONTRACT))
     except Stop as stop:
         is_judged = station == "validate"  # it publishes before it holds
         return Result(
@@ -93,6 +102,7 @@ def _run(
         case "extract":
             from etl.extract import extract
 
+            lint.check(contract)
             return extract(storage, delivery, contract, limits)
         case "validate":
             return _validate(storage, delivery, contract, gx_home, declared, choice, earlier)

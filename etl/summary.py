@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 
+from etl.contract import ContractError
 from etl.hold import Hold
 from etl.replay import Replay
 from etl.settings import CITY_TIME
@@ -69,6 +70,30 @@ def print_holds(console: Console, holds: Iterable[Hold]) -> None:
     for hold in holds:
         console.print(f"{hold.name}: {hold.message.vi}", markup=False)
         console.print(f"    {hold.message.en}", markup=False)
+
+
+def print_held_for_contract(console: Console, entries: Iterable[dict[str, Any]]) -> None:
+    """Print which deliveries wait until their contract or suite is mended."""
+    for entry in entries:
+        name = f"{entry['dataset']} {entry['delivery_id']}"
+        console.print(
+            f"{name} waits until its contract is mended; then: citydw walk {name}", markup=False, soft_wrap=True
+        )
+
+
+def print_wrong(console: Console, errors: Sequence[ContractError], count: int) -> None:
+    """Print what is wrong with contracts and suites, one line each.
+
+    Args:
+        console: where to.
+        errors: what is wrong.
+        count: of the datasets that were looked at.
+    """
+    for error in errors:
+        for finding in error.findings:
+            console.print(f"{error.path}: {finding}", markup=False, highlight=False, soft_wrap=True)
+    if not errors:
+        console.print(f"{count} contracts and suites are in order.")
 
 
 def print_freshness(console: Console, rows: Iterable[dict[str, Any]]) -> None:

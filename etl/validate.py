@@ -92,7 +92,7 @@ def validate(
         _hold_if_too_bad(findings, found, rejected, rows_in, contract)
         if compared.other:
             raise Stop("held", "part_or_later_word", file=delivery.file_name, other=compared.other)
-        _hold_if_unlike_the_past(compared.reasons)
+        _hold_if_unlike_the_past(compared)
     return report
 
 
@@ -242,7 +242,9 @@ def _hold_if_too_bad(
     raise Stop("held", "too_many_rejected", share=share, detail=Text(worst["vi"], worst["en"]))
 
 
-def _hold_if_unlike_the_past(reasons: list[Text]) -> None:
-    if reasons:
+def _hold_if_unlike_the_past(compared: past.Compared) -> None:
+    if compared.renamed:
+        raise Stop("held", "renamed_column", columns=compared.renamed)
+    if reasons := compared.reasons:
         detail = Text(" ".join(reason.vi for reason in reasons), " ".join(reason.en for reason in reasons))
         raise Stop("held", "unlike_the_past", detail=detail)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
@@ -24,6 +26,7 @@ from etl import semantic
 from etl.contract import Contract, Text
 from etl.settings import REFERENCE, SQL
 
+log = logging.getLogger(__name__)
 SCHEMAS = {
     "ops": "Sổ theo dõi các lần giao dữ liệu / Ledger of deliveries",
     "ref": "Danh mục dùng chung / Reference data",
@@ -379,23 +382,35 @@ def _arrow(rows: pl.DataFrame) -> pa.Table:
 def refresh_marts(engine: sa.Engine) -> list[str]:
     """Rebuild every mart from `sql/marts/`, each in one transaction and aside: readers have the old one meanwhile.
 
+    A mart of a table that is not there, as when its contract is wrong, is left as it is, and that is logged.
+
     Returns:
         The marts' names.
     """
     names = []
     for path in sorted((SQL / "marts").glob("*.sql")):
-        name = path.stem
-        with engine.begin() as connection:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.marts'))"))
-            connection.execute(sa.text("CREATE SCHEMA mart_aside"))
-            connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
-            connection.exec_driver_sql(path.read_text(encoding="utf-8").replace("%", "%%"))
-            connection.execute(sa.text(f"GRANT SELECT ON {name} TO citydw_analyst"))
-            connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{name}"))
-            connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {name} SET SCHEMA mart"))
-            connection.execute(sa.text("DROP SCHEMA mart_aside"))
-        names.append(name)
+        try:
+            _refresh_mart(engine, path)
+        except sa.exc.ProgrammingError as error:
+            if not isinstance(error.orig, psycopg.errors.UndefinedTable):
+                raise
+            log.warning("mart %s is left as it is: %s", path.stem, str(error.orig).splitlines()[0])
+        else:
+            names.append(path.stem)
     return names
+
+
+def _refresh_mart(engine: sa.Engine, path: Path) -> None:
+    name = path.stem
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.marts'))"))
+        connection.execute(sa.text("CREATE SCHEMA mart_aside"))
+        connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
+        connection.exec_driver_sql(path.read_text(encoding="utf-8").replace("%", "%%"))
+        connection.execute(sa.text(f"GRANT SELECT ON {name} TO citydw_analyst"))
+        connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{name}"))
+        connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {name} SET SCHEMA mart"))
+        connection.execute(sa.text("DROP SCHEMA mart_aside"))
 
 
 def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:

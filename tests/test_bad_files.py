@@ -119,21 +119,21 @@ BAD = {
         "marriages_2026-04-06.csv",
         lambda day: as_csv(births(day)),
         "held",
-        "tcvn3",
+        "TCVN3",
     ),
     "Windows-1258 where TCVN3 is declared": (
         "civil/marriages",
         "marriages_2026-04-07.csv",
         lambda day: encode(decode(next((day / "civil" / "marriages").iterdir()).read_bytes(), "tcvn3"), "cp1258"),
         "held",
-        "tcvn3",
+        "TCVN3",
     ),
     "TCVN3 where Windows-1258 is declared": (
         "tax/taxpayers",
         "taxpayers_2026-04-07.csv",
         lambda day: encode(decode(next((day / "tax" / "taxpayers").iterdir()).read_bytes(), "cp1258"), "tcvn3"),
         "held",
-        "cp1258",
+        "Windows-1258",
     ),
     "a ZIP cut short": ("tax/declarations", "declarations_2026-04-01.zip", truncated_zip, "rejected", "ZIP"),
     "a ZIP of two files": ("tax/declarations", "declarations_2026-04-02.zip", zip_of_two, "rejected", "đúng một tệp"),
@@ -252,6 +252,6 @@ def test_a_nul_character_in_json_is_shown_and_loses_nothing_else(
     assert entry["state"] == "loaded"
     with pipeline.engine.connect() as connection:
         value = connection.exec_driver_sql(
-            "SELECT value FROM ops.problem WHERE rule = 'type_date' AND row_no = 1"
+            "SELECT value FROM ops.problem WHERE rule = 'control_character' AND row_no = 1"
         ).scalar_one()
-    assert value == "2026␀01"
+    assert value == "2026\\x0001"

@@ -1,4 +1,4 @@
-"""Contracts and suites: readable by other tools, complete in both languages, and refused when they are wrong."""
+"""Contracts and suites: readable by other tools and complete in both languages. Wrong ones are in test_lint.py."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from etl import expectation_store, judge, semantic
-from etl.contract import Contract, ContractError, load, load_all
+from etl.contract import Contract
 from etl.delivery import wording
 from etl.settings import EXPECTATIONS
+from tests.city import CONTRACTS
 
-CONTRACTS = load_all()
 BOTH = pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
 _VIETNAMESE = re.compile("[àáảãạăắằẳẵặâấầẩẫậđèéẻẽẹêếềểễệìíỉĩịòóỏõọôốồổỗộơớờởỡợùúủũụưứừửữựỳýỷỹỵ]", re.IGNORECASE)
 
@@ -92,41 +92,3 @@ def test_the_wording_of_the_stations_rules_is_whole() -> None:
     for rule in rules:
         said = wording(rule)
         assert set(re.findall(r"{(\w+)}", said.vi)) == set(re.findall(r"{(\w+)}", said.en)), rule
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "complaint"),
-    [
-        ("value: snapshot", "value: weekly", "mode is 'weekly', not one of snapshot, changes, append"),
-        ("value: tax_code", "value: taxcode", "semantic_type is 'taxcode'"),
-        ("semanticType, value: tax_code", "semanticTyp, value: tax_code", "semantic_typ"),
-        ("id: tax.taxpayers", "id: tax.payers", "id is 'tax.payers', the file's place says 'tax.taxpayers'"),
-        ("primaryKey: true", "primaryKey: false", "no primaryKey column"),
-        ("kind: DataContract", "kind: [DataContract]", "not a valid ODCS contract"),
-        (
-            "{property: deliveryMode, value: snapshot}",
-            "{property: deliveryMode, value: snapshot}\n  - {property: part, value: district}",
-            "no column 'district'",
-        ),
-        (
-            "{property: deliveryMode, value: snapshot}",
-            "{property: deliveryMode, value: snapshot}\n  - {property: part, value: closed_on}",
-            "part: closed_on must be a column of the content that is required",
-        ),
-        (
-            "{property: codeList,",
-            "{property: role, value: sequence}\n          - {property: codeList,",
-            "'sequence' is for",
-        ),
-        ("Register of taxpayers", "", "two lines are needed, Vietnamese and English"),
-    ],
-)
-def test_a_wrong_contract_is_refused_with_its_place(tmp_path: Path, before: str, after: str, complaint: str) -> None:
-    right = (EXPECTATIONS / "tax" / "taxpayers.yaml").read_text("utf-8")
-    assert before in right
-    path = tmp_path / "tax" / "taxpayers.yaml"
-    path.parent.mkdir()
-    path.write_text(right.replace(before, after, 1), "utf-8")
-    with pytest.raises(ContractError, match=re.escape(complaint)) as raised:
-        load(path)
-    assert str(path) in str(raised.value)

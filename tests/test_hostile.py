@@ -341,10 +341,10 @@ HOSTILE = {
         DEATHS, ".xls", old_excel_with_a_cell_far_off, "rejected", "too_many_columns", "hơn 500 cột"
     ),
     "a line of 1 GB": Hostile(BIRTHS, ".csv", line_of_1_gb, "rejected", "line_too_long", "Dòng 2 của tệp dài hơn 8 MB"),
-    "NUL bytes": Hostile(BIRTHS, ".csv", bytes_inside(b"\0\0"), "held", "wrong_encoding", "NUL, line 6"),
-    "invalid UTF-8": Hostile(BIRTHS, ".csv", bytes_inside(b"\xc3\x28"), "held", "wrong_encoding", "line 6"),
+    "NUL bytes": Hostile(BIRTHS, ".csv", bytes_inside(b"\0\0"), "held", "wrong_encoding", "NUL, dòng 6"),
+    "invalid UTF-8": Hostile(BIRTHS, ".csv", bytes_inside(b"\xc3\x28"), "held", "wrong_encoding", "dòng 6"),
     "two encodings": Hostile(
-        BIRTHS, ".csv", bytes_inside(encode("Trần Thị Ánh", "tcvn3")), "held", "wrong_encoding", "line 6"
+        BIRTHS, ".csv", bytes_inside(encode("Trần Thị Ánh", "tcvn3")), "held", "wrong_encoding", "dòng 6"
     ),
     "100,000 columns": Hostile(BIRTHS, ".csv", columns_100_000, "rejected", "too_many_columns", "hơn 500 cột"),
     "100,000 fields": Hostile("land/permits", ".ndjson", fields_100_000, "rejected", "too_many_columns", "hơn 500 cột"),
@@ -456,7 +456,11 @@ def test_numbers_out_of_range_cost_their_own_record(pipeline: Pipeline, clean_da
     (entry,) = pipeline.ledger.all("land.parcels")
     assert area and entry["state"] == "loaded"
     rejected = {row: rule for row, rule, _ in problems_of(pipeline, entry) if row <= 8}
-    assert rejected == dict.fromkeys(range(1, 7), "type_number") | dict.fromkeys((7, 8), "semantic_geometry")
+    assert rejected == (
+        dict.fromkeys((1, 2, 6), "type_number")
+        | dict.fromkeys((3, 4, 5), "no_json_number")
+        | dict.fromkeys((7, 8), "semantic_geometry")
+    )
 
 
 def test_hostile_records_cost_their_own_line(pipeline: Pipeline, clean_day: Path) -> None:
@@ -464,7 +468,7 @@ def test_hostile_records_cost_their_own_line(pipeline: Pipeline, clean_day: Path
     hostile = {
         "[" * 100_000: "json_too_deep",
         '{"a":' * 100_000 + "1" + "}" * 100_000: "json_too_deep",
-        '{"so_gp": "1", "so_gp": "2"}': "broken_json",
+        '{"so_gp": "1", "so_gp": "2"}': "field_twice",
         '{"so_gp": "\\ud800"}': "broken_json",
         '["so_gp"]': "not_an_object",
     }
@@ -473,9 +477,10 @@ def test_hostile_records_cost_their_own_line(pipeline: Pipeline, clean_day: Path
     assert walk_alone(pipeline)["bytes"] < GIB
     (entry,) = pipeline.ledger.all("land.permits")
     assert (entry["state"], entry["rows_in"]) == ("loaded", len(hostile) + len(lines))
-    found = {row: (rule, vi) for row, rule, vi in problems_of(pipeline, entry) if row <= len(hostile)}
-    assert [rule for rule, _ in found.values()] == list(hostile.values())
-    assert "lồng quá nhiều lớp" in found[1][1]
+    found = problems_of(pipeline, entry)
+    for number, rule in enumerate(hostile.values(), start=1):
+        assert rule in {r for row, r, _ in found if row == number}
+    assert "lồng quá nhiều lớp" in next(vi for row, _, vi in found if row == 1)
 
 
 def test_an_excel_formula_without_a_value_is_never_an_empty_cell(pipeline: Pipeline, clean_day: Path) -> None:

@@ -20,10 +20,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl.contract import load_all
 from etl.pipeline import Pipeline
 from etl.semantic import ward
 from simulate import write_city
+from tests.city import CONTRACTS
 
 Send = Callable[..., dict[str, Any]]
 Rows = list[dict[str, str]]
@@ -231,9 +231,9 @@ def test_a_profile_holds_codes_and_districts_and_no_cell_of_a_person(
         send(pipeline, f"{file.parent.parent.name}/{file.parent.name}", file.name, file.read_bytes())
     with pipeline.engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT dataset, numbers FROM ops.profile").fetchall()
-    assert {dataset for dataset, _ in rows} == set(load_all())
+    assert {dataset for dataset, _ in rows} == set(CONTRACTS)
     for dataset, numbers in rows:
-        columns = {column.name: column for column in load_all()[dataset].columns}
+        columns = {column.name: column for column in CONTRACTS[dataset].columns}
         for number in numbers:
             if number["measure"] == "share":
                 assert columns[number["of"]].semantic_type in ("code", "ward"), "of no other column is a value counted"
@@ -243,11 +243,11 @@ def test_a_measure_names_a_column_that_there_is(tmp_path: Path) -> None:
     from etl import judge
 
     measured = []
-    for contract in load_all().values():
+    for contract in CONTRACTS.values():
         for expectation in judge.like_the_past(contract, str(tmp_path)):
             measured.append((contract.id, expectation.measure))
             if expectation.of:
                 contract.column(expectation.of)
             if expectation.measure in ("changed", "ended"):
                 assert contract.mode == "snapshot"
-    assert {dataset for dataset, _ in measured} == set(load_all())
+    assert {dataset for dataset, _ in measured} == set(CONTRACTS)

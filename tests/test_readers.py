@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl import batches
 from etl.contract import Column, Contract, Source, Text, load_all
 from etl.delivery import ROW, Stop
 from etl.extract import csv as csv_reader
-from etl.extract import extract_bytes, read_tables
+from etl.extract import extract_bytes, ndjson, read_tables, xml
 from etl.extract.table import Table
-from etl.extract.text import decode
 
 MESSY = Path(__file__).parent / "messy"
 SPECTRUM = sorted((MESSY / "csv-spectrum" / "csvs").glob("*.csv"))
@@ -182,13 +183,80 @@ def test_no_cell_moves_and_no_row_is_lost(rows: list[list[str]], delimiter: str)
     assert starts.keys() - blank <= named, "a row that nobody hears of"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "số\n" + "12/QĐ-UBND\n" * 50,
-        "ten\n" + "Nguyễn Thị Thanh Thúy\n" * 9 + "Müller Jürgen\nBjörn Åström\nNoé Zoë\n",
-        "ten\nKrông Pắc\nĐắk Lắk\nÊ-đê\nY Bhăm Êban\nH’Hen Niê\nThuở xưa, nghiêng ngả, khuỷu tay\n",
-    ],
+NAME = st.sampled_from(["a", "b", "c", "a.b", "a.c", "list", "list.a"])
+MARK = st.integers(10**6, 10**7).map("v{}".format)  # each value of its own, so that it is seen where it went
+VALUE = st.recursive(
+    MARK | st.none() | st.booleans() | st.integers() | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAME, inner, max_size=3),
+    max_leaves=6,
 )
-def test_abbreviations_and_a_few_foreign_names_are_no_wrong_encoding(text: str) -> None:
-    assert decode(text.encode(), "utf-8") == text
+
+
+@settings(max_examples=500)
+@given(st.lists(st.lists(st.tuples(NAME, VALUE), max_size=5), min_size=1, max_size=3))
+def test_no_value_of_a_json_record_vanishes(records: list[list[tuple[str, object]]]) -> None:
+    """Every text of a record is in a cell of it or in a problem of it, whatever is named twice, listed or nested."""
+
+    def texts(value: object) -> Iterator[str]:
+        match value:
+            case str():
+                yield value
+            case list():
+                for item in value:
+                    yield from texts(item)
+            case dict():
+                for item in value.values():
+                    yield from texts(item)
+
+    lines = ["{" + ", ".join(f"{json.dumps(n)}: {json.dumps(v)}" for n, v in fields) + "}" for fields in records]
+    columns = (column("a.b"), replace(column("list"), separator=";"), replace(column("c"), type="integer"))
+    contract = replace(ANY, columns=columns, source=Source("ndjson"))
+    table = ndjson.read("\n".join(lines).encode(), contract.source, contract)
+    assert table.rows_in == len(records)
+    for number, fields in enumerate(records, start=1):
+        told = table.rows.filter(pl.col(ROW) == number).rows() + table.doubts.filter(pl.col(ROW) == number).rows()
+        shown = " ".join(str(cell) for row in told for cell in row)
+        assert all(text in shown for _, value in fields for text in texts(value)), lines[number - 1]
+        names = [name for name, _ in fields]
+        if len(set(names)) < len(names):
+            assert "field_twice" in shown
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from("abc"), MARK, st.booleans(), st.sampled_from(["", "x", "y"])), max_size=4),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_no_value_of_an_xml_record_vanishes(records: list[list[tuple[str, str, bool, str]]]) -> None:
+    """The same of XML: elements that come again, that nest, that have attributes, and text between them."""
+
+    def cell(name: str, text: str, nests: bool, attribute: str) -> str:
+        about = f' {attribute}="{text}a"' if attribute else ""
+        return f"<{name}{about}>{f'<d>{text}</d>' if nests else text}</{name}>{text if attribute == 'y' else ''}"
+
+    text = "<r>" + "".join(f"<row>{''.join(cell(*c) for c in cells)}</row>" for cells in records) + "</r>"
+    contract = replace(ANY, columns=(column("a"), column("b/@x")), source=Source("xml", record="row"))
+    table = xml.read(text.encode(), contract.source, contract)
+    assert table.rows_in == len(records)
+    for number, cells in enumerate(records, start=1):
+        told = table.rows.filter(pl.col(ROW) == number).rows() + table.doubts.filter(pl.col(ROW) == number).rows()
+        shown = " ".join(str(value) for row in told for value in row)
+        assert all(value in shown for _, value, _, _ in cells), text
+        if len({name for name, *_ in cells}) < len(cells) or any(nests for _, _, nests, _ in cells):
+            assert "critical" in shown
+
+
+def test_faults_of_cells_stay_with_their_rows_when_a_file_is_read_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "ROWS", 3)
+    lines = [json.dumps({"a": str(n)}) if n % 4 else '{"a": true}' for n in range(1, 12)]
+    lines[5] = "{"
+    contract = replace(ANY, columns=(column("a"),), source=Source("ndjson"))
+    tables = list(ndjson.read("\n".join(lines).encode(), contract.source, contract).batches())
+    assert len(tables) > 2
+    assert sum(table.rows_in for table in tables) == 11
+    for table in tables:
+        assert table.doubts[ROW].is_in(table.rows[ROW].implode()).all()
+    assert sum(table.doubts.height for table in tables) == 2

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import polars as pl
 
 from etl import batches
 from etl.contract import Contract, Source
-from etl.delivery import PROBLEM, UNKNOWN, Delivery, Stop
-from etl.extract import correction, csv, drift, excel, geojson, ndjson, xml
+from etl.delivery import PROBLEM, ROW, UNKNOWN, Delivery, Stop
+from etl.extract import correction, csv, drift, excel, geojson, look_alike, misread, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
 from etl.extract.screen import screen
-from etl.extract.table import Table
+from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
 from etl.storage import Storage, write_json, write_parquet
 
@@ -91,6 +91,7 @@ class _Batch:
     problems: pl.DataFrame
     rows_in: int
     types: pl.DataFrame  # how many cells of each column are not of its type
+    misread: pl.DataFrame  # how many rows read well in another encoding
 
 
 def _batches(
@@ -103,15 +104,20 @@ def _batches(
             yield table if number else drift.check_columns(table, contract)
 
     rows_in = 0
-    types = []
+    types, counts, said = [], [], on_the_file()
     for batch in batches.each(lambda table: _typed(table, contract, limits), checked()):
         rows_in += batch.rows_in
         types.append(batch.types)
-        yield batch
+        counts.append(batch.misread)
+        of_file = batch.problems.filter(pl.col(ROW).is_null())
+        again = of_file.join(said, on="rule", how="semi")  # a file's warning is said once
+        said = pl.concat([said, of_file])
+        yield replace(batch, problems=batch.problems.join(again, on=["rule", ROW], how="anti", nulls_equal=True))
     if not rows_in:
         raise Stop("rejected", "empty_file")
     if not of_bad_rows:  # where all rows were bad before, the share of those that still are says nothing
         drift.check_types(pl.concat(types), contract)
+        misread.check(pl.concat(counts), contract)
 
 
 def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Iterator[Table]:
@@ -135,6 +141,11 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
 
 def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     screened = screen(table, contract, limits)
-    typed, untypable = type_cells(screened.rows, contract)
-    found = pl.concat([screened.problems, untypable]).match_to_schema(PROBLEM)
-    return _Batch(typed, found, table.rows_in, drift.untyped(typed, untypable))
+    unread, counts = misread.judge(screened.rows, contract)
+    typed, untypable = type_cells(misread.without(screened.rows, unread, contract), contract)
+    unsure = [look_alike.keys(typed, contract), misread.of_windows(screened.rows, contract)]
+    doubts = screened.doubts  # one reason for a cell is enough
+    for more in (unread, untypable):
+        doubts = pl.concat([doubts, more.join(doubts, on=[ROW, "column"], how="anti")])
+    found = pl.concat([screened.problems, doubts, *unsure]).match_to_schema(PROBLEM)
+    return _Batch(typed, found, table.rows_in, drift.untyped(typed, untypable), counts)

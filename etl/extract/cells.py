@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import polars as pl
 
@@ -10,8 +11,7 @@ from etl.contract import Column, Contract
 from etl.delivery import PROBLEM, RECEIVED, ROW, UNKNOWN, problems, wording
 from etl.semantic.dates import parse_dates, parse_timestamps
 from etl.semantic.numbers import Notation, parse_decimals, parse_integers
-from etl.semantic.output import where_not
-from etl.semantic.text import CLEAN, clean
+from etl.semantic.text import clean, free
 
 
 def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -30,7 +30,7 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
     made: list[pl.Series] = [rows[ROW]]
     found: list[pl.DataFrame] = []
     for column in contract.columns:
-        text = _text(rows, column.source_name).alias(column.name)
+        text = _text(rows, column.source_name, free if _is_as_sent(column) else clean).alias(column.name)
         if column.type == "string":
             made.append(text)
             continue
@@ -46,20 +46,15 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
     return pl.DataFrame(made), pl.concat(found) if found else pl.DataFrame(schema=PROBLEM)
 
 
-def _text(rows: pl.DataFrame, name: str) -> pl.Series:
+def _text(rows: pl.DataFrame, name: str, made: Callable[[pl.Series], pl.Series] = free) -> pl.Series:
     if name not in rows.columns:
         return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
-    return composed(rows[name])
+    return made(rows[name].alias("cell"))  # polars takes a name like "^a.*$" for many names
 
 
-def composed(sent: pl.Series) -> pl.Series:
-    """Cells as sent, but NFC and without blanks at the ends; null where there is nothing to see."""
-    return where_not(sent.alias("cell"), CLEAN, _composed)  # polars takes a name like "^a.*$" for many names
-
-
-def _composed(sent: pl.Series) -> pl.Series:
-    text = sent.str.normalize("NFC").str.strip_chars()  # otherwise as received: the standard form is made later
-    return pl.select(pl.when(clean(sent).is_not_null()).then(text)).to_series()
+def _is_as_sent(column: Column) -> bool:
+    """Whether a cell is kept as sent until it is standardised; of all others (numbers, dates, ids) one form is read."""
+    return column.semantic_type in ("text", "person_name", "address") and not column.key_position
 
 
 def _typed(text: pl.Series, column: Column, notation: Notation) -> pl.Series:

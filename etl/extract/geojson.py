@@ -1,4 +1,7 @@
-"""GeoJSON: one feature a record; properties are columns, the geometry becomes WKT in the city's one CRS."""
+"""GeoJSON: one feature a record; its properties are columns, and so are, as `@id`, what stands beside them.
+
+The geometry becomes WKT in the city's one CRS where the contract has a column for it; else it stays as it was sent.
+"""
 
 from __future__ import annotations
 
@@ -9,70 +12,104 @@ from typing import Any
 import numpy as np
 import shapely
 
-from etl.contract import Contract, Source
+from etl.contract import Contract, Source, Text
 from etl.delivery import Stop
 from etl.extract.bounded import check_rows
-from etl.extract.json_text import TooDeep, parser
-from etl.extract.ndjson import flatten
-from etl.extract.table import Table, text_rows
+from etl.extract.json_text import TooDeep, Twice, parser, written
+from etl.extract.record import Records
+from etl.extract.table import Table, broken_lines, on_the_file
 from etl.extract.text import decode
-from etl.semantic.geometry import CITY_CRS, is_map_crs, to_city_crs
+from etl.semantic.geometry import CITY_CRS, canonical, in_city, is_map_crs, swapped, to_city_crs
 from etl.settings import DEFAULT_LIMITS, Limits
 
 _GEOMETRY, _PROPERTIES = "geometry", "properties"
+_OWN = ("type", "bbox", _GEOMETRY, _PROPERTIES)  # of a feature; its box says nothing that the geometry does not
+_OF_THE_FILE = ("type", "bbox", "crs", "features", "name")
 _WGS84 = 4326  # what GeoJSON means where it names no CRS (RFC 7946)
-
-
-class _Number(float):
-    """A JSON number that remembers how it was written, so that no digit of an amount is lost."""
-
-    def __new__(cls, text: str) -> _Number:
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-    text: str
+_NO_JSON = Text("không phải JSON đúng", "it is not valid JSON")
+_NO_FEATURES = Text("không có danh sách features", "it has no list of features")
+_NO_EPSG = Text("hệ tọa độ crs không phải một mã EPSG", "its crs is not an EPSG code")
 
 
 def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
     """Cut a FeatureCollection into cells; the row number is the feature's place in it.
 
     Raises:
-        Stop: if this is no FeatureCollection, or names a CRS that is not an EPSG code.
+        Stop: if this is no FeatureCollection, names a CRS that is not an EPSG code, or most of it lies elsewhere in
+            that CRS and in the city by another reading.
     """
     try:
-        parse = parser(limits, parse_float=_Number, parse_int=_integer)
-        collection = parse(decode(content, source.encoding))
-        features = [
-            {**feature, _PROPERTIES: {**(feature.get(_PROPERTIES) or {})}} for feature in collection["features"]
-        ]
+        collection = parser(limits)(decode(content, source.encoding))
     except TooDeep:
         raise Stop("rejected", "nested_too_deep", limit=limits.depth) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Stop("rejected", "unreadable_geojson", detail=type(error).__name__) from None
+    except ValueError:
+        raise Stop("rejected", "unreadable_geojson", detail=_NO_JSON) from None
+    features = collection.get("features") if isinstance(collection, dict) else None
+    if not isinstance(features, list):
+        raise Stop("rejected", "unreadable_geojson", detail=_NO_FEATURES)
     check_rows(len(features), limits)
-    separators = {c.source_name: c.separator or ";" for c in contract.columns}
-    records = [flatten(_as_written(feature[_PROPERTIES]), separators) for feature in features]
-    for record, wkt in zip(records, _wkt(features, _epsg(collection)), strict=True):
-        record[_GEOMETRY] = wkt
-    columns = list(dict.fromkeys(name for record in records for name in record))
-    return Table(text_rows(list(range(1, len(records) + 1)), records, columns, limits), may_omit_columns=True)
+    is_feature = [
+        isinstance(f, dict) and isinstance(f.get(_PROPERTIES), dict | None)
+        for f in features  # null: it has none
+    ]
+    geometries = [f.get(_GEOMETRY) if good else None for f, good in zip(features, is_feature, strict=True)]
+    records = Records(contract)
+    lost: tuple[list[int], list[str]] = ([], [])
+    in_columns = zip(features, is_feature, _as_text(geometries, collection, contract), strict=True)
+    for number, (feature, good, geometry) in enumerate(in_columns, start=1):
+        if good:
+            beside = {f"@{name}": value for name, value in feature.items() if name not in _OWN}
+            records.put_json(number, beside, feature.get(_PROPERTIES) or {}, geometry)
+        else:
+            lost[0].append(number)
+            lost[1].append(written(feature))
+    said = [broken_lines("not_a_feature", *lost)]
+    if others := [name[:60] for name in collection if name not in _OF_THE_FILE]:
+        said.append(on_the_file("outside_records", names=", ".join(others[:20])))
+    return records.table(said, limits)
 
 
-def _integer(text: str) -> _Number | int:
-    return int(text) if len(text) < 16 else _Number(text)
+def _as_text(geometries: list[Any], collection: dict[str, Any], contract: Contract) -> list[dict[str, Any]]:
+    """What each feature's geometry adds to its record."""
+    column = next((c for c in contract.columns if c.source_name == _GEOMETRY), None)
+    if column is None:
+        return [{_GEOMETRY: written(g)} if g is not None else {} for g in geometries]
+    texts = [json.dumps(g) if isinstance(g, dict) and not _says_twice(g) else None for g in geometries]
+    shapes = shapely.from_geojson(np.array(texts, dtype=object), on_invalid="ignore")
+    if column.semantic_type == "geometry":
+        shapes = _in_city(shapes, collection)
+    made = shapely.to_wkt(shapes, rounding_precision=3 if column.semantic_type == "geometry" else -1)
+    # What is no geometry stays as it was sent, to be sent back.
+    return [
+        {_GEOMETRY: wkt if wkt is not None else written(g) if isinstance(g, dict) else g}
+        for wkt, g in zip(made, geometries, strict=True)
+    ]
 
 
-def _as_written(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _as_written(item) for key, item in value.items()}
-        case list():
-            return [_as_written(item) for item in value]
-        case _Number():
-            return value.text
-        case _:
-            return value
+def _says_twice(geometry: dict[str, Any]) -> bool:
+    return any(isinstance(value, Twice) for value in geometry.values())
+
+
+def _in_city(shapes: Any, collection: dict[str, Any]) -> Any:
+    """The shapes in the city's CRS, each polygon in its one way to be written.
+
+    Raises:
+        Stop: see `read`.
+    """
+    epsg = _epsg(collection)
+    made = to_city_crs(shapes, epsg)
+    if not _mostly_in_city(made):
+        named = f"EPSG:{epsg}" if collection.get("crs") else "WGS 84"
+        if _mostly_in_city(to_city_crs(swapped(shapes), epsg)):
+            raise Stop("held", "swapped_coordinates", crs=named)
+        if _mostly_in_city(shapes):
+            raise Stop("held", "other_crs", crs=named, city=f"EPSG:{CITY_CRS}")
+    return canonical(made)
+
+
+def _mostly_in_city(shapes: Any) -> bool:
+    count = np.count_nonzero(~(shapely.is_missing(shapes) | shapely.is_empty(shapes)))
+    return bool(2 * np.count_nonzero(in_city(shapes)) >= count)
 
 
 def _epsg(collection: dict[str, Any]) -> int:
@@ -84,14 +121,4 @@ def _epsg(collection: dict[str, Any]) -> int:
         case {"properties": {"name": str(name)}} if code := re.search(r"EPSG:+(\d{4,6})$", name):
             if is_map_crs(int(code[1])):
                 return int(code[1])
-    raise Stop("held", "unreadable_geojson", detail="crs")
-
-
-def _wkt(features: list[dict[str, Any]], epsg: int) -> list[str | None]:
-    """Each geometry as WKT in the city's CRS; what is no geometry stays its own JSON text, to be rejected later."""
-    texts = [json.dumps(f.get(_GEOMETRY)) if f.get(_GEOMETRY) else None for f in features]
-    shapes = shapely.from_geojson(np.array(texts, dtype=object), on_invalid="ignore")
-    if epsg != CITY_CRS:
-        shapes = to_city_crs(shapes, epsg)
-    made = shapely.to_wkt(shapes, rounding_precision=3)
-    return [wkt if wkt is not None else text for wkt, text in zip(made, texts, strict=True)]
+    raise Stop("held", "unreadable_geojson", detail=_NO_EPSG)

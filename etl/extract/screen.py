@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from etl.contract import Column, Contract
 from etl.delivery import ROW, problems, wording
-from etl.extract.cells import composed
 from etl.extract.table import Table, broken_lines
+from etl.semantic.text import free
 from etl.settings import Limits
 
 _KEY_BYTES = 2000  # of all key cells of a row together: PostgreSQL's index takes no entry beyond 2,704
@@ -29,14 +31,15 @@ def screen(table: Table, contract: Contract, limits: Limits) -> Table:
             said = about.fill(column=column.label, limit=limit)
             found.append(problems(failing, column.name, "cell_too_long", said, about))
             rows = rows.filter(~endless)
-    return Table(rows, pl.concat([table.problems, *found]), table.may_omit_columns)
+    doubts = table.doubts.filter(pl.col(ROW).is_in(rows[ROW].implode()))
+    return replace(table, rows=rows, problems=pl.concat([table.problems, *found]), doubts=doubts)
 
 
 def _repeated_header(rows: pl.DataFrame, names: list[str]) -> pl.Series:
     for name in names:
         if rows.is_empty():  # as a rule after the first one
             break
-        rows = rows.filter(composed(rows[name]) == name)
+        rows = rows.filter(free(rows[name].alias("cell")) == name)
     return rows[ROW] if names else rows.clear()[ROW]
 
 

@@ -22,13 +22,14 @@ class Table:
     Attributes:
         rows: ROW (the row's number in the sender's file), then a text column for each source column.
         problems: lines that could not be cut into cells (PROBLEM schema).
-        may_omit_columns: the format leaves a field out where it has no value (XML, JSON), so that an optional column
-            may be absent from a whole file.
+        may_omit_columns: nothing is said of optional columns that are missing, for this is no file of its own.
+        doubts: problems of single cells in `rows`, which only the format's reader can see (PROBLEM schema).
     """
 
     rows: pl.DataFrame
     problems: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
     may_omit_columns: bool = False
+    doubts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
 
     @property
     def rows_in(self) -> int:
@@ -36,9 +37,11 @@ class Table:
         return self.rows.height + self.problems[ROW].count()  # a problem without a row is the whole file's
 
     def batches(self) -> Iterator[Table]:
-        """The same a bounded number of rows at a time; all problems come with the first."""
+        """The same a bounded number of rows at a time; all problems come with the first, doubts with their rows."""
         for number, rows in enumerate(batches.slices(self.rows)):
-            yield Table(rows, self.problems if number == 0 else self.problems.clear(), self.may_omit_columns)
+            problems = self.problems if number == 0 else self.problems.clear()
+            doubts = self.doubts.filter(pl.col(ROW).is_in(rows[ROW].implode()))
+            yield Table(rows, problems, self.may_omit_columns, doubts)
 
 
 def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -> pl.DataFrame:

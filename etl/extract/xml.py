@@ -1,19 +1,28 @@
-"""XML: one element a record, its children the columns. Entities are not resolved and nothing is fetched."""
+"""XML: one element a record, its children and attributes the columns. Entities are not resolved, nothing is fetched.
+
+A child is named by its tag, an attribute of the record as `@id`, an attribute of a child as `name/@lang`.
+"""
 
 from __future__ import annotations
 
 import io
+from collections import Counter
 
 from lxml import etree
 
 from etl.contract import Contract, Source
 from etl.delivery import Stop
 from etl.extract.bounded import check_rows
-from etl.extract.table import Table, broken_lines, text_rows
+from etl.extract.record import ELEMENTS, Records
+from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
 
 _CHUNK = 1 << 18
 _DEPTH = 256  # libxml2's own limit
+_NAMED = 20  # names of what stands outside of the records
+_SCHEMA = "{http://www.w3.org/2001/XMLSchema-instance}"  # attributes about the schema; `nil` says that nothing is there
+# Whether a record holds more than the text of its children.
+_HOLDS_MORE = etree.XPath("boolean(@* | */@* | */* | text()[normalize-space()])")
 
 
 def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
@@ -24,13 +33,12 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
     """
     if b"<!DOCTYPE" in content:
         raise Stop("rejected", "xml_doctype")
-    numbers: list[int] = []
-    records: list[dict[str, str | None]] = []
-    unclear: list[int] = []
-    columns: dict[str, None] = {}
+    record = str(source.record)
+    records = Records(contract)
+    outside: Counter[str] = Counter()
     count = 0
     parser = etree.XMLPullParser(
-        tag=source.record,
+        tag=(record, "{*}" + etree.QName(record).localname),
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -44,19 +52,17 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
             parser.feed(chunk)
             since += len(chunk)
             for _, element in parser.read_events():
+                if element.tag != record:
+                    raise Stop("held", "xml_namespace", sent=element.tag, agreed=record)
+                if next(element.iterancestors(record), None) is not None:
+                    continue  # a record within a record is told of as part of that one
                 since = 0
                 count += 1
-                record = {child.tag: child.text for child in element}
-                if len(record) != len(element) or any(len(child) for child in element):
-                    unclear.append(count)
-                else:
-                    numbers.append(count)
-                    records.append(record)
-                    columns.update(dict.fromkeys(record))
-                _forget(element)
+                records.put(count, _cells(element, count, records))
+                _forget(element, outside)
             check_rows(count, limits)
             if since > limits.record_bytes:
-                raise Stop("rejected", "unreadable_xml", detail=f"<{source.record}>")
+                raise Stop("rejected", "unreadable_xml", detail=f"<{record}>")
         root = parser.close()
     except etree.XMLSyntaxError as error:
         if str(error).startswith("Excessive depth"):
@@ -65,14 +71,47 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
     if root.getroottree().docinfo.doctype:  # written in an encoding in which its letters are other bytes
         raise Stop("rejected", "xml_doctype")
     if not count:
-        raise Stop("rejected", "unreadable_xml", detail=f"<{source.record}>")
-    rows = text_rows(numbers, records, list(columns), limits)
-    return Table(rows, broken_lines("unclear_record", unclear, [None] * len(unclear)), may_omit_columns=True)
+        raise Stop("rejected", "unreadable_xml", detail=f"<{record}>")
+    _note(root, outside)
+    names = ", ".join(f"{name[:60]} ({times})" for name, times in outside.most_common(_NAMED))
+    return records.table([on_the_file("outside_records", names=names)] if names else [], limits)
 
 
-def _forget(element: etree._Element) -> None:
-    """Keep memory flat: drop what was read."""
-    element.clear()
+def _cells(element: etree._Element, number: int, records: Records) -> dict[str, str | None]:
+    cells: dict[str, str | None] = {child.tag: child.text for child in element}
+    if len(cells) == len(element) and not _HOLDS_MORE(element):
+        return cells
+    cells = {f"@{name}": value for name, value in element.attrib.items()}
+    between = [element.text]
+    for child in element:
+        name, text = child.tag, child.text
+        if len(child):
+            text = records.fault("not_one_value", number, name, "".join(child.itertext()), ELEMENTS)
+        if name in cells:
+            text = records.twice(number, name, cells[name], text)
+        cells[name] = text
+        cells |= {f"{name}/@{about}": said for about, said in child.attrib.items() if not about.startswith(_SCHEMA)}
+        between.append(child.tail)
+    if stray := " ".join(text.strip() for text in between if text and text.strip()):
+        records.fault("text_between_fields", number, "", stray)
+    return cells
+
+
+def _forget(element: etree._Element, outside: Counter[str]) -> None:
+    """Keep memory flat: drop what was read, and what stands before it; that is counted by its names."""
+    element.clear(keep_tail=True)
     for kept in (element, *element.iterancestors()):
-        while kept.getprevious() is not None:
+        while (before := kept.getprevious()) is not None:
+            _note(before, outside)
+            if before.tail and before.tail.strip():
+                outside[before.getparent().tag] += 1
             del kept.getparent()[0]
+
+
+def _note(part: etree._Element, outside: Counter[str]) -> None:
+    """Count the elements and attributes of a part of the tree that say something; a record says nothing any more."""
+    for element in part.iter():
+        is_within = element is not part and element.tail and element.tail.strip()
+        if (element.text and element.text.strip()) or is_within:
+            outside[element.tag] += 1
+        outside.update(f"{element.tag}/@{name}" for name in element.attrib if not name.startswith(_SCHEMA))

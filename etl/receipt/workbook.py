@@ -15,7 +15,7 @@ from upath import UPath
 
 from etl.contract import Contract
 from etl.correction import OURS, Mark
-from etl.delivery import RECEIVED, ROW, UNKNOWN
+from etl.delivery import MISREAD, READS, RECEIVED, ROW, UNKNOWN
 from etl.receipt.facts import examples
 
 _LONGEST = 32_767  # characters that a cell of Excel takes
@@ -103,7 +103,8 @@ def _rows(looks: _Looks, contract: Contract, sent: pl.DataFrame, problems: pl.Da
             if column:
                 at_fault.add(column.source_name)
                 where.append(f"{column.source_name} (cột / column {letters[column.source_name]})")
-                right.append(of_rules.get(p["rule"]) or column.example)
+                reading = p["value"].rpartition(READS)[2] if p["rule"] == MISREAD else None
+                right.append(reading or of_rules.get(p["rule"]) or column.example)
             elif p["value"] is not None:
                 lines.append(p["value"])
         told = ("\n".join(dict.fromkeys(part)) for part in (where, wrong, right, rules, lines))

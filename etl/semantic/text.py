@@ -1,4 +1,4 @@
-"""Free text: one Unicode form, single blanks."""
+"""Text: one Unicode form; free text keeps its lines and blanks, names and keys have single blanks."""
 
 from __future__ import annotations
 
@@ -8,28 +8,47 @@ import unicodedata
 import polars as pl
 from viet_text_tools import normalize_diacritics
 
-from etl.semantic.output import of_text, where_not
-
-# A Vietnamese syllable without its marks. Foreign words ("Chloé", "Zoé") have no place for a tone mark to be moved to.
-_SYLLABLE = re.compile(
-    r"(?i)^(?:ngh?|nh|gh|gi|kh|ch|ph|th|tr|qu|[bcdghklmnpqrstvx])?[aeiouy]{1,3}(?:ch|ng|nh|[cmnpt])?$"
-)
-_TONES = "\u0300\u0301\u0303\u0309\u0323"  # grave, acute, tilde, hook above, dot below; a syllable has one at most
-
+from etl.contract import Column
+from etl.semantic.output import SemanticType, each_part, one_text, where_not
+from etl.semantic.syllable import is_syllable
 
 # Words of ASCII and of composed Latin letters (Vietnamese among them, each its own NFC form), parted by single blanks.
 CLEAN = r"^[!-~À-ɏḀ-ỿ]+( [!-~À-ɏḀ-ỿ]+)*$"
+# Control characters, tab and line ends aside, and the mark that a program leaves in place of a letter that it lost.
+# They are never dropped: some were letters or signs in another encoding.
+CONTROL = r"[\x00-\x08\x0e-\x1f\x7f-\x{9f}\x{fffd}]"
+# What nobody sees and what parts no words: zero-width characters, soft hyphens, directional marks, Hangul's fillers.
+_INVISIBLE = r"[\p{Cf}\x{115f}\x{1160}\x{34f}]"
+_BLANK = r"[\s\x{2800}\x{3164}\x{ffa0}]"  # what parts words: white space, and the fillers that look like it
+# Letters, digits and signs as wide or as narrow as a Chinese character, to their ordinary forms.
+_WIDTHS = {
+    chr(n): unicodedata.normalize("NFKC", chr(n)) for n in range(0xFF01, 0xFFEF) if n != 0xFFA0 and chr(n).isprintable()
+}
 
 
 def clean(values: pl.Series) -> pl.Series:
-    """NFC, runs of blanks to one, none at the ends, no invisible characters; what is then empty is null."""
+    """Names, codes and keys: NFC, single blanks, no invisible characters, ordinary widths; null if nothing is left."""
     return where_not(values, CLEAN, _clean)
 
 
 def _clean(values: pl.Series) -> pl.Series:
-    # Invisible characters go before NFC, for one may part a letter from its mark. PostgreSQL takes no NUL at all.
-    visible = values.str.replace_all(r"[[\p{Cc}\p{Cf}]--\s]", "").str.normalize("NFC")
-    made = visible.str.replace_all(r"\s{2,}|[^\S ]", " ").str.strip_chars()
+    # Invisible characters go before NFC, for one may part a letter from its mark.
+    visible = values.str.replace_all(_INVISIBLE, "").str.replace_many(_WIDTHS).str.normalize("NFC")
+    return _or_null(visible.str.replace_all(f"{_BLANK}+", " ").str.strip_chars(), values)
+
+
+def free(values: pl.Series) -> pl.Series:
+    """Free text: NFC, as sent but for its ends; a line ends with a line feed; null if there is nothing to see."""
+    return where_not(values, CLEAN, _free)
+
+
+def _free(values: pl.Series) -> pl.Series:
+    text = values.str.normalize("NFC").str.replace_all("\r\n?", "\n")
+    around = f"(?:{_BLANK}|{_INVISIBLE})+"
+    return _or_null(text.str.replace(f"^{around}", "").str.replace(f"{around}$", ""), values)
+
+
+def _or_null(made: pl.Series, values: pl.Series) -> pl.Series:
     return pl.select(pl.when(made != "").then(made)).to_series().alias(values.name)
 
 
@@ -57,10 +76,15 @@ def _older(token: str) -> str:
 
 
 def _older_word(word: str) -> str:
-    decomposed = unicodedata.normalize("NFD", word.replace("đ", "d").replace("Đ", "D"))
-    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    is_syllable = _SYLLABLE.match(bare) and sum(letter in _TONES for letter in decomposed) == 1
-    return str(normalize_diacritics(word)) if is_syllable else word
+    # Foreign words ("Chloé", "Zoé") have no place for a tone mark to be moved to.
+    return str(normalize_diacritics(word)) if is_syllable(word) else word
 
 
-TYPE = of_text(clean)
+def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    values = frame[column.name]
+    standard = clean if column.key_position else free
+    made = each_part(values, column.separator, standard) if column.separator else standard(values)
+    return made.alias(column.name).to_frame()
+
+
+TYPE = SemanticType(one_text, _standardise)

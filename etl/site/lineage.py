@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from etl.contract import Contract, Text
 from etl.settings import SQL
 from etl.warehouse import describe
 
+log = logging.getLogger(__name__)
 _DIALECT = "postgres"
 _CURRENT = "_current"  # a history table's view of today's rows
 _UNSAID = Text("–", "–")  # of what has no comment
@@ -75,7 +76,7 @@ class Mart:
 
 
 def marts(contracts: Iterable[Contract], folder: Path = SQL / "marts") -> list[Mart]:
-    """All marts, by name.
+    """All marts, by name, but those of a table that no contract describes, as when that is wrong.
 
     Args:
         contracts: of the tables that they read.
@@ -88,14 +89,23 @@ def marts(contracts: Iterable[Contract], folder: Path = SQL / "marts") -> list[M
     made = []
     for path in sorted(folder.glob("*.sql")):
         try:
-            made.append(_mart(path, schema))
+            statements = sqlglot.parse(path.read_text(encoding="utf-8"), dialect=_DIALECT)
+            if lacking := sorted(_tables(statements) - {f"{db}.{table}" for db in schema for table in schema[db]}):
+                log.warning("mart %s is left out: no contract describes %s", path.stem, ", ".join(lacking))
+                continue
+            made.append(_mart(path, statements, schema))
         except (sqlglot.errors.SqlglotError, StopIteration) as error:
             raise LineageError(f"{path}: {str(error) or 'no view is created here'}") from error
     return made
 
 
-def _mart(path: Path, schema: _Schema) -> Mart:
-    statements = sqlglot.parse(path.read_text(encoding="utf-8"), dialect=_DIALECT)
+def _tables(statements: Sequence[exp.Expr | None]) -> set[str]:
+    """The tables that a mart's file reads, by schema and name; its own parts have no schema."""
+    named = (table for statement in statements if statement for table in statement.find_all(exp.Table))
+    return {f"{table.db}.{table.name}" for table in named if table.db}
+
+
+def _mart(path: Path, statements: Sequence[exp.Expr | None], schema: _Schema) -> Mart:
     view = next(s for s in statements if isinstance(s, exp.Create) and s.kind == "VIEW")
     comments = [s for s in statements if isinstance(s, exp.Comment)]
     texts = {c.this.name if c.args["kind"] == "COLUMN" else "": _both(c.expression.name) for c in comments}

@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 import shapely
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl.semantic import ward
 from etl.semantic.geometry import to_city_crs
@@ -103,6 +105,40 @@ def test_a_geometry_is_valid_rounded_and_in_the_city() -> None:
     nowhere = [endless, "POLYGON EMPTY", "POINT (NaN NaN)", "POINT (106.7 10.8)"]
     wrong = [crossing, sliver, swapped, *nowhere, '{"type": "Point"}', "x"]
     assert standard("geometry", [square, made, None, *wrong]) == [made, made, None] + [None] * len(wrong)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=7),
+    st.integers(0, 6),
+    st.booleans(),
+    st.lists(st.integers(1, 2), min_size=7, max_size=7),
+)
+def test_a_polygon_is_one_value_however_it_is_written(
+    points: list[tuple[int, int]], start: int, backwards: bool, times: list[int]
+) -> None:
+    def wkt(ring: list[tuple[int, int]]) -> str:
+        return f"POLYGON (({', '.join(f'{600_000 + x} {1_190_000 + y}' for x, y in [*ring, ring[0]])}))"
+
+    at = start % len(points)
+    other = [*points[at:], *points[:at]]
+    other = [point for point, n in zip(other[::-1] if backwards else other, times, strict=False) for _ in range(n)]
+    one, same = standard("geometry", [wkt(points), wkt(other)])
+    assert [one, one] == [same, *standard("geometry", [one])]
+    if one:
+        made = shapely.from_wkt(one)
+        assert made.equals(shapely.from_wkt(wkt(points))) and made.exterior.is_ccw
+
+
+def test_a_shape_that_no_library_reads_is_not_understood_and_harms_no_other() -> None:
+    square = "POLYGON ((600000 1190000, 600010 1190000, 600010 1190010, 600000 1190000))"
+    odd = [
+        "CIRCULARSTRING (600000 1190000, 600010 1190000, 600010 1190010)",
+        "TIN EMPTY",
+        "POLYGON ((1 1, 1 1, 1 1, 1 1))",
+    ]
+    assert standard("geometry", [*odd, square]) == [None] * len(odd) + [square]
+    high = "POLYGON Z ((600000 1190000 4.5, 600010 1190000 4.5, 600010 1190010 4.5, 600000 1190000 4.5))"
+    assert standard("geometry", [high, high.replace("Z", "M")]) == [square, square]
 
 
 def test_coordinates_of_the_world_become_those_of_the_city() -> None:

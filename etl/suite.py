@@ -1,0 +1,231 @@
+"""What is wrong in a suite by itself: found before it judges anything.
+
+Great Expectations logs an expectation that it does not know and goes on without it, and hears of a wrong condition only
+when it judges rows. Here the file is compared with its contract and with what can be judged.
+
+Who calls this has imported `etl.judge`, which makes our own expectations known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import polars as pl
+from great_expectations.compatibility.pydantic import ValidationError
+from great_expectations.exceptions import ExpectationNotFoundError
+from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.registry import (
+    get_expectation_impl,
+    list_registered_expectation_implementations,
+)
+
+from etl.contract import Column, Contract, ContractError
+from etl.delivery import AS_OF, bare
+from etl.odcs import nearest
+
+DIMENSIONS = ("completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy")
+RESPONSIBLE = ("agency", "data_center")
+SEVERITIES = ("critical", "warning")
+_OF_SUITE = ("name", "expectations", "id", "meta", "notes", "suite_parameters")
+_OF_EXPECTATION = ("type", "kwargs", "meta", "severity", "id", "notes", "description", "rendered_content")
+_META = ("rule", "vi", "en", "dimension", "responsible")
+_PAST = "expect_like_the_past"
+_FILLED_IN = {"item", "value", "least", "most", "last"}  # into the sentence on a comparison with the past
+_OF_ROWS_AS_A_WHOLE = ("rows", "changed", "ended")  # measures that are of no column
+_COUNTED = ("code", "ward")
+_BY_TYPE: dict[str, tuple[str, ...]] = {"amount": ("integer", "number"), "age": ("date", "timestamp")}
+
+
+def check(contract: Contract) -> int:
+    """Refuse a suite that would not be judged as it is written.
+
+    Returns:
+        How many expectations it declares.
+
+    Raises:
+        ContractError: what is wrong with it.
+    """
+    path = contract.path.with_suffix(".json")
+    try:
+        suite = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        raise ContractError(path, f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from None
+    except ValueError as error:  # also what is not UTF-8
+        raise ContractError(path, f"not JSON: {error}") from None
+    if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
+        raise ContractError(
+            path, 'a suite is {"name": ..., "expectations": [...]}, with nothing between [] if it has none'
+        )
+    if findings := [*_of_suite(suite, contract), *_of_expectations(suite["expectations"], contract)]:
+        raise ContractError(path, *findings)
+    return len(suite["expectations"])
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands twice in one object; keep one")
+    return made
+
+
+def _of_suite(suite: Mapping[str, Any], contract: Contract) -> Iterator[str]:
+    for field in suite.keys() - set(_OF_SUITE):
+        yield f"unknown field {field!r}; {nearest(field, _OF_SUITE)}"
+    if suite.get("name") != contract.id:
+        yield f"name is {suite.get('name')!r}, the file's place says {contract.id!r}"
+    meta = suite.get("meta") or {}
+    if "part" in meta:
+        yield "meta: part: it belongs into the contract: customProperties, {property: part, value: ...}"
+
+
+def _of_expectations(expectations: list[Any], contract: Contract) -> Iterator[str]:
+    ids, rules = set[str](), set[tuple[Any, ...]]()
+    for number, expectation in enumerate(expectations, start=1):
+        if not isinstance(expectation, dict):
+            yield f"expectation {number}: it is {expectation!r}, and must be an object"
+            continue
+        meta, kwargs = expectation.get("meta"), expectation.get("kwargs")
+        rule = meta.get("rule") if isinstance(meta, dict) else None
+        place = f"expectation {number} ({rule or expectation.get('type')})"
+        for field in expectation.keys() - set(_OF_EXPECTATION):
+            yield f"{place}: unknown field {field!r}; {nearest(field, _OF_EXPECTATION)}"
+        if not isinstance(meta, dict) or not isinstance(kwargs, dict):
+            yield f"{place}: kwargs and meta are needed, with {', '.join(_META)} in meta"
+            continue
+        for finding in (*_of_meta(expectation, meta), *_of_type(expectation, kwargs, contract)):
+            yield f"{place}: {finding}"
+        about = (rule, *_columns_of(kwargs), kwargs.get("measure"), kwargs.get("of"))
+        if str(about) in map(str, rules):
+            yield f"{place}: another expectation has this rule already; each needs a name of its own"
+        rules.add(about)
+        if expectation.get("id") in ids:
+            yield f"{place}: another expectation has this id already; each needs one of its own"
+        ids |= {expectation["id"]} if isinstance(expectation.get("id"), str) else set()
+
+
+def _of_meta(expectation: Mapping[str, Any], meta: Mapping[str, Any]) -> Iterator[str]:
+    for field in _META:
+        if not isinstance(meta.get(field), str) or not meta[field].strip():
+            yield f"meta: {field} is missing"
+    for field, known in (("dimension", DIMENSIONS), ("responsible", RESPONSIBLE)):
+        if meta.get(field) and meta[field] not in known:
+            yield f"meta: {field} is {meta[field]!r}, not one of {', '.join(known)}"
+    if expectation.get("severity") not in SEVERITIES:
+        yield f"severity is {expectation.get('severity')!r}, not one of {', '.join(SEVERITIES)}"
+    if bare(meta.get("rule")):
+        yield "meta: rule is the name of a rule that the stations apply themselves; choose another"
+    filled = _FILLED_IN if expectation.get("type") == _PAST else set()
+    for language in ("vi", "en"):
+        yield from _of_sentence(str(meta.get(language, "")), language, filled)
+
+
+def _of_sentence(text: str, language: str, filled: set[str]) -> Iterator[str]:
+    try:
+        named = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        yield f"meta: {language}: {error}; write {{{{ for a brace that is to be read"
+        return
+    for name in sorted(named - filled):
+        mend = f"filled in are {', '.join(sorted(filled))}" if filled else "write the sentence without braces"
+        yield f"meta: {language}: nothing is filled in for {{{name}}}; {mend}"
+
+
+def _of_type(expectation: Mapping[str, Any], kwargs: Mapping[str, Any], contract: Contract) -> Iterator[str]:
+    try:
+        kind = get_expectation_impl(str(expectation.get("type")))
+    except ExpectationNotFoundError:
+        known = list_registered_expectation_implementations()
+        yield f"no expectation is called {expectation.get('type')!r}; {nearest(expectation.get('type'), known)}"
+        return
+    known = kind.__fields__.keys() - Expectation.__fields__.keys()
+    unknown = [name for name in kwargs if name not in known]
+    for name in unknown:
+        yield f"kwargs: {expectation['type']} knows no {name!r}; {nearest(name, known)}"
+    if unknown:
+        return
+    try:
+        kind(**kwargs, meta=expectation["meta"])
+    except ValidationError as error:
+        for fault in error.errors():
+            yield f"kwargs: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        return
+    wrong = [name for name in _columns_of(kwargs) if name not in (*_names(contract), AS_OF)]
+    for name in wrong:
+        yield f"kwargs: the contract has no column {name!r}; {nearest(name, _names(contract))}"
+    if expectation["type"] == _PAST:
+        yield from _of_measure(str(kwargs["measure"]), kwargs.get("of", ""), contract)
+    elif not wrong:
+        yield from _of_values(kwargs, contract)
+
+
+def _of_measure(measure: str, of: str, contract: Contract) -> Iterator[str]:
+    if measure in _OF_ROWS_AS_A_WHOLE:
+        if of:
+            yield f"kwargs: {measure} is of all rows; leave out `of`"
+    elif of not in _names(contract):
+        yield f"kwargs: of: the contract has no column {of!r}; {nearest(of, _names(contract))}"
+    elif measure == "share" and contract.column(of).semantic_type not in _COUNTED:
+        yield f"kwargs: of: shares are counted of {' and '.join(_COUNTED)} only, for others may name a person"
+    elif contract.column(of).type not in _BY_TYPE.get(measure, (contract.column(of).type,)):
+        yield f"kwargs: of: {measure} is of a column of type {' or '.join(_BY_TYPE[measure])}, and {of} is none"
+
+
+def _of_values(kwargs: Mapping[str, Any], contract: Contract) -> Iterator[str]:
+    for regex in (kwargs.get("regex"), *(kwargs.get("regex_list") or [])):
+        try:
+            re.compile(regex or "")
+        except re.error as error:
+            yield f"kwargs: regex {regex!r} cannot be read: {error}"
+    if "condition" in kwargs:
+        yield from _of_condition(kwargs["condition"], kwargs.get("column_list") or [], contract)
+
+
+def _of_condition(condition: str, names: Iterable[str], contract: Contract) -> Iterator[str]:
+    """Try the condition on the columns that it is given."""
+    try:
+        made = sample(contract).select(*names).select(pl.sql_expr(condition)).to_series()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        said = " ".join(str(error).split())
+        mend = "; TRY_CAST gives null where CAST breaks off" if "CAST" in condition.upper() else ""
+        yield f"kwargs: condition {condition!r} cannot be used on column_list: {said}{mend}"
+    else:
+        if made.dtype != pl.Boolean:
+            yield f"kwargs: condition {condition!r} is neither true nor false"
+
+
+def _columns_of(kwargs: Mapping[str, Any]) -> list[str]:
+    """The columns that an expectation looks at; none if it is about the table."""
+    named = [kwargs.get(name) for name in ("column", "column_A", "column_B")]
+    lists = (kwargs.get(name) or [] for name in ("column_list", "column_set"))
+    return [name for name in [*named, *(name for names in lists for name in names)] if name]
+
+
+def _names(contract: Contract) -> list[str]:
+    return [column.name for column in contract.columns]
+
+
+def _type(column: Column) -> pl.DataType:
+    match column.type:
+        case "integer":
+            return pl.Int64()
+        case "number":
+            precision, scale = (column.numeric_type or "numeric(18,2)").strip("numeric()").split(",")
+            return pl.Decimal(int(precision), int(scale))
+        case "date":
+            return pl.Date()
+        case "timestamp":
+            return pl.Datetime("us")
+        case _:
+            return pl.String()
+
+
+def sample(contract: Contract) -> pl.DataFrame:
+    """Rows of the contract's types, to try a suite on: two alike, of which the texts are as odd as texts may be."""
+    types = {column.name: _type(column) for column in contract.columns} | {AS_OF: pl.Date()}
+    values = {name: "a" if kind == pl.String else 0 for name, kind in types.items()}
+    return pl.DataFrame([pl.Series(name, [values[name]] * 2).cast(kind) for name, kind in types.items()])
