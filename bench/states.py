@@ -30,7 +30,8 @@ class State:
     @property
     def environment(self) -> dict[str, str]:
         """The settings under which a pipeline goes on from here."""
-        return {"CITYDW_HOME": str(self.home), "CITYDW_DATABASE_URL": self.url} | _LIMITS
+        whole = {"CITYDW_QUIET_SECONDS": "0"}  # nobody writes to the files any more
+        return {"CITYDW_HOME": str(self.home), "CITYDW_DATABASE_URL": self.url} | whole | _LIMITS
 
 
 class States:

@@ -20,7 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from demo import report
 from demo.airflow import Airflow, AirflowError
 from etl import server
-from etl.delivery import Delivery, period_of
+from etl.delivery import Delivery
+from etl.period import period_of
 from etl.pipeline import FINAL, Pipeline
 from etl.settings import Settings
 from etl.summary import STATIONS, print_deliveries

@@ -6,7 +6,6 @@ built anew from staging and compared with the live one.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +13,11 @@ from typing import Any
 import polars as pl
 from upath import UPath
 
+from etl.arrival import is_sidecar
 from etl.contract import Contract
 from etl.delivery import ROW, Delivery, rejected_rows
 from etl.ledger import Ledger
+from etl.processed import sha256_of
 from etl.replay import replay
 from etl.storage import Storage, Zone
 from etl.warehouse import COUNTS
@@ -28,7 +29,7 @@ class Finding:
 
     Attributes:
         delivery: `agency.dataset/delivery_id`.
-        zone: landing, raw, validated, staging, ledger or warehouse.
+        zone: processed, landing, raw, validated, staging, ledger or warehouse.
         text: the difference, in a sentence without any value of the data.
     """
 
@@ -38,14 +39,14 @@ class Finding:
 
 
 def verify(ledger: Ledger, storage: Storage) -> Iterator[Finding]:
-    """Hash everything in landing again and compare it with the ledger, both ways."""
-    known = set()
+    """Hash everything in landing again and compare it with the ledger, both ways; and what is kept of the files."""
+    known = {}
     for entry in ledger.all():
         name = f"{entry['dataset']}/{entry['delivery_id']}"
-        known.add(name)
+        known[name] = entry["sha256"]
         try:
             delivery = storage.delivery(*_names(entry["dataset"]), entry["delivery_id"])
-            found = _sha256(storage.content(delivery))
+            found = sha256_of(storage.content(delivery))
         except FileNotFoundError as error:
             yield Finding(name, "landing", f"{UPath(str(error.filename)).name} is missing")
             continue
@@ -57,6 +58,12 @@ def verify(ledger: Ledger, storage: Storage) -> Iterator[Finding]:
         agency, dataset, delivery_id = manifest.parts[-4:-1]
         if f"{agency}.{dataset}/{delivery_id}" not in known:
             yield Finding(f"{agency}.{dataset}/{delivery_id}", "ledger", "is in landing and unknown to the ledger")
+    for file in sorted(storage.processed.glob("*/*/*")):
+        name = f"{file.parent.parent.name}.{file.parent.name}/{file.name.split('_', 1)[0]}"
+        if is_sidecar(file) or name not in known or sha256_of(file) == known[name]:
+            continue
+        text = f"the file has changed since it was received: {file.stat().st_size} bytes are there now"
+        yield Finding(name, "processed", text)
 
 
 def audit(ledger: Ledger, storage: Storage, contracts: Mapping[str, Contract]) -> Iterator[Finding]:
@@ -154,8 +161,3 @@ def _delivery(entry: dict[str, Any]) -> Delivery:
 def _names(dataset: str) -> tuple[str, str]:
     agency, name = dataset.split(".", 1)
     return agency, name
-
-
-def _sha256(path: UPath) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

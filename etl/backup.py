@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -40,11 +45,16 @@ def backup(database_url: str, data: UPath, folder: Path) -> None:
         )
     aside = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    _run("pg_dump", "--format=custom", "--no-owner", f"--file={aside / _DUMP}", _libpq(database_url))
-    for zone in ZONES:
-        if (data / zone).exists():
-            shutil.copytree(data / zone, aside / zone)
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    aside.mkdir(0o700)
+    try:
+        _run(database_url, "pg_dump", "--format=custom", "--no-owner", f"--file={aside / _DUMP}")
+        for zone in ZONES:
+            if (data / zone).exists():
+                shutil.copytree(data / zone, aside / zone, symlinks=True)  # a link is kept as one, and never followed
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
     aside.rename(folder)
 
 
@@ -63,23 +73,48 @@ def restore(database_url: str, data: UPath, folder: Path) -> None:
     with sa.create_engine(database_url).connect() as connection:
         if sa.inspect(connection).has_schema("ops"):
             raise BackupError("The database holds a warehouse already: restore into an empty one.")
-    _run("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--single-transaction",
-         f"--dbname={_libpq(database_url)}", str(folder / _DUMP))  # fmt: skip
+    _run(database_url, "pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--single-transaction",
+         str(folder / _DUMP))  # fmt: skip
     for zone in ZONES:
         if (folder / zone).exists():
-            shutil.copytree(folder / zone, data / zone)
+            shutil.copytree(folder / zone, data / zone, symlinks=True)
 
 
-def _libpq(database_url: str) -> str:
-    return sa.make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+def _run(database_url: str, program: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs on a database: that of the machine, or else the embedded server's.
 
-
-def _run(program: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs: that of the machine, or the embedded server's if the other is too old."""
+    Raises:
+        BackupError: if none of them does it.
+    """
+    url = sa.make_url(database_url)
+    where = url.set(drivername="postgresql", password=None).render_as_string()
     on_path = shutil.which(program)
-    for found in [*([on_path] if on_path else []), str(server.programs() / program)]:
-        done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return
-    last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-    raise BackupError(f"{program} failed: {last[0]}")
+    refused: list[str] = []
+    with _password_file(url) as password:
+        for found in [*([on_path] if on_path else []), str(server.programs() / program)]:
+            done = subprocess.run(
+                [found, f"--dbname={where}", *arguments],
+                env=os.environ | password,
+                umask=0o077,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode == 0:
+                return
+            last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+            refused.append(f"{found}: {last[0]}")
+    raise BackupError(f"{program} failed; it must not be older than the server. {' '.join(refused)}")
+
+
+@contextmanager
+def _password_file(url: sa.URL) -> Iterator[dict[str, str]]:
+    """The setting by which PostgreSQL's programs find the URL's password: anybody may list a program's arguments."""
+    if not url.password:
+        yield {}
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="citydw-") as file:  # for its owner alone
+        escaped = re.sub(r"([\\:])", r"\\\1", str(url.password))
+        file.write(f"*:*:*:*:{escaped}\n")
+        file.flush()
+        yield {"PGPASSFILE": file.name}

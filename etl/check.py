@@ -8,8 +8,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from etl import stations
 from etl.contract import Contract
 from etl.receipt import FACTS, PAGE, WORKBOOK, receipt
 from etl.receipt.facts import Receipt
-from etl.receive import land
+from etl.receive import UNDATED, land, refusal
 from etl.recognise import is_excel
-from etl.settings import Limits
+from etl.settings import CITY_TIME, Limits
 from etl.storage import Storage
 
 _TOLD: dict[stations.Station, str] = {
@@ -79,18 +79,23 @@ def check(
     # On Windows a file that is still mapped cannot be removed; that is no reason to withhold the result.
     with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
         storage = Storage(UPath(home) / "data")
-        landed = land(storage, UPath(file.resolve()), (contract.agency, contract.dataset), undated=date.today())
+        today = datetime.now(CITY_TIME).date()
+        landed = land(storage, UPath(file.resolve()), (contract.agency, contract.dataset), undated=today)
+        is_dated = landed.doubt != UNDATED
+        stop = refusal(landed if is_dated else replace(landed, doubt=None), contract)
         outcome: dict[str, Any] = {}
-        for station in stations.STATIONS:
+        for station in stations.STATIONS if stop is None else ():
             tell(_TOLD[station])
             result = stations.run(
                 station, storage, landed.delivery, contract, home, declared=landed.declared, limits=limits
             )
             outcome |= {"state": result.state} | result.counts
-            if result.stop:
-                said = result.stop.message
-                outcome |= {"rule": result.stop.rule, "message_vi": said.vi, "message_en": said.en}
+            stop = result.stop
+            if stop:
                 break
+        if stop:
+            said = {"message_vi": stop.message.vi, "message_en": stop.message.en}
+            outcome |= {"state": stop.state, "rule": stop.rule} | said
         tell("viết phiếu / writing the receipt")
         told = receipt(storage, landed.delivery, contract, outcome, most_rows=most_rows, is_check=True)
         out.mkdir(parents=True, exist_ok=True)
@@ -100,13 +105,14 @@ def check(
                 shutil.copyfile(made, out / name)
             else:
                 (out / name).unlink(missing_ok=True)
-    return Checked(told, out, landed.is_dated, contract.source.format != "excel" and is_excel(file))
+    return Checked(told, out, is_dated, contract.source.format != "excel" and is_excel(file))
 
 
 def print_checked(console: Console, checked: Checked) -> None:
     """Print the verdict, what is to be mended, and where page and workbook are; no value of any cell."""
     told = checked.receipt
-    _say(console, f"{told.title.vi} / {told.title.en} ({told.dataset}), {told.as_of:%d/%m/%Y}", "bold")
+    period = f", {told.as_of:%d/%m/%Y}" if told.as_of else ""
+    _say(console, f"{told.title.vi} / {told.title.en} ({told.dataset}){period}", "bold")
     right = (told.rows_in or 0) - told.rejected
     match checked.exit_code:
         case 0:

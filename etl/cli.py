@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+import traceback
 from collections.abc import Iterable
 from datetime import date
 from io import TextIOWrapper
@@ -34,40 +36,74 @@ def run(
     source: Annotated[Path, typer.Argument(help="A file, or a folder of <agency>/<dataset>/<file>.", exists=True)],
     dataset: Annotated[str | None, typer.Option(help="agency.dataset, where the file's folders do not say.")] = None,
 ) -> None:
-    """Walk files through all stations in this process, without Airflow."""
+    """Walk files through all stations in this process, without Airflow; whatever is wrong with one, the others walk.
+
+    Exits with 0 (every file is loaded; its receipt says which rows were sent back), 1 (a file is held or rejected) or 2
+    (a fault: a file could not be received or walked to its end; run the command again).
+    """
     from upath import UPath
 
+    from etl.arrival import Found, found_in, told, whole
+    from etl.delivery import shown
     from etl.pipeline import STATIONS, Pipeline
     from etl.summary import print_deliveries
 
     pipeline = Pipeline.from_environment()
-    source = source.resolve()
-    files = [source] if source.is_file() else sorted(p for p in source.rglob("*") if _is_extract(p))
+    place = UPath(source.resolve())
+    found = Found([place], []) if source.is_file() else found_in(place)
+    files, seen = whole(found.files, {}, pipeline.settings.quiet_seconds)
+    looked_at = time.monotonic()
     named = _agency_and_dataset(dataset) if dataset else None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    walked = []
+    faults: list[str] = []
+    first_page: UPath | None = None
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("warehouse", total=len(files) * (1 + len(STATIONS)) + 2)
+        task = progress.add_task("warehouse", total=len(found.files) * (1 + len(STATIONS)) + 2)
         pipeline.migrate()
         progress.advance(task)
-        walked = []
+        if len(files) < len(found.files):
+            progress.update(task, description="waiting until nobody writes to the files")
+            time.sleep(max(0.0, looked_at + pipeline.settings.quiet_seconds - time.monotonic()))
+            files, _ = whole(found.files, seen, pipeline.settings.quiet_seconds)
+            faults = [f"{shown(str(file))}: still being written" for file in found.files if file not in files]
         for number, file in enumerate(files, start=1):
             progress.update(task, description=escape(f"receive {file.name[:60]}"))
-            received = pipeline.receive(UPath(file), named)
-            walked.append(received)
-            if not received.is_final:
-                for station, _ in pipeline.walk(received.dataset, received.delivery_id):
-                    progress.advance(task)
-                    progress.update(task, description=f"{station} {received.dataset}")
+            try:
+                received = pipeline.receive(file, named)
+                walked.append(received)
+                if not received.is_final:
+                    for station, _ in pipeline.walk(received.dataset, received.delivery_id):
+                        progress.advance(task)
+                        progress.update(task, description=f"{station} {received.dataset}")
+            except Exception as error:
+                faults.append(f"{shown(str(file))}: {_told(error)}")
             progress.update(task, completed=1 + number * (1 + len(STATIONS)))
-        pipeline.index_data_docs()
-        progress.update(task, description="marts")
-        pipeline.refresh_marts()
-        first_page = pipeline.build_site()
+        try:
+            pipeline.look_again()
+            pipeline.index_data_docs()
+            progress.update(task, description="marts")
+            pipeline.refresh_marts()
+            first_page = pipeline.build_site()
+        except Exception as error:
+            faults.append(f"marts and pages: {_told(error)}")
     entries = [pipeline.ledger.get(r.dataset, r.delivery_id) for r in walked]
     print_deliveries(console, entries, {(r.dataset, r.delivery_id) for r in walked if not r.is_new})
+    for line in told(found):
+        console.print(f"Left alone: {line}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"Receipts: {pipeline.storage.root / 'outbox'}", soft_wrap=True, highlight=False)
     console.print(f"Data quality: {pipeline.data_docs}", soft_wrap=True, highlight=False)
-    console.print(f"Data catalogue: {first_page}", soft_wrap=True, highlight=False)
+    if first_page:
+        console.print(f"Data catalogue: {first_page}", soft_wrap=True, highlight=False)
+    loaded = sum(entry["state"] == "loaded" for entry in entries)
+    stopped = sum(entry["state"] in ("held", "rejected", "withdrawn") for entry in entries)
+    console.print(
+        f"{loaded} of {len(found.files)} files are loaded, {stopped} held or rejected, {len(faults)} with a fault."
+    )
+    if faults:
+        _exit("\n".join(faults))
+    if stopped:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -333,21 +369,26 @@ def marts() -> None:
     from etl.pipeline import Pipeline
 
     for name in Pipeline.from_environment().refresh_marts():
-        console.print(f"mart.{name}")
+        console.print(name)
 
 
 @app.command()
 def query(sql: str) -> None:
-    """Run one SQL query on the warehouse, read-only, and print its rows; wide ones one below the other."""
+    """Run one SQL query on the warehouse, as a role that only reads, and print its rows; wide ones down the page."""
+    import psycopg
     import sqlalchemy as sa
 
-    from etl.pipeline import Pipeline
+    from etl.delivery import shown
+    from etl.settings import Settings
 
-    with Pipeline.from_environment().engine.connect() as connection:
-        connection.execute(sa.text("SET TRANSACTION READ ONLY"))
-        result = connection.exec_driver_sql(sql.replace("%", "%%"))
-        names = list(result.keys())
-        rows = [["" if value is None else str(value) for value in row] for row in result]
+    url = sa.make_url(Settings.from_environment().query_url()).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
+        connection.read_only = True
+        # Prepared: PostgreSQL then takes one statement only, so that none can end this transaction before another.
+        result = connection.execute(sql.encode(), prepare=True)
+        names = [column.name for column in result.description or ()]
+        # What came from outside must not steer the terminal.
+        rows = [["" if value is None else shown(str(value)) for value in row] for row in result] if names else []
     if len(names) <= _COLUMNS_SIDE_BY_SIDE:
         tables = [Table(*names)]
         for row in rows:
@@ -388,6 +429,15 @@ def main() -> None:
         _exit(_sentence(error))
 
 
+def _told(error: Exception) -> str:
+    """What is said of a fault that concerns one file; of an unknown one its kind and place, for its text may quote."""
+    try:
+        return _sentence(error)
+    except Exception:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}; it is a fault of ours"
+
+
 def _sentence(error: Exception) -> str:
     """A fault's sentence; one that we know nothing about is raised again, with its traceback for the engineer."""
     from etl.contract import ContractError
@@ -407,24 +457,27 @@ def _sentence(error: Exception) -> str:
 
 
 def _sentence_of_the_warehouse(error: Exception) -> str:
+    import psycopg
     import sqlalchemy as sa
 
     from etl.backup import BackupError
     from etl.hold import Undecidable
     from etl.load import LoadFault
+    from etl.marts import MartError, MartIsRead
     from etl.server import ServerError
     from etl.site.lineage import LineageError
     from etl.warehouse import MigrationRefused
 
-    match error:
-        case MigrationRefused() | BackupError() | LoadFault() | ServerError() | Undecidable() | LineageError():
-            return str(error)
-        case sa.exc.OperationalError():
+    ours = (MigrationRefused, MartError, MartIsRead, BackupError, LoadFault, ServerError, Undecidable, LineageError)
+    if isinstance(error, ours):
+        return str(error)
+    match error.orig if isinstance(error, sa.exc.DBAPIError) else error:
+        case psycopg.OperationalError():
             return "The warehouse cannot be reached: is the server of CITYDW_DATABASE_URL up, and does it let you in?"
-        case sa.exc.ProgrammingError() if "UndefinedTable" in str(error):
+        case psycopg.errors.UndefinedTable():
             return "The warehouse has no such table: run `citydw migrate`, and `citydw marts` for the marts."
-        case sa.exc.DBAPIError():
-            return f"PostgreSQL refused: {error.orig}"
+        case psycopg.Error() as refused:
+            return f"PostgreSQL refused: {refused}"
         case _:
             raise error
 
@@ -485,7 +538,3 @@ def _print_findings(findings: Iterable[Finding]) -> None:
     if not is_in_order:
         raise typer.Exit(1)
     console.print("Everything is in order.")
-
-
-def _is_extract(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".")

@@ -8,7 +8,7 @@ What ODCS has no word for stands under `customProperties`; the names used there 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
 
 from etl import odcs
+from etl.date_format import DateFormat, date_format
 from etl.odcs import ContractError as ContractError
 from etl.settings import EXPECTATIONS
 
@@ -30,6 +31,7 @@ Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
 Choice = Literal["accept", "accept-passing", "reject"]  # what a person decides on a held delivery
 log = logging.getLogger(__name__)
+_FORMATS = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss"}  # where a contract names none
 _PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number"}
 
 
@@ -51,6 +53,8 @@ class Source:
     numbers: Literal["plain", "vietnamese"] = "plain"  # vietnamese: 1.234.567,89
     archive: Literal["zip"] | None = None  # the file is the only member of an archive
     record: str | None = None  # XML: the element that is one row
+    null_values: Sequence[str] = ()  # what stands in a cell that holds nothing, such as NULL
+    root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Column:
     example: str
     semantic_type: SemanticType = "text"  # by default what the logical type says: date, number or text
     format: str | None = None  # date and timestamp: how the source writes them, e.g. dd/MM/yyyy
+    pivot: int | None = None  # date and timestamp: the first of the hundred years that a year of two digits can mean
+    null_values: Sequence[str] = ()  # beside those of the whole source
     numeric_type: str | None = None  # number: numeric(precision,scale) of the warehouse column
     code_list: str | None = None  # code: name of a list in etl/reference/codes/
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
@@ -85,12 +91,22 @@ class Column:
     on_invalid: Literal["reject", "flag"] = "reject"  # flag: load the row with a null here, and say so
     role: Literal["content", "change", "sequence"] = "content"  # the other two steer the load and are not stored
 
+    @property
+    def dates(self) -> DateFormat:
+        """How a date or timestamp is written."""
+        return date_format(self.format or _FORMATS[self.type])
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether its values are moments of a known offset from UTC, and not a local date or time."""
+        return self.type == "timestamp" and self.dates.is_instant
+
 
 _OF_ODCS = (
     "name", "source_name", "type", "label", "description", "required", "key_position", "classification", "example",
     "format", "numeric_type",
 )  # fmt: skip
-_OF_DATASET = ("agencyTitle", "deliveryMode", "part", "source", "hold", "maxRejected", "tellRejected")
+_OF_DATASET = ("agencyTitle", "deliveryMode", "source", "hold", "maxRejected", "tellRejected", "part")
 _OTHERWISE = {"mode": "deliveryMode", "type": "logicalType"}  # fields of ours that a contract calls otherwise
 
 
@@ -279,6 +295,7 @@ def _contract(document: OpenDataContractStandard, path: Path) -> Contract:
         path=path,
     )
     _check_choices(contract.source, "source: ")
+    _check_null_values(contract.source, "source: ")
     _check_choices(contract.hold, "hold: ")
     _check_choices(contract)
     if custom:
@@ -352,7 +369,23 @@ def _column(p: SchemaProperty) -> Column:
         **custom,
     )
     _check_choices(column)
+    _check_null_values(column)
+    if column.key_position and column.on_invalid == "flag":
+        raise ValueError("onInvalid is flag, but a key that is not understood names no record")
+    if column.type in _FORMATS:
+        _check_dates(column)
     return column
+
+
+def _check_dates(column: Column) -> None:
+    has_short_year = "short_year" in column.dates.parts
+    if has_short_year != (column.pivot is not None):
+        raise ValueError(
+            "a format with yy, and no other, needs a pivot: the first of the hundred years that two digits can mean, as"
+            " in 1950"
+        )
+    if column.pivot is not None and not (isinstance(column.pivot, int) and 1850 <= column.pivot <= 2001):
+        raise ValueError(f"pivot is {column.pivot!r}, not a year from 1850 to 2001")
 
 
 def _check_choices(part: Source | Hold | Column | Contract, where: str = "") -> None:
@@ -368,6 +401,13 @@ def _written(name: str) -> str:
     """How a contract spells one of our fields."""
     words = name.split("_")
     return _OTHERWISE.get(name) or words[0] + "".join(word.capitalize() for word in words[1:])
+
+
+def _check_null_values(part: Source | Column, where: str = "") -> None:
+    words = part.null_values
+    is_list = isinstance(words, list | tuple)
+    if not is_list or not all(isinstance(word, str) and word.strip() for word in words):
+        raise ValueError(f'{where}nullValues is {words!r}, not a list of texts in quotation marks: ["NULL", "-"]')
 
 
 def _custom(element: Any) -> dict[str, Any]:

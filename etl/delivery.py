@@ -7,7 +7,6 @@ when it lands. So all of it is part of the delivery, and the warehouse can be a 
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cache
@@ -26,10 +25,8 @@ RECEIVED = "received."  # before a typed column's name: the text that was sent
 HOLD_MINIMUM = 20  # rows below which no share of them holds a delivery: three rows of eight are three rejections
 WRONG_CONTRACT = "wrong_contract"  # the rule that holds a delivery until its contract or suite is mended
 MISREAD, READS = "misread_text", " → "  # a rule, and what parts a text as sent from what it would read
+_LONGEST_NAME = 200
 UNKNOWN = "unknown."  # before the source's name of a column that the contract does not know
-
-# `births_2026-03-02.csv`, `births_2026-03-02_r2.csv`, `visits_2026-03-02_79024.xml`
-_PERIOD = re.compile(r"(?<!\d)(?P<as_of>\d{4}-\d{2}-\d{2})(?:_r(?P<revision>[1-9]\d{0,3}))?(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -127,18 +124,15 @@ def _word(delivery_id: str) -> int:
     return int(delivery_id.split("-")[1].partition("w")[2] or 1)
 
 
-def period_of(file_name: str) -> tuple[date | None, int]:
-    """The period and revision written in a file's name; (None, 1) where there is no real date in it."""
-    match = _PERIOD.search(file_name)
-    try:
-        return (date.fromisoformat(match["as_of"]), int(match["revision"] or 1)) if match else (None, 1)
-    except ValueError:
-        return None, 1
-
-
 def shown(text: str) -> str:
     """Text that came from outside, made safe to show on one line: what cannot be printed becomes an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def printable(name: str) -> str:
+    """A file's name that can be shown and stored, and is not endless."""
+    name = shown(name)
+    return name if len(name) <= _LONGEST_NAME else f"…{name[-_LONGEST_NAME:]}"
 
 
 class Stop(Exception):

@@ -294,6 +294,7 @@ class Finding:
         rule: identifier of the rule, from the expectation's meta.
         expectation: GX's name of the expectation's type.
         column: contract name of the (first) column that it is about, or None.
+        is_of_meaning: whether it asks if the column's semantic type understands its values.
         severity: what its failing rows suffer.
         success: GX's own verdict, `mostly` considered.
         evaluated: rows judged.
@@ -306,6 +307,7 @@ class Finding:
     rule: str
     expectation: str
     column: str | None
+    is_of_meaning: bool
     severity: Severity
     success: bool
     evaluated: int
@@ -635,6 +637,7 @@ def finding(result: Result) -> Finding:
         rule=meta["rule"],
         expectation=config.type,
         column=next(iter(_columns_of(config.kwargs)), None),
+        is_of_meaning=isinstance(config.to_domain_obj(), ExpectColumnValuesToBeUnderstood),
         severity="critical" if config.severity == "critical" else "warning",
         success=bool(result.success),
         evaluated=int(result.result.get("element_count") or 0),

@@ -8,7 +8,6 @@ Great Expectations takes it.
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache, partial
@@ -22,7 +21,6 @@ from etl.odcs import LONGEST_NAME, OURS, nearest
 from etl.semantic.code import members
 
 log = logging.getLogger(__name__)
-_TOKENS = ("yyyy", "MM", "dd", "HH", "mm", "ss")  # of the format of a date or a time; see etl/semantic/dates.py
 _BY_ANOTHER_COLUMN = ("address", "ward", "geometry")  # what is understood of these depends on more than the cell
 
 
@@ -43,7 +41,7 @@ def check(contract: Contract) -> None:
     Raises:
         ContractError: what is wrong with it.
     """
-    findings = [*_of_table(contract), *_of_formats(contract), *_of_lookups(contract)] or [*_of_examples(contract)]
+    findings = [*_of_table(contract), *_of_lookups(contract)] or [*_of_examples(contract)]
     if findings:
         raise ContractError(contract.path, *findings)
 
@@ -86,25 +84,6 @@ def _of_table(contract: Contract) -> Iterator[str]:
         index = f"{contract.table}_{column.name}_as_of"  # see etl/warehouse.py
         if column.semantic_type == "ward" and len(index) > LONGEST_NAME:
             yield f"column {column.name}: its index {index!r} has more than {LONGEST_NAME} letters; shorten a name"
-
-
-def _of_formats(contract: Contract) -> Iterator[str]:
-    for column in contract.columns:
-        if column.format is not None and (fault := _fault_of_format(column.format)):
-            yield f"column {column.name}: the format {column.format!r} cannot be read by: {fault}"
-
-
-def _fault_of_format(written: str) -> str | None:
-    """Why a format says no certain day; None if it does."""
-    rest = re.sub(r"'[^']*'", " ", written)
-    counts = {token: rest.count(token) for token in _TOKENS}
-    for token in _TOKENS:
-        rest = rest.replace(token, " ")
-    if left := re.search(r"[A-Za-z]+", rest):
-        return f"no token {left[0]!r} is known; there are {', '.join(_TOKENS)}, and letters in '...'"
-    if twice := [token for token, count in counts.items() if count > 1]:
-        return f"{twice[0]!r} stands twice"
-    return None if counts["yyyy"] else "yyyy, the year with four digits, is missing"
 
 
 def _of_lookups(contract: Contract) -> Iterator[str]:

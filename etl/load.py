@@ -25,7 +25,7 @@ from etl.delivery import AS_OF, Delivery, Place
 from etl.ledger import Ledger, Moment
 from etl.semantic import part_columns
 from etl.storage import Storage, read_json
-from etl.warehouse import content_columns, copy_rows, history_table, key_columns
+from etl.warehouse import content_columns, copy_rows, history_table, key_columns, lock
 
 
 class LoadFault(RuntimeError):
@@ -136,7 +136,7 @@ def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
     """
     try:
         with ledger.engine.begin() as connection:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:dataset))"), {"dataset": contract.id})
+            lock(connection, contract.id)
             yield connection
     except sa.exc.DBAPIError as error:
         state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None

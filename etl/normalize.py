@@ -47,6 +47,8 @@ def _parts(staged: pl.DataFrame, contract: Contract) -> pl.Series:
 
 def _among(rows: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
     """Those of some successive rows that were accepted; row numbers ascend."""
+    if rows.is_empty():
+        return rows
     near = accepted.filter(accepted.is_between(rows[ROW].first(), rows[ROW].last()))
     return rows.filter(pl.col(ROW).is_in(near.implode()))
 

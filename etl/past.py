@@ -44,8 +44,8 @@ class Compared:
         findings: the same as ours.
         problems: PROBLEM schema, without row numbers: what only warns.
         reasons: why the delivery is held; empty if it is not.
-        other: the file of the same period of which this one may be another part, and not a later word.
         renamed: columns that seem to be renamed since the delivery before; empty if none does.
+        other: the file of the same period of which this one may be another part, and not a later word.
     """
 
     profile: Profile | None
@@ -53,8 +53,8 @@ class Compared:
     findings: list[judge.Finding]
     problems: pl.DataFrame
     reasons: list[Text]
-    other: str | None = None
     renamed: str = ""
+    other: str | None = None
 
 
 NOTHING = Compared(None, [], [], pl.DataFrame(schema=PROBLEM), [])

@@ -6,7 +6,9 @@ wait until the station that needs them runs.
 
 from __future__ import annotations
 
+import hmac
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from upath import UPath
 
 from etl import lint, stations
 from etl.contract import Choice, Contract, Contracts, Text, load_all
-from etl.delivery import WRONG_CONTRACT, Delivery, State, Stop, loggable
+from etl.delivery import WRONG_CONTRACT, Delivery, State, Stop, loggable, printable
 from etl.settings import Settings
 from etl.storage import Storage
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from etl.hold import Hold
     from etl.ledger import Ledger
     from etl.notify import Notice
+    from etl.receive import Landed
     from etl.replay import Replay
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,10 @@ log = logging.getLogger(__name__)
 Station = Literal["extract", "validate", "normalize", "load", "receipt"]
 STATIONS: tuple[Station, ...] = get_args(Station)
 _HISTORY = 10  # earlier deliveries that a receipt compares with
+_HALF = (
+    "khi tiếp nhận, tệp còn đang được ghi; tệp đầy đủ được nhận thành lần giao khác"
+    " / the file was still being written when it was received; the whole of it is a delivery of its own"
+)
 FINAL: tuple[State, ...] = ("loaded", "held", "rejected", "withdrawn")
 
 
@@ -89,7 +96,11 @@ class Pipeline:
 
     @classmethod
     def from_environment(cls) -> Pipeline:
-        """The pipeline that the environment's settings describe, of the datasets whose contract is right."""
+        """The pipeline that the environment's settings describe, of the datasets whose contract is right.
+
+        What this process writes from now on is its own.
+        """
+        os.umask(0o077)
         return cls(Settings.from_environment(), lint.sound(load_all()))
 
     @cached_property
@@ -122,24 +133,29 @@ class Pipeline:
 
     def build_site(self, dataset: str | None = None) -> UPath:
         """Bring the pages for all up to date, of one dataset or of all, and give the first; see `etl.site`."""
-        from etl import site
+        from etl import site, warehouse
 
         with self.engine.begin() as connection:  # one builder at a time
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.site'))"))
+            warehouse.lock(connection, "citydw.site")
             return site.build(self.storage, self.contracts, self.ledger, dataset)
 
     def receive_inbox(self) -> list[Received]:
         """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays."""
-        from etl.receive import NotReceived, complete_files, no_files
+        from etl.arrival import complete_files, found_in, told
+        from etl.receive import NotReceived
 
-        for path in no_files(self.storage):
-            log.warning("inbox: left alone, for it is no plain file: %s", path)
+        self.look_again()
+        for line in told(found_in(self.storage.inbox)) if self.storage.inbox.exists() else ():
+            log.warning("inbox: left alone: %s", line)
         received = []
         for file in complete_files(self.storage, self.settings.quiet_seconds):
             try:
                 received.append(self.receive(file))
             except NotReceived as error:
                 log.warning("inbox: %s", error)
+            except OSError as error:  # whatever is wrong with one file, or with the disk, others may come through
+                log.error("inbox: %s: %s", printable(file.name), error.strerror or type(error).__name__)
+        self.look_again()
         return received
 
     def receive(self, file: UPath, dataset: tuple[str, str] | None = None) -> Received:
@@ -152,36 +168,58 @@ class Pipeline:
         Raises:
             NotReceived: if the file cannot be read, or changes while it is copied.
         """
-        from etl.receive import land, move_to_processed
+        from etl.receive import REFUSALS, land
 
         started = time.perf_counter()
         landed = land(self.storage, file, dataset)
         delivery = landed.delivery
         is_new = self.ledger.arrived(delivery, landed.declared)
-        move_to_processed(self.storage, file, delivery)  # last: after a crash before it, the file is received again
+        is_whole = self._put_away(file, landed)  # after a crash before it, the file is received again
         if is_new:
             self.ledger.spent(delivery, "receive", time.perf_counter() - started)
         entry = self.ledger.get(delivery.contract_id, delivery.id)
-        if entry["rule"] == WRONG_CONTRACT and delivery.contract_id in self.contracts:
-            self.ledger.passed(delivery, "received")
-            entry = self.ledger.get(delivery.contract_id, delivery.id)
-        if entry["state"] == "received" and (stop := self._not_begun(delivery)):
+        stop = self._refusal(landed)
+        # These bytes, under another name, or before there was such a dataset or its contract was right.
+        was_refused = entry["rule"] in (*REFUSALS, WRONG_CONTRACT)
+        if stop and (entry["state"] == "received" or was_refused):
             self._tell_right_folder(stop, delivery)
             self.ledger.stopped(delivery, stop)
-            entry = self.ledger.get(delivery.contract_id, delivery.id)
-        received = Received(delivery, is_new, entry["state"])
+        elif was_refused:
+            self.ledger.passed(delivery, "received")
+        if not is_whole:
+            self._withdraw_half(delivery.contract_id, delivery.id)
+        received = Received(delivery, is_new, self.ledger.get(delivery.contract_id, delivery.id)["state"])
         if received.is_final:
             self.run_station("receipt", delivery.contract_id, delivery.id)
         return received
 
-    def _not_begun(self, delivery: Delivery) -> Stop | None:
-        """Why a delivery cannot go to the first station; None if it can."""
-        is_known = delivery.contract_id in self.contracts
-        if not is_known and delivery.contract_id not in self.contracts.wrong:
-            return Stop("rejected", "unknown_dataset", detail=delivery.contract_id)
-        if not delivery.as_of:
-            return Stop("rejected", "no_period_in_name", file=delivery.file_name[:100])
-        return None if is_known else Stop("held", WRONG_CONTRACT)
+    def _refusal(self, landed: Landed) -> Stop | None:
+        """Why a file goes no further than to landing; None if it does."""
+        from etl.receive import refusal
+
+        dataset = landed.delivery.contract_id
+        if dataset in self.contracts.wrong and landed.delivery.as_of:
+            return Stop("held", WRONG_CONTRACT)
+        return refusal(landed, self.contracts.get(dataset), is_dataset=dataset in self.contracts.wrong)
+
+    def look_again(self) -> None:
+        """See whether files that were received have changed since, for somebody still wrote to them.
+
+        Half a file is no delivery: what was received of it is withdrawn, and the file goes back to the inbox, where it
+        is received anew once it is whole.
+        """
+        from etl.processed import changed, put_back
+
+        for watched in changed(self.storage):
+            name = f"{watched.agency}.{watched.dataset}"
+            self._withdraw_half(name, watched.delivery_id)
+            try:
+                is_back = put_back(self.storage, watched)
+            except OSError as error:
+                log.error("processed: %s/%s: %s", name, watched.delivery_id, error.strerror or type(error).__name__)
+                continue
+            where = "it is in the inbox again" if is_back else "it waits, for its name in the inbox is taken"
+            log.warning("processed: the file of %s/%s has changed since; %s", name, watched.delivery_id, where)
 
     def withdraw(self, dataset: str, delivery_id: str, reason: str) -> Outcome:
         """Take a delivery and its corrections out of their table, as their agency asks, and write the receipts."""
@@ -349,18 +387,36 @@ class Pipeline:
         return warehouse.migrate(self.engine, self.contracts.values())
 
     def refresh_marts(self) -> list[str]:
-        """Rebuild the marts; see `etl.warehouse.refresh_marts`."""
-        from etl import warehouse
+        """Bring the marts up to date; see `etl.marts.refresh`."""
+        from etl import marts
 
-        return warehouse.refresh_marts(self.engine)
+        return marts.refresh(self.engine)
 
     def _delivery(self, dataset: str, delivery_id: str) -> Delivery:
         agency, name = dataset.split(".", 1)
         return self.storage.delivery(agency, name, delivery_id)
 
+    def _put_away(self, file: UPath, landed: Landed) -> bool:
+        """Take a file out of the inbox; False if it is not what was received of it any more."""
+        from etl.processed import move
+
+        if not file.is_relative_to(self.storage.inbox):  # one from elsewhere is its owner's
+            return True
+        try:
+            return move(self.storage, file, landed.delivery, landed.stamp)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            log.error("inbox: %s is received, but stays there: %s", landed.delivery.file_name, reason)
+            return True
+
+    def _withdraw_half(self, dataset: str, delivery_id: str) -> None:
+        """Withdraw what was received of a file to which its writer has added since."""
+        if dataset in self.contracts and self.ledger.get(dataset, delivery_id)["state"] != "withdrawn":
+            self.withdraw(dataset, delivery_id, _HALF)
+
     def _data_station(self, station: stations.Station, delivery: Delivery, contract: Contract) -> Outcome:
-        if station == "extract" and delivery.corrects and not self._is_in_table(contract.id, delivery.corrects):
-            return self._stopped(delivery, Stop("held", "correction_of_nothing", detail=delivery.corrects))
+        if station == "extract" and delivery.corrects and (unfounded := self._unfounded(delivery, delivery.corrects)):
+            return self._stopped(delivery, unfounded)
         from etl.profile import Earlier
 
         decision = self.ledger.decision(delivery)
@@ -425,6 +481,20 @@ class Pipeline:
         message = Text(entry["message_vi"], entry["message_en"]) if entry["message_vi"] else None
         return Outcome(entry["state"], message, rule=entry["rule"])
 
+    def _unfounded(self, correction: Delivery, corrects: str) -> Stop | None:
+        """Why a workbook is not taken for one of ours that came back mended; None if it is one."""
+        from etl.correction import find_mark, seal, sent_back
+
+        if not self._is_in_table(correction.contract_id, corrects):
+            return Stop("held", "correction_of_nothing", detail=corrects)
+        if correction.word > 1:
+            return Stop("held", "correction_used", detail=corrects)
+        mark, first = find_mark(self.storage.content(correction)), self._delivery(correction.contract_id, corrects)
+        ours = seal(self.settings.key, first, correction.correction, sent_back(self.storage, first))
+        if mark is None or mark.seal is None or not hmac.compare_digest(mark.seal, ours):
+            return Stop("held", "correction_forged", detail=corrects)
+        return None
+
     def _is_in_table(self, dataset: str, delivery_id: str) -> bool:
         known = self.ledger.knows(dataset, delivery_id)
         return known and self.ledger.get(dataset, delivery_id)["loaded_at"] is not None
@@ -450,6 +520,7 @@ class Pipeline:
             ],
             words=self.ledger.words(delivery) if entry["state"] == "loaded" and not delivery.corrects else (),
             workbook_number=1 + max((e["correction"] for e in of_same), default=0),
+            key=self.settings.key,
             most_rows=self.settings.workbook_rows,
         )
         with self.ledger.engine.begin() as connection:

@@ -9,28 +9,41 @@ ledger knows of it.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from upath import UPath
 
+from etl.contract import Contract, Source
 from etl.correction import find_mark
-from etl.declared import Declared
-from etl.delivery import Delivery, Stop, period_of, shown
+from etl.declared import MANIFEST, Declared, beside
+from etl.delivery import Delivery, Stop, printable
+from etl.period import UnclearName, period_of
+from etl.processed import Stamp, stamp_of
+from etl.settings import CITY_TIME
 from etl.storage import Storage, aside_of, put_in_place, read_json, write_json, write_once
 
-DONE, MANIFEST = ".done", ".manifest.json"  # files beside a file that say that it is whole
-_UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
+UNDATED = "no_period_in_name"
+# Why a file goes no further than to landing: what its sender mends by sending the same bytes under another name.
+REFUSALS = (
+    "unknown_dataset", "wrong_ending", UNDATED, "several_periods_in_name", "impossible_period", "period_not_begun",
+    "unclear_revision",
+)  # fmt: skip
 _CHUNK = 1 << 20
-_LARGEST_MANIFEST = 1 << 20
-_LONGEST_NAME = 200
-_LONGEST_TARGET = 50  # with the delivery's id before it, and four bytes a character, less than 255 bytes
+_ENDINGS = {
+    "csv": (".csv", ".txt", ".tsv"),
+    "excel": (".xlsx", ".xls"),
+    "xml": (".xml",),
+    "ndjson": (".ndjson", ".jsonl", ".json"),
+    "geojson": (".geojson", ".json"),
+    "zip": (".zip",),
+}
+# What an office saves under these names is told what it is by the station that reads it.
+_TOLD_BY_THE_READER = {"csv": (".xlsx", ".xls", ".xlsm"), "excel": (".xlsm",)}
 
 
 class NotReceived(Exception):
@@ -43,37 +56,15 @@ class Landed:
 
     Attributes:
         delivery: what it is.
-        declared: its manifest, as the sender wrote it; None if there is none.
-        is_dated: whether the sender says for which period it speaks.
+        declared: what stands beside it declares, as the sender wrote it; None if nothing does.
+        doubt: the rule that says why its period is not certain; None if it is.
+        stamp: the file's size and time when its bytes were copied.
     """
 
     delivery: Delivery
     declared: dict[str, Any] | None
-    is_dated: bool
-
-
-def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
-    """Files in the inbox that have arrived.
-
-    A file is whole when a `.done` or `.manifest.json` stands beside it, or when nobody has written to it for
-    `quiet_seconds`; hidden files and those named as unfinished wait. Links and devices are never opened.
-    """
-    if not storage.inbox.exists():
-        return []
-    found = {path for path in storage.inbox.rglob("*") if not path.is_symlink() and path.is_file()}
-    return sorted(
-        path
-        for path in found
-        if not path.name.startswith((".", "~$"))
-        and not path.name.lower().endswith((*_UNFINISHED, DONE, MANIFEST))
-        and (_seconds_quiet(path) >= quiet_seconds or not found.isdisjoint(_sidecars(path)))
-    )
-
-
-def no_files(storage: Storage) -> list[str]:
-    """Links, pipes, sockets and devices in the inbox: never opened, for they may lead anywhere or never end."""
-    found = (p for p in storage.inbox.rglob("*") if p.is_symlink() or not (p.is_file() or p.is_dir()))
-    return sorted(shown(str(path)) for path in found)
+    doubt: str | None
+    stamp: Stamp
 
 
 def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None, undated: date | None = None) -> Landed:
@@ -91,35 +82,57 @@ def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None, 
     in_inbox = file.is_relative_to(storage.inbox)
     agency, name = dataset or _folders(file.relative_to(storage.inbox) if in_inbox else file)
     with aside_of(storage.root / "landing" / "content") as aside:
-        sha256, size = _copy(file, aside)
-        declared = _manifest(file)
-        as_of, revision = _period(file.name, declared)
-        delivery = Delivery(agency, name, as_of or undated, revision, sha256, size, _printable(file.name))
+        sha256, stamp = _copy(file, aside)
+        declared = beside(file)
+        as_of, revision, doubt = _period(file.name, declared)
+        if doubt == UNDATED and undated:
+            as_of = undated
+        delivery = Delivery(agency, name, as_of, revision, sha256, stamp[0], printable(file.name))
         mark = find_mark(aside)
         if mark:
+            doubt = None
             delivery = replace(
                 delivery, as_of=mark.as_of, revision=mark.revision, corrects=mark.of, correction=mark.number
             )
         delivery = _with_word(storage, delivery)
         manifest = storage.folder("landing", delivery) / "manifest.json"
         if not manifest.exists():
-            _publish(storage, delivery, aside, {"declared": declared, "from": _printable(str(file))})
-    return Landed(delivery, declared, is_dated=bool(as_of or mark))
+            _publish(storage, delivery, aside, {"declared": declared, "from": printable(str(file))})
+    return Landed(delivery, declared, doubt, stamp)
 
 
-def move_to_processed(storage: Storage, file: UPath, delivery: Delivery) -> None:
-    """Take a file and what stands beside it out of the inbox; one from elsewhere stays."""
-    if not file.is_relative_to(storage.inbox):
-        return
-    folder = storage.processed / delivery.agency / delivery.dataset
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in (*_sidecars(file), file):  # the file last: while it is there, it is received again
-        if _is_there(path):
-            target = folder / f"{delivery.id}_{_printable(path.name)[-_LONGEST_TARGET:]}"
-            if isinstance(path, Path):
-                path.replace(target)
-            else:
-                path.rename(target)
+def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False) -> Stop | None:
+    """Why a file goes no further than to landing, as far as its place and its name tell; None if it does.
+
+    Args:
+        landed: the file.
+        contract: of its dataset; None if there is none that is right.
+        is_dataset: there is such a dataset, and its contract is wrong.
+    """
+    delivery = landed.delivery
+    told = {"file": delivery.file_name[:100]}
+    ending = PurePosixPath(delivery.file_name.strip().lower()).suffix
+    endings: tuple[str, ...] = (ending[:10],)
+    if contract:
+        endings = endings_of(contract.source)
+        others = _TOLD_BY_THE_READER.get(_format(contract.source), ())
+        if not delivery.corrects and ending not in (*endings, *others):
+            return Stop("rejected", "wrong_ending", **told, endings=", ".join(endings))
+    elif not is_dataset:
+        return Stop("rejected", "unknown_dataset", detail=delivery.contract_id)
+    if landed.doubt:
+        example = f"{delivery.dataset}_2026-03-02{endings[0]}"
+        return Stop("rejected", landed.doubt, **told, example=example, manifest=f"{delivery.file_name[:100]}{MANIFEST}")
+    return None
+
+
+def endings_of(source: Source) -> tuple[str, ...]:
+    """The endings that the name of a dataset's file may have, the usual one first."""
+    return _ENDINGS[_format(source)]
+
+
+def _format(source: Source) -> str:
+    return source.archive or source.format
 
 
 def _with_word(storage: Storage, delivery: Delivery) -> Delivery:
@@ -159,11 +172,11 @@ def _publish(storage: Storage, delivery: Delivery, aside: UPath, about: dict[str
     write_json(manifest, {"delivery": delivery.to_json(), "received_at": datetime.now(UTC).isoformat()} | about)
     for path in (content, manifest):
         if isinstance(path, Path):
-            path.chmod(0o444)
+            path.chmod(0o400)
 
 
-def _copy(file: UPath, aside: UPath) -> tuple[str, int]:
-    """Copy a file; gives SHA-256 and size of what was copied."""
+def _copy(file: UPath, aside: UPath) -> tuple[str, Stamp]:
+    """Copy a file; gives SHA-256 of what was copied, and the file's size and time."""
     before = _stamp(file)
     digest, size = hashlib.sha256(), 0
     with aside.open("wb") as copy:
@@ -172,23 +185,15 @@ def _copy(file: UPath, aside: UPath) -> tuple[str, int]:
             size += len(chunk)
             copy.write(chunk)
     if _stamp(file) != before or size != before[0]:
-        raise NotReceived(f"{_printable(file.name)}: still being written; it waits for the next look")
-    return digest.hexdigest(), size
+        raise NotReceived(f"{printable(file.name)}: still being written; it waits for the next look")
+    return digest.hexdigest(), before
 
 
-def _seconds_quiet(file: UPath) -> float:
+def _stamp(file: UPath) -> Stamp:
     try:
-        return time.time() - float(file.stat().st_mtime)
-    except FileNotFoundError:  # somebody else has just received it
-        return 0
-
-
-def _stamp(file: UPath) -> tuple[int, float]:
-    try:
-        stat = file.stat()
+        return stamp_of(file)
     except OSError as error:
-        raise NotReceived(f"{_printable(file.name)}: cannot be read ({type(error).__name__})") from None
-    return stat.st_size, stat.st_mtime
+        raise NotReceived(f"{printable(file.name)}: cannot be read ({type(error).__name__})") from None
 
 
 def _chunks(file: UPath) -> Iterator[bytes]:
@@ -197,48 +202,26 @@ def _chunks(file: UPath) -> Iterator[bytes]:
             while chunk := stream.read(_CHUNK):
                 yield chunk
     except OSError as error:
-        raise NotReceived(f"{_printable(file.name)}: cannot be read ({type(error).__name__})") from None
+        raise NotReceived(f"{printable(file.name)}: cannot be read ({type(error).__name__})") from None
 
 
-def _sidecars(file: UPath) -> tuple[UPath, UPath]:
-    return file.with_name(file.name + DONE), file.with_name(file.name + MANIFEST)
-
-
-def _is_there(path: UPath) -> bool:
-    try:
-        return bool(path.exists())
-    except OSError:  # beside a file with the longest possible name there can be none
-        return False
-
-
-def _manifest(file: UPath) -> dict[str, Any] | None:
-    beside = file.with_name(file.name + MANIFEST)
-    if not _is_there(beside):
-        return None
-    with beside.open("rb") as stream:
-        content = stream.read(_LARGEST_MANIFEST)
-    try:
-        fields = json.loads(content, parse_float=str)
-    except (ValueError, RecursionError):
-        fields = None
-    return fields if isinstance(fields, dict) else {"JSON": None}  # a field that no manifest has: held, not ignored
-
-
-def _period(name: str, declared: dict[str, Any] | None) -> tuple[date | None, int]:
-    as_of, revision = period_of(name)
+def _period(name: str, declared: dict[str, Any] | None) -> tuple[date | None, int, str | None]:
+    """The period and revision that the sender says, and the rule by which the period is doubtful."""
     try:
         said = Declared.of(declared or {})
     except Stop:  # the delivery will be held for it
-        return as_of, revision
-    return said.as_of or as_of, said.revision or revision
+        said = Declared()
+    try:
+        as_of, revision = period_of(name, said.as_of, said.revision)
+    except UnclearName as unclear:
+        return None, 1, unclear.rule
+    if as_of is None:
+        return None, revision, UNDATED
+    if as_of > datetime.now(CITY_TIME).date():
+        return None, revision, "period_not_begun"
+    return as_of, revision, None
 
 
 def _folders(file: UPath) -> tuple[str, str]:
     folders = [re.sub(r"[^\w-]", "_", part)[:60] for part in file.parts[-3:-1]]
     return (folders[0], folders[1]) if len(folders) == 2 else ("unknown", folders[0] if folders else "unknown")
-
-
-def _printable(name: str) -> str:
-    """A name that can be shown and stored, and not endless."""
-    name = shown(name)
-    return name if len(name) <= _LONGEST_NAME else f"…{name[-_LONGEST_NAME:]}"

@@ -117,15 +117,16 @@ def _is_workbook(file: Path) -> bool:
 
 
 def _rows(file: Path, limits: Limits) -> Iterator[Iterable[str]]:
-    from python_calamine import CalamineError, CalamineWorkbook
+    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
     with file.open("rb") as stream:
         content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
     (old_workbook if content.startswith(_OLD_EXCEL) else workbook).look_through(content, limits)
     try:
-        sheet = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
-        rows = sheet.to_python(nrows=_HEADER_WITHIN)
-    except (CalamineError, IndexError):
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        sheets = [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+        rows = [row for name in sheets for row in book.get_sheet_by_name(name).to_python(nrows=_HEADER_WITHIN)]
+    except CalamineError:
         return
     for row in rows:
         yield [" ".join(str(cell).split()) for cell in row if str(cell).strip()]

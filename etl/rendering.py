@@ -8,6 +8,7 @@ from datetime import date, datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from etl.period import word_of
 from etl.settings import CITY_TIME, TEMPLATES
 
 
@@ -15,7 +16,7 @@ def templates(**filters: Callable[..., object]) -> Environment:
     """The templates of `etl/templates/`, which escape what they are given.
 
     Args:
-        filters: what a page needs beside `number`, `share`, `day` and `moment`.
+        filters: what a page needs beside `number`, `share`, `day`, `moment` and `word` (see `etl.period.word_of`).
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -24,7 +25,14 @@ def templates(**filters: Callable[..., object]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "share": share, "day": day, "moment": _moment, **filters}
+    environment.filters |= {
+        "number": _number,
+        "share": share,
+        "day": day,
+        "moment": _moment,
+        "word": word_of,
+        **filters,
+    }
     return environment
 
 

@@ -19,6 +19,7 @@ import pwd
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import tempfile
 import time
@@ -28,7 +29,12 @@ from typing import Any
 
 WAREHOUSE = "citydw"
 AIRFLOW = "airflow"
+READER = "citydw_reader"  # the role of sql/grants.sql that may read all and change nothing
 SYSTEM_USER = "citydw"  # PostgreSQL refuses to run as root; root runs it as this user
+# Linux' own form of an access list, acl(5); Python has no library for it that needs no compiler.
+_ACL, _ACL_VERSION = "system.posix_acl_access", 2
+_ACL_OWNER, _ACL_USER, _ACL_GROUP, _ACL_MASK, _ACL_OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
+_ACL_NOBODY = 0xFFFFFFFF  # in entries that are about nobody by name
 _START_SECONDS = 60.0  # after a crash the server first replays its log
 _STOP_SECONDS = 60.0
 
@@ -112,9 +118,9 @@ def is_running(data_dir: Path) -> bool:
     return _postmaster(data_dir) is not None and _status(data_dir) == "ready"
 
 
-def url(data_dir: Path, database: str = WAREHOUSE) -> str:
+def url(data_dir: Path, database: str = WAREHOUSE, user: str = SYSTEM_USER) -> str:
     """The SQLAlchemy URL of one of the server's databases, whether it runs or not."""
-    return f"postgresql+psycopg://{SYSTEM_USER}@/{database}?host={_socket_dir(data_dir.resolve())}"
+    return f"postgresql+psycopg://{user}@/{database}?host={_socket_dir(data_dir.resolve())}"
 
 
 @contextlib.contextmanager
@@ -138,13 +144,14 @@ def _start(data_dir: Path) -> None:
         {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if _is_root() else {}
     )
     if _is_root():
-        _open_way(data_dir.parent)
-        _open_way(programs())
+        _open_way(data_dir.parent, account)
+        _open_way(programs(), account)
     socket_dir = _make_socket_dir(data_dir, account)
     if not (data_dir / "PG_VERSION").exists():
         _initdb(data_dir, account, as_account)
     (data_dir / "citydw.conf").write_text(_SETTINGS + f"unix_socket_directories = '{socket_dir}'\n", encoding="utf-8")
-    (data_dir / "citydw.conf").chmod(0o644)
+    os.chown(data_dir / "citydw.conf", account.pw_uid, account.pw_gid)
+    (data_dir / "citydw.conf").chmod(0o600)
 
     _wait_for_orphans(data_dir)
     for lock in (data_dir / "postmaster.pid", socket_dir / ".s.PGSQL.5432.lock"):
@@ -264,12 +271,39 @@ def _account(data_dir: Path) -> pwd.struct_passwd:
         return pwd.getpwnam(SYSTEM_USER)
 
 
-def _open_way(folder: Path) -> None:
-    """Let other users pass through a folder and those above it, to what they may read there (not list them)."""
+def _open_way(folder: Path, account: pwd.struct_passwd) -> None:
+    """Let the server's account pass through a folder and those above it; nobody else, and not list them.
+
+    The account gets an entry of its own in the access list of each folder that is closed to it.
+
+    Raises:
+        ServerError: if a file system keeps no such lists.
+    """
     for part in (folder, *folder.parents):
-        mode = part.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            part.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+        if part.stat().st_mode & stat.S_IXOTH:
+            continue
+        entries = _access_list(part) | {(_ACL_USER, account.pw_uid): stat.S_IXOTH}
+        entries[_ACL_MASK, _ACL_NOBODY] = entries.get((_ACL_MASK, _ACL_NOBODY), 0) | stat.S_IXOTH
+        packed = b"".join(struct.pack("<HHI", tag, may, who) for (tag, who), may in sorted(entries.items()))
+        try:
+            os.setxattr(part, _ACL, struct.pack("<I", _ACL_VERSION) + packed)
+        except OSError:
+            raise ServerError(
+                f"PostgreSQL runs as user {account.pw_name}, and {part} is closed to it. Set CITYDW_HOME to a folder "
+                "that others may pass through, or run as another user than root."
+            ) from None
+
+
+def _access_list(folder: Path) -> dict[tuple[int, int], int]:
+    """A folder's POSIX access list: permissions by kind of entry and whom it is about."""
+    mode = folder.stat().st_mode
+    try:
+        content = os.getxattr(folder, _ACL)
+    except OSError:  # it has none: the mode says it all
+        owner, group, other = (_ACL_OWNER, mode >> 6 & 7), (_ACL_GROUP, mode >> 3 & 7), (_ACL_OTHER, mode & 7)
+        mask = (_ACL_MASK, group[1])
+        return {(tag, _ACL_NOBODY): may for tag, may in (owner, group, mask, other)}
+    return {(tag, who): may for tag, may, who in struct.iter_unpack("<HHI", content[4:])}
 
 
 def _socket_dir(data_dir: Path) -> Path:

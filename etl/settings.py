@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -12,6 +14,7 @@ from upath import UPath
 _PACKAGE = Path(__file__).resolve().parent
 PROJECT = _PACKAGE.parent
 CITY_TIME = timezone(timedelta(hours=7), "ICT")  # what people read; everything is kept in UTC
+CITY_ZONE = "Asia/Ho_Chi_Minh"  # the same, as databases call it
 
 
 def _shipped(name: str) -> Path:
@@ -91,7 +94,8 @@ class Settings:
         home: state of this installation: the embedded server, Data Docs, and by default the data.
         data: root of inbox, landing, raw, validated, staging, outbox and site; a local path or a URL such as s3://bucket.
         database_url: a PostgreSQL server (SQLAlchemy URL, `postgresql+psycopg://...`); None means the embedded one.
-        quiet_seconds: an inbox file that nobody has written to for so long is whole.
+        reader_url: the same server for `citydw query`, as a role that only reads; by default database_url.
+        quiet_seconds: a file that has not changed between two looks so far apart is whole.
         limits: what a file may ask of us at most.
         workbook_rows: rejected rows that a receipt's workbook holds at most.
         notify_mail: who hears of what is held, rejected or late; the server is Airflow's connection smtp_default.
@@ -101,6 +105,7 @@ class Settings:
     home: Path
     data: UPath
     database_url: str | None
+    reader_url: str | None = None
     quiet_seconds: float = 5.0
     limits: Limits = DEFAULT_LIMITS
     workbook_rows: int = 50_000
@@ -115,6 +120,7 @@ class Settings:
             home=home,
             data=UPath(os.environ.get("CITYDW_DATA", home / "data")),
             database_url=os.environ.get("CITYDW_DATABASE_URL"),
+            reader_url=os.environ.get("CITYDW_READER_URL"),
             quiet_seconds=float(os.environ.get("CITYDW_QUIET_SECONDS", cls.quiet_seconds)),
             limits=Limits.from_environment(),
             workbook_rows=int(os.environ.get("CITYDW_WORKBOOK_ROWS", cls.workbook_rows)),
@@ -127,6 +133,22 @@ class Settings:
         """Where Great Expectations keeps validation results and Data Docs."""
         return self.home / "great_expectations"
 
+    @property
+    def key(self) -> bytes:
+        """This installation's secret, made when it is first asked for; who reads it can forge mended workbooks."""
+        path = self.home / "secret.key"
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            self.home.mkdir(parents=True, exist_ok=True)
+            aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+            aside.touch(0o600)
+            aside.write_bytes(secrets.token_bytes(32))
+            with suppress(FileExistsError):  # somebody else was quicker
+                path.hardlink_to(aside)
+            aside.unlink()
+            return path.read_bytes()
+
     def warehouse_url(self) -> str:
         """The warehouse's URL; the embedded server is started if that is the one and it does not run."""
         if self.database_url:
@@ -134,3 +156,12 @@ class Settings:
         from etl.server import start
 
         return start(self.home / "postgres")
+
+    def query_url(self) -> str:
+        """The warehouse's URL for somebody who only asks: where the server is the embedded one, as `citydw_reader`."""
+        if self.database_url:
+            return self.reader_url or self.database_url
+        from etl.server import READER, url
+
+        self.warehouse_url()
+        return url(self.home / "postgres", user=READER)

@@ -103,7 +103,7 @@ def _run(
             from etl.extract import extract
 
             lint.check(contract)
-            return extract(storage, delivery, contract, limits)
+            return extract(storage, delivery, contract, limits, is_said_empty=declared.get("rows") == 0)
         case "validate":
             return _validate(storage, delivery, contract, gx_home, declared, choice, earlier)
         case "normalize":
@@ -130,7 +130,7 @@ def _validate(
     def manifest() -> None:
         raw = storage.folder("raw", delivery)
         sent, count = pl.scan_parquet(str(raw / "rows.parquet")), read_json(raw / "report.json")["rows_in"]
-        Declared.of(dict(declared)).check(delivery, sent, count, contract)
+        Declared.of(dict(declared)).check(delivery, storage.content(delivery), sent, count, contract)
 
     def rows() -> None:
         is_waived = choice == "accept"

@@ -24,6 +24,7 @@ from etl.delivery import Delivery
 if sys.platform != "win32":
     import fcntl
 
+_FOLDER, _FILE = 0o700, 0o600  # whatever the process's umask is: what lies here is personal data
 Zone = Literal["landing", "raw", "validated", "staging", "outbox"]
 
 
@@ -109,7 +110,7 @@ def aside_of(path: UPath) -> Iterator[UPath]:
 
 def _create_locked(file: Path) -> int:
     while True:
-        descriptor = os.open(file, os.O_CREAT | os.O_WRONLY, 0o666)
+        descriptor = os.open(file, os.O_CREAT | os.O_WRONLY, _FILE)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return descriptor
@@ -138,9 +139,10 @@ def put_in_place(aside: UPath, path: UPath) -> None:
 def make_folder(folder: UPath) -> None:
     """Make a folder and those above it, so that they are there after a power cut too."""
     missing = [place for place in (folder, *folder.parents) if isinstance(place, Path) and not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for place in missing:
+    for place in reversed(missing):
+        place.mkdir(_FOLDER, exist_ok=True)
         _sync(place.parent)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _sync(path: Path) -> None:

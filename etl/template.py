@@ -19,13 +19,17 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from etl.contract import Column, Contract
+from etl.date_format import date_format
+from etl.extract.excel import OUR_SHEETS
 from etl.semantic import ward
 from etl.settings import DEFAULT_LIMITS, REFERENCE
 
-_DATA, _GUIDE, _LISTS = "Dữ liệu", "Giải thích - Guide", "Danh mục - Codes"
+_DATA = "Dữ liệu"
+_GUIDE, _LISTS = OUR_SHEETS
 _LAST_ROW = 1_048_576  # of an Excel sheet
 _LAST_DAY = "2958465"  # of Excel's calendar
 _TEXT = "@"
+_EXCEL_KNOWS = {"year", "month", "day", "hour", "minute", "second"}  # parts of a date or time, written as ODCS does
 _DARK, _LIGHT = "1F4E66", "7B97A5"
 _FORMATS = {
     "csv": (
@@ -112,6 +116,9 @@ def _excel_format(jdk_format: str | None) -> str | None:
     Excel's own `/` would be shown as whatever the machine's settings say, so each sign between stands for itself.
     """
     if not jdk_format or not re.search(r"[^A-Za-z]", jdk_format):  # 202603020815 is a number to Excel
+        return None
+    notation = date_format(jdk_format)
+    if notation.is_instant or not _EXCEL_KNOWS.issuperset(notation.parts):
         return None
     quoted = re.sub(r"'([^']*)'", lambda text: "".join(f"\\{c}" for c in text[1]), jdk_format)
     return re.sub(r"(?<!\\)[^A-Za-z\\ ]", lambda sign: f"\\{sign[0]}", quoted).replace("MM", "mm").replace("HH", "hh")

@@ -18,7 +18,18 @@ from upath import UPath
 
 from etl import batches, expectation_store, judge, past, semantic
 from etl.contract import Contract, Text
-from etl.delivery import AS_OF, HOLD_MINIMUM, PROBLEM, RECEIVED, ROW, Delivery, Stop, problems, rejected_rows
+from etl.delivery import (
+    AS_OF,
+    HOLD_MINIMUM,
+    PROBLEM,
+    RECEIVED,
+    ROW,
+    Delivery,
+    Stop,
+    problems,
+    rejected_rows,
+    wording,
+)
 from etl.profile import Earlier
 from etl.storage import Storage, read_json, write_json, write_parquet
 
@@ -90,6 +101,8 @@ def validate(
     write_json(folder / "report.json", report)
     if not delivery.corrects:  # all rows of a correction were bad before: those still bad must not hold back the others
         _hold_if_too_bad(findings, found, rejected, rows_in, contract)
+        if contract.mode == "snapshot" and accepted.is_empty():
+            raise Stop("held", "empty_snapshot")
         if compared.other:
             raise Stop("held", "part_or_later_word", file=delivery.file_name, other=compared.other)
         _hold_if_unlike_the_past(compared)
@@ -132,7 +145,7 @@ def _judge_rows(
     rows = pl.concat(batches.read(path)).with_columns(as_of)
     across = [e for e, is_rowwise in zip(expectations, are_rowwise, strict=True) if not is_rowwise]
     results = judge.judge(rows, across, contract)
-    found = _problems(rows, results, extracted)
+    found = _problems(rows, results, extracted, contract)
     good = whole.good.filter(~pl.col(ROW).is_in(rejected_rows(found).implode()))
     return _Judged([*whole.results, *results], pl.concat([whole.problems, found]), good)
 
@@ -151,30 +164,43 @@ def _judge_batch(
         results = judge.judge(typed, expectations, contract)
     else:
         results = judge.judge(deleting, with_deletions, contract)
-    found = _problems(rows, results, extracted)
+    found = _problems(rows, results, extracted, contract)
     rejected = rejected_rows(pl.concat([extracted, found]))
     good = typed.filter(~pl.col(ROW).is_in(rejected.implode()))
     keys = pl.DataFrame([good[ROW], _keys(good, contract).hash_rows().alias("key")])
     return _Judged(judge.merged([results]), found, keys)
 
 
-def _problems(rows: pl.DataFrame, results: list[judge.Result], extracted: pl.DataFrame) -> pl.DataFrame:
+def _problems(
+    rows: pl.DataFrame, results: list[judge.Result], extracted: pl.DataFrame, contract: Contract
+) -> pl.DataFrame:
     """Problems of the rows that failed."""
-    found = [_failures(rows, finding) for finding in map(judge.finding, results) if finding.failed]
+    found = [_failures(rows, finding, contract) for finding in map(judge.finding, results) if finding.failed]
     if not found:
         return pl.DataFrame(schema=PROBLEM)
-    # A cell that could not be typed is null in `rows`: "required" would accuse it a second time.
-    return pl.concat(found).join(extracted, on=[ROW, "column"], how="anti", nulls_equal=True)
+    # A cell that could not be typed is null in `rows`: "required" would accuse it a second time. One that was sent back
+    # is not accused twice either; but a text that was only flagged must still pass the rules.
+    typed = [column.name for column in contract.columns if column.type != "string"]
+    settled = extracted.filter((pl.col("severity") == "critical") | pl.col("column").is_in(typed))
+    return pl.concat(found).join(settled, on=[ROW, "column"], how="anti", nulls_equal=True)
 
 
-def _failures(rows: pl.DataFrame, finding: judge.Finding) -> pl.DataFrame:
+def _failures(rows: pl.DataFrame, finding: judge.Finding, contract: Contract) -> pl.DataFrame:
     if finding.positions is None or not len(finding.positions):
         return pl.DataFrame(schema=PROBLEM)
     failing = rows[finding.positions]
     named = next((n for n in (f"{RECEIVED}{finding.column}", finding.column) if n in rows.columns), None)
     value = pl.col(named) if named else pl.lit(None, pl.String)
-    failing = failing.select(ROW, value.cast(pl.String).alias("value"))
-    return problems(failing, finding.column, finding.rule, finding.text, finding.about, finding.severity)
+    cells = failing.select(ROW, value.cast(pl.String).alias("value"))
+    if finding.column is None or not finding.is_of_meaning:
+        return problems(cells, finding.column, finding.rule, finding.text, finding.about, finding.severity)
+    column = contract.column(finding.column)
+    found = []
+    for (rule,), part in cells.with_columns(semantic.reasons(failing, column)).group_by("rule", maintain_order=True):
+        about = wording(str(rule)) if rule else finding.about
+        text = about.fill(column=column.label, example=column.example) if rule else finding.text
+        found.append(problems(part, column.name, str(rule or finding.rule), text, about, finding.severity))
+    return pl.concat(found)
 
 
 def _key_names(contract: Contract) -> list[str]:
@@ -216,7 +242,7 @@ def _unique(path: UPath, good: pl.DataFrame, contract: Contract) -> tuple[pl.Ser
     is_first = whole.select(pl.struct(pl.all()).is_first_distinct()).to_series()
     later, rows = rows.filter(~is_first)[ROW], rows.filter(is_first)
     found = judge.unique_keys(_keys(rows, contract), good.height - len(later), contract)
-    contradicting = _failures(rows, found)
+    contradicting = _failures(rows, found, contract)
     gone = pl.concat([later, rejected_rows(contradicting)])
     return good[ROW].filter(~good[ROW].is_in(gone.implode())), contradicting, [found]
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from itertools import chain
-from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
@@ -24,7 +23,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB
 
 from etl import semantic
 from etl.contract import Contract, Text
-from etl.settings import REFERENCE, SQL
+from etl.settings import CITY_ZONE, REFERENCE, SQL
 
 log = logging.getLogger(__name__)
 SCHEMAS = {
@@ -34,6 +33,8 @@ SCHEMAS = {
     "business": "Nhóm dữ liệu kinh tế, tài chính / Business and finance",
     "land": "Nhóm dữ liệu đất đai, đô thị / Land and urban",
     "mart": "Bảng phân tích / What analysts query",
+    "exact": "Bảng phân tích trước khi ẩn ô nhỏ / Marts before small cells are hidden; not for analysts",
+    "quality": "Danh sách việc cần làm về chất lượng dữ liệu / Lists of what to look into; single records",
 }
 _COPY_ROWS = 50_000  # rows written to PostgreSQL at a time, to bound memory
 COUNTS = ("rejected", "duplicates", "inserted", "changed", "unchanged", "superseded")
@@ -45,6 +46,22 @@ class MigrationRefused(Exception):
 
 def _ops(metadata: sa.MetaData) -> None:
     sum_of_counts = " + ".join(COUNTS)
+    sa.Table(
+        "lock",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True, comment="a dataset, or what else one transaction does at a time"),
+        schema="ops",
+        comment="Rows that a transaction locks so that no other does the same meanwhile",
+    )
+    sa.Table(
+        "mart",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("made_of", sa.Text, nullable=False, comment="SHA-256 of the file that defines it"),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        schema="ops",
+        comment="Marts, and when each was brought up to date",
+    )
     sa.Table(
         "delivery",
         metadata,
@@ -314,6 +331,13 @@ def describe(contracts: Iterable[Contract]) -> sa.MetaData:
     return metadata
 
 
+# Sessions count the days of instants in the city's time zone, unless they ask for another.
+_CITY_DAYS = f"""DO $$ BEGIN
+IF pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
+  EXECUTE format('ALTER DATABASE %%I SET timezone TO %%L', current_database(), '{CITY_ZONE}');
+END IF; END $$"""
+
+
 def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     """Bring the database to what the contracts say, by adding only; the ledger's checks to what this module says.
 
@@ -327,7 +351,9 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     contracts = list(contracts)
     metadata = describe(contracts)
     with engine.begin() as connection:
+        # Before the first migration there is no table to lock, and nobody else who may log in.
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.migrate'))"))
+        connection.exec_driver_sql(_CITY_DAYS)
         for schema, comment in SCHEMAS.items():
             connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
             connection.execute(sa.text(f"COMMENT ON SCHEMA {schema} IS '{comment}'"))
@@ -342,7 +368,17 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
         _load_schedule(connection, metadata, contracts)
         connection.exec_driver_sql((SQL / "freshness.sql").read_text(encoding="utf-8"))
         connection.exec_driver_sql((SQL / "grants.sql").read_text(encoding="utf-8").replace("%", "%%"))
+    engine.dispose()  # for sessions that count days as the database now says
     return applied
+
+
+def lock(connection: sa.Connection, name: str) -> None:
+    """Wait until no other transaction holds the lock of that name; held until this transaction ends.
+
+    A lock is a row that only the pipeline's own role may lock; an advisory lock is anybody's who may log in.
+    """
+    connection.execute(sa.text("INSERT INTO ops.lock (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": name})
+    connection.execute(sa.text("SELECT FROM ops.lock WHERE name = :name FOR UPDATE"), {"name": name})
 
 
 def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame]) -> int:
@@ -377,40 +413,6 @@ def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame
 def _arrow(rows: pl.DataFrame) -> pa.Table:
     """Rows as the encoder takes them: a column that holds nothing may be of any type but Arrow's own for nothing."""
     return rows.with_columns(cs.by_dtype(pl.Null).cast(pl.String)).rechunk().to_arrow()
-
-
-def refresh_marts(engine: sa.Engine) -> list[str]:
-    """Rebuild every mart from `sql/marts/`, each in one transaction and aside: readers have the old one meanwhile.
-
-    A mart of a table that is not there, as when its contract is wrong, is left as it is, and that is logged.
-
-    Returns:
-        The marts' names.
-    """
-    names = []
-    for path in sorted((SQL / "marts").glob("*.sql")):
-        try:
-            _refresh_mart(engine, path)
-        except sa.exc.ProgrammingError as error:
-            if not isinstance(error.orig, psycopg.errors.UndefinedTable):
-                raise
-            log.warning("mart %s is left as it is: %s", path.stem, str(error.orig).splitlines()[0])
-        else:
-            names.append(path.stem)
-    return names
-
-
-def _refresh_mart(engine: sa.Engine, path: Path) -> None:
-    name = path.stem
-    with engine.begin() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.marts'))"))
-        connection.execute(sa.text("CREATE SCHEMA mart_aside"))
-        connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
-        connection.exec_driver_sql(path.read_text(encoding="utf-8").replace("%", "%%"))
-        connection.execute(sa.text(f"GRANT SELECT ON {name} TO citydw_analyst"))
-        connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS mart.{name}"))
-        connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {name} SET SCHEMA mart"))
-        connection.execute(sa.text("DROP SCHEMA mart_aside"))
 
 
 def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
@@ -556,6 +558,7 @@ def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
         "text": sa.Text(),
         "date": sa.Date(),
         "timestamp": sa.DateTime(),
+        "timestamptz": sa.DateTime(timezone=True),
         "bigint": sa.BigInteger(),
     }
     return types[name]

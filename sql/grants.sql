@@ -1,11 +1,25 @@
 -- Who may read what. Idempotent: run by `citydw migrate`.
+-- citydw_analyst: a group; a person's own role is made a member, with limits of its own (docs/data-engineer.md).
+-- citydw_reader: what `citydw query` logs in as; it reads all and can change, lock or run nothing.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'citydw_analyst') THEN
         CREATE ROLE citydw_analyst NOLOGIN;
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'citydw_reader') THEN
+        CREATE ROLE citydw_reader LOGIN CONNECTION LIMIT 10;  -- without a password: only who owns an embedded server gets in
+        ALTER ROLE citydw_reader SET default_transaction_read_only = on;
+        ALTER ROLE citydw_reader SET statement_timeout = '10min';
+        ALTER ROLE citydw_reader SET lock_timeout = '10s';
+        ALTER ROLE citydw_reader SET idle_in_transaction_session_timeout = '1min';
+    END IF;
+    -- By itself PostgreSQL lets everybody who may log in connect to every database, and fill its disk with temporary tables.
+    EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO citydw_analyst, citydw_reader', current_database());
 END
 $$;
 -- Analysts read marts and reference data. Histories hold personal data: access to them is granted person by person.
 GRANT USAGE ON SCHEMA mart, ref TO citydw_analyst;
 GRANT SELECT ON ALL TABLES IN SCHEMA ref TO citydw_analyst;
+GRANT USAGE ON SCHEMA ops, ref, people, business, land, mart, exact, quality TO citydw_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA ops, ref, people, business, land, mart, exact, quality TO citydw_reader;

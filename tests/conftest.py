@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,7 +42,9 @@ def new_pipeline(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
         maintenance = sa.create_engine(server.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
         with maintenance.connect() as connection:
             connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        settings = Settings(home=home, data=UPath(home / "data"), database_url=server.url(postgres, name))
+        settings = Settings(
+            home=home, data=UPath(home / "data"), database_url=server.url(postgres, name), quiet_seconds=0
+        )
         pipeline = Pipeline(settings, load_all(contracts))
         pipeline.migrate()
         return pipeline
@@ -65,8 +65,6 @@ def send() -> Callable[..., dict[str, Any]]:
         file = Path(pipeline.storage.inbox) / folder / file_name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        long_ago = time.time() - 60
-        os.utime(file, (long_ago, long_ago))
         (received,) = pipeline.receive_inbox()
         if not received.is_final:
             for _ in pipeline.walk(received.dataset, received.delivery_id):

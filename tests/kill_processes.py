@@ -75,7 +75,7 @@ def citydw(home: Path, *command: str) -> subprocess.Popen[bytes]:
     """Start a command of the pipeline on an installation of its own."""
     return subprocess.Popen(
         [sys.executable, "-c", "from etl.cli import main; main()", *command],
-        env=os.environ | {"CITYDW_HOME": str(home)},
+        env=os.environ | {"CITYDW_HOME": str(home), "CITYDW_QUIET_SECONDS": "0"},  # the files are whole
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

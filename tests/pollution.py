@@ -258,6 +258,64 @@ def extra_quotes(clean: Clean) -> Iterator[Polluted]:
                 yield clean.with_line(f"row_extra_quote{at}_col{n}{name}", at, line)
 
 
+def as_excel(clean: Clean) -> list[str]:
+    """The lines without the empty cells that Excel leaves away at the end of all rows of each 16."""
+    lines = []
+    for at in range(0, len(clean.rows), 16):
+        block = [[cell.replace("\n", " ") for cell in row] for row in clean.rows[at : at + 16]]
+        width = max(n for row in block for n, cell in enumerate(row, 1) if cell)
+        lines += [clean.line(row[:width]) for row in block]
+    return lines
+
+
+def whole_files(clean: Clean) -> Iterator[Polluted]:
+    """What a program does to a whole file, and such a file in which something else is wrong, too."""
+    (header, *data), width, end = clean.lines(), len(clean.rows[0]), clean.delimiter
+    flat = [[cell.replace("\n", " ") for cell in row] for row in clean.rows]
+    excel, footer = as_excel(clean), "Tổng cộng: 84\r\n"
+    ended = [line[:-2] + end + "\r\n" for line in data]
+    yield clean.file("file_excel", excel, truth=flat)
+    yield clean.file("file_excel_footer", excel, footer, truth=flat)
+    yield clean.file("file_delimiters_data_footer", header, ended, "\r\n", footer)
+    yield clean.file("file_delimiters_data_preamble", "Danh sách\r\n\r\n", header, ended)
+    for mark in ("'", "`"):
+        code = f"0x{ord(mark):X}"
+        every, needed = clean.lines(quote=mark, every=True)[1:], clean.lines(quote=mark)[1:]
+        yield clean.file(f"file_bare_header_quotation_{code}", header, every)
+        yield clean.file(f"file_bare_header_quotation_needed_{code}", header, needed)
+        yield clean.file(
+            f"file_bare_header_quotation_{code}_delimiters", header, [e[:-2] + end + "\r\n" for e in every]
+        )
+        yield clean.file(f"file_half_quotation_{code}", header, data[:40], every[40:])
+        yield clean.file(f"file_last_quotation_{code}", header, data[:-3], every[-3:])
+    for mark in (clean.other, "\t", "|"):
+        code = f"0x{ord(mark):X}"
+        yield clean.file(f"file_field_delimiter_below_header_{code}", header, clean.lines(delimiter=mark)[1:])
+        yield clean.file(f"file_half_field_delimiter_{code}", header, data[:40], clean.lines(delimiter=mark)[41:])
+    for column in (0, width // 2, width - 1):
+        rows = [[*row[:column], "", *row[column:]] for row in clean.rows]
+        yield clean.file(f"column_empty_{column}", map(clean.line, rows))
+        yield clean.file(f"column_empty_{column}_data", header, map(clean.line, rows[1:]))
+        filled = [[*rows[9][:column], "x", *rows[9][column + 1 :]], *rows[10:]]
+        yield clean.file(f"column_empty_{column}_filled", map(clean.line, rows[:9]), map(clean.line, filled))
+        if column:  # without its first column no row could be told from another
+            without = [[*row[:column], *row[column + 1 :]] for row in clean.rows]
+            yield clean.file(f"column_lost_{column}_data", header, map(clean.line, without[1:]))
+        joined = [[*r[:column], "".join(r[column : column + 2]), *r[column + 2 :]] for r in clean.rows]
+        yield clean.file(f"column_joined_{column}_data", header, map(clean.line, joined[1:]))
+    for at in clean.some[:3]:
+        for column in range(1, width):
+            cells = [clean.line([cell], end="") for cell in clean.rows[at]]
+            lost = end.join([*cells[: column - 1], "".join(cells[column - 1 : column + 1]), *cells[column + 1 :]])
+            polluted = [*ended[: at - 1], lost + end + "\r\n", *ended[at:]]
+            yield clean.file(f"file_delimiters_data_less_sep_row{at}_col{column}", header, polluted)
+            row = min(at + 20, len(flat) - 1)
+            cells = [clean.line([cell], end="") for cell in flat[row]]
+            short = end.join([*cells[: column - 1], "".join(cells[column - 1 : column + 1]), *cells[column + 1 :]])
+            polluted = [*excel[:row], short + "\r\n", *excel[row + 1 :]]
+            yield clean.file(f"file_excel_less_sep_row{row}_col{column}", polluted, truth=flat)
+
+
 GROUPS: dict[str, Callable[[Clean], Iterator[Polluted]]] = {
     "ends, blanks, marks": ends_and_blanks,
     "header": headers,
@@ -268,6 +326,7 @@ GROUPS: dict[str, Callable[[Clean], Iterator[Polluted]]] = {
     "number of fields": fields,
     "separator too few, too many": separators,
     "extra quote": extra_quotes,
+    "whole files, mixtures": whole_files,
 }
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from upath import UPath
 
-from etl.backup import BackupError
+from etl.backup import BackupError, backup
 from etl.pipeline import Pipeline
 from etl.server import temporary
 from etl.settings import Settings
@@ -43,7 +46,7 @@ def test_it_comes_back_whole(pipeline: Pipeline, send: Send, clean_day: Path, tm
 
     with temporary() as url:
         home = tmp_path / "another machine"
-        again = Pipeline(Settings(home, type(pipeline.settings.data)(home / "data"), url), pipeline.contracts)
+        again = Pipeline(Settings(home, UPath(home / "data"), url), pipeline.contracts)
         again.restore(tmp_path / "backup")
         assert answers(again.engine) == before
         assert list(again.audit()) == []
@@ -52,3 +55,52 @@ def test_it_comes_back_whole(pipeline: Pipeline, send: Send, clean_day: Path, tm
         file = next((clean_day / "civil" / "deaths").iterdir())
         assert send(again, "civil/deaths", file.name, file.read_bytes())["state"] == "loaded"
         again.engine.dispose()
+
+
+def open_to_others(folder: Path) -> Iterator[str]:
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink() and path.stat().st_mode & stat.S_IRWXO:
+            yield f"{stat.filemode(path.stat().st_mode)} {path.relative_to(folder)}"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_nothing_is_open_to_others(pipeline: Pipeline, clean_day: Path, tmp_path: Path, umask: int) -> None:
+    settings = pipeline.settings
+    before = {name: os.environ.get(name) for name in ("CITYDW_HOME", "CITYDW_DATABASE_URL")}
+    os.environ |= {"CITYDW_HOME": str(tmp_path / "home"), "CITYDW_DATABASE_URL": str(settings.database_url)}
+    old = os.umask(umask)
+    try:
+        private = Pipeline.from_environment()
+        for folder in ("civil/births", "tax/taxpayers"):
+            file = next((clean_day / folder).iterdir())
+            received = private.receive(UPath(file), tuple(folder.split("/")))
+            assert [outcome.state for _, outcome in private.walk(received.dataset, received.delivery_id)]
+        private.build_site()
+        private.backup(tmp_path / "backup")
+    finally:
+        os.umask(old)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+    assert list(open_to_others(tmp_path / "home")) == []
+    assert list(open_to_others(tmp_path / "backup")) == []
+
+
+def test_no_password_is_in_a_programs_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = tmp_path / "told"
+    program = tmp_path / "bin" / "pg_dump"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!/bin/sh\n(echo \"$@\"; env | grep -v PGPASSFILE) > '{told}'\ncat \"$PGPASSFILE\" > '{told}.pass'\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    backup("postgresql+psycopg://citydw:s%3Acr%5Cet@localhost/citydw", UPath(tmp_path / "data"), tmp_path / "backup")
+    assert "s:cr" not in told.read_text("utf-8")
+    assert "s%3Acr" not in told.read_text("utf-8")
+    assert Path(f"{told}.pass").read_text("utf-8") == "*:*:*:*:s\\:cr\\\\et\n"
+
+
+def test_a_backup_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="must not be older than the server"):
+        backup("postgresql+psycopg://citydw@localhost:1/citydw", UPath(tmp_path / "data"), tmp_path / "backup")
+    assert list(tmp_path.iterdir()) == []

@@ -79,12 +79,12 @@ BAD = {
     "a column is missing": ("civil/births", "births_2026-04-01.csv", without_a_column, "held", "ngay_dang_ky"),
     "a column twice": ("civil/births", "births_2026-04-03.csv", with_a_column_twice, "held", "trùng tên"),
     "an empty file": ("civil/births", "births_2026-04-04.csv", lambda _: b"", "rejected", "không có dữ liệu"),
-    "a header only": (
-        "civil/births",
-        "births_2026-04-05.csv",
-        lambda day: as_csv(births(day)[:1]),
-        "rejected",
-        "không có dữ liệu",
+    "a snapshot of the header only": (
+        "tax/taxpayers",
+        "taxpayers_2026-04-05.csv",
+        lambda day: next((day / "tax" / "taxpayers").iterdir()).read_bytes().splitlines(keepends=True)[0],
+        "held",
+        "mọi bản ghi trong kho sẽ bị coi là đã chấm dứt",
     ),
     "no date in the name": (
         "civil/births",
@@ -98,7 +98,7 @@ BAD = {
         "births_2026-02-30.csv",
         lambda day: as_csv(births(day)),
         "rejected",
-        "không cho biết kỳ",
+        "một ngày không có thật",
     ),
     "a folder that is no dataset": (
         "civil/adoptions",

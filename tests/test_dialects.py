@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from etl.contract import load_all
+from etl.contract import load, load_all
 from etl.delivery import ROW, Stop
 from etl.extract import extract_bytes
+from etl.extract.csv import read
 from etl.pipeline import Pipeline
 
 Send = Callable[..., dict[str, Any]]
@@ -60,6 +61,16 @@ READ: dict[str, Callable[[Rows], tuple[str, Rows]]] = {
     "two bars": lambda rows: (joined(rows, "||"), rows),
     "a comma and a blank": lambda rows: (joined(rows, ", "), rows),
     "delimiters at the end of each line": lambda rows: (written([[*row, "", ""] for row in rows]), rows),
+    "a delimiter behind each row": lambda rows: (written([rows[0], *([*row, ""] for row in rows[1:])]), rows),
+    "two delimiters behind the header": lambda rows: (written([[*rows[0], "", ""], *rows[1:]]), rows),
+    "a delimiter in front of the header": lambda rows: (written([["", *rows[0]], *rows[1:]]), rows),
+    "an empty column in front": lambda rows: (written([["", *row] for row in rows]), rows),
+    "an empty column in the middle": lambda rows: (written([[*row[:7], "", *row[7:]] for row in rows]), rows),
+    "semicolons below the header": lambda rows: (written(rows[:1]) + written(rows[1:], delimiter=";"), rows),
+    "single quotes below the header": lambda rows: (
+        written(rows[:1]) + written(rows[1:], quotechar="'", quoting=csv.QUOTE_ALL),
+        rows,
+    ),
     "lines of delimiters below": lambda rows: (written([*rows, [""] * len(rows[0])]), rows),
     "the end of a DOS file": lambda rows: (written(rows) + "\x1a", rows),
     "line ends of Unix": lambda rows: (written(rows, lineterminator="\n"), rows),
@@ -92,8 +103,9 @@ def test_another_dialect_is_read_right_and_said(kind: str, rows: Rows) -> None:
     made, found = typed(text)
     expected, _ = typed(written(content))
     assert_frame_equal(made.drop(ROW), expected.drop(ROW))
-    is_said = found.filter(found["rule"] == "other_dialect").height == 1
-    assert is_said == (kind not in AGREED and "line end" not in kind)
+    said = found.filter(found[ROW].is_null())["rule"].to_list()
+    assert bool(said) == (kind not in AGREED and "line end" not in kind)
+    assert set(said) <= {"other_dialect", "surplus_in_header", "two_delimiters"}
 
 
 def lines_of(rows: Rows) -> list[str]:
@@ -101,7 +113,14 @@ def lines_of(rows: Rows) -> list[str]:
 
 
 NAMED: dict[str, Callable[[list[str]], tuple[list[str], set[int]]]] = {
-    "a footer": lambda lines: ([*lines, "Tổng cộng: 11"], {13}),
+    "a delimiter behind each row, and one row that lost another": lambda lines: (
+        [lines[0], lines[1].replace(",", "", 1) + ",", *(line + "," for line in lines[2:])],
+        {2},
+    ),
+    "a row in apostrophes": lambda lines: (
+        [*lines[:5], f"'{lines[5].replace(',', chr(39) + ',' + chr(39))}'", *lines[6:]],
+        {6},
+    ),
     "the header again": lambda lines: ([*lines[:5], lines[0], *lines[5:]], {6}),
     "a row with other delimiters": lambda lines: ([*lines[:5], lines[5].replace(",", ";"), *lines[6:]], {6}),
     "a cell too many": lambda lines: ([*lines[:5], lines[5] + ",x", *lines[6:]], {6}),
@@ -133,6 +152,57 @@ def test_a_column_without_a_name_that_holds_something_holds_the_file(at: int | N
     with pytest.raises(Stop) as stop:
         extract_bytes(written(polluted).encode("utf-8-sig"), BIRTHS)
     assert (stop.value.state, stop.value.rule) == ("held", "unclear_column")
+
+
+SCHOOL = "7900{0:04},{1}Trường {0}{1},05/09/1995,02839301234,1250"
+SCHOOLS = load(Path(__file__).parent / "cases" / "expectations" / "csv" / "schools.yaml")
+
+
+def schools(numbers: Iterable[int], quote: str = "", end: str = "") -> str:
+    return "".join(SCHOOL.format(number, quote) + end + "\n" for number in numbers)
+
+
+def pieces(*texts: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows and problems of a file that is read in pieces, as one of more than some megabytes is."""
+    header = ",".join(c.source_name for c in SCHOOLS.columns)
+    first, *others = texts
+    parts = [f"{header}\n{first}", *others]
+    tables = list(read([part.encode() for part in parts], SCHOOLS.source, SCHOOLS))
+    return pl.concat(table.rows for table in tables), pl.concat(table.problems for table in tables)
+
+
+def test_quotes_that_break_no_row_are_read_to_the_end_of_a_file() -> None:
+    rows, found = pieces(schools(range(50), "'"), schools(range(50, 90), "'"))
+    assert rows["ten_truong"].to_list() == [f"Trường {n}" for n in range(90)]
+    assert found["rule"].to_list() == ["other_dialect"]
+
+
+def test_quotes_that_are_first_needed_far_below_are_read() -> None:
+    rows, found = pieces(schools(range(50)), schools(range(50, 60)) + SCHOOL.format(60, "'").replace(" 60", ", 60"))
+    assert rows["ten_truong"].to_list() == [f"Trường {n}" for n in range(60)] + ["Trường, 60"]
+    assert found["rule"].to_list() == ["other_dialect"]
+
+
+def test_quotes_that_change_amid_a_file_hold_it() -> None:
+    with pytest.raises(Stop) as stop:
+        pieces(schools(range(50)), schools(range(50, 90), "'"))
+    assert (stop.value.state, stop.value.rule) == ("held", "quoted_in_part")
+
+
+def test_a_shape_that_changes_amid_a_file_costs_the_rows_that_have_another() -> None:
+    rows, found = pieces(schools(range(50)), schools(range(50, 90), end=","))
+    assert (rows.height, set(found["rule"]), found.height) == (50, {"ragged_row"}, 40)
+    with pytest.raises(Stop) as stop:
+        pieces(schools(range(50), end=","), schools(range(50, 90), end=",x"))
+    assert (stop.value.state, stop.value.rule) == ("held", "unclear_column")
+
+
+def test_a_file_without_a_header_is_told_its_header_and_none_of_its_cells(rows: Rows) -> None:
+    with pytest.raises(Stop) as stop:
+        extract_bytes(written(rows[1:]).encode(), BIRTHS)
+    assert (stop.value.state, stop.value.rule) == ("held", "no_header")
+    assert stop.value.message.vi.endswith(": " + ",".join(c.source_name for c in BIRTHS.columns))
+    assert not any(cell in stop.value.message.en for cell in rows[1] if len(cell) > 3)
 
 
 def column(rows: Rows, old: str, new: str | None) -> bytes:

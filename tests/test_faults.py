@@ -31,7 +31,11 @@ ON_A_FULL_DISK = [
 
 def citydw(pipeline: Pipeline, *command: str, program: list[str] = CITYDW) -> subprocess.CompletedProcess[str]:
     settings = pipeline.settings
-    environment = {"CITYDW_HOME": str(settings.home), "CITYDW_DATABASE_URL": str(settings.database_url)}
+    environment = {
+        "CITYDW_HOME": str(settings.home),
+        "CITYDW_DATABASE_URL": str(settings.database_url),
+        "CITYDW_QUIET_SECONDS": f"{settings.quiet_seconds:g}",
+    }
     return subprocess.run(
         [*program, *command], env=os.environ | environment, capture_output=True, text=True, check=False, timeout=120
     )

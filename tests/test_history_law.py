@@ -37,7 +37,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from etl.contract import Contract
-from etl.correction import Mark
+from etl.correction import ROW_IN_FILE, Mark, mark_for
 from etl.delivery import Delivery
 from etl.pipeline import STATIONS, Pipeline
 from etl.settings import EXPECTATIONS, Settings
@@ -50,7 +50,7 @@ EXAMPLES = min(
 MODES = ("snapshot", "changes", "append", "parts", "sequence")
 OF_CHANGES = ("changes", "sequence")
 DAYS = [date(2026, 3, day) for day in (1, 2, 3)]
-A, B, C = "79000001", "79000002", "79000003"
+KEYS = A, B, C = "79000001", "79000002", "79000003"
 # After how many calls of functions a process is killed; most are not, for a killed one takes ten times as long.
 CALLS = st.sampled_from([False, False, True]).flatmap(lambda killed: st.integers(0, 100_000) if killed else st.none())
 REVISIONS = st.sampled_from([1, 1, 1, 2])
@@ -128,19 +128,24 @@ def law(tmp_path_factory: pytest.TempPathFactory, new_pipeline: Callable[..., Pi
 
 
 @cache
-def content(mode: str, sent: Sent, original: str = "") -> bytes:
-    """A file's bytes; of a mended workbook, `original` is the id of the delivery that it corrects."""
+def content(mode: str, sent: Sent, mark: Mark | None = None) -> bytes:
+    """A file's bytes; `mark` is that of a mended workbook."""
     header = ["ma_truong", "so_hoc_sinh", *(["thay_doi"] if has_third(mode) else [])]
     lines = [[key, str(value), *([third] if has_third(mode) else [])] for key, value, third in sent.rows]
+    spoiled = [[key, "x", *(["T"] if has_third(mode) else [])] for key in KEYS]  # what a correction may mend
     if mode == "sequence":
         header.append("thu_tu")
         lines = [[*line, str(sequence(row))] for line, row in zip(lines, sent.rows, strict=True)]
+        spoiled = [[*line, "0"] for line in spoiled]
     if not sent.correction:
+        lines += spoiled
         return "\r\n".join([*map(",".join, [header, *lines]), ""]).encode()
     book = openpyxl.Workbook()
-    for line in (header, *lines):
-        book.worksheets[0].append(line)
-    book.create_sheet(Mark(original, sent.correction).sheet)
+    in_file = {key: number for number, key in enumerate(KEYS, start=2 + len(sent.corrects))}
+    for first, line in (("", header), *((in_file[line[0]], line) for line in lines)):
+        book.worksheets[0].append([first or ROW_IN_FILE, *line])
+    book.create_sheet(mark.sheet)
+    book.create_sheet(mark.seal)
     saved = io.BytesIO()
     book.save(saved)
     return saved.getvalue()
@@ -225,13 +230,17 @@ def receive_and_walk(pipeline: Pipeline) -> None:
     for entry in pipeline.ledger.all():
         if entry["state"] not in ("loaded", "withdrawn"):
             prepare(pipeline, entry["dataset"], entry["delivery_id"])
-            for _ in pipeline.walk(entry["dataset"], entry["delivery_id"], "load"):
-                pass
+            if pipeline.ledger.get(entry["dataset"], entry["delivery_id"])["state"] != "held":
+                for _ in pipeline.walk(entry["dataset"], entry["delivery_id"], "load"):
+                    pass
 
 
 def prepare(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:
     """Bring a delivery to staging; what the same bytes made in another place in time is taken from there."""
     delivery = pipeline.storage.delivery(*dataset.split("."), delivery_id)
+    if delivery.corrects and delivery.word > 1:  # it has come before with other content, and is held
+        pipeline.run_station("extract", dataset, delivery_id)
+        return
     if all(taken_over(pipeline, zone, delivery) for zone in ("raw", "validated", "staging")):
         return
     for station in STATIONS[: STATIONS.index("load")]:
@@ -337,7 +346,7 @@ class Histories(RuleBasedStateMachine):
             (received,) = self.pipeline.receive_inbox()
             prepare(self.pipeline, self.dataset, received.delivery_id)
         waiting = [entry for entry in self.pipeline.ledger.all() if entry["state"] != "loaded"]
-        ids = [entry["delivery_id"] for entry in waiting if entry["state"] != "withdrawn"]
+        ids = [entry["delivery_id"] for entry in waiting if entry["state"] not in ("withdrawn", "held")]
         with ThreadPoolExecutor(2) as workers:
             for loading in [workers.submit(self.pipeline.run_station, "load", self.dataset, i) for i in ids]:
                 assert loading.result().state == "loaded"
@@ -385,15 +394,25 @@ class Histories(RuleBasedStateMachine):
             table = connection.exec_driver_sql(
                 f"SELECT school_code, place, {part}, valid_from, valid_to FROM people.law_{self.mode}"
             )
-            assert {tuple(row) for row in table} == model(self.mode, self.sent.keys() - self.withdrawn, self.words)
+            there = {f for f in self.sent.keys() - self.withdrawn if not self.is_used(f)}
+            assert {tuple(row) for row in table} == model(self.mode, there, self.words)
         replayed = self.pipeline.replay(self.dataset)
         assert replayed.is_equal
         assert not replayed.unheard
         states = {entry["delivery_id"]: entry["state"] for entry in self.pipeline.ledger.all()}
-        assert states == {i: "withdrawn" if file in self.withdrawn else "loaded" for file, i in self.sent.items()}
+        assert states == {i: self.state(file) for file, i in self.sent.items()}
         later = sum(word > 1 for word in self.words.values())
         self.seen += Counter({"histories": 1, "deliveries": len(self.sent), "later words": later})
         self.seen["withdrawn"] += len(self.withdrawn)
+
+    def is_used(self, file: Sent) -> bool:
+        """Whether it is a workbook that had come before with other content."""
+        return bool(file.correction) and self.words[file] > 1
+
+    def state(self, file: Sent) -> str:
+        if file in self.withdrawn:
+            return "withdrawn"
+        return "held" if self.is_used(file) else "loaded"
 
     def reinstatable(self) -> list[Sent]:
         """Withdrawn files; a correction only if what it corrects is there."""
@@ -404,7 +423,10 @@ class Histories(RuleBasedStateMachine):
             file = file._replace(rows=tuple((key, value, "T") for key, value, _ in file.rows))
         folder = Path(self.pipeline.storage.inbox) / "law" / self.mode
         folder.mkdir(parents=True, exist_ok=True)
-        sent = content(self.mode, file, self.sent[file.original] if file.correction else "")
+        original = (
+            self.pipeline.storage.delivery("law", self.mode, self.sent[file.original]) if file.correction else None
+        )
+        sent = content(self.mode, file, original, self.pipeline.settings.key)
         (folder / name(file)).write_bytes(sent)
         (folder / f"{name(file)}.done").touch()
         if file not in self.sent:
@@ -415,6 +437,10 @@ class Histories(RuleBasedStateMachine):
                 place = f"{self.sent[file.original].rpartition('-')[0]}c{file.correction}"
             self.sent[file] = f"{place}{word}-{hashlib.sha256(sent).hexdigest()[:12]}"
         return file
+
+    def mark(self, file: Sent) -> Mark:
+        original = self.pipeline.storage.delivery("law", self.mode, self.sent[file.original])
+        return mark_for(self.pipeline.storage, original, file.correction, self.pipeline.settings.key)
 
     def kill(self, calls: int, act: Callable[..., None], *about: str) -> None:
         context = multiprocessing.get_context("forkserver")

@@ -54,6 +54,16 @@ OF_CONTRACT = {
     "frequency of nothing": ("value: 1, unit: m", "value: 0, unit: m", "frequency is 0"),
     "frequency beyond life": ("value: 1, unit: m", "value: 9999, unit: y", "of 10 years at most"),
     "latency, misspelt": ("property: latency", "property: latncy", "'latncy' is not known; did you mean 'latency'?"),
+    "a part that is no column": (
+        "{property: deliveryMode, value: snapshot}",
+        "{property: deliveryMode, value: snapshot}\n  - {property: part, value: district}",
+        "no column 'district'",
+    ),
+    "a part that may be empty": (
+        "{property: deliveryMode, value: snapshot}",
+        "{property: deliveryMode, value: snapshot}\n  - {property: part, value: opened_on}",
+        "part: opened_on must be a column of the content that is required",
+    ),
     "a mode that is not": (
         "value: snapshot",
         "value: weekly",
@@ -153,8 +163,18 @@ OF_CONTRACT = {
         "logicalType: number\n        physicalType: decimal(10,2)",
         "physicalType is 'decimal(10,2)'",
     ),
-    "a year of two digits": ("format: dd/MM/yyyy", "format: dd/MM/yy", "the format 'dd/MM/yy' cannot be read by"),
-    "a token of another tool": ("format: dd/MM/yyyy", "format: dd/MM/yyyy hh:mm a", "no token 'hh' is known"),
+    "a year of two digits": ("format: dd/MM/yyyy", "format: dd/MM/yy", "needs a pivot"),
+    "a token of another tool": ("format: dd/MM/yyyy", "format: dd/MM/YYYY", "YYYY is none of yyyy, yy, MM"),
+    "words of nothing that YAML takes for nothing": (
+        "encoding: utf-8-sig",
+        "encoding: utf-8-sig, nullValues: [NULL]",
+        "nullValues is [None], not a list of texts",
+    ),
+    "a word of nothing that is no list": (
+        "encoding: utf-8-sig",
+        "encoding: utf-8-sig, nullValues: NULL",
+        "nullValues is",
+    ),
     "a meaning, misspelt": ("semanticType, value: phone", "semanticType, value: phon", "semanticType is 'phon'"),
     "a property of a column": ("property: semanticType", "property: semanticTyp", "did you mean 'semanticType'?"),
     "a meaning beside its place": (

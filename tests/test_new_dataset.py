@@ -39,7 +39,9 @@ def test_schools(tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Ca
             "SELECT school_code, opened_on, phone, pupils, valid_from, valid_to FROM people.schools"
             " ORDER BY school_code, valid_from"
         ).all()
-        flagged = connection.exec_driver_sql("SELECT rule, row_no FROM ops.problem WHERE severity = 'warning'").all()
+        flagged = connection.exec_driver_sql(
+            "SELECT DISTINCT rule, row_no FROM ops.problem WHERE severity = 'warning' ORDER BY row_no"
+        ).all()
         labels = connection.exec_driver_sql("SELECT obj_description('people.schools'::regclass)").scalar_one()
     founded, september, october = date(1877, 9, 5), date(2026, 9, 1), date(2026, 10, 1)
     assert [tuple(row) for row in rows] == [
@@ -47,5 +49,6 @@ def test_schools(tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Ca
         ("79000701", founded, "+842839301234", 1300, october, None),
         ("79000702", None, None, 0, september, october),
     ]
-    assert [tuple(row) for row in flagged] == [("has_pupils", 3)]
+    # The fifth of September may be the ninth of May; the file does not show which.
+    assert [tuple(row) for row in flagged] == [("has_pupils", 3), ("ambiguous_dates", None)]
     assert "trường học" in labels

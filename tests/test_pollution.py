@@ -17,5 +17,5 @@ def test_no_polluted_file_is_read_wrong_silently(tmp_path: Path) -> None:
     }
     counts = Counter(verdicts.values())
     assert [file for file, verdict in verdicts.items() if verdict == "wrong"] == []
-    assert counts["right"] >= 99  # as measured; holding everything would be no art
+    assert counts["right"] >= 110, counts  # as measured; holding everything would be no art
     assert verdicts["civil.births", "source"] == "right"

@@ -154,7 +154,8 @@ def test_a_backslash_is_kept_though_quotes_were_escaped_by_one_before() -> None:
     assert second.problems[ROW].to_list() == [102]
 
 
-CELL = st.text(st.sampled_from("ab \"',;|\n\tđ=\u00a0"), max_size=6)
+# A column whose cells all stand in ' is taken for a quoted one: tests/cases/csv has these.
+CELL = st.text(st.sampled_from("ab \"',;|\n\tđ=\u00a0"), max_size=6).filter(lambda cell: cell.strip()[:1] != "'")
 
 
 @settings(max_examples=1000)

@@ -6,6 +6,8 @@ import ast
 import io
 import json
 import shutil
+import time
+import zipfile
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -16,8 +18,10 @@ import openpyxl
 import pytest
 import yaml
 from lxml import html
+from upath import UPath
 
 from etl.contract import load_all
+from etl.correction import find_mark
 from etl.delivery import Delivery
 from etl.pipeline import Pipeline
 from etl.receipt import FACTS, PAGE, WORKBOOK
@@ -419,8 +423,12 @@ def test_it_does_not_matter_when_a_correction_comes(
     ]
     without_again = {"early", "original", "correction", "later"}
     tables, tables_before, mended = [], [], b""
+    key = b""
     for order in orders:
         pipeline = new_pipeline(contracts)
+        if key:  # one installation, three times
+            (pipeline.settings.home / "secret.key").write_bytes(key)
+        key = pipeline.settings.key
         for number, step in enumerate(order, start=1):
             if step != "correction":
                 entry = send(pipeline, folder, *files[step])
@@ -502,6 +510,87 @@ def test_a_correction_of_what_is_not_there_is_held(schools: Pipeline, send: Send
     schools.withdraw("education.append", original["delivery_id"], "nhầm tháng")
     late = send(schools, "education/append", "sua.xlsx", mended)
     assert (late["state"], late["rule"]) == ("held", "correction_of_nothing")
+
+
+def forged(workbook: bytes, rename: Callable[[list[str]], list[str | None]]) -> bytes:
+    """A workbook with its hidden sheets renamed, or removed."""
+    book = openpyxl.load_workbook(io.BytesIO(workbook))
+    hidden = book.worksheets[1:]
+    for sheet, name in zip(hidden, rename([sheet.title for sheet in hidden]), strict=True):
+        if name is None:
+            book.remove(sheet)
+        else:
+            sheet.title = name
+    saved = io.BytesIO()
+    book.save(saved)
+    return saved.getvalue()
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        lambda names: [names[0], None],  # guessed: the id stands on every page
+        lambda names: [names[0], "a" * 26],
+        lambda names: [names[0].replace(" c1", " c2"), names[1]],
+    ],
+    ids=["without a seal", "with another seal", "with another number"],
+)
+def test_a_workbook_that_we_did_not_make_is_held(schools: Pipeline, send: Send, rename: Any) -> None:
+    original = send(schools, "education/append", "schools_2026-09-01.csv", SENT)
+    mended = mend(outbox(schools, original) / WORKBOOK, {n: line for n, (_, line) in BAD.items()})
+    before = said(schools, "append")
+    entry = send(schools, "education/append", "sua.xlsx", forged(mended, rename))
+    assert (entry["state"], entry["rule"]) == ("held", "correction_forged")
+    assert said(schools, "append") == before
+
+
+def test_a_workbook_of_another_installation_is_held(
+    new_pipeline: Callable[..., Pipeline], contracts: Path, send: Send
+) -> None:
+    one, other = new_pipeline(contracts), new_pipeline(contracts)
+    originals = [send(p, "education/append", "schools_2026-09-01.csv", SENT) for p in (one, other)]
+    mended = mend(outbox(one, originals[0]) / WORKBOOK, {3: BAD[3][1]})
+    assert send(other, "education/append", "sua.xlsx", mended)["rule"] == "correction_forged"
+
+
+def test_a_workbook_is_taken_once(schools: Pipeline, send: Send) -> None:
+    original = send(schools, "education/append", "schools_2026-09-01.csv", SENT)
+    workbook = outbox(schools, original) / WORKBOOK
+    first = mend(workbook, {3: BAD[3][1]})
+    second = mend(workbook, {3: BAD[3][1], 4: BAD[4][1]})
+    assert send(schools, "education/append", "sua.xlsx", first)["state"] == "loaded"
+    entry = send(schools, "education/append", "sua.xlsx", second)
+    assert (entry["state"], entry["rule"]) == ("held", "correction_used")
+    third = mend(outbox(schools, original) / WORKBOOK, {4: BAD[4][1]})  # the newest one
+    assert send(schools, "education/append", "sua.xlsx", third)["state"] == "loaded"
+
+
+def test_a_correction_touches_only_what_was_sent_back(schools: Pipeline, send: Send) -> None:
+    original = send(schools, "education/append", "schools_2026-09-01.csv", SENT)
+    book = openpyxl.load_workbook(outbox(schools, original) / WORKBOOK)
+    sheet = book.worksheets[0]
+    good = GOOD.split(",")
+    before = said(schools, "append")
+    for number in ("2", "999", None, "3"):  # a row that was accepted, one that is not there, a new one, one twice
+        sheet.append([number, *[None] * 5, good[0], "Đổi tên trường khác", *good[2:]])
+    saved = io.BytesIO()
+    book.save(saved)
+    entry = send(schools, "education/append", "sua.xlsx", saved.getvalue())
+    found = facts(schools, entry)["problems"]
+    assert [p["count"] for p in found if p["rule"] == "not_sent_back"] == [4]
+    assert said(schools, "append") == before
+
+
+def test_looking_for_a_mark_takes_time_in_proportion(tmp_path: Path) -> None:
+    def seconds(size: int) -> float:
+        file = tmp_path / f"{size}.xlsx"
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("xl/workbook.xml", b"<workbook>" + b"<sheet " * (size // 7))
+        started = time.process_time()
+        assert find_mark(UPath(file)) is None
+        return time.process_time() - started
+
+    assert seconds(1 << 20) < 5  # it took nine minutes
 
 
 def test_numbers_and_dates_that_excel_made_of_what_was_typed_are_understood(schools: Pipeline, send: Send) -> None:

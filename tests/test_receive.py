@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import threading
-import time
 import zipfile
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,7 +15,6 @@ from typing import Any
 import pytest
 
 from etl.pipeline import Pipeline
-from etl.receive import complete_files
 
 Send = Callable[..., dict[str, Any]]
 FOLDER = "civil/births"
@@ -29,31 +26,11 @@ def births(clean_day: Path) -> bytes:
     return next((clean_day / FOLDER).iterdir()).read_bytes()
 
 
-def drop(pipeline: Pipeline, name: str, content: bytes, age: float = 60) -> Path:
+def drop(pipeline: Pipeline, name: str, content: bytes) -> Path:
     file = Path(pipeline.storage.inbox) / FOLDER / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
-    os.utime(file, (time.time() - age, time.time() - age))
     return file
-
-
-def whole(pipeline: Pipeline) -> list[str]:
-    return [path.name for path in complete_files(pipeline.storage, pipeline.settings.quiet_seconds)]
-
-
-def test_a_file_waits_until_it_is_quiet_or_said_to_be_whole(pipeline: Pipeline, births: bytes) -> None:
-    drop(pipeline, NAME, births, age=0)
-    drop(pipeline, f"{NAME}.part", births)
-    drop(pipeline, f".{NAME}", births)
-    assert whole(pipeline) == []
-    drop(pipeline, NAME, births, age=pipeline.settings.quiet_seconds + 1)
-    assert whole(pipeline) == [NAME]
-    for sidecar in (".done", ".manifest.json"):
-        drop(pipeline, NAME, births, age=0)
-        beside = drop(pipeline, NAME + sidecar, b"{}", age=0)
-        assert whole(pipeline) == [NAME]
-        beside.unlink()
-        assert whole(pipeline) == []
 
 
 def test_a_file_that_grows_while_it_is_copied_is_left_for_the_next_look(pipeline: Pipeline) -> None:
@@ -64,7 +41,6 @@ def test_a_file_that_grows_while_it_is_copied_is_left_for_the_next_look(pipeline
         while not growing.is_set():
             with file.open("ab") as stream:
                 stream.write(b"y")
-            os.utime(file, (1, 1))  # quiet to look at
 
     writer = threading.Thread(target=grow)
     writer.start()
@@ -117,11 +93,16 @@ def records(births: bytes) -> int:
     [
         (lambda b: {"rows": records(b), "sha256": hashlib.sha256(b).hexdigest(), "totals": {}}, None),
         (lambda b: {"rows": records(b) + 1}, "declared_rows"),
+        (lambda b: {"size": len(b), "md5": hashlib.md5(b).hexdigest().upper()}, None),
         (lambda b: {"sha256": hashlib.sha256(b + b"x").hexdigest()}, "declared_sha256"),
+        (lambda b: {"md5": hashlib.md5(b + b"x").hexdigest()}, "declared_md5"),
+        (lambda b: {"size": len(b) + 1}, "declared_size"),
         (lambda b: {"totals": {"cot_la": 1}}, "unreadable_manifest"),
         (lambda b: {"rowcount": 5}, "unreadable_manifest"),
         (lambda b: {"rows": -1}, "unreadable_manifest"),
         (lambda b: {"rows": "many"}, "unreadable_manifest"),
+        (lambda b: {"revision": 10**12}, "unreadable_manifest"),
+        (lambda b: {"revision": 0}, "unreadable_manifest"),
         (lambda b: {"totals": [1]}, "unreadable_manifest"),
         (lambda b: [1, 2], "unreadable_manifest"),
     ],
@@ -145,6 +126,35 @@ def test_a_right_manifest_for_the_same_bytes_lets_the_delivery_go_on(
     assert send(pipeline, FOLDER, NAME, births)["state"] == "held"
     drop(pipeline, f"{NAME}.manifest.json", json.dumps({"rows": records(births)}).encode())
     assert send(pipeline, FOLDER, NAME, births)["state"] == "loaded"
+
+
+@pytest.mark.parametrize(
+    ("ending", "beside", "rule"),
+    [
+        (".sha256", lambda b: f"{hashlib.sha256(b).hexdigest()}  {NAME}\n", None),
+        (".sha256", lambda b: f"SHA256 ({NAME}) = {hashlib.sha256(b).hexdigest().upper()}", None),
+        (".md5", lambda b: f"{hashlib.md5(b).hexdigest()} *{NAME}\r\n", None),
+        (".md5", lambda b: hashlib.md5(b).hexdigest(), None),
+        (".sha256", lambda b: hashlib.sha256(b[:-1]).hexdigest(), "declared_sha256"),
+        (".md5", lambda b: hashlib.md5(b[:-1]).hexdigest(), "declared_md5"),
+        (".md5", lambda b: hashlib.sha256(b).hexdigest(), "unreadable_manifest"),
+        (".sha256", lambda b: "", "unreadable_manifest"),
+    ],
+)
+def test_a_hash_beside_the_file_is_checked_and_moved_with_it(
+    pipeline: Pipeline, send: Send, births: bytes, ending: str, beside: Callable[[bytes], str], rule: str | None
+) -> None:
+    drop(pipeline, NAME + ending, beside(births).encode())
+    entry = send(pipeline, FOLDER, NAME, births)
+    assert (entry["state"], entry["rule"]) == (("held", rule) if rule else ("loaded", None))
+    kept = sorted(p.name for p in (Path(pipeline.storage.processed) / FOLDER).iterdir())
+    assert kept == [f"{entry['delivery_id']}_{NAME}", f"{entry['delivery_id']}_{NAME}{ending}"]
+
+
+def test_a_hash_that_contradicts_the_manifest_holds_the_file(pipeline: Pipeline, send: Send, births: bytes) -> None:
+    drop(pipeline, f"{NAME}.sha256", hashlib.sha256(births).hexdigest().encode())
+    drop(pipeline, f"{NAME}.manifest.json", json.dumps({"sha256": "0" * 64}).encode())
+    assert send(pipeline, FOLDER, NAME, births)["rule"] == "unreadable_manifest"
 
 
 def test_a_control_total_is_exact(pipeline: Pipeline, send: Send, clean_day: Path) -> None:

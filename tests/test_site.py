@@ -223,7 +223,7 @@ def test_the_dictionary_tells_all_that_the_contract_says_of_a_column(town: Pipel
 
 def test_lineage_goes_through_joins_unions_and_subqueries() -> None:
     made = {mart.name: mart for mart in marts(load_all().values())}
-    assert set(made) == {path.stem for path in (SQL / "marts").glob("*.sql")}
+    assert set(made) == {path.stem for path in SQL.glob("*/*.sql")}
     permits = {column.name: column.sources for column in made["permits_by_ward"].columns}
     assert permits["ward_name"] == (Source("ref.ward", "name"),)
     assert permits["days_to_grant_mean"] == (Source("land.permits", "filed_on"), Source("land.permits", "granted_on"))
@@ -241,7 +241,8 @@ def test_lineage_goes_through_joins_unions_and_subqueries() -> None:
     ["SELECT 1", "CREATE MATERIALIZED VIEW x AS SELECT nothing FROM people.births_current", "CREATE MATERIALIZED ("],
 )
 def test_a_marts_file_that_is_not_understood_is_named(tmp_path: Path, sql: str) -> None:
-    (tmp_path / "strange.sql").write_text(sql)
+    (tmp_path / "marts").mkdir()
+    (tmp_path / "marts" / "strange.sql").write_text(sql)
     with pytest.raises(LineageError, match=r"strange\.sql: .+"):
         marts(load_all().values(), tmp_path)
 

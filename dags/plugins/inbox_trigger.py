@@ -9,12 +9,15 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+_LOOK_BACK = 60.0  # seconds between two looks at files that were received
+
 
 class InboxTrigger(BaseEventTrigger):
     """Fires when the inbox holds a complete file that it has not announced.
 
     What "complete" means is said once, in `etl.receive`. A file that is announced but stays, because receiving it
-    failed, is announced again from time to time; an incomplete file never is.
+    failed, is announced again from time to time; an incomplete file never is. So is a file that was received and has
+    changed since: receiving takes it back.
 
     Attributes:
         data: the data root that has the inbox, a path or URL.
@@ -35,9 +38,14 @@ class InboxTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look into the inbox until the end of days."""
         announced: dict[tuple[str, float], float] = {}
+        looked_back = time.monotonic()
         while True:
             now = time.monotonic()
             there = await asyncio.to_thread(self._complete)
+            if now - looked_back >= _LOOK_BACK:
+                looked_back = now
+                if changed := await asyncio.to_thread(self._changed):
+                    yield TriggerEvent({"changed": changed})
             announced = {file: at for file, at in announced.items() if file in there and now - at < self.remind}
             if news := there - announced.keys():
                 announced |= dict.fromkeys(news, now)
@@ -47,7 +55,7 @@ class InboxTrigger(BaseEventTrigger):
     def _complete(self) -> set[tuple[str, float]]:
         from upath import UPath
 
-        from etl.receive import complete_files
+        from etl.arrival import complete_files
         from etl.settings import Settings
         from etl.storage import Storage
 
@@ -57,3 +65,11 @@ class InboxTrigger(BaseEventTrigger):
         except OSError as error:  # a file that went while we looked, a share that is away for a moment
             self.log.warning("The inbox cannot be read: %s", error)
             return set()
+
+    def _changed(self) -> int:
+        from upath import UPath
+
+        from etl.processed import changed
+        from etl.storage import Storage
+
+        return sum(1 for _ in changed(Storage(UPath(self.data))))

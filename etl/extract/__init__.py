@@ -16,11 +16,13 @@ import polars as pl
 
 from etl import batches
 from etl.contract import Contract, Source
+from etl.correction import sent_back
 from etl.delivery import PROBLEM, ROW, UNKNOWN, Delivery, Stop
-from etl.extract import correction, csv, drift, excel, geojson, look_alike, misread, ndjson, xml
+from etl.extract import correction, csv, date_order, drift, excel, geojson, look_alike, misread, ndjson, xml
 from etl.extract.archive import only_member
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
+from etl.extract.footer import without_last_footer
 from etl.extract.screen import screen
 from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -34,13 +36,26 @@ _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "geojson": geojson.read,
 }
 _OF_LINES = ("csv", "ndjson")
+_LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _BLANK = b"\xef\xbb\xbf \t\r\n\0"
 
 
 def extract(
-    storage: Storage, delivery: Delivery, contract: Contract, limits: Limits = DEFAULT_LIMITS
+    storage: Storage,
+    delivery: Delivery,
+    contract: Contract,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    is_said_empty: bool = False,
 ) -> dict[str, Any]:
     """Read one delivery's landing bytes and publish `raw/.../rows.parquet`, `problems.parquet` and `report.json`.
+
+    Args:
+        storage: the data root.
+        delivery: in landing.
+        contract: the dataset's.
+        limits: what the file may ask of us.
+        is_said_empty: the sender declares that it holds no rows, so that not a byte is needed to say so.
 
     Returns:
         The report: `rows_in` is the number of records that the file holds, broken ones included.
@@ -50,13 +65,17 @@ def extract(
     """
     folder = storage.folder("raw", delivery)
     report = {"rows_in": 0, "rows": 0, "problems": 0, "unknown_columns": 0}
-    found = []
+    found: list[pl.DataFrame] = []
     with storage.content(delivery).open("rb") as stream, batches.writing(folder / "rows.parquet") as write:
         if delivery.corrects:
             content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
             table, origins = correction.read(content, contract, limits)
             write_parquet(folder / "origins.parquet", origins)
+            first = storage.delivery(delivery.agency, delivery.dataset, delivery.corrects)
+            found.append(correction.not_sent_back(origins, sent_back(storage, first)))
             made = _batches([table], contract, limits, of_bad_rows=True)
+        elif is_said_empty and not stream.read(_LONGEST_NOTHING + 1).strip(_BLANK):
+            made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}), may_omit_columns=True)], contract, limits)
         else:
             made = _batches(read_tables(stream, contract, limits), contract, limits)
         for batch in made:
@@ -91,6 +110,7 @@ class _Batch:
     problems: pl.DataFrame
     rows_in: int
     types: pl.DataFrame  # how many cells of each column are not of its type
+    dates: pl.DataFrame  # what they show of the order of day and month
     misread: pl.DataFrame  # how many rows read well in another encoding
 
 
@@ -104,20 +124,23 @@ def _batches(
             yield table if number else drift.check_columns(table, contract)
 
     rows_in = 0
-    types, counts, said = [], [], on_the_file()
+    types, dates, counts, said = [], [], [], on_the_file()
     for batch in batches.each(lambda table: _typed(table, contract, limits), checked()):
         rows_in += batch.rows_in
         types.append(batch.types)
+        dates.append(batch.dates)
         counts.append(batch.misread)
         of_file = batch.problems.filter(pl.col(ROW).is_null())
         again = of_file.join(said, on="rule", how="semi")  # a file's warning is said once
         said = pl.concat([said, of_file])
         yield replace(batch, problems=batch.problems.join(again, on=["rule", ROW], how="anti", nulls_equal=True))
-    if not rows_in:
+    if of_bad_rows and not rows_in:
         raise Stop("rejected", "empty_file")
     if not of_bad_rows:  # where all rows were bad before, the share of those that still are says nothing
         drift.check_types(pl.concat(types), contract)
         misread.check(pl.concat(counts), contract)
+        warnings = date_order.check_order(pl.concat(dates), contract)
+        yield replace(batch, rows=batch.rows.clear(), problems=warnings, rows_in=0)
 
 
 def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Iterator[Table]:
@@ -131,7 +154,7 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
     unpack = only_member if source.archive == "zip" else read_blocks
     blocks = unpack(file, limits, in_lines=source.format in _OF_LINES)
     if source.format == "csv":
-        yield from csv.read(blocks, source, contract, limits)
+        yield from without_last_footer(csv.read(blocks, source, contract, limits), contract)
         return
     content = b"".join(blocks)
     if not content.strip(_BLANK):
@@ -148,4 +171,5 @@ def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     for more in (unread, untypable):
         doubts = pl.concat([doubts, more.join(doubts, on=[ROW, "column"], how="anti")])
     found = pl.concat([screened.problems, doubts, *unsure]).match_to_schema(PROBLEM)
-    return _Batch(typed, found, table.rows_in, drift.untyped(typed, untypable), counts)
+    types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, contract)
+    return _Batch(typed, found, table.rows_in, types, dates, counts)

@@ -9,8 +9,10 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
+from etl.arrival import is_systems_own
 from etl.delivery import Stop
 from etl.extract.bounded import bomb, check_size, most_unpacked, read_unpacked
+from etl.extract.file_kind import locked_zip, no_zip, zip_in_zip, zip_of
 from etl.settings import Limits
 
 # What is raised on damage, by zipfile and its like.
@@ -19,7 +21,7 @@ _CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
 
 def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
-    """The content of the only file in a ZIP archive, some megabytes at a time.
+    """The content of the only file in a ZIP archive, some megabytes at a time; what systems add to one does not count.
 
     Args:
         file: the archive, seekable.
@@ -33,17 +35,30 @@ def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[
     check_size(file, limits)
     try:
         with zipfile.ZipFile(file) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+            members = [m for m in archive.infolist() if not m.is_dir() and not is_systems_own(m.filename)]
             for member in archive.infolist():
                 if _CLIMBS.search(member.orig_filename) or stat.S_ISLNK(member.external_attr >> 16):
                     raise Stop("rejected", "zip_path", name=member.orig_filename[:60])
             if len(members) != 1:
-                raise Stop("rejected", "unreadable_zip", detail=f"{len(members)} tệp / files")
+                if not members:
+                    raise Stop("rejected", "empty_file")
+                raise _several(members, file)
             (member,) = members
+            if member.flag_bits & 1:
+                raise locked_zip()
+            if member.filename.lower().endswith(".zip"):
+                raise zip_in_zip()
             most = most_unpacked(member.compress_size, limits)
             if member.file_size > most:
                 raise bomb(most)
             with archive.open(member) as stream:
                 yield from read_unpacked(stream, member.compress_size, limits, in_lines=in_lines)
-    except BROKEN as error:
-        raise Stop("rejected", "unreadable_zip", detail=type(error).__name__) from None
+    except BROKEN:
+        raise no_zip(file) from None
+
+
+def _several(members: list[zipfile.ZipInfo], file: IO[bytes]) -> Stop:
+    """What is told of an archive that holds none or several files; an office file is such an archive, too."""
+    if any(member.filename == "[Content_Types].xml" for member in members):
+        return no_zip(file)
+    return zip_of(len(members))

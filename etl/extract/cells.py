@@ -7,11 +7,20 @@ from collections.abc import Callable
 
 import polars as pl
 
-from etl.contract import Column, Contract
+from etl.contract import Column, Contract, Severity
 from etl.delivery import PROBLEM, RECEIVED, ROW, UNKNOWN, problems, wording
+from etl.semantic import person_name, traces
 from etl.semantic.dates import parse_dates, parse_timestamps
-from etl.semantic.numbers import Notation, parse_decimals, parse_integers
+from etl.semantic.numbers import AMBIGUOUS, Notation, parse_decimals, parse_integers
 from etl.semantic.text import clean, free
+
+_TAKES_WORDS = ("text", "person_name", "address")  # semantic types to which NULL is a word like any other
+_WITH_OFFSET = r"[0-9] ?Z$|:[0-9]{2}(?:[.,][0-9]+)? ?[+-][0-9]{2}(?::?[0-9]{2})?$"
+# How the number of an example in the wordings may be read, and is written without doubt.
+_READINGS: dict[Notation, dict[str, str]] = {
+    "plain": {"written": "1.500", "thousands": "1500", "decimal": "1.5"},
+    "vietnamese": {"written": "1,500", "thousands": "1500", "decimal": "1,5"},
+}
 
 
 def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -24,24 +33,25 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
     Returns:
         ROW; the contract's columns under their own names, each typed one followed by `received.<name>`; the columns
         that it does not know as `unknown.<source name>`. And the problems (PROBLEM schema): cells that hold something
-        that is not of their type.
+        that is not of their type, or text that says nothing or was made by a spreadsheet.
     """
     known = {ROW, "", *(c.source_name for c in contract.columns)}
     made: list[pl.Series] = [rows[ROW]]
     found: list[pl.DataFrame] = []
     for column in contract.columns:
-        text = _text(rows, column.source_name, free if _is_as_sent(column) else clean).alias(column.name)
+        text = _text(rows, column.source_name, free if _is_as_sent(column) else clean)
+        text = _filled(text, column, contract).alias(column.name)
         if column.type == "string":
+            text, odd = _conspicuous(rows[ROW], text, column)
             made.append(text)
+            found += odd
             continue
         typed = _typed(text, column, contract.source.numbers).alias(column.name)
         made += [typed, text.alias(RECEIVED + column.name)]
         wrong = text.is_not_null() & typed.is_null()
         if wrong.any():
-            about = wording(f"type_{column.type}")
-            said = about.fill(column=column.label, example=column.example, expected=column.format or column.example)
             failing = pl.DataFrame([rows[ROW], text.alias("value")]).filter(wrong)
-            found.append(problems(failing, column.name, f"type_{column.type}", said, about))
+            found += _untypable(failing, column, contract.source.numbers)
     made += [_text(rows, name).alias(UNKNOWN + name) for name in rows.columns if name not in known]
     return pl.DataFrame(made), pl.concat(found) if found else pl.DataFrame(schema=PROBLEM)
 
@@ -53,8 +63,66 @@ def _text(rows: pl.DataFrame, name: str, made: Callable[[pl.Series], pl.Series] 
 
 
 def _is_as_sent(column: Column) -> bool:
-    """Whether a cell is kept as sent until it is standardised; of all others (numbers, dates, ids) one form is read."""
+    """Whether a cell is kept as sent until it is standardised; of others (dates, ids) one form is read.
+
+    A number is read as it was sent: full-width digits are none of the agreed notation.
+    """
+    if column.type in ("integer", "number"):
+        return True
     return column.semantic_type in ("text", "person_name", "address") and not column.key_position
+
+
+def _filled(text: pl.Series, column: Column, contract: Contract) -> pl.Series:
+    """The cells, but null where one holds what the contract says stands for nothing."""
+    words = clean(pl.Series([*contract.source.null_values, *column.null_values], dtype=pl.String))
+    return text.set(text.is_in(words.implode()).fill_null(False), None) if len(words) else text
+
+
+def _untypable(failing: pl.DataFrame, column: Column, notation: Notation) -> list[pl.DataFrame]:
+    """Problems of cells (ROW, value) that are not of their column's type; what they look like says which."""
+    rules = {"word_for_nothing": traces.patterns(column)["word_for_nothing"]}
+    if column.type in ("integer", "number"):
+        rules["ambiguous_number"] = AMBIGUOUS[notation]
+    if column.type in ("date", "timestamp") and "offset" not in column.dates.parts:
+        rules["unexpected_offset"] = _WITH_OFFSET
+    rule = pl.lit(f"type_{column.type}")
+    for name, pattern in rules.items():
+        rule = pl.when(pl.col("value").str.contains(pattern)).then(pl.lit(name)).otherwise(rule)
+    severity: Severity = "critical" if column.on_invalid == "reject" else "warning"
+    return _by_rule(failing.with_columns(rule.alias("rule")), column, severity, **_READINGS[notation])
+
+
+def _conspicuous(numbers: pl.Series, text: pl.Series, column: Column) -> tuple[pl.Series, list[pl.DataFrame]]:
+    """The cells of a text or name, and problems of those that say nothing or were made by a spreadsheet.
+
+    They load as they are; a sign for nothing that no name is, such as `-`, loads as null where a name may be missing.
+    A key that is nothing, or was made by a spreadsheet, would name a record of its own: its row is sent back.
+    """
+    if column.semantic_type not in _TAKES_WORDS:
+        return text, []
+    is_odd = text.str.contains(traces.any_pattern(column)).fill_null(False)
+    if not is_odd.any():
+        return text, []
+    odd = pl.DataFrame([numbers, text.alias("value")]).filter(is_odd)
+    odd = odd.with_columns(traces.found(odd["value"], column))
+    if column.semantic_type == "person_name":
+        is_name = person_name.standard(odd["value"]).is_not_null()
+        if column.required:
+            odd = odd.filter(is_name)  # the others are sent back as no names
+        else:
+            text = text.set(numbers.is_in(odd[ROW].filter(~is_name).implode()), None)
+    return text, _by_rule(odd, column, "critical" if column.key_position else "warning")
+
+
+def _by_rule(failing: pl.DataFrame, column: Column, severity: Severity, **details: str) -> list[pl.DataFrame]:
+    """Problems of cells: ROW, value and rule."""
+    found = []
+    for (rule,), cells in failing.group_by("rule", maintain_order=True):
+        about = wording(str(rule))
+        expected = column.format or column.example
+        said = about.fill(column=column.label, example=column.example, expected=expected, **details)
+        found.append(problems(cells, column.name, str(rule), said, about, severity))
+    return found
 
 
 def _typed(text: pl.Series, column: Column, notation: Notation) -> pl.Series:
@@ -65,6 +133,6 @@ def _typed(text: pl.Series, column: Column, notation: Notation) -> pl.Series:
             precision, scale = map(int, re.findall(r"\d+", column.numeric_type or "numeric(18,2)"))
             return parse_decimals(text, notation, precision, scale)
         case "date":
-            return parse_dates(text, column.format or "yyyy-MM-dd")
+            return parse_dates(text, column.dates.text, column.pivot)
         case _:
-            return parse_timestamps(text, column.format or "yyyy-MM-dd'T'HH:mm:ss")
+            return parse_timestamps(text, column.dates.text, column.pivot)

@@ -10,7 +10,7 @@ from etl.contract import Contract
 from etl.correction import OURS, ROW_IN_FILE
 from etl.delivery import ROW
 from etl.extract import excel
-from etl.extract.table import Table
+from etl.extract.table import Table, broken_lines
 from etl.settings import Limits
 
 OF_ROW = "of_row"
@@ -34,3 +34,15 @@ def read(content: bytes, contract: Contract, limits: Limits) -> tuple[Table, pl.
     kept = table.rows.select(is_filled).to_series()  # of a line that was no record, nothing may have been filled in
     origins = pl.DataFrame([table.rows[ROW], of_row]).filter(kept)
     return replace(table, rows=mended.filter(kept), may_omit_columns=True), origins
+
+
+def not_sent_back(origins: pl.DataFrame, sent_back: pl.Series) -> pl.DataFrame:
+    """Problems of rows that were not sent back: a correction may touch no other, and each once.
+
+    Args:
+        origins: ROW and OF_ROW, as `read` gives them.
+        sent_back: numbers of the rows of the corrected delivery that were.
+    """
+    is_one = pl.col(OF_ROW).is_in(sent_back.implode()).fill_null(False) & pl.col(OF_ROW).is_first_distinct()
+    others = origins.filter(~is_one)[ROW].to_list()
+    return broken_lines("not_sent_back", others, [None] * len(others))

@@ -19,7 +19,7 @@ from etl.contract import Contract, Source
 
 _DELIMITERS = (",", ";", "\t\t", "\t", "||", "|", ":", "~", "^", "#", " ", ", ", "; ", "\\t")
 QUOTE = '"'
-_QUOTES = (QUOTE, "'", "`")
+QUOTES = "\"'`"
 HEADER_WITHIN = 50  # lines from the top in which the header must stand
 
 
@@ -31,8 +31,7 @@ class Dialect:
         delimiter: between two cells; may be several characters.
         quote: around a cell that holds a delimiter.
         header_at: number of lines before the header.
-        header: the names in it.
-        nameless: number of columns without a name behind the last one with a name.
+        header: the names in it; "" for a column without one.
         escape: before a quote within a quoted cell; None if it is doubled there.
     """
 
@@ -40,8 +39,12 @@ class Dialect:
     quote: str
     header_at: int
     header: list[str]
-    nameless: int = 0
     escape: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns that have one."""
+        return [name for name in self.header if name]
 
     @property
     def mark(self) -> str:
@@ -66,23 +69,44 @@ def find(lines: Sequence[str], source: Source, contract: Contract) -> Dialect:
     for at, line in enumerate(lines):
         if all(name in line for name in required):
             for delimiter in delimiters:
-                for quote in _QUOTES:
+                for quote in QUOTES:
                     found = _with_header(line, delimiter, quote, at)
                     if required and required <= set(found.header):
                         return found
     return declared
 
 
+def cells(line: str, source: Source) -> Iterator[list[str]]:
+    """The cells of a line under every usual delimiter, the one that the source should have first."""
+    for delimiter in dict.fromkeys((source.delimiter, *_DELIMITERS)):
+        yield _with_header(line, delimiter, QUOTE, 0).header
+
+
 def others(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
     """Dialects with the same header whose marks are in the lines, to be tried where some break under the one found."""
+    yield from quoted_otherwise(found, lines)
     text = "\n".join(["", *lines])
-    for quote in _QUOTES:
-        if quote != found.quote and (found.delimiter + quote in text or "\n" + quote in text):
-            yield replace(found, quote=quote)
     if f"{found.delimiter} {found.quote}" in text:
         yield replace(found, delimiter=found.delimiter + " ")
     if "\\" + found.quote in text:
         yield replace(found, escape="\\")
+
+
+def quoted_otherwise(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
+    """The dialect with each other quotation mark with which some cell begins."""
+    text = "\n".join(["", *lines])
+    for quote in QUOTES:
+        if quote != found.quote and (found.delimiter + quote in text or "\n" + quote in text):
+            yield replace(found, quote=quote)
+
+
+def quotes(lines: pl.Series, found: Dialect) -> frozenset[str]:
+    """The usual quotation marks with which some cell of the lines begins, and the dialect's own if it is in one."""
+    seen = {found.quote} if lines.str.contains(found.quote, literal=True).any() else set()
+    others = "".join(quote for quote in QUOTES if quote != found.quote)
+    lines = lines.filter(lines.str.contains(f"[{others}]"))
+    begins = "(?:^|" + re.escape(found.mark) + ") ?"
+    return frozenset(seen | {quote for quote in others if lines.str.contains(begins + quote).any()})
 
 
 def marked(text: str, found: Dialect) -> str:
@@ -97,6 +121,4 @@ def marked(text: str, found: Dialect) -> str:
 def _with_header(line: str, delimiter: str, quote: str, at: int) -> Dialect:
     found = Dialect(delimiter, quote, at, [])
     cells = csv.reader([marked(line, found)], delimiter=found.mark, quotechar=quote)
-    names = [name.strip() for name in next(cells)]
-    header = names[: max((n for n, name in enumerate(names, 1) if name), default=0)]
-    return replace(found, header=header, nameless=len(names) - len(header))
+    return replace(found, header=[name.strip() for name in next(cells)])

@@ -11,15 +11,15 @@ from difflib import SequenceMatcher
 import polars as pl
 
 from etl import semantic
-from etl.contract import Column, Contract
+from etl.contract import Column, Contract, Text
 from etl.delivery import RECEIVED, ROW, Stop
+from etl.extract import fit
 from etl.extract.cells import type_cells
 from etl.extract.table import Table, on_the_file
 
 _ALIKE = 0.6  # likeness of name and content, between 0 and 1, from which a column is taken for one renamed
 _LONGEST_NAME = 100  # characters; what is longer is no name, and to compare it takes the square of its length
 _CANDIDATES = 10  # unknown columns whose content is compared with a missing one's: those of the likeliest names
-_LOOKED_AT = 1_000  # rows from the top whose content is compared
 _CHANGED_FROM = 20  # cells, and the share of them that are of another type, from which the column's type has changed
 _CHANGED_SHARE = 0.95
 
@@ -39,6 +39,8 @@ def check_columns(table: Table, contract: Contract) -> Table:
         Stop: if a required column is missing, one seems to be renamed, or one that holds something has no name.
     """
     sent = table.rows.columns[1:]
+    if not sent and table.rows.is_empty():  # JSON and XML name their columns in their records alone
+        return table
     known = {c.source_name for c in contract.columns}
     needed = contract.naming if _only_deletes(table.rows, contract) else contract.columns
     missing = [c for c in needed if c.source_name not in sent]
@@ -68,14 +70,16 @@ def untyped(typed: pl.DataFrame, untypable: pl.DataFrame) -> pl.DataFrame:
         untypable: problems of cells that are not of their column's type.
 
     Returns:
-        For each typed column its name, how many cells are `filled` and `failed`, and the `first` row that failed.
+        For each typed column its name, how many cells are `filled` and `failed`, the `first` row that failed, and what
+        is said of it (`vi`, `en`).
     """
     filled = {name.removeprefix(RECEIVED): typed[name].count() for name in typed.columns if name.startswith(RECEIVED)}
     counts = pl.DataFrame(
         {"column": [*filled], "filled": [*filled.values()]}, {"column": pl.String, "filled": pl.Int64}
     )
     failed = pl.len().cast(pl.Int64).alias("failed")
-    failures = untypable.group_by("column").agg(failed, pl.col(ROW).min().alias("first"))
+    said = (pl.col(language).sort_by(ROW).first() for language in ("vi", "en"))
+    failures = untypable.group_by("column").agg(failed, pl.col(ROW).min().alias("first"), *said)
     return counts.join(failures, on="column", how="left").with_columns(pl.col("failed").fill_null(0))
 
 
@@ -89,11 +93,11 @@ def check_types(counts: pl.DataFrame, contract: Contract) -> None:
     Raises:
         Stop: if hardly a cell of some column is of its type.
     """
-    total = counts.group_by("column", maintain_order=True).agg(pl.sum("failed", "filled"), pl.min("first"))
+    first = (pl.col(name).sort_by("first", nulls_last=True).first() for name in ("first", "vi", "en"))
+    total = counts.group_by("column", maintain_order=True).agg(pl.sum("failed", "filled"), *first)
     changed = total.filter(pl.col("filled") >= _CHANGED_FROM, pl.col("failed") >= _CHANGED_SHARE * pl.col("filled"))
-    for name, first in changed.select("column", "first").iter_rows():
-        column = contract.column(name)
-        raise Stop("held", "changed_type", column=column.label, example=column.example, row=first)
+    for name, row, vi, en in changed.select("column", "first", "vi", "en").iter_rows():
+        raise Stop("held", "changed_type", column=contract.column(name).label, row=row, detail=Text(vi, en))
 
 
 def _only_deletes(rows: pl.DataFrame, contract: Contract) -> bool:
@@ -142,12 +146,7 @@ def _likeness(rows: pl.DataFrame, name: str, alike: float, column: Column, contr
     """How much a column that came is like a missing one by its name and what it holds, between 0 and 1."""
     if column.semantic_type == "text" or column.period_column:
         return alike  # anything is text, and a place is told by its period
-    looked_at = rows.head(_LOOKED_AT)  # by name, not by expression: to polars, "*" and "^a.*$" are many columns
-    content = pl.DataFrame([looked_at[ROW], looked_at[name].alias(column.source_name)])
-    typed, _ = type_cells(content, replace(contract, columns=(column,)))
-    filled = content.filter(pl.col(column.source_name).str.strip_chars() != "").height
-    understood = typed.filter(typed[column.name].is_not_null() & semantic.understood(typed, column)).height
-    return (alike + (understood / filled if filled else 0)) / 2
+    return (alike + fit.share(rows[name], column, contract)) / 2
 
 
 def _plain(name: str) -> str:

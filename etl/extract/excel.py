@@ -1,89 +1,274 @@
 """Excel as offices really send it: titles above the header, merged cells, dates as dates or as text.
 
-calamine reads both .xlsx and .xls, fast, and computes no formula; it also gives the merged ranges.
+calamine reads both .xlsx and .xls, fast, and computes no formula; it also gives the merged ranges. What it does not
+tell of a cell, as how its number is shown, is looked up before: see `etl.extract.workbook`.
 """
 
 from __future__ import annotations
 
 import io
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass, replace
 
 import polars as pl
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from etl.contract import Contract, Source
-from etl.delivery import PROBLEM, Stop
-from etl.extract import old_workbook, workbook
-from etl.extract.table import Table, broken_lines, text_rows
+from etl import correction
+from etl.contract import Column, Contract, Source
+from etl.delivery import PROBLEM, ROW, Stop, problems, wording
+from etl.extract import old_workbook, seen, workbook
+from etl.extract.bounded import check_columns
+from etl.extract.file_kind import damaged_workbook, overlapping_merges
+from etl.extract.footer import without_footer
+from etl.extract.sheet import Sheet
+from etl.extract.table import Table, broken_lines, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
 
+OUR_SHEETS = ("Giải thích - Guide", "Danh mục - Codes")  # what a template holds beside the data
 _OLD = b"\xd0\xcf\x11\xe0"  # how an .xls begins
-_FORMATS = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss"}  # where the contract names none
 _HEADER_WITHIN = 50  # rows from the top in which the header row must stand
+_COUNTER = "STT"  # the form's own row counter
+_NAMED = 20  # sheets, or columns, that a warning names
+
+_Range = tuple[tuple[int, int], tuple[int, int]]  # first and last cell of a merged one
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """One sheet: its cells as calamine gives them, and what it does not tell of them."""
+
+    name: str
+    is_hidden: bool
+    cells: list[list[object]]
+    merged: list[_Range]
+    sheet: Sheet
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(_words(cell) for row in self.cells for cell in row)
 
 
 def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
-    """Cut the first sheet into cells; the row number is Excel's own.
+    """Cut the sheet that has the contract's header into cells; the row number is Excel's own.
 
     Raises:
-        Stop: if this is no workbook that can be read within the limits, or no row of it looks like the contract's
-            header.
+        Stop: if this is no workbook that can be read within the limits, no row of it looks like the contract's header,
+            or several sheets hold such data.
+    """
+    grids = _open(content, limits)
+    if all(grid.is_empty for grid in grids):
+        raise Stop("rejected", "empty_file")
+    grid, header_at = _sheet_of_data(grids, contract)
+    table = _cut(grid, header_at, source, contract, limits)
+    return replace(table, problems=pl.concat([table.problems, _said(grids, grid, header_at, table.rows[ROW])]))
+
+
+def _open(content: bytes, limits: Limits) -> list[_Grid]:
+    """The sheets of a workbook.
+
+    Raises:
+        Stop: if it cannot be read, or not within the limits.
     """
     inside = old_workbook if content.startswith(_OLD) else workbook
-    valueless = inside.look_through(content, limits)
+    sheets = inside.look_through(content, limits)
+    grids = []
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        sheet = book.get_sheet_by_index(0)
-        cells, *others = [book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names]
-    except (CalamineError, OSError, ValueError, IndexError) as error:
-        raise Stop("rejected", "unreadable_excel", detail=type(error).__name__) from None
+        for about, sheet in zip(book.sheets_metadata, sheets, strict=True):
+            if about.typ == SheetTypeEnum.WorkSheet:
+                of_calamine = book.get_sheet_by_name(about.name)
+                cells: list[list[object]] = of_calamine.to_python(skip_empty_area=False)
+                is_hidden = about.visible != SheetVisibleEnum.Visible
+                grids.append(_Grid(about.name, is_hidden, cells, of_calamine.merged_cell_ranges or [], sheet))
+                _fill_merged(grids[-1])
+    except (CalamineError, OSError, ValueError, IndexError):
+        raise damaged_workbook() from None
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # Rust's; it is no Exception, and has no name to import
             raise
-        raise Stop("rejected", "unreadable_excel", detail="PanicException") from None
-    if not any(_words(cell) for row in cells for cell in row):
-        raise Stop("rejected", "empty_file")
-    if any(_header_row(other, contract) is not None for other in others):
-        raise Stop("held", "several_sheets")
-    merged = sheet.merged_cell_ranges or []
-    if sum(_area(first, last, cells) for first, last in merged) > len(cells) * len(cells[0]):
-        raise Stop("rejected", "unreadable_excel", detail="merged cells overlap")
-    for (top, left), (bottom, right) in merged:
-        for row in range(top, min(bottom, len(cells) - 1) + 1):
-            for column in range(left, min(right, len(cells[row]) - 1) + 1):
-                cells[row][column] = cells[top][left]
+        raise damaged_workbook() from None
+    return grids
 
-    header_at = _header_row(cells, contract)
-    if header_at is None:
+
+def _sheet_of_data(grids: list[_Grid], contract: Contract) -> tuple[_Grid, int]:
+    """The one sheet that has the contract's header and something below it, and the header's place.
+
+    Raises:
+        Stop: if there is none, or there are several.
+    """
+    found = [(grid, at) for grid in grids if (at := _header_row(grid.cells, contract)) is not None]
+    if not found:
         raise Stop("held", "missing_column", columns=", ".join(c.label for c in contract.columns if c.required))
-    header = [_words(cell) for cell in cells[header_at]]
-    unnamed = [at for at, name in enumerate(header) if not name and any(_words(r[at]) for r in cells[header_at + 1 :])]
-    unclear = [f"cột / column {at + 1}" for at in unnamed] + sorted({n for n in header if n and header.count(n) > 1})
+    filled = [(grid, at) for grid, at in found if any(_words(cell) for row in grid.cells[at + 1 :] for cell in row)]
+    if len(filled) > 1:
+        raise Stop("held", "several_sheets")
+    return (filled or found)[0]
+
+
+def _cut(grid: _Grid, header_at: int, source: Source, contract: Contract, limits: Limits) -> Table:
+    """A sheet's rows below the header, without what is no record."""
+    names = _names(grid, header_at, limits)
+    known = {c.source_name: c for c in contract.columns}
+    merged = _merged_rows(grid.merged, len(grid.cells) - 1)
+    mark = "," if source.numbers == "vietnamese" else "."
+    body = grid.cells[header_at + 1 :]
+    first = header_at + 2  # the first row's number in Excel
+    data = [pl.int_range(first, first + len(body), eager=True, dtype=pl.Int64).alias(ROW)]
+    doubts = [pl.DataFrame(schema=PROBLEM)]
+    without: dict[int, str] = {}  # rows that miss a value, each with the rule that says so
+    for at, name in enumerate(names):
+        cells = seen.Cells([row[at] for row in body], header_at + 1, at, merged.get(at, []))
+        texts, found = seen.texts(cells, known.get(name), grid.sheet, mark)
+        if name in known:
+            doubts.append(_doubts(found, texts, first, known[name]))
+        if name != _COUNTER and not name.startswith(" "):
+            without |= {row + first: rule for row, rule in cells.spread(grid.sheet.valueless[at]).items()}
+        data.append(pl.Series(name, texts, pl.String))
+    for row in _across(grid, header_at, {at for at, name in enumerate(names) if name in known}):
+        without.setdefault(row + 1, "merged_across")
+    filled = _filled(pl.DataFrame(data), without)
+    table = without_footer(Table(filled, doubts=pl.concat(doubts)), contract)
+    return _records(table, without, drop_counter=_COUNTER not in known)
+
+
+def _names(grid: _Grid, header_at: int, limits: Limits) -> list[str]:
+    """Names of the columns; one without a name gets its number behind a blank, for a name that was sent has none.
+
+    A cell of the header that is merged with those below it is emptied there: it is nobody's value.
+
+    Raises:
+        Stop: if there are too many, or two have one name.
+    """
+    for column, ranges in _merged_rows(grid.merged, len(grid.cells) - 1).items():
+        for _, bottom in (rows for rows in ranges if rows[0] <= header_at < rows[1]):
+            for row in range(header_at + 1, bottom + 1):
+                grid.cells[row][column] = ""
+    header = [_words(cell) for cell in grid.cells[header_at]]
+    check_columns(len(header), limits)
+    unclear = sorted({name for name in header if name and [ROW, *header].count(name) > 1})
     if unclear:
         raise Stop("held", "unclear_column", columns=", ".join(unclear))
-    names = {name: at for at, name in enumerate(header) if name and name != "STT"}  # STT: the form's own row counter
-    formats = {c.source_name: c.format or _FORMATS.get(c.type) for c in contract.columns}
-    mark = "," if source.numbers == "vietnamese" else "."
-    numbers, records = [], []
-    without = {at: rule for (at, column), rule in valueless.items() if column in names.values()}
-    broken: dict[str, list[int]] = {rule: [] for rule in without.values()}
-    for number, row in enumerate(cells[header_at + 1 :], start=header_at + 2):
-        if number - 1 in without:
-            broken[without[number - 1]].append(number)
-            continue
-        record = {name: _text(row[at], formats.get(name), mark) for name, at in names.items()}
-        if any(record.values()):
-            numbers.append(number)
-            records.append(record)
-    found = [broken_lines(rule, lines, [None] * len(lines)) for rule, lines in broken.items()]
-    rows = text_rows(numbers, records, list(names), limits)
-    return Table(rows, pl.concat([pl.DataFrame(schema=PROBLEM), *found]))
+    return [name or f" {at}" for at, name in enumerate(header, start=1)]
+
+
+def _records(table: Table, without: dict[int, str], *, drop_counter: bool) -> Table:
+    """The table without rows that miss a value, headings, and columns that have no name or only count the rows.
+
+    Raises:
+        Stop: if a column without a name holds something.
+    """
+    nameless = [name for name in table.rows.columns if name.startswith(" ")]
+    unclear = [f"cột / column {name.strip()}" for name in nameless if table.rows[name].str.strip_chars().ne("").any()]
+    if unclear:
+        raise Stop("held", "unclear_column", columns=", ".join(unclear))
+    rows = table.rows.drop(*nameless, *([_COUNTER] if drop_counter else []), strict=False)
+    is_broken = pl.col(ROW).is_in(list(without))
+    is_heading = pl.all_horizontal(pl.exclude(ROW).is_null()) & ~is_broken
+    found = [table.problems, *_broken(rows, without)]
+    headings = rows.filter(is_heading)[ROW].to_list()
+    if headings:
+        found.append(on_the_file("headings", count=len(headings), lines=", ".join(map(str, headings[:_NAMED]))))
+    kept = rows.filter(~is_heading & ~is_broken)
+    doubts = table.doubts.filter(pl.col(ROW).is_in(kept[ROW].implode()))
+    return replace(table, rows=kept, problems=pl.concat(found), doubts=doubts)
+
+
+def _filled(rows: pl.DataFrame, without: dict[int, str]) -> pl.DataFrame:
+    """The rows that hold something more than their number in the form, or miss a value."""
+    filled = pl.any_horizontal(pl.exclude(ROW, _COUNTER).is_not_null()) | pl.col(ROW).is_in(list(without))
+    if _COUNTER in rows.columns:
+        filled |= ~pl.col(_COUNTER).str.contains(r"^\s*[0-9]*[.)]?\s*$").fill_null(True)
+    return rows.filter(filled)
+
+
+def _broken(rows: pl.DataFrame, without: dict[int, str]) -> list[pl.DataFrame]:
+    """Problems of the rows that miss a value."""
+    rules: dict[str, list[int]] = {}
+    for number in rows[ROW] if without else ():
+        if number in without:
+            rules.setdefault(without[number], []).append(number)
+    return [broken_lines(rule, lines, [None] * len(lines)) for rule, lines in rules.items()]
+
+
+def _fill_merged(grid: _Grid) -> None:
+    """Let the value of each merged cell stand in all rows that it covers.
+
+    Raises:
+        Stop: if merged cells lie upon each other.
+    """
+    cells = grid.cells
+    if sum(_area(first, last, cells) for first, last in grid.merged) > len(cells) * len(cells[0] if cells else ()):
+        raise overlapping_merges()
+    for column, ranges in _merged_rows(grid.merged, len(cells) - 1).items():
+        for top, bottom in ranges if cells and column < len(cells[0]) else ():
+            for row in range(top + 1, bottom + 1):
+                cells[row][column] = cells[top][column]
+
+
+def _merged_rows(merged: list[_Range], last_row: int) -> dict[int, list[tuple[int, int]]]:
+    """First and last row of each merged cell, by the column that it begins in, which is the one it belongs to."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for (top, left), (bottom, _) in merged:
+        if top < min(bottom, last_row):
+            found.setdefault(left, []).append((top, min(bottom, last_row)))
+    return found
+
+
+def _across(grid: _Grid, header_at: int, known: set[int]) -> set[int]:
+    """Rows below the header where one filled cell covers several columns of the contract."""
+    found: set[int] = set()
+    height, width = len(grid.cells), len(grid.cells[0])
+    for (top, left), (bottom, right) in grid.merged:
+        is_inside = header_at < top < height and left < width
+        if is_inside and sum(left <= at <= right for at in known) > 1 and _words(grid.cells[top][left]):
+            found.update(range(top, min(bottom, height - 1) + 1))
+    return found
+
+
+def _doubts(
+    found: list[tuple[int, str, str | None]], values: list[str | None], first: int, column: Column
+) -> pl.DataFrame:
+    """Problems of cells of one column; where the contract says so they are left empty, and the row goes on."""
+    by_rule: dict[str, list[tuple[int, str | None]]] = {}
+    for at, rule, stored in found:
+        by_rule.setdefault(rule, []).append((at + first, stored))
+        if column.on_invalid == "flag" and rule not in seen.WARNINGS:
+            values[at] = None
+    made = [pl.DataFrame(schema=PROBLEM)]
+    for rule, rows in by_rule.items():
+        failing = pl.DataFrame(rows, {ROW: pl.Int64, "value": pl.String}, orient="row")
+        about = wording(rule)
+        said = about.fill(column=column.label, example=column.example)
+        is_warning = rule in seen.WARNINGS or column.on_invalid == "flag"
+        made.append(problems(failing, column.name, rule, said, about, "warning" if is_warning else "critical"))
+    return pl.concat(made)
+
+
+def _said(grids: list[_Grid], read_from: _Grid, header_at: int, numbers: pl.Series) -> pl.DataFrame:
+    """Warnings on the file as a whole: sheets that were not read, and what of the one that was read is hidden."""
+    said = [on_the_file()]
+    others = [g for g in grids if g is not read_from and not g.is_empty and not _is_ours(g.name)]
+    if others:
+        names = [f"“{g.name}”{' (ẩn / hidden)' if g.is_hidden else ''}" for g in others[:_NAMED]]
+        said.append(on_the_file("sheets_not_read", read=read_from.name, sheets=", ".join(names)))
+    rows = numbers.filter((numbers - 1).is_in(read_from.sheet.hidden_rows))
+    names = [_words(cell) for at, cell in enumerate(read_from.cells[header_at]) if at in read_from.sheet.hidden_columns]
+    if len(rows):
+        said.append(on_the_file("hidden_rows", count=len(rows), first=rows[0]))
+    if any(names):
+        said.append(on_the_file("hidden_columns", columns=", ".join(name for name in names[:_NAMED] if name)))
+    if read_from.is_hidden:
+        said.append(on_the_file("hidden_sheet", sheet=read_from.name))
+    return pl.concat(said)
+
+
+def _is_ours(name: str) -> bool:
+    return name in OUR_SHEETS or correction.is_mark(name)
 
 
 def _area(first: tuple[int, int], last: tuple[int, int], cells: list[list[object]]) -> int:
     """Cells of a range as far as the sheet goes."""
     height = min(last[0], len(cells) - 1) - first[0] + 1
-    width = min(last[1], len(cells[0]) - 1) - first[1] + 1
+    width = min(last[1], len(cells[0] if cells else ()) - 1) - first[1] + 1
     return max(height, 0) * max(width, 0)
 
 
@@ -96,32 +281,3 @@ def _header_row(cells: list[list[object]], contract: Contract) -> int | None:
 
 def _words(cell: object) -> str:
     return " ".join(str(cell).split())
-
-
-def _text(cell: object, jdk_format: str | None, decimal_mark: str) -> str | None:
-    """A cell as the sender would have written it as text; dates and numbers in the declared notation."""
-    match cell:
-        case "" | None:
-            return None
-        case bool():
-            return str(cell).lower()
-        case float() if cell.is_integer():
-            return str(int(cell))
-        case float():
-            return str(cell).replace(".", decimal_mark)
-        case datetime() | date():
-            return cell.strftime(_strftime(jdk_format or ("dd/MM/yyyy HH:mm:ss" if _has_time(cell) else "dd/MM/yyyy")))
-        case time() | timedelta():
-            return str(cell)
-        case _:
-            return str(cell)
-
-
-def _has_time(cell: date) -> bool:
-    return isinstance(cell, datetime) and cell.time() != time()
-
-
-def _strftime(jdk_format: str) -> str:
-    for jdk, strftime in {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}.items():
-        jdk_format = jdk_format.replace(jdk, strftime)
-    return jdk_format.replace("'", "")

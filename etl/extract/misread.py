@@ -58,6 +58,7 @@ _LONGEST = 2_000  # characters of a cell that are looked at
 # An abbreviated name or number ("Mª", "nº"), but for what is Lê in TCVN3.
 _ABBREVIATED = re.compile("[A-KM-Za-z][A-Za-z]?[ªº]")
 _BEFORE_WORDS, _BEHIND_WORDS = "‘’“”„–—«¿¡•", "‘’“”…–—™®©°²³½¼¾•†‡»\ufeff\u200b"
+_ETH = str.maketrans("\u00d0\u00f0", "Đđ")  # looks like it, and many keyboards write it
 _OF_CAPITALS = re.compile(r"(?:[A-Z]|[^\x00-\x7f])+")
 _BEHIND_CAPITAL = re.compile("[À-ß][’”»…]?|[À-ß](?P<sign>[™®©°º•–—])")  # as at the end of “AMANHÔ
 # A run of one or more characters that UTF-8 gives: Latin letters, Vietnamese marks, usual signs.
@@ -225,7 +226,7 @@ def _others(text: str, declared: str) -> Iterator[tuple[str, str, int, dict[str,
 @lru_cache(maxsize=1 << 16)
 def _makes_sense(word: str) -> bool:
     """Whether a word may be meant as it stands: without letters beyond ASCII, or a Vietnamese syllable."""
-    core = word.lstrip(_BEFORE_WORDS).rstrip(_BEHIND_WORDS)
+    core = word.lstrip(_BEFORE_WORDS).rstrip(_BEHIND_WORDS).translate(_ETH)
     if core.isascii() or len(word) == 1 or _ABBREVIATED.fullmatch(word):
         return not any(unicodedata.category(letter) == "Cc" for letter in word)
     return is_syllable(core) and _has_natural_case(core)

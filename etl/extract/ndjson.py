@@ -37,7 +37,8 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
             rule = "not_an_object"
         broken[rule][0].append(number)
         broken[rule][1].append(line)
-    if not len(records):
+    # Lines that all begin like a record are meant as such, each of them broken.
+    if not len(records) and not all(line.lstrip().startswith("{") for _, lines in broken.values() for line in lines):
         try:
             parse(text)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Rows that were cut into cells well and are no records all the same: a header within the data, a cell without end."""
+"""Rows that were cut into cells well and are no records: a header or a total amid the data, a cell without end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import polars as pl
 
 from etl.contract import Column, Contract
 from etl.delivery import ROW, problems, wording
+from etl.extract.footer import totals_amid_data
 from etl.extract.table import Table, broken_lines
 from etl.semantic.text import free
 from etl.settings import Limits
@@ -20,8 +21,14 @@ def screen(table: Table, contract: Contract, limits: Limits) -> Table:
     """The table without such rows; each became one problem."""
     columns = [c for c in contract.columns if c.source_name in table.rows.columns]
     header = _repeated_header(table.rows, [c.source_name for c in columns])
-    found = [broken_lines("repeated_header", header.to_list(), [None] * len(header))]
-    rows = table.rows.filter(~pl.col(ROW).is_in(header.implode())) if len(header) else table.rows
+    total = totals_amid_data(table.rows, contract)
+    found = [
+        broken_lines(rule, numbers.to_list(), [None] * len(numbers))
+        for rule, numbers in (("repeated_header", header), ("total_amid_data", total))
+    ]
+    rows = table.rows
+    if len(header) or len(total):
+        rows = rows.filter(~pl.col(ROW).is_in(pl.concat([header, total]).implode()))
     for column in columns:
         size, limit = _size(rows[column.source_name], column, contract, limits)
         endless = size > limit

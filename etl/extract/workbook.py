@@ -1,8 +1,9 @@
 """What is inside an .xlsx file, looked through before calamine may have it.
 
 calamine lays a sheet out as one dense table from its first filled cell to its last, copies a shared text into every
-cell that names it, and gives a formula that was never computed and one that failed alike as an empty cell. So the parts
-of the file are read through first, as a stream, for what would cost too much and for what would be lost without a word.
+cell that names it, and gives a formula that was never computed and one that failed alike as an empty cell; it tells no
+formats of numbers, and nothing of what is hidden. So the parts of the file are read through first, as a stream, for
+what would cost too much and for what would be lost without a word.
 """
 
 from __future__ import annotations
@@ -19,20 +20,26 @@ from lxml import etree
 from etl.delivery import Stop
 from etl.extract.archive import BROKEN
 from etl.extract.bounded import bomb, check_columns, check_emptiness, most_unpacked
+from etl.extract.file_kind import no_workbook
+from etl.extract.number_format import GENERAL, code_of
+from etl.extract.sheet import MOST_COLUMNS, Sheet
 from etl.settings import Limits
 
 Cell = tuple[int, int]  # row and column, counted from 0
 
 _CHUNK = 1 << 18
-_WORKBOOK, _RELATIONS, _TEXTS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/sharedStrings.xml"
+_WORKBOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+_TEXTS, _STYLES = "xl/sharedstrings.xml", "xl/styles.xml"  # calamine finds parts whatever the case of their names
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
+_YES = ("1", "true")
 _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
-def look_through(content: bytes, limits: Limits) -> dict[Cell, str]:
+def look_through(content: bytes, limits: Limits) -> list[Sheet]:
     """Refuse a workbook that holds macros or asks for too much.
 
     Returns:
-        Cells of the first sheet whose formula gives no value, each with the rule that says so.
+        What is to be known of its sheets, in their order.
 
     Raises:
         Stop: if this is no .xlsx, holds macros, unpacks to too much, or is nearly all empty.
@@ -43,17 +50,23 @@ def look_through(content: bytes, limits: Limits) -> dict[Cell, str]:
             if any(name.lower().endswith("vbaproject.bin") or "/macrosheets/" in name.lower() for name in names):
                 raise Stop("rejected", "excel_macros")
             _check_unpacked_size(archive, most_unpacked(len(content), limits))
-            first = _first_sheet(archive)
-            book = _Book()
-            for name in sorted(names, key=lambda name: name != _TEXTS):
+            about = etree.fromstring(archive.read(_WORKBOOK), _PARSER)
+            parts = _sheet_parts(about, archive)
+            calendar, computing = about.find("{*}workbookPr"), about.find("{*}calcPr")
+            book = _Book(
+                {_TEXTS, _STYLES, *map(str.lower, parts)},
+                is_1904=calendar is not None and calendar.get("date1904") in _YES,
+                is_uncomputed=computing is not None and computing.get("fullCalcOnLoad") in _YES,
+            )
+            for name in sorted(names, key=lambda name: name.lower() not in (_TEXTS, _STYLES)):
                 book.read(archive, name)
                 check_columns(book.columns, limits)
             if book.text > limits.unpacked_bytes:
                 raise bomb(limits.unpacked_bytes)
             check_emptiness(book.area, book.filled, limits)
-            return book.valueless.get(first, {})
-    except (*BROKEN, etree.XMLSyntaxError, expat.ExpatError, LookupError) as error:
-        raise Stop("rejected", "unreadable_excel", detail=type(error).__name__) from None
+            return [book.sheets.get(part.lower(), Sheet()) for part in parts]
+    except (*BROKEN, etree.XMLSyntaxError, expat.ExpatError, LookupError):
+        raise no_workbook(io.BytesIO(content)) from None
 
 
 def _check_unpacked_size(archive: zipfile.ZipFile, most: int) -> None:
@@ -66,14 +79,22 @@ def _check_unpacked_size(archive: zipfile.ZipFile, most: int) -> None:
                     raise bomb(most)
 
 
-def _first_sheet(archive: zipfile.ZipFile) -> str:
-    """Name of the part that holds the first sheet, as calamine counts."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True)
-    sheet = etree.fromstring(archive.read(_WORKBOOK), parser).findall(".//{*}sheet")[0]
-    (relation,) = (value for name, value in sheet.items() if name.endswith("}id"))
-    relations = etree.fromstring(archive.read(_RELATIONS), parser).findall("{*}Relationship")
+def _sheet_parts(about: etree._Element, archive: zipfile.ZipFile) -> list[str]:
+    """Names of the parts that hold the sheets, in the order in which calamine counts them."""
+    relations = etree.fromstring(archive.read(_RELATIONS), _PARSER).findall("{*}Relationship")
     targets = {r.attrib["Id"]: r.attrib["Target"] for r in relations}
-    return posixpath.normpath(posixpath.join("/xl", targets[relation])).lstrip("/")
+    parts = []
+    for sheet in about.findall("{*}sheets/{*}sheet"):
+        (relation,) = (value for name, value in sheet.items() if name.endswith("}id"))
+        parts.append(posixpath.normpath(posixpath.join("/xl", targets[relation])).lstrip("/"))
+    return parts
+
+
+def _formats(archive: zipfile.ZipFile, name: str) -> list[str]:
+    """The number format of each style."""
+    styles = etree.fromstring(archive.read(name), _PARSER)
+    custom = {int(f.attrib["numFmtId"]): f.attrib["formatCode"] for f in styles.findall("{*}numFmts/{*}numFmt")}
+    return [code_of(int(style.get("numFmtId", "0")), custom) for style in styles.findall("{*}cellXfs/{*}xf")]
 
 
 class _Book:
@@ -84,28 +105,41 @@ class _Book:
         filled: cells that have a value.
         columns: of the widest sheet.
         text: characters of shared texts, counted in each cell that names one.
-        valueless: cells whose formula gives no value, by part.
+        sheets: what is to be known of each, by the name of its part in small letters.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parts: set[str], *, is_1904: bool, is_uncomputed: bool) -> None:
+        """Take what the workbook says of all its sheets.
+
+        Args:
+            parts: names, in small letters, of those that calamine reads, whatever they begin with.
+            is_1904: days are counted from 1904 on.
+            is_uncomputed: Excel is to compute all formulas when it opens the file, so what is stored may be no result.
+        """
         self.area = self.filled = self.columns = self.text = 0
-        self.valueless: dict[str, dict[Cell, str]] = {}
+        self.sheets: dict[str, Sheet] = {}
+        self._parts, self._is_1904, self._is_uncomputed = parts, is_1904, is_uncomputed
+        self._formats: list[str] = []
         self._shared: list[int] = []  # characters of each shared text
 
     def read(self, archive: zipfile.ZipFile, name: str) -> None:
-        """Read one part, if it is XML."""
+        """Read one part, if it is XML; one that calamine reads has to be."""
+        if name.lower() == _STYLES:
+            self._formats = _formats(archive, name)
         parser = expat.ParserCreate()
         parser.buffer_text = True
         self._cell: Cell = (-1, -1)
-        self._valueless = self.valueless.setdefault(name, {})
+        self._sheet = self.sheets.setdefault(name.lower(), Sheet())
         self._last: Cell = (-1, -1)  # the corner of what is filled
         self._in_cell = self._in_text = self._computed = False
-        self._kind, self._value = "n", ""
+        self._kind, self._value, self._format = "n", "", GENERAL
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._characters
         with archive.open(name) as stream:
             chunk = stream.read(_CHUNK)
-            if not chunk.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or name.endswith(".vml"):
+            if name.lower() not in self._parts and (
+                not chunk.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or name.endswith(".vml")
+            ):
                 return
             while chunk:
                 parser.Parse(chunk)
@@ -119,16 +153,31 @@ class _Book:
         match name.rpartition(":")[2]:
             case "row":
                 self._cell = (int(attributes.get("r", self._cell[0] + 2)) - 1, -1)
+                if attributes.get("hidden") in _YES:
+                    self._sheet.hidden_rows.append(self._cell[0])
             case "c":
                 self._cell = _position(attributes["r"]) if "r" in attributes else (self._cell[0], self._cell[1] + 1)
-                self._kind = attributes.get("t", "n")
+                self._kind, style = attributes.get("t", "n"), int(attributes.get("s", "0"))
+                self._format = self._formats[style] if style < len(self._formats) else GENERAL
                 self._in_cell, self._computed, self._value = True, False, ""
             case "f":
                 self._computed = True
+                self._reach()
             case "v" | "t":
                 self._in_text, self._value = True, ""
+                self._reach()
+            case "is":
+                self._reach()
             case "si":
                 self._shared.append(0)
+            case "col" if attributes.get("hidden") in _YES:
+                hidden = range(int(attributes["min"]) - 1, min(int(attributes["max"]), MOST_COLUMNS))
+                self._sheet.hidden_columns.update(hidden)
+
+    def _reach(self) -> None:
+        """Note that calamine makes room for this cell, whether or not there is anything in it."""
+        if self._in_cell:
+            self._last = (max(self._last[0], self._cell[0]), max(self._last[1], self._cell[1]))
 
     def _characters(self, text: str) -> None:
         if self._in_text:
@@ -140,17 +189,28 @@ class _Book:
                 self._in_text = False
                 if self._in_cell and self._value:
                     self.filled += 1
-                    self._last = (max(self._last[0], self._cell[0]), max(self._last[1], self._cell[1]))
                 elif self._shared and not self._in_cell:
                     self._shared[-1] += len(self._value)
             case "c" if self._in_cell:
                 self._in_cell = False
-                if self._kind == "s" and self._value:
-                    self.text += self._shared[int(self._value)]
-                elif self._kind == "e":
-                    self._valueless[self._cell] = "formula_failed"
-                elif self._computed and not self._value and self._kind != "str":
-                    self._valueless[self._cell] = "formula_not_computed"
+                self._note_cell()
+
+    def _note_cell(self) -> None:
+        row, column = self._cell
+        if self._kind == "s" and self._value:
+            self.text += self._shared[int(self._value)]
+        elif self._kind == "e":
+            self._sheet.valueless[column][row] = "formula_failed"
+        elif self._computed and self._is_without_result():
+            self._sheet.valueless[column][row] = "formula_not_computed"
+        elif self._kind == "n" and self._value:
+            self._sheet.add_number(row, column, float(self._value), self._format, self._is_1904)
+
+    def _is_without_result(self) -> bool:
+        """Whether a formula has no result; programs that compute none store 0, or an empty text."""
+        if self._is_uncomputed:
+            return self._value in ("", "0")
+        return not self._value and self._kind != "str"
 
 
 def _position(reference: str) -> Cell:

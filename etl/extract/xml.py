@@ -70,7 +70,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         raise Stop("rejected", "unreadable_xml", detail=f"line {error.lineno}") from None
     if root.getroottree().docinfo.doctype:  # written in an encoding in which its letters are other bytes
         raise Stop("rejected", "xml_doctype")
-    if not count:
+    if not count and root.tag != source.root:
         raise Stop("rejected", "unreadable_xml", detail=f"<{record}>")
     _note(root, outside)
     names = ", ".join(f"{name[:60]} ({times})" for name, times in outside.most_common(_NAMED))

@@ -35,6 +35,7 @@ def receipt(
     corrections: Sequence[tuple[Delivery, Mapping[str, Any]]] = (),
     words: Sequence[Mapping[str, Any]] = (),
     workbook_number: int = 1,
+    key: bytes | None = None,
     most_rows: int = 50_000,
     is_check: bool = False,
 ) -> Receipt:
@@ -50,6 +51,7 @@ def receipt(
         corrections: those of this delivery that came, each with its own outcome.
         words: the ledger's rows of the files of its period that are in the table, this one's too, in the order of time.
         workbook_number: which workbook with rows of this delivery this one is, from 1.
+        key: the installation's secret, by which a workbook is known again; None if it may not come back.
         most_rows: rows that the workbook may hold.
         is_check: nothing was sent: the receipt says what would become of the file.
     """
@@ -71,7 +73,7 @@ def receipt(
     folder = storage.folder("outbox", delivery)
     if contract and sent is not None and sent.height:
         rejections = found.filter(_IS_REJECTION & pl.col(ROW).is_in(sent[ROW].implode())).collect()
-        mark = mark_for(delivery, workbook_number) if told.may_correct else None
+        mark = mark_for(storage, delivery, workbook_number, key) if told.may_correct and key else None
         with publish(folder / WORKBOOK) as aside:
             write_workbook(aside, contract, sent, rejections, mark)
     write_text(folder / FACTS, told.model_dump_json(indent=2) + "\n")

@@ -22,8 +22,8 @@ _LONGEST = 32_767  # characters that a cell of Excel takes
 _TOO_LONG = (
     "⚠ Quá dài cho Excel, hãy gửi lại bản ghi này trong tệp dữ liệu / Too long for Excel: send it in a data file"
 )
-# Excel takes none of these; the standard form has none of them either.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f￾￿]")
+# Excel takes none of these. A row is not understood while it holds the mark that stands for them, so none is lost.
+_CONTROL = dict.fromkeys((*range(9), *range(14, 32), 0xFFFE, 0xFFFF), "\ufffd") | {0x0B: " ", 0x0C: " "}
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")  # Excel would read _x0041_ as A
 _GUIDE = (
     "Sửa các ô tô màu rồi lưu lại, gửi tệp này vào thư mục như khi gửi dữ liệu. Giữ nguyên dòng tiêu đề.",
@@ -80,9 +80,10 @@ def write_workbook(
         sheet.append(cells)
     sheet.auto_filter.ref = f"A{header_at}:{get_column_letter(len(OURS) + len(own))}{header_at + sent.height}"
     if mark:
-        hidden = book.create_sheet(mark.sheet)
-        hidden.sheet_state = "hidden"
-        hidden.append([_MARK_SAYS])
+        for name in filter(None, (mark.sheet, mark.seal)):
+            hidden = book.create_sheet(name)
+            hidden.sheet_state = "hidden"
+            hidden.append([_MARK_SAYS])
     with path.open("wb") as stream:
         book.save(stream)
 
@@ -133,7 +134,7 @@ class _Looks:
         cell = WriteOnlyCell(self._sheet)
         cell._style = self._looks[look]._style  # type: ignore[attr-defined]
         if text:
-            cell.value = _ESCAPE.sub("_x005F_", _CONTROL.sub("", text)) if len(text) <= _LONGEST else _TOO_LONG
+            cell.value = _ESCAPE.sub("_x005F_", text.translate(_CONTROL)) if len(text) <= _LONGEST else _TOO_LONG
             cell.data_type = "s"
         return cell
 

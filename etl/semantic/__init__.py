@@ -24,6 +24,7 @@ from etl.semantic import (
     phone,
     tax_code,
     text,
+    traces,
     ward,
 )
 from etl.semantic.output import Output, SemanticType
@@ -57,6 +58,7 @@ __all__ = [
     "deletes",
     "outputs",
     "part_columns",
+    "reasons",
     "standardise",
     "understood",
     "ward",
@@ -97,3 +99,25 @@ def deletes(frame: pl.DataFrame, contract: Contract) -> pl.Series:
 def understood(frame: pl.DataFrame, column: Column) -> pl.Series:
     """Whether each value of a column is absent or has a standard form."""
     return frame[column.name].is_null() | standardise(frame, column).to_series(0).is_not_null()
+
+
+def reasons(frame: pl.DataFrame, column: Column) -> pl.Series:
+    """Why values are not understood, where their look tells.
+
+    Args:
+        frame: as for `standardise`, of rows whose value in this column is not understood.
+        column: which one.
+
+    Returns:
+        For each row the name of a rule in `expectations/wording.yaml`, or null.
+    """
+
+    def is_understood(digits: pl.Series) -> pl.Series:
+        return standardise(frame.with_columns(digits.alias(column.name)), column).to_series(0).is_not_null()
+
+    values = frame[column.name]
+    digits = values.str.extract(r"^([0-9]+)(?:[.,]0+)?$")
+    made = pl.DataFrame({"trace": traces.found(values, column), "whole": is_understood(digits)})
+    made = made.with_columns(short=is_understood("0" + digits))
+    rule = pl.when("whole").then(pl.lit("excel_number")).when("short").then(pl.lit("excel_zero")).otherwise("trace")
+    return made.select(rule.alias("rule")).to_series()

@@ -1,20 +1,24 @@
 """Dates: typed ones in the notation that a contract declares, and dates of which only a part is known.
 
+Times are the city's, all the way to the warehouse; what was written with an offset from UTC is stored as an instant.
+
 A partly known date becomes the first day of what is known, with its precision beside it: D, M or Y. A first of January
 that nobody wrote is never stored without that mark.
 """
 
 from __future__ import annotations
 
-import re
+from datetime import timedelta
 
 import polars as pl
 
 from etl.contract import Column, Text
+from etl.date_format import DateFormat, date_format
 from etl.semantic.output import Output, SemanticType, by_distinct
+from etl.settings import CITY_TIME
 
-_PART = {"yyyy": r"(?<yyyy>[0-9]{4})", "MM": r"(?<MM>[0-9]{1,2})", "dd": r"(?<dd>[0-9]{1,2})"}
-_PART |= {"HH": r"(?<HH>[0-9]{1,2})", "mm": r"(?<mm>[0-9]{2})", "ss": r"(?<ss>[0-9]{2})"}
+_AHEAD = CITY_TIME.utcoffset(None) or timedelta()  # of UTC
+_OFFSET = (r"^[+-]([0-9]{2})", r"^[+-][0-9]{2}:?([0-9]{2})$")
 _YEARS = (1850, 2100)  # no living person and no paper of ours is from outside
 _PARTIAL = (
     r"^(?:(?<y1>[0-9]{4})(?:(?<m1>[0-9]{2})(?<d1>[0-9]{2})(?:(?:[01][0-9]|2[0-3])[0-5][0-9])?)?"
@@ -22,44 +26,74 @@ _PARTIAL = (
 )
 
 
-def parse_dates(values: pl.Series, jdk_format: str) -> pl.Series:
+def parse_dates(values: pl.Series, jdk_format: str, pivot: int | None = None) -> pl.Series:
     """Dates in one notation.
 
     Args:
         values: text.
-        jdk_format: as ODCS writes it, e.g. `dd/MM/yyyy`; leading zeros may be missing where a separator follows.
+        jdk_format: as `etl.date_format` reads it, e.g. `dd/MM/yyyy`; leading zeros may be missing where something
+            stands between the numbers.
+        pivot: the first of the hundred years that a year of two digits can mean.
 
     Returns:
-        Date; null where there is no such day, or something else stands in the cell.
+        Date, the city's day of an instant; null where there is no such day, or something else stands in the cell.
     """
-    return parse_timestamps(values, jdk_format).dt.date()
+    return parse_timestamps(values, jdk_format, pivot).dt.date()
 
 
-def parse_timestamps(values: pl.Series, jdk_format: str) -> pl.Series:
-    """Points in local time in one notation, e.g. `dd/MM/yyyy HH:mm:ss` or `yyyyMMddHHmm`; null as in `parse_dates`."""
-    return by_distinct(values, lambda distinct: _parse(distinct, jdk_format)).alias(values.name)
+def parse_timestamps(values: pl.Series, jdk_format: str, pivot: int | None = None) -> pl.Series:
+    """Points in the city's time in one notation, as `dd/MM/yyyy HH:mm:ss` or `yyyyMMddHHmm`; null as in `parse_dates`.
+
+    What is written with an offset from UTC is converted.
+    """
+    notation = date_format(jdk_format)
+    return by_distinct(values, lambda distinct: _parse(distinct, notation, pivot)).alias(values.name)
 
 
-def _parse(values: pl.Series, jdk_format: str) -> pl.Series:
-    parts = values.str.extract_groups(_pattern(jdk_format)).struct.unnest()
+def _parse(values: pl.Series, notation: DateFormat, pivot: int | None) -> pl.Series:
+    parts = values.str.extract_groups(notation.pattern).struct.unnest()
 
-    def part(name: str, default: str) -> pl.Expr:
-        return pl.col(name).str.zfill(2) if name in parts.columns else pl.lit(default)
+    def part(name: str) -> pl.Expr:
+        return pl.col(name).str.zfill(2) if name in notation.parts else pl.lit("00")
 
     written = pl.concat_str(
-        pl.col("yyyy"), part("MM", "01"), part("dd", "01"), part("HH", "00"), part("mm", "00"), part("ss", "00")
+        _year(notation, pivot), part("month"), part("day"), _hour(notation), part("minute"), part("second")
     )
-    made = parts.select(written.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us")).to_series()
-    in_reach = made.dt.year().is_between(*_YEARS)
-    return pl.select(pl.when(in_reach).then(made)).to_series()
+    made = written.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us")
+    if "fraction" in notation.parts:
+        made += pl.duration(microseconds=pl.col("fraction").str.pad_end(6, "0").cast(pl.Int64))
+    if "offset" in notation.parts:
+        made -= pl.duration(minutes=_minutes_ahead())
+    if notation.is_instant:
+        made += _AHEAD
+    return parts.select(pl.when(made.dt.year().is_between(*_YEARS)).then(made)).to_series()
 
 
-def _pattern(jdk_format: str) -> str:
-    pattern = re.escape(jdk_format.replace("'", "")).replace("\\ ", " ")
-    separated = bool(re.search(r"[^A-Za-z']", jdk_format))
-    for token, group in _PART.items():
-        pattern = pattern.replace(token, group if separated else group.replace("{1,2}", "{2}"))
-    return f"^{pattern}$"
+def _year(notation: DateFormat, pivot: int | None) -> pl.Expr:
+    if "year" in notation.parts:
+        return pl.col("year")
+    if pivot is None:
+        raise ValueError(f"format {notation.text!r} has years of two digits and no pivot")
+    return (pivot + (pl.col("short_year").cast(pl.Int64) - pivot) % 100).cast(pl.String)
+
+
+def _hour(notation: DateFormat) -> pl.Expr:
+    if "hour" in notation.parts:
+        return pl.col("hour").str.zfill(2)
+    if "hour_of_half" not in notation.parts:
+        return pl.lit("00")
+    hour = pl.col("hour_of_half").cast(pl.Int64)
+    is_afternoon = pl.col("half").str.to_uppercase().is_in(["PM", "CH"])  # sáng, chiều
+    return pl.when(hour.is_between(1, 12)).then(
+        (hour % 12 + 12 * is_afternoon.cast(pl.Int64)).cast(pl.String).str.zfill(2)
+    )
+
+
+def _minutes_ahead() -> pl.Expr:
+    """How far what is written is ahead of UTC."""
+    hours, minutes = (pl.col("offset").str.extract(pattern).cast(pl.Int64).fill_null(0) for pattern in _OFFSET)
+    ahead = hours * 60 + minutes
+    return pl.when(pl.col("offset").str.starts_with("-")).then(-ahead).otherwise(ahead)
 
 
 def _partial_outputs(column: Column) -> tuple[Output, ...]:
@@ -122,8 +156,15 @@ def possible_days(values: pl.Series) -> pl.DataFrame:
 
 
 def _typed_outputs(column: Column) -> tuple[Output, ...]:
-    return (Output(column.name, column.type, True, column.description),)
+    made = "timestamptz" if column.is_instant else column.type
+    return (Output(column.name, made, True, column.description),)
+
+
+def _typed(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    if not column.is_instant:
+        return frame.select(column.name)
+    return frame.select((pl.col(column.name) - _AHEAD).dt.replace_time_zone("UTC"))
 
 
 PARTIAL = SemanticType(_partial_outputs, _partial)
-TYPED = SemanticType(_typed_outputs, lambda frame, column: frame.select(column.name))
+TYPED = SemanticType(_typed_outputs, _typed)

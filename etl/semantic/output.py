@@ -16,7 +16,7 @@ class Output:
 
     Attributes:
         name: of the column.
-        type: text, date, timestamp, bigint or numeric(precision,scale).
+        type: text, date, timestamp, timestamptz, bigint or numeric(precision,scale).
         in_key: whether it belongs to the key when its contract column does.
         description: meaning, in both languages.
     """
@@ -93,6 +93,18 @@ def where_not(values: pl.Series, right: str, mend: Callable[[pl.Series], pl.Seri
     if len(wrong) > values.len() // 2:
         return mend(values)
     return values.clone().scatter(wrong, mend(values.gather(wrong)))
+
+
+# Digits in groups as people write them, parted by blanks, dashes or dots; one dot alone would make a fraction.
+_DASH = r"\s?[-\u2010\u2011\u2013]\s?|\s+"
+_GROUPED = rf"^[0-9]{{2,}}(?:(?:{_DASH}|\.)[0-9]{{3,}}){{2,}}$|^[0-9]{{2,}}(?:{_DASH})[0-9]{{3,}}$"
+
+
+def ungrouped(values: pl.Series) -> pl.Series:
+    """Digits without what parts their groups; other values as they are."""
+    digits = pl.col("value").str.replace_all(r"[^0-9]", "")
+    made = pl.when(pl.col("value").str.contains(_GROUPED)).then(digits).otherwise("value")
+    return values.alias("value").to_frame().select(made.alias(values.name)).to_series()
 
 
 def by_distinct(values: pl.Series, standard: Callable[[pl.Series], pl.Series]) -> pl.Series:

@@ -18,12 +18,13 @@ _MOVED = {
     "0166": "036", "0167": "037", "0168": "038", "0169": "039",
     "0186": "056", "0188": "058", "0199": "059",
 }  # fmt: skip
+_FRACTION = r"^[^.]*\.[0-9]{0,2}$"  # what passed through a column of numbers: 18001091.0
 
 
 def standard(values: pl.Series) -> pl.Series:
     """E.164, as in +84901234567; null where it is no valid number."""
     ordinary = pl.select(pl.when(values.str.contains(_ordinary())).then("+84" + values.str.slice(1))).to_series()
-    rest = (values.is_not_null() & ordinary.is_null()).arg_true()
+    rest = (values.is_not_null() & ordinary.is_null() & ~values.str.contains(_FRACTION)).arg_true()
     return ordinary.scatter(rest, _dialled(values.gather(rest)))
 
 

@@ -16,7 +16,7 @@ from etl.semantic.syllable import is_syllable
 CLEAN = r"^[!-~À-ɏḀ-ỿ]+( [!-~À-ɏḀ-ỿ]+)*$"
 # Control characters, tab and line ends aside, and the mark that a program leaves in place of a letter that it lost.
 # They are never dropped: some were letters or signs in another encoding.
-CONTROL = r"[\x00-\x08\x0e-\x1f\x7f-\x{9f}\x{fffd}]"
+CONTROL = r"[\x00-\x08\x0e-\x1f\x7f-\x{9f}\x{fffd}-\x{ffff}]"
 # What nobody sees and what parts no words: zero-width characters, soft hyphens, directional marks, Hangul's fillers.
 _INVISIBLE = r"[\p{Cf}\x{115f}\x{1160}\x{34f}]"
 _BLANK = r"[\s\x{2800}\x{3164}\x{ffa0}]"  # what parts words: white space, and the fillers that look like it

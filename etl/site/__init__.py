@@ -108,7 +108,7 @@ def _build_reference(
 ) -> None:
     """The pages that depend on no delivery."""
     lists = sorted((REFERENCE / "codes").glob("*.csv"))
-    source = digest([*(contract.path for contract in contracts), *sorted((SQL / "marts").glob("*.sql")), *lists])
+    source = digest([*(contract.path for contract in contracts), *sorted(SQL.glob("*/*.sql")), *lists])
     if not shelf.lacks("dictionary.html", source):
         return
     for name in ("site.css", "search.js"):

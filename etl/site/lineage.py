@@ -54,15 +54,17 @@ class MartColumn:
 
 @dataclass(frozen=True)
 class Mart:
-    """A table that analysts query.
+    """A table that analysts query, or a list for those who mend data.
 
     Attributes:
-        name: in schema `mart`.
+        schema: `mart` or `quality`.
+        name: in that schema.
         text: what it is.
         columns: in its order.
         reads: all columns that it reads, also those that only join, choose and group rows.
     """
 
+    schema: str
     name: str
     text: Text
     columns: tuple[MartColumn, ...]
@@ -75,19 +77,19 @@ class Mart:
         return [source for source in self.reads if source not in values]
 
 
-def marts(contracts: Iterable[Contract], folder: Path = SQL / "marts") -> list[Mart]:
-    """All marts, by name, but those of a table that no contract describes, as when that is wrong.
+def marts(contracts: Iterable[Contract], folder: Path = SQL) -> list[Mart]:
+    """All marts and lists, by schema and name, but those of a table that no contract describes, as when that is wrong.
 
     Args:
         contracts: of the tables that they read.
-        folder: of one file a mart.
+        folder: holds `marts/` and `quality/`, of one file each.
 
     Raises:
         LineageError: if a file creates no view, or names what the warehouse has not.
     """
     schema = _schema(contracts)
     made = []
-    for path in sorted(folder.glob("*.sql")):
+    for path in [*sorted(folder.glob("marts/*.sql")), *sorted(folder.glob("quality/*.sql"))]:
         try:
             statements = sqlglot.parse(path.read_text(encoding="utf-8"), dialect=_DIALECT)
             if lacking := sorted(_tables(statements) - {f"{db}.{table}" for db in schema for table in schema[db]}):
@@ -114,8 +116,18 @@ def _mart(path: Path, statements: Sequence[exp.Expr | None], schema: _Schema) ->
     if not isinstance(query, exp.Query) or scope is None:
         raise LineageError(f"{path}: the view is no query")
     origins = {name: _origin(name, query, scope, schema) for name in query.named_selects}
-    columns = tuple(MartColumn(name, texts.get(name, _UNSAID), sources) for name, sources in origins.items())
-    return Mart(path.stem, texts.get("", _UNSAID), columns, _sorted(_reads(scope)))
+    columns = tuple(
+        MartColumn(name, texts.get(name, _UNSAID), sources)
+        for name, sources in origins.items()
+        if not name.startswith("_")  # what decides on hiding, and is not shown
+    )
+    return Mart(
+        "mart" if path.parent.name == "marts" else "quality",
+        path.stem,
+        texts.get("", _UNSAID),
+        columns,
+        _sorted(_reads(scope)),
+    )
 
 
 def _origin(name: str, query: exp.Query, scope: Scope, schema: _Schema) -> tuple[Source, ...]:

@@ -1,3 +1,6 @@
+-- cells:
+-- - {columns: [permits, granted, days_to_grant_mean, days_to_grant_median, days_to_grant_max, floor_area_m2],
+--    persons: permits, at_least: 10, margins: [[]]}
 CREATE MATERIALIZED VIEW permits_by_ward AS
 SELECT
     p.parcel_ward AS ward,

@@ -1,3 +1,7 @@
+-- cells:
+-- - {columns: [births], persons: births, at_least: 10, margins: [[ward, ward_valid_from], [month]]}
+-- - {columns: [deaths], persons: deaths, at_least: 10, margins: [[ward, ward_valid_from], [month]]}
+-- - {columns: [marriages], persons: marriages, at_least: 10, margins: [[ward, ward_valid_from], [month]]}
 CREATE MATERIALIZED VIEW population_events_by_ward_month AS
 WITH events AS (
     SELECT 'birth' AS event, registration_ward AS ward, registration_ward_valid_from AS ward_valid_from, registration_date FROM people.births_current

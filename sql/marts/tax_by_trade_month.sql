@@ -1,18 +1,38 @@
+-- cells:
+-- - {columns: [declarations, taxpayers, revenue_vnd, tax_due_vnd, tax_paid_vnd, tax_owed_vnd],
+--    persons: taxpayers, at_least: 3, share: _largest_share, margins: [[vsic_code], [month]]}
 CREATE MATERIALIZED VIEW tax_by_trade_month AS
+WITH of_taxpayer AS (
+    SELECT
+        coalesce(d.vsic_code, t.vsic_code) AS vsic_code,
+        date_trunc('month', d.declared_on)::date AS month,
+        d.tax_code,
+        count(*) AS declarations,
+        sum(d.revenue) AS revenue,
+        sum(d.tax_due) AS tax_due,
+        sum(d.tax_paid) AS tax_paid
+    FROM business.declarations_current d
+    LEFT JOIN business.taxpayers_current t ON t.tax_code = d.tax_code
+    GROUP BY 1, 2, 3
+)
 SELECT
-    coalesce(d.vsic_code, t.vsic_code) AS vsic_code,
+    o.vsic_code,
     c.name_vi AS trade_vi,
     c.name_en AS trade_en,
-    date_trunc('month', d.declared_on)::date AS month,
-    count(*) AS declarations,
-    count(DISTINCT d.tax_code) AS taxpayers,
-    sum(d.revenue) AS revenue_vnd,
-    sum(d.tax_due) AS tax_due_vnd,
-    sum(d.tax_paid) AS tax_paid_vnd,
-    sum(d.tax_due - d.tax_paid) AS tax_owed_vnd
-FROM business.declarations_current d
-LEFT JOIN business.taxpayers_current t ON t.tax_code = d.tax_code
-LEFT JOIN ref.code c ON c.list = 'vsic' AND c.code = coalesce(d.vsic_code, t.vsic_code)
+    o.month,
+    sum(o.declarations)::bigint AS declarations,
+    count(*) AS taxpayers,
+    sum(o.revenue) AS revenue_vnd,
+    sum(o.tax_due) AS tax_due_vnd,
+    sum(o.tax_paid) AS tax_paid_vnd,
+    sum(o.tax_due - o.tax_paid) AS tax_owed_vnd,
+    greatest(
+        max(o.revenue) / nullif(sum(o.revenue), 0),
+        max(o.tax_due) / nullif(sum(o.tax_due), 0),
+        max(o.tax_paid) / nullif(sum(o.tax_paid), 0)
+    )::float AS _largest_share
+FROM of_taxpayer o
+LEFT JOIN ref.code c ON c.list = 'vsic' AND c.code = o.vsic_code
 GROUP BY 1, 2, 3, 4;
 
 CREATE UNIQUE INDEX ON tax_by_trade_month (vsic_code, month) NULLS NOT DISTINCT;

@@ -1,3 +1,7 @@
+-- cells:
+-- - {columns: [visits, patients, inpatient_visits, cost_vnd, insurance_paid_vnd, patient_paid_vnd],
+--    persons: patients, at_least: 20,
+--    margins: [[facility, month], [icd_chapter, month], [facility, icd_chapter]]}
 CREATE MATERIALIZED VIEW visits_by_facility_chapter_month AS
 SELECT
     v.ma_cskcb AS facility,
@@ -6,6 +10,7 @@ SELECT
     coalesce(c.name_en, 'Undetermined') AS chapter_en,
     date_trunc('month', v.ngay_ra)::date AS month,
     count(*) AS visits,
+    count(DISTINCT coalesce(v.so_cccd, v.ma_bn)) AS patients,
     count(*) FILTER (WHERE v.ngay_vao_noi_tru IS NOT NULL) AS inpatient_visits,
     sum(v.t_tongchi_bv) AS cost_vnd,
     sum(v.t_bhtt) AS insurance_paid_vnd,
@@ -24,6 +29,7 @@ COMMENT ON COLUMN visits_by_facility_chapter_month.chapter_vi IS 'Tên chương 
 COMMENT ON COLUMN visits_by_facility_chapter_month.chapter_en IS 'Name of the chapter in English';
 COMMENT ON COLUMN visits_by_facility_chapter_month.month IS 'Tháng ra viện / First day of the month of discharge';
 COMMENT ON COLUMN visits_by_facility_chapter_month.visits IS 'Số đợt khám chữa bệnh / Visits';
+COMMENT ON COLUMN visits_by_facility_chapter_month.patients IS 'Số người bệnh / Different patients';
 COMMENT ON COLUMN visits_by_facility_chapter_month.inpatient_visits IS 'Trong đó nội trú / Of these inpatient';
 COMMENT ON COLUMN visits_by_facility_chapter_month.cost_vnd IS 'Tổng chi phí, đồng / Total cost (T_TONGCHI_BV), VND';
 COMMENT ON COLUMN visits_by_facility_chapter_month.insurance_paid_vnd IS 'Bảo hiểm thanh toán, đồng / Claimed from the insurance (T_BHTT), VND';

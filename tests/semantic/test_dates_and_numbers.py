@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.date_format import date_format
 from etl.semantic.dates import parse_dates, parse_timestamps, possible_days
 from etl.semantic.numbers import parse_decimals, parse_integers
 
@@ -78,11 +79,67 @@ def test_timestamps() -> None:
 
 
 @pytest.mark.parametrize(
+    ("received", "jdk_format", "expected"),
+    [
+        ("2026-03-02T23:30:00Z", "yyyy-MM-dd'T'HH:mm:ssXXX", datetime(2026, 3, 3, 6, 30)),  # the city is 7 hours ahead
+        ("2026-03-02T23:30:00+07:00", "yyyy-MM-dd'T'HH:mm:ssXXX", datetime(2026, 3, 2, 23, 30)),
+        ("2026-03-02T23:30:00-0530", "yyyy-MM-dd'T'HH:mm:ssZ", datetime(2026, 3, 3, 12)),
+        ("2026-03-02T23:30:00+09", "yyyy-MM-dd'T'HH:mm:ssX", datetime(2026, 3, 2, 21, 30)),
+        ("2026-03-02T23:30:00", "yyyy-MM-dd'T'HH:mm:ssXXX", None),
+        ("2026-03-02T23:30:00+25:00", "yyyy-MM-dd'T'HH:mm:ssXXX", None),
+        ("2026-03-02T17:00:00.5Z", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'", datetime(2026, 3, 3, 0, 0, 0, 500_000)),
+        ("2026-03-02T17:00:00Z", "yyyy-MM-dd'T'HH:mm:ss", None),
+        ("2026-03-02 17:00:00.0625", "yyyy-MM-dd HH:mm:ss.SSS", None),  # more than the contract says
+        ("20260302170000123", "yyyyMMddHHmmssSSS", datetime(2026, 3, 2, 17, 0, 0, 123_000)),
+        ("2/3/2026 12:05 am", "d/M/yyyy hh:mm a", datetime(2026, 3, 2, 0, 5)),
+        ("02/03/2026 12:05 CH", "dd/MM/yyyy hh:mm a", datetime(2026, 3, 2, 12, 5)),
+        ("02/03/2026 00:05 AM", "dd/MM/yyyy hh:mm a", None),
+        ("02/03/29", "dd/MM/yy", datetime(2029, 3, 2)),
+        ("02/03/30", "dd/MM/yy", datetime(1930, 3, 2)),
+        ("02/03/1930", "dd/MM/yy", None),
+        ("2026111 0715", "yyyyMMdd HHmm", None),  # the eleventh of January or the first of November
+    ],
+)
+def test_a_moment_in_the_declared_notation(received: str, jdk_format: str, expected: datetime | None) -> None:
+    made = parse_timestamps(pl.Series([received, None]), jdk_format, 1930)
+    assert (made.to_list(), made.dtype) == ([expected, None], pl.Datetime("us"))
+    assert parse_dates(pl.Series([received]), jdk_format, 1930).to_list() == [expected and expected.date()]
+
+
+@pytest.mark.parametrize(
+    ("jdk_format", "said"),
+    [
+        ("yyyy-MM-ddTHH:mm:ss", "T is none of"),
+        ("dd/MM/YYYY", "YYYY is none of"),
+        ("dd/MMM/yyyy", "MMM is none of"),
+        ("dd/MM/yyyy KK:mm", "KK is none of"),
+        ("dd/MM/yyyy 'at HH:mm", "does not close"),
+        ("MM/yyyy", "lacks year, month or day"),
+        ("dd/MM/yyyy hh:mm", "go together"),
+        ("dd/MM/yyyy dd", "says the day twice"),
+    ],
+)
+def test_a_notation_that_cannot_be_read_is_refused(jdk_format: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        date_format(jdk_format)
+
+
+@pytest.mark.parametrize(
     ("received", "notation", "expected"),
     [
         ("1234.50", "plain", "1234.50"),
         ("-0.5", "plain", "-0.50"),
         ("1.5000", "plain", "1.50"),
+        ("1.500", "plain", None),  # 1500 or 1.5
+        ("-999.000", "plain", None),
+        ("0.500", "plain", "0.50"),  # nobody groups a zero
+        ("1234.500", "plain", "1234.50"),
+        ("150,000", "vietnamese", None),
+        ("0,000", "vietnamese", "0.00"),
+        ("-0", "vietnamese", "0.00"),
+        ("1.234,500", "vietnamese", "1234.50"),
+        ("1.23.456", "vietnamese", None),
+        ("1,234.5", "vietnamese", None),
         ("1.505", "plain", None),  # would have to be rounded
         ("1e5", "plain", None),
         ("+1", "plain", None),
@@ -104,6 +161,19 @@ def test_a_decimal_is_exact_or_not_understood(received: str, notation: Notation,
     assert made.dtype == pl.Decimal(18, 2)
 
 
+def test_three_decimals_are_clear_where_the_column_has_them() -> None:
+    assert parse_decimals(pl.Series(["1.500", "10.776"]), "plain", 9, 3).to_list() == [
+        Decimal("1.5"),
+        Decimal("10.776"),
+    ]
+    assert parse_decimals(pl.Series(["150,000", "1.500,250"]), "vietnamese", 9, 3).to_list() == [
+        Decimal(150), Decimal("1500.25"),
+    ]  # fmt: skip
+    assert parse_decimals(pl.Series(["1.500", "1.500.000", "1500"]), "vietnamese", 12, 3).to_list() == [
+        None, Decimal(1_500_000), Decimal(1500),
+    ]  # fmt: skip
+
+
 @given(st.decimals(-(10**16) + 1, 10**16 - 1, places=2))
 def test_decimals_come_back_whole(number: Decimal) -> None:
     vietnamese = f"{number:,.2f}".translate(str.maketrans(",.", ".,"))
@@ -120,7 +190,10 @@ def test_integers_come_back_whole(number: int) -> None:
 def test_what_is_no_integer() -> None:
     wrong = ["1.5", "1,000", "9223372036854775808", "x", "", None]
     assert parse_integers(pl.Series(wrong), "plain").to_list() == [None] * len(wrong)
-    assert parse_integers(pl.Series(["12.5", "1,5", "0.123"]), "vietnamese").to_list() == [None] * 3
+    assert parse_integers(pl.Series(["12.5", "1,5", "0.123", "150,000"]), "vietnamese").to_list() == [None] * 4
+    assert parse_integers(pl.Series(["50.000", "-1.000", "12.0", "12.00", "0.000", "1234.000"]), "plain").to_list() == [
+        None, None, 12, 12, 0, 1234,
+    ]  # fmt: skip
 
 
 def test_between_which_days_a_partly_known_date_lies() -> None:

@@ -25,10 +25,33 @@ from .columns import column, standard
         ("personal_id", "023456789", "023456789"),
         ("personal_id", "b1234567", "B1234567"),
         ("personal_id", "79090000001", None),  # a spreadsheet ate the zero: not to be guessed
+        ("personal_id", "079 063 477 742", "079063477742"),
+        ("personal_id", "0790.6347.7742", "079063477742"),
+        ("personal_id", "079\u00a0063\u00a0477742", "079063477742"),
+        ("personal_id", "023-456-789", "023456789"),
+        ("personal_id", "B 123 4567", "B1234567"),
+        ("personal_id", "79063477742.0", None),  # it passed through a column of numbers, as the next ones did
+        ("personal_id", "7906347774.20", None),
+        ("personal_id", "079090.000001", None),
+        ("personal_id", "7.90635E+10", None),
+        ("personal_id", "02345678.9", None),
+        ("personal_id", "101190000001", "101190000001"),  # the birth was registered abroad
+        ("personal_id", "000190000001", None),  # of no province
+        ("personal_id", "097190000001", None),
+        ("personal_id", "079490000001", None),  # born in 2190
+        ("personal_id", "079399000001", None),  # born in 2099
         ("personal_id", "٠٧٩٠٩٠٠٠٠٠٠١", None),  # digits of another script
         ("tax_code", "0100112437", "0100112437"),
         ("tax_code", "0312687878-001", "0312687878001"),
         ("tax_code", "0312687878-000", None),
+        ("tax_code", "0312.687.878 - 001", "0312687878001"),
+        ("tax_code", "0312687878.001", None),
+        ("tax_code", "312687878001", None),  # a branch's code without its zero is no person
+        ("tax_code", "301482205001", None),  # nor is who is born in 2182
+        ("tax_code", "312187871001", "312187871001"),  # but who is born abroad is
+        ("tax_code", "0100112437.0", None),
+        ("tax_code", "100112437", None),
+        ("bhxh", "123456789.0", None),
         ("tax_code", "0100112438", None),
         ("tax_code", "079090000001", "079090000001"),
         ("bhxh", "0123456789", "0123456789"),
@@ -78,6 +101,10 @@ def test_the_check_digit_of_tax_codes_is_that_of_stdnum() -> None:
         ("0901234567/0907654321", None),
         ("không có", None),
         ("0909", None),
+        ("18001091", "+8418001091"),
+        ("18001091.0", None),
+        ("901234567.0", None),
+        ("9.01235E+08", None),
     ],
 )
 def test_a_phone_number_becomes_e164(received: str, expected: str | None) -> None:

@@ -1,0 +1,92 @@
+"""Whether a file writes its dates in the agreed order of day and month; a date like 03/04/2026 does not show it.
+
+A day beyond the twelfth proves the order, or contradicts it. One program writes a file, so what any column proves holds
+for all; what contradicts is counted by column.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from etl.contract import Column, Contract
+from etl.date_format import DateFormat, date_format
+from etl.delivery import PROBLEM, RECEIVED, ROW, Stop
+from etl.extract.table import on_the_file
+from etl.semantic.dates import parse_dates
+
+_EVIDENCE = pl.Schema(
+    {
+        "column": pl.String(),
+        "proving": pl.Int64(),  # dates that are real in the agreed order alone
+        "contradicting": pl.Int64(),  # dates that are real in the other order alone
+        "ambiguous": pl.Int64(),  # dates that are real, and differ, in both
+        "first": pl.Int64(),  # row that contradicts
+    }
+)
+_FORM = "dd/MM/yyyy"  # of a date of which no part is unknown
+_LAST_MONTH = 12
+_MIXED_SHARE = 0.05  # dates that contradict the order, for each that proves it, from which they are no mere slips
+
+
+def evidence(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """What the dates of some rows show, by column.
+
+    Args:
+        typed: rows as `raw/` holds them.
+        contract: the dataset's.
+    """
+    found = []
+    for column in contract.columns:
+        notation = _notation(column)
+        if notation is None or notation.swapped is None:
+            continue
+        text = typed[column.name if column.type == "string" else RECEIVED + column.name]
+        dates = typed[column.name] if column.type != "string" else parse_dates(text, notation.text)
+        day, month = dates.dt.day(), dates.dt.month()
+        unreal = text.is_not_null() & dates.is_null()
+        other_way = parse_dates(text.filter(unreal), notation.swapped, column.pivot)
+        rows = typed[ROW].filter(unreal).filter(other_way.is_not_null())
+        ambiguous = (day <= _LAST_MONTH) & (day != month)
+        found.append((column.name, (day > _LAST_MONTH).sum(), len(rows), ambiguous.sum(), rows.min()))
+    return pl.DataFrame(found, _EVIDENCE, orient="row")
+
+
+def check_order(found: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Judge what the dates of a file show.
+
+    Args:
+        found: from `evidence`, of all parts of a file.
+        contract: the dataset's.
+
+    Returns:
+        A warning on the file as a whole for each column with ambiguous dates, if nothing in the file proves their
+        order, or some dates contradict it.
+
+    Raises:
+        Stop: if more dates of some column contradict the agreed order than prove it, and it has others that would be
+            read by it.
+    """
+    total = found.group_by("column", maintain_order=True).agg(
+        pl.sum("proving", "contradicting", "ambiguous"), pl.min("first")
+    )
+    warnings = [pl.DataFrame(schema=PROBLEM)]
+    is_proved = total["proving"].sum() > 0
+    for name, proving, contradicting, ambiguous, first in total.iter_rows():
+        column = contract.column(name)
+        notation = _notation(column)
+        details = {"column": column.label, "expected": notation.text if notation else ""}
+        if contradicting > proving and (ambiguous or contradicting > 1):
+            raise Stop("held", "swapped_dates", count=contradicting, proving=proving, row=first, **details)
+        if ambiguous and not is_proved:
+            warnings.append(on_the_file("ambiguous_dates", count=ambiguous, **details))
+        elif ambiguous and contradicting and contradicting >= _MIXED_SHARE * proving:
+            counts = {"count": ambiguous, "contradicting": contradicting, "proving": proving}
+            warnings.append(on_the_file("mixed_dates", **counts, **details))
+    return pl.concat(warnings)
+
+
+def _notation(column: Column) -> DateFormat | None:
+    """How a column writes dates, if it does."""
+    if column.semantic_type == "partial_date":
+        return date_format(_FORM)
+    return column.dates if column.type in ("date", "timestamp") else None

@@ -1,0 +1,148 @@
+"""Lines under a table that are no records: totals, signatures and notes on the source.
+
+Words alone prove little (a street may be called Cộng Hòa), so a footer is told by its place and shape first: the last
+lines of a file, behind its last whole record, that leave nearly all empty which a record must fill. A record that
+merely lacks a cell is a record, and so is one that was cut off.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from etl.contract import Contract
+from etl.delivery import ROW
+from etl.extract.table import Table, on_the_file
+
+_LINES = 30  # that a footer has at most; more lines that are no records are bad data
+_SHOWN = 1000  # characters of a footer that are kept
+_RAGGED = "ragged_row"  # the rule of a line of a CSV file that has more or fewer cells than the header
+_TOTAL = r"(?:tổng\s*cộng|tổng\s*số|tổng|cộng|tong\s*cong|tong\s*so|grand\s+total|sub-?total|totals?|sum)"
+_ALONE = re.compile(rf"{_TOTAL}\s*[:.]?")
+_ALONE_IN_CELL = rf"(?i)^\s*{_TOTAL}\s*[:.]?\s*$"
+# What such lines begin with. A word that may begin a name as well must be followed by a colon or a number.
+_BEGINS = re.compile(
+    rf"(?:tổng\s*cộng|tổng\s*số|tong\s*cong|grand\s+total|{_TOTAL}\s*(?:[:(]|[\d.,]+\s*$|$)"
+    r"|người\s+(?:lập|ký|in|báo\s*cáo|tổng\s*hợp|kiểm\s*tra)|lập\s+biểu|nguoi\s+lap|ký\s+(?:tên|thay)"
+    r"|\(\s*(?:đã\s+)?ký|t/?m\.?\s|k/?t\.?\s|thủ\s+trưởng|trưởng\s+phòng|giám\s+đốc|kế\s+toán\s+trưởng|chủ\s+tịch"
+    r"|(?:nguồn|source|nguon|ghi\s*chú|ghi\s*chu|notes?|chú\s*thích)(?:\s+(?:dữ\s+liệu|số\s+liệu|data))?\s*:"
+    r"|(?:in|xuất|lập)\s+ngày\b|ngày\s+(?:in|xuất|lập)\b|printed\s|exported\s"
+    r"|\(?\s*[\d.,]+\s+(?:rows?|records?|dòng|bản\s*ghi|hồ\s*sơ)\b)"
+)
+_SIGNED_ON = re.compile(r"(?:^|,\s*)ngày\s*\S{0,4}\s*tháng\s*\S{0,4}\s*năm")
+_BETWEEN = re.compile(r"[,;\t|]")
+
+
+@dataclass(frozen=True)
+class _Line:
+    number: int
+    cells: list[str]  # that hold something, in small letters
+    text: str  # as sent
+    required: int  # cells filled that a record must fill, but by words of a footer
+    key: int  # the same of the key
+    is_whole: bool  # cut into cells as the header says
+    has_word: bool
+
+
+def without_footer(table: Table, contract: Contract) -> Table:
+    """The table without the lines at its end that are no records; one warning names them all.
+
+    Args:
+        table: all of a file, or its last piece.
+        contract: says what a record must fill.
+    """
+    required = [c.source_name for c in contract.columns if c.required and c.source_name in table.rows.columns]
+    key = [c.source_name for c in contract.key if c.source_name in table.rows.columns]
+    lines = _last_lines(table, required, key)
+    for at, line in enumerate(lines):
+        is_first = line.has_word or (at > 0 and _is_stray(line, len(required)))
+        if is_first and all(after.has_word or _is_sparse(after, len(required)) for after in lines[at + 1 :]):
+            return _without(table, lines[at:])
+    return table
+
+
+def without_last_footer(tables: Iterable[Table], contract: Contract) -> Iterator[Table]:
+    """The pieces of a file without the footer at its end, which may lie across the last two."""
+    waiting: Table | None = None
+    for table in tables:
+        if waiting is None:
+            waiting = table
+            continue
+        kept = max(0, waiting.rows.height - _LINES)
+        cut = waiting.rows[ROW][kept] if kept else 0
+        is_later = (pl.col(ROW) >= cut).fill_null(kept == 0)
+        if kept:
+            earlier = (waiting.problems.filter(~is_later), waiting.doubts.filter(~is_later))
+            yield replace(waiting, rows=waiting.rows.head(kept), problems=earlier[0], doubts=earlier[1])
+        waiting = replace(
+            table,
+            rows=pl.concat([waiting.rows.slice(kept), table.rows]),
+            problems=pl.concat([waiting.problems.filter(is_later), table.problems]),
+            doubts=pl.concat([waiting.doubts.filter(is_later), table.doubts]),
+        )
+    if waiting is not None:
+        yield without_footer(waiting, contract)
+
+
+def totals_amid_data(rows: pl.DataFrame, contract: Contract) -> pl.Series:
+    """The numbers of rows whose key is the word for a total; keys other than text are judged by their own kind."""
+    keys = [c.source_name for c in contract.key if c.semantic_type == "text" and c.source_name in rows.columns]
+    are_totals = [rows[name].str.contains(_ALONE_IN_CELL).fill_null(False) for name in keys]
+    return pl.concat([rows[ROW].filter(is_total) for is_total in are_totals]).unique() if keys else rows.clear()[ROW]
+
+
+def _last_lines(table: Table, required: list[str], key: list[str]) -> list[_Line]:
+    """The last lines of a table, those that could not be cut into cells among them."""
+    names = table.rows.columns[1:]
+    lines = []
+    for number, *cells in table.rows.tail(_LINES).iter_rows():
+        sent = {name: text for name, cell in zip(names, cells, strict=True) if (text := _plain(cell))}
+        plain = {name for name, text in sent.items() if not _BEGINS.match(text)}
+        filled, of_key = sum(name in plain for name in required), sum(name in plain for name in key)
+        is_total = any(_ALONE.fullmatch(sent.get(name, "")) for name in key)
+        is_filled = 2 * filled > len(required) or (len(required) <= 2 and bool(key) and of_key == len(key))
+        has_word = len(plain) < len(sent) or any(_SIGNED_ON.search(text) for text in sent.values())
+        text = " | ".join(cell.strip() for cell in cells if cell and cell.strip())
+        lines.append(
+            _Line(number, [*sent.values()], text, filled, of_key, True, is_total or (has_word and not is_filled))
+        )
+    for number, text in table.problems.filter(rule=_RAGGED).tail(_LINES).select(ROW, "value").iter_rows():
+        cells = [cell for part in _BETWEEN.split(text) if (cell := _plain(part.strip(" \"'")))]
+        has_word = bool(cells and _BEGINS.match(cells[0])) or bool(_SIGNED_ON.search(_plain(text)))
+        lines.append(_Line(number, cells, text, 0, 0, False, has_word))
+    return sorted(lines, key=lambda line: line.number)[-_LINES:]
+
+
+def _is_stray(line: _Line, required: int) -> bool:
+    """Whether a line without a word is too empty for a record: a sum without its label, a note in a cell."""
+    return line.is_whole and not line.key and 3 * len(line.cells) <= required
+
+
+def _is_sparse(line: _Line, required: int) -> bool:
+    """Whether a line below the first of a footer may belong to it."""
+    return len(line.cells) <= 2 and 2 * line.required <= max(2, required)
+
+
+def _without(table: Table, lines: list[_Line]) -> Table:
+    numbers = [line.number for line in lines]
+    text = "\n".join(line.text for line in lines)[:_SHOWN]
+    said = on_the_file("footer", count=len(lines), lines=_shown(numbers)).with_columns(value=pl.lit(text))
+    is_footer = pl.col(ROW).is_in(numbers).fill_null(False)
+    return replace(
+        table,
+        rows=table.rows.filter(~is_footer),
+        problems=pl.concat([table.problems.filter(~is_footer), said]),
+        doubts=table.doubts.filter(~is_footer),
+    )
+
+
+def _plain(cell: str | None) -> str:
+    return " ".join(unicodedata.normalize("NFC", cell or "").lower().split())
+
+
+def _shown(numbers: list[int]) -> str:
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"

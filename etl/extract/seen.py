@@ -1,0 +1,224 @@
+"""Cells of Excel as their sender saw them, and where that is not what is stored, or cannot be told.
+
+Excel turns what is typed into what it takes it for: `03/1950` into a day shown as Mar-50, `0012` into 12, an
+identifier of 16 digits into one that ends in 0. Under the contract's type a cell is read as it is shown where that is
+certain, and is named by a rule where it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import TypeVar
+
+from etl.contract import Column
+from etl.extract.number_format import GENERAL, Shown, padded, shown
+from etl.extract.sheet import Sheet
+
+_MOST_DIGITS = 10**15  # from here on Excel's numbers lose digits
+_SECOND = timedelta(seconds=1)
+_TIME_DROPPED = "excel_time_dropped"
+WARNINGS = (_TIME_DROPPED,)  # rules that do not cost the row
+_UNCLEAR_DAY: tuple[Shown, ...] = ("general", "digits", "padded", "number", "scaled", "month", "year", "part")
+_NOT_GENERAL: tuple[Shown, ...] = ("digits", "padded", "number", "scaled", "day", "moment", "month", "year", "part")
+_KNOWN = {"day": "%d/%m/%Y", "month": "%m/%Y", "year": "%Y"}  # what a partly known date is written like
+
+_Told = TypeVar("_Told")
+_Judged = tuple[str | None, str | None]  # a cell's text, and the rule that it breaks
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of one column below the header.
+
+    Attributes:
+        values: as calamine gives them.
+        first: the row of the first one, counted from 0.
+        at: the column, counted from 0.
+        merged: first and last row of each merged cell in the column.
+    """
+
+    values: list[object]
+    first: int
+    at: int
+    merged: Sequence[tuple[int, int]]
+
+    def spread(self, by_row: dict[int, _Told]) -> dict[int, _Told]:
+        """What is told of a merged cell told of all rows that it covers; rows are places in `values`."""
+        every = dict(by_row)
+        for top, bottom in self.merged if by_row else ():
+            if top in by_row:
+                every |= dict.fromkeys(range(top + 1, bottom + 1), by_row[top])
+        return {row - self.first: told for row, told in every.items() if 0 <= row - self.first < len(self.values)}
+
+
+def texts(
+    cells: Cells, column: Column | None, sheet: Sheet, mark: str
+) -> tuple[list[str | None], list[tuple[int, str, str | None]]]:
+    """A column as text.
+
+    Args:
+        cells: the column's.
+        column: what the contract says of it; None if it does not know the column.
+        sheet: what calamine does not tell of the cells.
+        mark: the decimal one of the contract's notation.
+
+    Returns:
+        The text of each cell; and for each that is not what was meant its place in the column, the rule that says why,
+        and its value as stored.
+    """
+    # A tab within a cell, which nobody can type there, is seen as a blank.
+    made = [cell.replace("\t", " ") or None if isinstance(cell, str) else _text(cell, mark) for cell in cells.values]
+    odd = [at for at, cell in enumerate(cells.values) if not isinstance(cell, str) and cell is not None]
+    doubts = []
+    if column and odd:
+        judge = _judge_of(column, cells, sheet, mark, {cells.values[at].__class__ for at in odd})
+        for at in odd:
+            stored = made[at]
+            made[at], rule = judge(at, cells.values[at])
+            if rule:
+                doubts.append((at, rule, stored))
+    return made, doubts
+
+
+def _judge_of(
+    column: Column, cells: Cells, sheet: Sheet, mark: str, kinds: set[type]
+) -> Callable[[int, object], _Judged]:
+    """What judges a column's cells that are no text, by place and value.
+
+    Args:
+        column: what the contract says of it.
+        cells: the column's.
+        sheet: what calamine does not tell of the cells.
+        mark: the decimal one.
+        kinds: types of the cells that are no text.
+    """
+
+    def formats(*wanted: Shown) -> dict[int, str]:
+        return cells.spread(sheet.formats_in(cells.at, [code for code in sheet.numbers if shown(code) in wanted]))
+
+    odd_days = cells.spread(sheet.odd_days[cells.at])
+    if column.type in ("integer", "number"):
+        scaled = formats("scaled")
+        return lambda at, cell: _number(cell, mark, at in scaled)
+    if column.type == "date":
+        unclear = formats(*_UNCLEAR_DAY)
+        return lambda at, cell: _day(cell, mark, column.format or "yyyy-MM-dd", at in unclear, odd_days.get(at))
+    if column.type == "timestamp":
+        unclear = formats(*_UNCLEAR_DAY)
+        with_hour = formats("moment") if date in kinds else {}
+        jdk_format = column.format or "yyyy-MM-dd'T'HH:mm:ss"
+        return lambda at, cell: _moment(cell, mark, jdk_format, at in unclear, at in with_hour, odd_days.get(at))
+    if column.semantic_type == "partial_date":
+        unclear = formats(*_UNCLEAR_DAY)
+        return lambda at, cell: _partial_date(cell, mark, unclear.get(at), odd_days.get(at))
+    codes = formats(*_NOT_GENERAL)
+    is_key = column.key_position is not None
+    return lambda at, cell: _as_shown(cell, mark, codes.get(at, GENERAL), is_key)
+
+
+def _number(cell: object, mark: str, is_scaled: bool) -> _Judged:
+    """A cell of a column of numbers."""
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        rule = "excel_long_number" if abs(cell) >= _MOST_DIGITS else "excel_shown_otherwise" if is_scaled else None
+        return _text(cell, mark), rule
+    return _text(cell, mark), None
+
+
+def _day(cell: object, mark: str, jdk_format: str, is_unclear: bool, odd_day: float | None) -> _Judged:
+    """A cell of a column of days; `is_unclear` where its format does not show all of one."""
+    if isinstance(cell, time | timedelta):
+        return str(cell), "excel_no_day"
+    if not isinstance(cell, date):
+        return _text(cell, mark), None
+    rounded, rule = _rounded(cell)
+    text = rounded.strftime(_strftime(jdk_format))
+    return text, _no_day(odd_day) or ("excel_part_of_date" if is_unclear else rule)
+
+
+def _moment(
+    cell: object, mark: str, jdk_format: str, is_unclear: bool, is_with_hour: bool, odd_day: float | None
+) -> _Judged:
+    """A cell of a column of points in time; at midnight sharp an hour stands in it only if its format shows one."""
+    text, rule = _day(cell, mark, jdk_format, is_unclear, odd_day)
+    if rule in (_TIME_DROPPED, "excel_midnight"):
+        return text, None
+    if rule is None and isinstance(cell, date) and not isinstance(cell, datetime) and not is_with_hour:
+        return text, "excel_part_of_date"
+    return text, rule
+
+
+def _partial_date(cell: object, mark: str, unclear: str | None, odd_day: float | None) -> _Judged:
+    """A cell of a column of dates of which only a part may be known; `unclear` is a format that shows no day."""
+    if not isinstance(cell, date):
+        text, rule = _as_shown(cell, mark, GENERAL, is_key=False)
+        return text, "excel_no_day" if rule == "excel_date" else rule
+    rounded, rule = _rounded(cell)
+    shows = shown(unclear) if unclear else "day"
+    text = rounded.strftime(_KNOWN.get(shows, "%d/%m/%Y"))
+    return text, _no_day(odd_day) or (rule if shows in _KNOWN else "excel_part_of_date")
+
+
+def _as_shown(cell: object, mark: str, code: str, is_key: bool) -> _Judged:
+    """A cell of a column of text."""
+    text = _text(cell, mark)
+    if isinstance(cell, bool):
+        return text, "excel_boolean"
+    if not isinstance(cell, int | float):
+        return text, "excel_date"
+    if abs(cell) >= _MOST_DIGITS:
+        return text, "excel_long_number"
+    shows = shown(code)
+    if not float(cell).is_integer():
+        written = f"{cell:.10g}"
+        is_certain = "e" not in written and abs(float(written) - cell) <= 1e-12 * abs(cell)
+        if shows == "general" and is_certain and not is_key:
+            return written.replace(".", mark), None
+        return text, "excel_shown_otherwise"
+    if shows == "general" or (shows == "digits" and cell >= 0):
+        return text, None
+    return (padded(int(cell), code), None) if shows == "padded" and cell >= 0 else (text, "excel_shown_otherwise")
+
+
+def _no_day(number: float | None) -> str | None:
+    """The rule that the number of an odd day breaks; 1 to 59 are days of January and February 1900."""
+    if number is None or 1 <= number < 60:
+        return None
+    return "excel_no_day" if number < 61 else "excel_bare_year"
+
+
+def _rounded(cell: date) -> tuple[datetime, str | None]:
+    """A point in time to the second, for Excel's hours are fractions of a day; and what is wrong with it as a day."""
+    if not isinstance(cell, datetime):
+        return datetime.combine(cell, time()), None
+    rounded = (cell + _SECOND / 2).replace(microsecond=0)
+    if rounded.time() != time():
+        return rounded, _TIME_DROPPED
+    return rounded, "excel_midnight" if rounded > cell else None
+
+
+def _text(cell: object, mark: str) -> str | None:
+    """A cell as text, whatever it was typed as."""
+    match cell:
+        case "" | None:
+            return None
+        case bool():
+            return str(cell).lower()
+        case float() if cell.is_integer():
+            return str(int(cell))
+        case float():
+            return str(cell).replace(".", mark)
+        case datetime():
+            rounded, rule = _rounded(cell)
+            return (cell if rule == "excel_midnight" else rounded).strftime("%d/%m/%Y %H:%M:%S" if rule else "%d/%m/%Y")
+        case date():
+            return cell.strftime("%d/%m/%Y")
+        case _:
+            return str(cell)
+
+
+def _strftime(jdk_format: str) -> str:
+    for jdk, strftime in {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}.items():
+        jdk_format = jdk_format.replace(jdk, strftime)
+    return jdk_format.replace("'", "")
