@@ -76,11 +76,6 @@ OF_CONTRACT = {
         "  - {property: part, value: ward}\n  - {property: hold",
         "no column 'ward'",
     ),
-    "a part that may be empty": (
-        "  - {property: hold",
-        "  - {property: part, value: opened_on}\n  - {property: hold",
-        "part: opened_on must be a column of the content that is required",
-    ),
     "a sequence of snapshots": (
         "logicalType: integer",
         "logicalType: integer\n        customProperties: [{property: role, value: sequence}]",
