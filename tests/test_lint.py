@@ -71,6 +71,16 @@ OF_CONTRACT = {
     ),
     "no mode": ("  - {property: deliveryMode, value: snapshot}\n", "", "deliveryMode: it is missing"),
     "changes without a change": ("value: snapshot", "value: changes", "needs one column with role 'change'"),
+    "a part that no column is": (
+        "  - {property: hold",
+        "  - {property: part, value: ward}\n  - {property: hold",
+        "no column 'ward'",
+    ),
+    "a sequence of snapshots": (
+        "logicalType: integer",
+        "logicalType: integer\n        customProperties: [{property: role, value: sequence}]",
+        "pupils: role 'sequence' is for a number or time in mode 'changes'",
+    ),
     "an agency without English": (", en: Department of Education", "", "agencyTitle: {vi: ..., en: ...} is needed"),
     "hold of a word": ("days: 3", "days: three", "customProperties hold"),
     "hold, misspelt": ("days: 3", "dayz: 3", "hold: unknown 'dayz'; did you mean 'days'?"),
