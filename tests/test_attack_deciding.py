@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 from etl import cli
-from etl.hold import Undecidable
+from etl.hold import Undecidable, _plain
 from etl.pipeline import Pipeline
+from tests.test_held import NAME
 
 pytest_plugins = ("tests.test_held",)  # its `held` and `doubtful`
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -136,18 +140,39 @@ HOSTILE = [
     "&lt;b&gt;",
     "# heading",
     "1. list",
+    "2) list",
     "- list",
+    "+ list",
     "a | b",
     "`code`",
-    "$x$",
+    "**bold** ~~gone~~",
 ]
+# What Airflow's page (mdast-util-gfm-autolink-literal) makes a link of, in text whose escapes are resolved already.
+AUTOLINKS = re.compile(r"https?://|www(?=\.)[-.\w]+|[-.\w+]+@[-\w]+(?:\.[-\w]+)+", re.IGNORECASE)
+
+
+def as_markdown(page: str) -> list[Any]:
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(page)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_what_a_sender_wrote_is_text_on_the_decision_page(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], doubtful: bytes, text: str, browser: Any
-) -> None:
-    from etl.hold import _plain
+def test_what_a_sender_wrote_is_text_on_the_decision_page(text: str) -> None:
+    start, inline, end = as_markdown(_plain(text))
+    assert (start.type, end.type) == ("paragraph_open", "paragraph_close")
+    assert {token.type for token in inline.children} <= {"text", "text_special"}
+    shown = "".join(token.content for token in inline.children)
+    assert not AUTOLINKS.search(shown)
+    assert shown.replace("\N{WORD JOINER}", "") == text
 
-    page = _plain(text)
-    assert page
+
+def test_the_decision_page_has_no_link(pipeline: Pipeline, send: Callable[..., dict[str, Any]], doubtful: bytes) -> None:
+    inbox = Path(pipeline.storage.inbox) / "civil" / "births"
+    inbox.mkdir(parents=True)
+    words = "see http://evil.example www.evil.example [a](b) lan@evil.example"
+    (inbox / f"{NAME}.manifest.json").write_text(json.dumps({words: 1}))
+    entry = send(pipeline, "civil/births", NAME, doubtful)
+    assert entry["state"] == "held" and "evil.example" in entry["message_en"]
+    tokens = as_markdown(pipeline.hold_page(entry["dataset"], entry["delivery_id"]))
+    leaves = [leaf for token in tokens for leaf in token.children or ()]
+    assert not {leaf.type for leaf in leaves} & {"link_open", "image", "html_inline"}
+    assert not AUTOLINKS.search(" ".join(leaf.content for leaf in leaves if leaf.type != "code_inline"))

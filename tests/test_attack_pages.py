@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +18,45 @@ from upath import UPath
 from etl.pipeline import Pipeline
 from etl.settings import PROJECT
 
-# Airflow's own application, with users of each role; it answers what it is asked on standard input.
+# Airflow's own application, with a user of each role; it answers what it is asked on standard input.
 SERVE = """
 import json, sys
 from airflow.api_fastapi.app import create_app, get_auth_manager
-from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.models import Log
 from airflow.utils.session import create_session
 from fastapi.testclient import TestClient
 app = create_app("core")
+manager = get_auth_manager()
 client = TestClient(app, base_url="http://localhost", follow_redirects=False, raise_server_exceptions=False)
+users = {}
+def user_of(role):
+    if role in users:
+        return users[role]
+    if hasattr(manager, "security_manager"):
+        from airflow.providers.fab.www.app import create_app as create_flask_app
+        flask = create_flask_app(enable_plugins=False)
+        flask.app_context().push()
+        security = flask.appbuilder.sm
+        named = f"the {role}"
+        users[role] = security.add_user(named, "Lan", "N", f"{role}@localhost", security.find_role(role), "secret")
+    else:
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+        users[role] = SimpleAuthManagerUser(username=f"the {role}", role=role.lower())
+    return users[role]
 for line in sys.stdin:
     role, path = json.loads(line)
-    headers = {}
+    headers, decides = {}, False
     if role:
-        user = SimpleAuthManagerUser(username=f"the {role}", role=role)
-        headers["Authorization"] = "Bearer " + get_auth_manager().generate_jwt(user)
+        user = user_of(role)
+        headers["Authorization"] = "Bearer " + manager.generate_jwt(user)
+        decides = manager.is_authorized_dag(
+            method="PUT", access_entity=DagAccessEntity.HITL_DETAIL, details=DagDetails(id="civil_births"), user=user
+        )
     answer = client.get(path, headers=headers)
     with create_session() as session:
         opened = [[x.owner, x.dag_id, x.extra] for x in session.query(Log).filter(Log.event == "receipt_opened")]
-    said = {"status": answer.status_code, "headers": dict(answer.headers), "opened": opened}
+    said = {"status": answer.status_code, "headers": dict(answer.headers), "opened": opened, "decides": decides}
     print("\\n" + "ANSWER " + json.dumps(said), flush=True)
 """
 EVERY = {
@@ -46,6 +66,9 @@ EVERY = {
     "cache-control": "no-store",
 }
 OUTSIDE = re.compile(r"""(?:src|href|action|data|poster)\s*=\s*["']?\s*(?:\w+:)?//[^"'\s>]+|url\(\s*["']?\w*:?//""", re.I)
+
+
+Ask = Callable[[str, str], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +83,17 @@ def loaded(new_pipeline: Callable[..., Pipeline], clean_day: Path) -> Pipeline:
     return pipeline
 
 
-Ask = Callable[[str, str], dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def ask(loaded: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    home = tmp_path_factory.mktemp("airflow")
+@contextmanager
+def airflow(pipeline: Pipeline, home: Path, **more: str) -> Iterator[Ask]:
     settings = {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "dags" / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__API_AUTH__JWT_SECRET": "only for this test, and long enough for it",
-        "CITYDW_HOME": str(loaded.settings.home),
+        "CITYDW_HOME": str(pipeline.settings.home),
         "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "dags"), str(PROJECT / "dags" / "plugins")]),
+        **more,
     }
     migrated = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"],
@@ -109,6 +129,12 @@ def ask(loaded: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     server.wait(60)
 
 
+@pytest.fixture(scope="module")
+def ask(loaded: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    with airflow(loaded, tmp_path_factory.mktemp("airflow")) as get:
+        yield get
+
+
 def served(pipeline: Pipeline) -> dict[str, list[str]]:
     """Every file that is served, by site."""
     roots = {
@@ -136,13 +162,13 @@ def test_every_answer_has_every_header(loaded: Pipeline, ask: Ask) -> None:
         "/reports/receipts/civil": 307,
         "/reports/receipts/nothing": 404,
         "/reports/nothing/": 404,
-        "/reports/nothing": 404,
+        "/reports/nothing": 307,
         "/reports/receipts/" + "a" * 300: 404,
         "/reports/receipts/%00": 404,
         "/reports/quality/..%2f..%2fetc": 404,
     }
     for path, status in (dict.fromkeys(files, 200) | others).items():
-        answer = ask("admin", path)
+        answer = ask("Admin", path)
         assert answer["status"] == status, path
         assert {name: answer["headers"].get(name) for name in EVERY} == EVERY, path
         said = policy(answer)
@@ -157,27 +183,41 @@ def test_every_answer_has_every_header(loaded: Pipeline, ask: Ask) -> None:
         assert answer["headers"].get("content-disposition", "").startswith("attachment") == is_download, path
 
 
-def test_who_may_open_what(loaded: Pipeline, ask: Ask) -> None:
-    receipt = next(name for name in served(loaded)["receipts"] if name.endswith(".xlsx"))
+def test_nothing_is_shown_without_a_login(loaded: Pipeline, ask: Ask) -> None:
+    for site, names in served(loaded).items():
+        for path in ("", names[0]):
+            answer = ask("", f"/reports/{site}/{path}")
+            assert answer["status"] == 401
+            assert {name: answer["headers"].get(name) for name in EVERY} == EVERY
+
+
+def test_who_may_what_in_production(loaded: Pipeline, tmp_path: Path) -> None:
+    """As docs/how-to/deploy.md says it, with the role manager of docker-compose.yml."""
+    pytest.importorskip("airflow.providers.fab")
+    manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+    text = (PROJECT / "docs" / "how-to" / "deploy.md").read_text("utf-8")
     wanted = {
-        "/reports/catalogue/": {"": 401, "viewer": 200, "user": 200, "op": 200, "admin": 200},
-        "/reports/quality/": {"": 401, "viewer": 403, "user": 403, "op": 200, "admin": 200},
-        "/reports/receipts/": {"": 401, "viewer": 403, "user": 403, "op": 200, "admin": 200},
-        f"/reports/receipts/{receipt}": {"": 401, "viewer": 403, "user": 403, "op": 200, "admin": 200},
+        role: [may == "yes" for may in (catalogue, quality, receipts, decides)]
+        for role, catalogue, quality, receipts, decides in re.findall(
+            r"^\| (Public|Viewer|User|Op|Admin) \| (yes|no) \| (yes|no) \| (yes|no) \| (yes|no) \|", text, re.MULTILINE
+        )
     }
-    for path, roles in wanted.items():
-        answers = {role: ask(role, path) for role in roles}
-        assert {role: answer["status"] for role, answer in answers.items()} == roles, path
-        for role, answer in answers.items():
-            assert {name: answer["headers"].get(name) for name in EVERY} == EVERY, (role, path)
+    assert list(wanted) == ["Public", "Viewer", "User", "Op", "Admin"]
+    with airflow(loaded, tmp_path, AIRFLOW__CORE__AUTH_MANAGER=manager) as get:
+        for role, may in wanted.items():
+            answers = [get(role, f"/reports/{site}/") for site in ("catalogue", "quality", "receipts")]
+            assert [answer["status"] for answer in answers] == [200 if one else 403 for one in may[:3]], role
+            assert answers[0]["decides"] == may[3], role
+            for answer in answers:
+                assert {name: answer["headers"].get(name) for name in EVERY} == EVERY, role
 
 
 def test_who_opened_rejected_rows_is_kept_without_what_is_in_them(loaded: Pipeline, ask: Ask) -> None:
     receipt = next(name for name in served(loaded)["receipts"] if name.endswith(".xlsx"))
     agency, dataset, *file = receipt.split("/")
-    before = ask("viewer", f"/reports/receipts/{receipt}")["opened"]
-    after = ask("op", f"/reports/receipts/{receipt}")["opened"]
-    assert after == [*before, ["the op", f"{agency}_{dataset}", json.dumps({"file": "/".join(file)})]]
+    before = ask("", f"/reports/receipts/{receipt}")["opened"]
+    after = ask("Op", f"/reports/receipts/{receipt}")["opened"]
+    assert after == [*before, ["the Op", f"{agency}_{dataset}", json.dumps({"file": "/".join(file)})]]
 
 
 def test_no_link_leads_out_of_the_outbox(loaded: Pipeline, ask: Ask, tmp_path: Path) -> None:
@@ -188,7 +228,7 @@ def test_no_link_leads_out_of_the_outbox(loaded: Pipeline, ask: Ask, tmp_path: P
         (folder / name).symlink_to(target)
     try:
         for path in ("file.txt", "folder/", "folder/secret.txt"):
-            assert ask("admin", f"/reports/receipts/civil/{path}")["status"] == 404
+            assert ask("Admin", f"/reports/receipts/civil/{path}")["status"] == 404
     finally:
         for name in ("file.txt", "folder"):
             (folder / name).unlink()
