@@ -61,7 +61,7 @@ def test_networks_and_volumes_are_apart() -> None:
     inside = {name for name, network in COMPOSE["networks"].items() if network and network["internal"]}
     assert inside == {"inner", "database", "broker"}
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["api-server"]
-    writers = {"data": {"init", "worker"}, "home": {"init", "worker"}, "backups": {"init", "worker"}}
+    writers = {"data": {"init", "triggerer", "worker"}, "home": {"init", "worker"}, "backups": {"init", "worker"}}
     for volume, wanted in writers.items():
         mounted = {n: [v for v in s["volumes"] if v.split(":")[0] == volume] for n, s in SERVICES.items()}
         assert {n for n, found in mounted.items() for v in found if not v.endswith(":ro")} == wanted, volume
