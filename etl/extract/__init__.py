@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
@@ -71,11 +72,12 @@ def extract(
             content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
             table, origins = correction.read(content, contract, limits)
             write_parquet(folder / "origins.parquet", origins)
-            first = storage.delivery(delivery.agency, delivery.dataset, delivery.corrects)
-            found.append(correction.not_sent_back(origins, sent_back(storage, first)))
+            with suppress(FileNotFoundError):  # who checks before sending has no other delivery
+                first = storage.delivery(delivery.agency, delivery.dataset, delivery.corrects)
+                found.append(correction.not_sent_back(origins, sent_back(storage, first)))
             made = _batches([table], contract, limits, of_bad_rows=True)
         elif is_said_empty and not stream.read(_LONGEST_NOTHING + 1).strip(_BLANK):
-            made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}), may_omit_columns=True)], contract, limits)
+            made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}))], contract, limits)
         else:
             made = _batches(read_tables(stream, contract, limits), contract, limits)
         for batch in made:
@@ -171,5 +173,5 @@ def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     for more in (unread, untypable):
         doubts = pl.concat([doubts, more.join(doubts, on=[ROW, "column"], how="anti")])
     found = pl.concat([screened.problems, doubts, *unsure]).match_to_schema(PROBLEM)
-    types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, contract)
+    types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, screened.stored_dates, contract)
     return _Batch(typed, found, table.rows_in, types, dates, counts)
