@@ -165,7 +165,9 @@ def test_what_a_sender_wrote_is_text_on_the_decision_page(text: str) -> None:
     assert shown.replace("\N{WORD JOINER}", "") == text
 
 
-def test_the_decision_page_has_no_link(pipeline: Pipeline, send: Callable[..., dict[str, Any]], doubtful: bytes) -> None:
+def test_the_decision_page_has_no_link(
+    pipeline: Pipeline, send: Callable[..., dict[str, Any]], doubtful: bytes
+) -> None:
     inbox = Path(pipeline.storage.inbox) / "civil" / "births"
     inbox.mkdir(parents=True)
     words = "see http://evil.example www.evil.example [a](b) lan@evil.example"

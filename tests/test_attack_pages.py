@@ -65,7 +65,9 @@ EVERY = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-OUTSIDE = re.compile(r"""(?:src|href|action|data|poster)\s*=\s*["']?\s*(?:\w+:)?//[^"'\s>]+|url\(\s*["']?\w*:?//""", re.I)
+OUTSIDE = re.compile(
+    r"""(?:src|href|action|data|poster)\s*=\s*["']?\s*(?:\w+:)?//[^"'\s>]+|url\(\s*["']?\w*:?//""", re.I
+)
 
 
 Ask = Callable[[str, str], dict[str, Any]]
@@ -142,7 +144,9 @@ def served(pipeline: Pipeline) -> dict[str, list[str]]:
         "quality": pipeline.data_docs.parent,
         "receipts": Path(pipeline.storage.root) / "outbox",
     }
-    return {site: [str(f.relative_to(at)) for f in sorted(at.rglob("[!.]*")) if f.is_file()] for site, at in roots.items()}
+    return {
+        site: [str(f.relative_to(at)) for f in sorted(at.rglob("[!.]*")) if f.is_file()] for site, at in roots.items()
+    }
 
 
 def policy(answer: dict[str, Any]) -> dict[str, list[str]]:
@@ -262,5 +266,3 @@ def test_data_docs_are_whole_without_a_network(loaded: Pipeline, browser: Any) -
     tab.get_by_role("link", name="Data quality").click()
     assert tab.locator("table a").count() == len(list(loaded.data_docs.parent.glob("validations/**/*.html")))
     context.close()
-
-

@@ -120,7 +120,7 @@ def _leads_away(file: Any, root: Any) -> bool:
 
 
 def _record(user: str, path: str) -> None:
-    """Keep in Airflow's audit log (Browse, Audit Log) who opened which file of which delivery; nothing that is in it."""
+    """Keep in Airflow's audit log (Browse, Audit Log) who opened which file of which delivery, and nothing of it."""
     from airflow.models import Log
     from airflow.utils.session import create_session
 
