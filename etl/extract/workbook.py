@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import posixpath
 import re
+import struct
 import xml.parsers.expat as expat
 import zipfile
 from functools import cache
@@ -28,6 +29,7 @@ from etl.settings import Limits
 Cell = tuple[int, int]  # row and column, counted from 0
 
 _CHUNK = 1 << 18
+_END = struct.Struct("<4s4H2LH")  # of a ZIP without a comment: what says where the list of its members is
 _WORKBOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _TEXTS, _STYLES = "xl/sharedstrings.xml", "xl/styles.xml"  # calamine finds parts whatever the case of their names
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
@@ -42,16 +44,20 @@ def look_through(content: bytes, limits: Limits) -> list[Sheet]:
         What is to be known of its sheets, in their order.
 
     Raises:
-        Stop: if this is no .xlsx, holds macros, unpacks to too much, or is nearly all empty.
+        Stop: if this is no .xlsx, can be read in two ways, holds macros, unpacks to too much, or is nearly all empty.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [member.filename for member in archive.infolist()]
+            if not _has_one_reading(archive, content):
+                raise no_workbook(io.BytesIO(content))
             if any(name.lower().endswith("vbaproject.bin") or "/macrosheets/" in name.lower() for name in names):
                 raise Stop("rejected", "excel_macros")
             _check_unpacked_size(archive, most_unpacked(len(content), limits))
             about = etree.fromstring(archive.read(_WORKBOOK), _PARSER)
             parts = _sheet_parts(about, archive)
+            if len({part.lower() for part in parts}) < len(parts):  # calamine lays it out as often as it is named
+                raise no_workbook(io.BytesIO(content))
             calendar, computing = about.find("{*}workbookPr"), about.find("{*}calcPr")
             book = _Book(
                 {_TEXTS, _STYLES, *map(str.lower, parts)},
@@ -67,6 +73,19 @@ def look_through(content: bytes, limits: Limits) -> list[Sheet]:
             return [book.sheets.get(part.lower(), Sheet()) for part in parts]
     except (*BROKEN, etree.XMLSyntaxError, expat.ExpatError, LookupError):
         raise no_workbook(io.BytesIO(content)) from None
+
+
+def _has_one_reading(archive: zipfile.ZipFile, content: bytes) -> bool:
+    """Whether calamine finds the same parts in the archive: one list of them, at the end, where the file says it is.
+
+    A file may hold several lists, or a name twice, and each program then chooses otherwise.
+    """
+    names = [member.filename.lower().replace("\\", "/") for member in archive.infolist()]
+    end = content[-_END.size :]
+    if archive.comment or len(set(names)) < len(names) or not content.startswith(b"PK\3\4") or len(end) < _END.size:
+        return False
+    *_, size, at, _ = _END.unpack(end)
+    return bool(at == archive.start_dir and at + size == len(content) - _END.size)
 
 
 def _check_unpacked_size(archive: zipfile.ZipFile, most: int) -> None:
@@ -128,6 +147,7 @@ class _Book:
             self._formats = _formats(archive, name)
         parser = expat.ParserCreate()
         parser.buffer_text = True
+        parser.StartDoctypeDeclHandler = _refuse_doctype
         self._cell: Cell = (-1, -1)
         self._sheet = self.sheets.setdefault(name.lower(), Sheet())
         self._last: Cell = (-1, -1)  # the corner of what is filled
@@ -211,6 +231,11 @@ class _Book:
         if self._is_uncomputed:
             return self._value in ("", "0")
         return not self._value and self._kind != "str"
+
+
+def _refuse_doctype(*_: object) -> None:
+    """No program writes one into a workbook, and what it declares is read in two ways."""
+    raise ValueError("a document type")
 
 
 def _position(reference: str) -> Cell:
