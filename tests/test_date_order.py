@@ -12,16 +12,20 @@ from etl.contract import Contract, load_all
 from etl.delivery import ROW, Stop
 from etl.extract import date_order
 from etl.extract.cells import type_cells
+from etl.extract.table import CELLS
 
 TAXPAYERS = load_all()["tax.taxpayers"]
 GRANTED, CLOSED = (c for c in TAXPAYERS.columns if c.type == "date")
+NOTHING = pl.DataFrame(schema=CELLS)  # stored as a date and not as text
 OF_DATES: Contract = replace(TAXPAYERS, columns=(GRANTED, CLOSED))
 
 
 def evidence(granted: list[str], closed: list[str] | None = None, size: int = 2) -> pl.DataFrame:
     cells = {GRANTED.source_name: granted, CLOSED.source_name: closed or [""] * len(granted)}
     rows = pl.DataFrame({ROW: range(2, len(granted) + 2), **cells})
-    return pl.concat(date_order.evidence(type_cells(lot, OF_DATES)[0], OF_DATES) for lot in rows.iter_slices(size))
+    return pl.concat(
+        date_order.evidence(type_cells(lot, OF_DATES)[0], NOTHING, OF_DATES) for lot in rows.iter_slices(size)
+    )
 
 
 def warned(found: pl.DataFrame) -> Iterator[str]:

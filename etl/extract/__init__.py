@@ -75,7 +75,7 @@ def extract(
             found.append(correction.not_sent_back(origins, sent_back(storage, first)))
             made = _batches([table], contract, limits, of_bad_rows=True)
         elif is_said_empty and not stream.read(_LONGEST_NOTHING + 1).strip(_BLANK):
-            made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}), may_omit_columns=True)], contract, limits)
+            made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}))], contract, limits)
         else:
             made = _batches(read_tables(stream, contract, limits), contract, limits)
         for batch in made:
@@ -171,5 +171,5 @@ def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
     for more in (unread, untypable):
         doubts = pl.concat([doubts, more.join(doubts, on=[ROW, "column"], how="anti")])
     found = pl.concat([screened.problems, doubts, *unsure]).match_to_schema(PROBLEM)
-    types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, contract)
+    types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, screened.stored_dates, contract)
     return _Batch(typed, found, table.rows_in, types, dates, counts)

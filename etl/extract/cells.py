@@ -63,7 +63,12 @@ def _text(rows: pl.DataFrame, name: str, made: Callable[[pl.Series], pl.Series] 
 
 
 def _is_as_sent(column: Column) -> bool:
-    """Whether a cell is kept as sent until it is standardised; of all others (numbers, dates, ids) one form is read."""
+    """Whether a cell is kept as sent until it is standardised; of others (dates, ids) one form is read.
+
+    A number is read as it was sent: full-width digits are none of the agreed notation.
+    """
+    if column.type in ("integer", "number"):
+        return True
     return column.semantic_type in ("text", "person_name", "address") and not column.key_position
 
 

@@ -1,7 +1,8 @@
 """Whether a file writes its dates in the agreed order of day and month; a date like 03/04/2026 does not show it.
 
 A day beyond the twelfth proves the order, or contradicts it. One program writes a file, so what any column proves holds
-for all; what contradicts is counted by column.
+for all; what contradicts is counted by column. A workbook's cell that holds a date as such leaves no doubt by itself.
+But where its neighbours are text in the other order, a program has read what it could of them the wrong way round.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _EVIDENCE = pl.Schema(
         "proving": pl.Int64(),  # dates that are real in the agreed order alone
         "contradicting": pl.Int64(),  # dates that are real in the other order alone
         "ambiguous": pl.Int64(),  # dates that are real, and differ, in both
+        "proving_stored": pl.Int64(),  # the same of cells that hold a date as such
+        "ambiguous_stored": pl.Int64(),
         "first": pl.Int64(),  # row that contradicts
     }
 )
@@ -28,11 +31,12 @@ _LAST_MONTH = 12
 _MIXED_SHARE = 0.05  # dates that contradict the order, for each that proves it, from which they are no mere slips
 
 
-def evidence(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+def evidence(typed: pl.DataFrame, stored: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """What the dates of some rows show, by column.
 
     Args:
         typed: rows as `raw/` holds them.
+        stored: cells (ROW, `column`) that hold a date as such.
         contract: the dataset's.
     """
     found = []
@@ -46,8 +50,10 @@ def evidence(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
         unreal = text.is_not_null() & dates.is_null()
         other_way = parse_dates(text.filter(unreal), notation.swapped, column.pivot)
         rows = typed[ROW].filter(unreal).filter(other_way.is_not_null())
-        ambiguous = (day <= _LAST_MONTH) & (day != month)
-        found.append((column.name, (day > _LAST_MONTH).sum(), len(rows), ambiguous.sum(), rows.min()))
+        as_such = typed[ROW].is_in(stored.filter(pl.col("column") == column.name)[ROW].implode())
+        proving, ambiguous = day > _LAST_MONTH, (day <= _LAST_MONTH) & (day != month)
+        of_text = [(proving & ~as_such).sum(), len(rows), (ambiguous & ~as_such).sum()]
+        found.append((column.name, *of_text, (proving & as_such).sum(), (ambiguous & as_such).sum(), rows.min()))
     return pl.DataFrame(found, _EVIDENCE, orient="row")
 
 
@@ -67,16 +73,17 @@ def check_order(found: pl.DataFrame, contract: Contract) -> pl.DataFrame:
             read by it.
     """
     total = found.group_by("column", maintain_order=True).agg(
-        pl.sum("proving", "contradicting", "ambiguous"), pl.min("first")
+        pl.sum("proving", "contradicting", "ambiguous", "proving_stored", "ambiguous_stored"), pl.min("first")
     )
     warnings = [pl.DataFrame(schema=PROBLEM)]
     is_proved = total["proving"].sum() > 0
-    for name, proving, contradicting, ambiguous, first in total.iter_rows():
+    for name, proving, contradicting, ambiguous, proving_stored, ambiguous_stored, first in total.iter_rows():
         column = contract.column(name)
         notation = _notation(column)
         details = {"column": column.label, "expected": notation.text if notation else ""}
-        if contradicting > proving and (ambiguous or contradicting > 1):
-            raise Stop("held", "swapped_dates", count=contradicting, proving=proving, row=first, **details)
+        right = proving + proving_stored
+        if contradicting > right and (ambiguous or ambiguous_stored or contradicting > 1):
+            raise Stop("held", "swapped_dates", count=contradicting, proving=right, row=first, **details)
         if ambiguous and not is_proved:
             warnings.append(on_the_file("ambiguous_dates", count=ambiguous, **details))
         elif ambiguous and contradicting and contradicting >= _MIXED_SHARE * proving:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, replace
+from datetime import date
 
 import polars as pl
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
@@ -20,7 +21,7 @@ from etl.extract.bounded import check_columns
 from etl.extract.file_kind import damaged_workbook, overlapping_merges
 from etl.extract.footer import without_footer
 from etl.extract.sheet import Sheet
-from etl.extract.table import Table, broken_lines, on_the_file
+from etl.extract.table import CELLS, Table, broken_lines, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
 
 OUR_SHEETS = ("Giải thích - Guide", "Danh mục - Codes")  # what a template holds beside the data
@@ -122,19 +123,23 @@ def _cut(grid: _Grid, header_at: int, source: Source, contract: Contract, limits
     first = header_at + 2  # the first row's number in Excel
     data = [pl.int_range(first, first + len(body), eager=True, dtype=pl.Int64).alias(ROW)]
     doubts = [pl.DataFrame(schema=PROBLEM)]
+    stored = [pl.DataFrame(schema=CELLS)]
     without: dict[int, str] = {}  # rows that miss a value, each with the rule that says so
     for at, name in enumerate(names):
         cells = seen.Cells([row[at] for row in body], header_at + 1, at, merged.get(at, []))
         texts, found = seen.texts(cells, known.get(name), grid.sheet, mark)
         if name in known:
             doubts.append(_doubts(found, texts, first, known[name]))
+            dated = [row for row, cell in enumerate(cells.values, start=first) if isinstance(cell, date)]
+            stored.append(pl.DataFrame({ROW: dated, "column": [known[name].name] * len(dated)}, schema=CELLS))
         if name != _COUNTER and not name.startswith(" "):
             without |= {row + first: rule for row, rule in cells.spread(grid.sheet.valueless[at]).items()}
-        data.append(pl.Series(name, texts, pl.String))
+        text = pl.Series(name, texts, pl.String)
+        data.append(text.str.replace_all("\t", " ", literal=True))  # Excel shows a tab as a blank
     for row in _across(grid, header_at, {at for at, name in enumerate(names) if name in known}):
         without.setdefault(row + 1, "merged_across")
     filled = _filled(pl.DataFrame(data), without)
-    table = without_footer(Table(filled, doubts=pl.concat(doubts)), contract)
+    table = without_footer(Table(filled, doubts=pl.concat(doubts), stored_dates=pl.concat(stored)), contract)
     return _records(table, without, drop_counter=_COUNTER not in known)
 
 

@@ -68,8 +68,7 @@ def texts(
         The text of each cell; and for each that is not what was meant its place in the column, the rule that says why,
         and its value as stored.
     """
-    # A tab within a cell, which nobody can type there, is seen as a blank.
-    made = [cell.replace("\t", " ") or None if isinstance(cell, str) else _text(cell, mark) for cell in cells.values]
+    made = [cell or None if isinstance(cell, str) else _text(cell, mark) for cell in cells.values]
     odd = [at for at, cell in enumerate(cells.values) if not isinstance(cell, str) and cell is not None]
     doubts = []
     if column and odd:

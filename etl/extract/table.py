@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -12,6 +12,7 @@ from etl.delivery import PROBLEM, ROW, Stop, problems, wording
 from etl.extract.bounded import check_columns, check_emptiness
 from etl.settings import Limits
 
+CELLS = pl.Schema({ROW: pl.Int64(), "column": pl.String()})
 _SHOWN = 1000  # characters of a line that is no record
 
 
@@ -24,12 +25,14 @@ class Table:
         problems: lines that could not be cut into cells (PROBLEM schema).
         may_omit_columns: nothing is said of optional columns that are missing, for this is no file of its own.
         doubts: problems of single cells in `rows`, which only the format's reader can see (PROBLEM schema).
+        stored_dates: cells (ROW, `column` under the contract's name) that hold a date as such, and no text of one.
     """
 
     rows: pl.DataFrame
     problems: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
     may_omit_columns: bool = False
     doubts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
+    stored_dates: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CELLS))
 
     @property
     def rows_in(self) -> int:
@@ -41,7 +44,7 @@ class Table:
         for number, rows in enumerate(batches.slices(self.rows)):
             problems = self.problems if number == 0 else self.problems.clear()
             doubts = self.doubts.filter(pl.col(ROW).is_in(rows[ROW].implode()))
-            yield Table(rows, problems, self.may_omit_columns, doubts)
+            yield replace(self, rows=rows, problems=problems, doubts=doubts)
 
 
 def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -> pl.DataFrame:
