@@ -20,19 +20,20 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _COMMENT = re.compile(r"--|/\*")  # of operators, which are listed, and yet what follows is not read
-_WORDS = frozenset(
-    "AND OR NOT IN IS NULL TRUE FALSE BETWEEN LIKE ILIKE CASE WHEN THEN ELSE END AS DATE TIMESTAMP INT INTEGER BIGINT"
-    " DOUBLE FLOAT DECIMAL NUMERIC VARCHAR TEXT BOOLEAN YEAR MONTH DAY HOUR MINUTE SECOND QUARTER WEEK DOW DOY".split()
-)
+_WORDS = frozenset([
+    "AND", "OR", "NOT", "IN", "IS", "NULL", "TRUE", "FALSE", "BETWEEN", "LIKE", "ILIKE", "CASE", "WHEN", "THEN",
+    "ELSE", "END", "AS", "DATE", "TIMESTAMP", "INT", "INTEGER", "BIGINT", "DOUBLE", "FLOAT", "DECIMAL", "NUMERIC",
+    "VARCHAR", "TEXT", "BOOLEAN", "YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND", "QUARTER", "WEEK", "DOW",
+    "DOY",
+])  # fmt: skip
 # None of them makes a text longer than what it is given, but for CONCAT.
-_FUNCTIONS = frozenset(
-    "ABS CAST CEIL CHAR_LENGTH COALESCE CONCAT DATE_PART ENDS_WITH EXTRACT FLOOR GREATEST LEAST LEFT LENGTH LOWER LTRIM"
-    " MOD NULLIF OCTET_LENGTH REGEXP_LIKE RIGHT ROUND RTRIM SIGN STARTS_WITH STRPOS SUBSTR TRIM TRY_CAST UPPER".split()
-)
+_FUNCTIONS = frozenset([
+    "ABS", "CAST", "CEIL", "CHAR_LENGTH", "COALESCE", "CONCAT", "DATE_PART", "ENDS_WITH", "EXTRACT", "FLOOR",
+    "GREATEST", "LEAST", "LEFT", "LENGTH", "LOWER", "LTRIM", "MOD", "NULLIF", "OCTET_LENGTH", "REGEXP_LIKE",
+    "RIGHT", "ROUND", "RTRIM", "SIGN", "STARTS_WITH", "STRPOS", "SUBSTR", "TRIM", "TRY_CAST", "UPPER",
+])  # fmt: skip
 # Words that may stand before a bracket without calling anything.
-_BEFORE_BRACKET = frozenset(
-    "AND OR NOT IN BETWEEN LIKE ILIKE WHEN THEN ELSE CASE DECIMAL NUMERIC VARCHAR FROM".split()
-)
+_BEFORE_BRACKET = frozenset("AND OR NOT IN BETWEEN LIKE ILIKE WHEN THEN ELSE CASE DECIMAL NUMERIC VARCHAR FROM".split())
 
 
 def refusal(condition: str, columns: Collection[str]) -> str | None:

@@ -62,6 +62,10 @@ class ContractError(ValueError):
         more = f" (and {len(findings) - 1} more: `citydw lint` names all)" if len(findings) > 1 else ""
         super().__init__(f"{path}: {findings[0]}{more}")
 
+    def __reduce__(self) -> tuple[type[ContractError], tuple[Path | str, ...]]:
+        """How it passes from one process to another."""
+        return type(self), (self.path, *self.findings)
+
 
 def read(path: Path) -> OpenDataContractStandard:
     """Read one contract file.

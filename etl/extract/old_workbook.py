@@ -67,7 +67,9 @@ def _look_through(stream: bytes, limits: Limits) -> list[Sheet]:
             here, version = at, struct.unpack_from("<H", body)[0]
             parts.add(at)
         elif kind == _DIMENSIONS:  # calamine makes room for it before it has read a cell
-            first_row, rows, first_column, columns = struct.unpack_from("<IIHH" if version == _OF_NOW else "<HHHH", body)
+            first_row, rows, first_column, columns = struct.unpack_from(
+                "<IIHH" if version == _OF_NOW else "<HHHH", body
+            )
             if not (first_row <= rows <= _MOST_ROWS and first_column <= columns <= _MOST_COLUMNS):
                 raise ValueError("more than a sheet can hold")
         elif kind == _FORMAT:
