@@ -33,7 +33,10 @@ _FUNCTIONS = frozenset([
     "RIGHT", "ROUND", "RTRIM", "SIGN", "STARTS_WITH", "STRPOS", "SUBSTR", "TRIM", "TRY_CAST", "UPPER",
 ])  # fmt: skip
 # Words that may stand before a bracket without calling anything.
-_BEFORE_BRACKET = frozenset("AND OR NOT IN BETWEEN LIKE ILIKE WHEN THEN ELSE CASE DECIMAL NUMERIC VARCHAR FROM".split())
+_BEFORE_BRACKET = frozenset([
+    "AND", "OR", "NOT", "IN", "BETWEEN", "LIKE", "ILIKE", "WHEN", "THEN", "ELSE", "CASE", "DECIMAL", "NUMERIC",
+    "VARCHAR", "FROM",
+])  # fmt: skip
 
 
 def refusal(condition: str, columns: Collection[str]) -> str | None:
