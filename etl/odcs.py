@@ -45,8 +45,9 @@ _LEGACY_ENCODINGS = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.p
 # Python's codecs that an agency's file may be in, as Python calls them. Others are no encodings of files (idna,
 # unicode_escape), or pack (zlib).
 _ENCODINGS = re.compile(
-    r"ascii|utf-8(-sig)?|utf-16(-[bl]e)?|utf-32(-[bl]e)?|cp125[0-8]|iso8859-\d{1,2}|cp(437|850|852|858|866|874|932|936|949|950)|koi8-[ru]"
-    r"|mac-roman|gb2312|gbk|gb18030|big5|big5hkscs|shift_jis|euc_(jp|kr)|tis-620"
+    r"ascii|utf-8(-sig)?|utf-16(-[bl]e)?|utf-32(-[bl]e)?|cp125[0-8]|iso8859-\d{1,2}"
+    r"|cp(437|850|852|858|866|874|932|936|949|950)"
+    r"|koi8-[ru]|mac-roman|gb2312|gbk|gb18030|big5|big5hkscs|shift_jis|euc_(jp|kr)|tis-620"
 )
 _TYPES = ("string", "integer", "number", "date", "timestamp")
 # The logical types that a semantic type is made of; those not named here are of text.
@@ -123,8 +124,9 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):  # a few lines of them can stand for any number of values
+            place = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(
-                problem="* repeats what stands elsewhere; write it out", problem_mark=self.peek_event().start_mark
+                problem="* repeats what stands elsewhere; write it out", problem_mark=place
             )
         return super().compose_node(parent, index)
 
