@@ -38,6 +38,7 @@ OF_NAMES = "small letters without marks, digits and _, with a letter in front, 4
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # without its ending; nothing that leads elsewhere
 # What no text has, and no database takes; only a delimiter or a separator may be one.
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_CONTACT = re.compile(r"(?:mailto:|https?://)[^\s<>\"'`\\]+")  # it becomes a link
 _LENGTH = re.compile(r"\d{1,4}[hdwmy]")
 _LONGEST_YEARS = 10
 _HOURS = {"h": 1, "d": 24, "w": 168, "m": 730, "y": 8766}
@@ -205,8 +206,10 @@ def _of_dataset(document: OpenDataContractStandard) -> Iterator[str]:
         ("description.purpose", document.description.purpose if document.description else None),
     ):
         yield from _two_lines(text, field)
-    if not (document.support and document.support[0].url):
-        yield "support: the contact is missing; write `- {channel: ..., url: mailto:...}`"
+    contact = str((document.support[0].url if document.support else None) or "")
+    if not _CONTACT.fullmatch(contact):
+        said = f"is {contact!r}, and must be an address" if contact else "is missing"
+        yield f"support: the contact {said}; write `- {{channel: ..., url: mailto:...}}`, or https:..."
     yield from _of_times(document)
     yield from _once((p.property for p in document.customProperties or []), "customProperties")
     custom = {str(p.property): p.value for p in document.customProperties or []}

@@ -15,7 +15,7 @@ _FORMS = (
     (re.compile(r"(?<!\d)(?=(\d\d([-_. ])\d\d\2\d{4})(?!\d))", re.ASCII), "%d%m%Y"),
     (re.compile(r"(?<!\d)(?=((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])())(?!\d))", re.ASCII), "%Y%m%d"),
 )
-_YEARS = range(1900, 2101)
+_YEARS = range(1900, 2100)
 # Behind a day: `-15-00`, `_15h00`, `T00-19-59`, `T001959`.
 _TIME = re.compile(
     r"[-_ T](?P<hour>[01]\d|2[0-3])(?P<by>[-:h_. ])(?P<minute>[0-5]\d)(?:(?P=by)(?P<second>[0-5]\d))?(?!(?P=by)?\d)"

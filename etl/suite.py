@@ -31,7 +31,7 @@ DIMENSIONS = ("completeness", "validity", "uniqueness", "consistency", "timeline
 RESPONSIBLE = ("agency", "data_center")
 SEVERITIES = ("critical", "warning")
 _OF_SUITE = ("name", "expectations", "id", "meta", "notes")
-_META_OF_SUITE = ("part", "great_expectations_version")
+_META_OF_SUITE = ("great_expectations_version",)
 _OF_EXPECTATION = ("type", "kwargs", "meta", "severity", "id", "notes")
 _META = ("rule", "vi", "en", "dimension", "responsible")
 _MAY_SAY = (*_META, "example")
@@ -134,10 +134,10 @@ def _of_suite(suite: Mapping[str, Any], contract: Contract) -> Iterator[str]:
     if not isinstance(meta, dict):
         yield f"meta is {meta!r}, and must be an object"
         return
-    for field in meta.keys() - set(_META_OF_SUITE):
+    if "part" in meta:
+        yield "meta: part: it belongs into the contract: customProperties, {property: part, value: ...}"
+    for field in meta.keys() - {"part", *_META_OF_SUITE}:
         yield f"meta: unknown field {field!r}; {nearest(field, _META_OF_SUITE)}"
-    if "part" in meta and meta["part"] not in _names(contract):
-        yield f"meta: part: no column {meta['part']!r}; {nearest(meta['part'], _names(contract))}"
 
 
 def _of_expectations(expectations: list[Any], contract: Contract) -> Iterator[str]:
