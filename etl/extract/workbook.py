@@ -30,7 +30,7 @@ Cell = tuple[int, int]  # row and column, counted from 0
 
 _CHUNK = 1 << 18
 _END = struct.Struct("<4s4H2LH")  # of a ZIP without a comment: what says where the list of its members is
-_WORKBOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+_ROOT, _WORKBOOK, _RELATIONS = "_rels/.rels", "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _TEXTS, _STYLES = "xl/sharedstrings.xml", "xl/styles.xml"  # calamine finds parts whatever the case of their names
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 _YES = ("1", "true")
@@ -56,8 +56,6 @@ def look_through(content: bytes, limits: Limits) -> list[Sheet]:
             _check_unpacked_size(archive, most_unpacked(len(content), limits))
             about = etree.fromstring(archive.read(_WORKBOOK), _PARSER)
             parts = _sheet_parts(about, archive)
-            if len({part.lower() for part in parts}) < len(parts):  # calamine lays it out as often as it is named
-                raise no_workbook(io.BytesIO(content))
             calendar, computing = about.find("{*}workbookPr"), about.find("{*}calcPr")
             book = _Book(
                 {_TEXTS, _STYLES, *map(str.lower, parts)},
@@ -70,7 +68,7 @@ def look_through(content: bytes, limits: Limits) -> list[Sheet]:
             if book.text > limits.unpacked_bytes:
                 raise bomb(limits.unpacked_bytes)
             check_emptiness(book.area, book.filled, limits)
-            return [book.sheets.get(part.lower(), Sheet()) for part in parts]
+            return [book.sheets[part.lower()] for part in parts]
     except (*BROKEN, etree.XMLSyntaxError, expat.ExpatError, LookupError):
         raise no_workbook(io.BytesIO(content)) from None
 
@@ -99,14 +97,46 @@ def _check_unpacked_size(archive: zipfile.ZipFile, most: int) -> None:
 
 
 def _sheet_parts(about: etree._Element, archive: zipfile.ZipFile) -> list[str]:
-    """Names of the parts that hold the sheets, in the order in which calamine counts them."""
-    relations = etree.fromstring(archive.read(_RELATIONS), _PARSER).findall("{*}Relationship")
-    targets = {r.attrib["Id"]: r.attrib["Target"] for r in relations}
+    """Names of the parts that hold the sheets, in the order in which calamine counts them.
+
+    Raises:
+        ValueError: if calamine could take other parts for them, or one of them twice.
+    """
+    there = {member.filename.lower() for member in archive.infolist()}
+    for target in _targets(archive, _ROOT, of="/officeDocument").values():  # calamine reads the workbook beside it
+        if posixpath.dirname(target) != "xl":
+            raise ValueError("another workbook")
+    targets = _targets(archive, _RELATIONS)
     parts = []
     for sheet in about.findall("{*}sheets/{*}sheet"):
         (relation,) = (value for name, value in sheet.items() if name.endswith("}id"))
-        parts.append(posixpath.normpath(posixpath.join("/xl", targets[relation])).lstrip("/"))
+        parts.append(targets[relation])
+    names = {part.lower() for part in parts}
+    if len(names) < len(parts) or not names <= there:
+        raise ValueError("a sheet without a part of its own")
     return parts
+
+
+def _targets(archive: zipfile.ZipFile, name: str, of: str = "") -> dict[str, str]:
+    """The parts that a part of relations names, by their ids; of the types that end so.
+
+    Raises:
+        ValueError: if a name can be understood in two ways.
+    """
+    relations = etree.fromstring(archive.read(name), _PARSER).findall("{*}Relationship")
+    targets: dict[str, str] = {}
+    for relation in relations:
+        target, its_id = relation.attrib["Target"], relation.attrib["Id"]
+        if not relation.get("Type", "").endswith(of) or relation.get("TargetMode") == "External":
+            continue
+        if its_id in targets:
+            raise ValueError("two parts of one id")
+        base = posixpath.dirname(posixpath.dirname(name))
+        path = target[1:] if target.startswith("/") else posixpath.join(base, target)
+        if path != posixpath.normpath(path) or "\\" in path or "%" in path:
+            raise ValueError("a roundabout name")
+        targets[its_id] = path
+    return targets
 
 
 def _formats(archive: zipfile.ZipFile, name: str) -> list[str]:
@@ -155,6 +185,7 @@ class _Book:
         self._kind, self._value, self._format = "n", "", GENERAL
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._characters
+        self._size = archive.getinfo(name).file_size
         with archive.open(name) as stream:
             chunk = stream.read(_CHUNK)
             if name.lower() not in self._parts and (
@@ -188,6 +219,9 @@ class _Book:
                 self._reach()
             case "is":
                 self._reach()
+            case "sst":  # calamine makes room for as many texts as are said to follow
+                if int(attributes.get("uniqueCount", "0")) > self._size:
+                    raise ValueError("more texts than bytes")
             case "si":
                 self._shared.append(0)
             case "col" if attributes.get("hidden") in _YES:
