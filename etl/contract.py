@@ -237,6 +237,9 @@ def read_all(folder: Path = EXPECTATIONS) -> Contracts:
 def _with_suite(path: Path) -> Contract:
     if not path.exists():
         raise ContractError(path, "the contract is missing, and its suite is here; its name must end in .yaml")
+    for name in (path.parent.name, path.stem):
+        if not odcs.NAME.fullmatch(name):
+            raise ContractError(path, f"{name!r} can be no agency's and no dataset's name; it must be {odcs.OF_NAMES}")
     contract = load(path)
     if not path.with_suffix(".json").exists():
         suite = path.with_suffix(".json").name

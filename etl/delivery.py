@@ -145,6 +145,10 @@ class Stop(Exception):
         self.message = wording(rule).fill(**details)
         super().__init__(f"{self.message.vi} / {self.message.en}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it passes from one process to another: with its sentence as it is."""
+        return type(self).__new__, (type(self), str(self)), self.__dict__
+
 
 @dataclass(frozen=True)
 class Wording:

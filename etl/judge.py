@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from html import escape
 from typing import Any, ClassVar, TypeAlias, cast
 
 import great_expectations as gx
@@ -265,7 +266,7 @@ class Configuration(ExpectationConfiguration):  # type: ignore[misc]
         """
         its = expectation.configuration
         severity = "warning" if is_waived else its.severity
-        said = f"{text.vi} / {text.en}"
+        said = escape(f"{text.vi} / {text.en}", quote=False)  # Data Docs take it for HTML
         return cls(its.type, its.kwargs, its.meta, its.notes, description=said, severity=severity, id=its.id)
 
     def to_domain_obj(self) -> gxe.Expectation:

@@ -25,7 +25,7 @@ from etl.delivery import AS_OF, Delivery, Place
 from etl.ledger import Ledger, Moment
 from etl.semantic import part_columns
 from etl.storage import Storage, read_json
-from etl.warehouse import content_columns, copy_rows, history_table, key_columns, lock
+from etl.warehouse import content_columns, copy_rows, history_table, key_columns, lock, named, table_name
 
 
 class LoadFault(RuntimeError):
@@ -166,7 +166,7 @@ class _Loading:
         self.storage = storage
         self.delivery = delivery
         self.contract = contract
-        self.table = f"{contract.schema}.{contract.table}"
+        self.table = table_name(contract)
         self.key = key_columns(contract)
         self.content = content_columns(contract)
         about = (delivery.revision, delivery.sha256, delivery.corrects, delivery.correction, delivery.word)
@@ -276,7 +276,7 @@ class _Loading:
         table = history_table(self.contract, sa.MetaData())
         for index in table.indexes:
             index.drop(self.connection, checkfirst=True)
-        key = f"{self.contract.table}_pkey"  # as PostgreSQL names it
+        key = named(f"{self.contract.table}_pkey")  # as PostgreSQL names it
         is_dropped = self._drop(key)
         yield
         if is_dropped:
@@ -336,7 +336,7 @@ class _Loading:
 
     @property
     def _same_key(self) -> str:
-        return " AND ".join(f'h."{c}" = i."{c}"' for c in self.key)
+        return " AND ".join(f"h.{named(c)} = i.{named(c)}" for c in self.key)
 
     def _bring_in(self, lots: Iterable[pl.DataFrame]) -> int:
         """Put assertions into the table `incoming`; gives how many there were."""
@@ -412,7 +412,7 @@ class _Loading:
                 f"CREATE TEMP TABLE touched ON COMMIT DROP AS SELECT {_names(self.key)} FROM {self.table} WHERE false"
             )
             copy_rows(self.connection, "touched", [keys])
-            same_key = " AND ".join(f'h."{c}" = t."{c}"' for c in self.key)
+            same_key = " AND ".join(f"h.{named(c)} = t.{named(c)}" for c in self.key)
             self.connection.exec_driver_sql(f"DELETE FROM {self.table} h USING touched t WHERE {same_key}")
             self.connection.exec_driver_sql("DROP TABLE touched")
         if not order:
@@ -466,4 +466,4 @@ def _period(delivery: Delivery) -> date:
 
 def _names(columns: list[str], alias: str | None = None) -> str:
     prefix = f"{alias}." if alias else ""
-    return ", ".join(f'{prefix}"{c}"' for c in columns)
+    return ", ".join(f"{prefix}{named(c)}" for c in columns)

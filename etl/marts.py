@@ -21,8 +21,9 @@ import sqlalchemy as sa
 import yaml
 
 from etl.disclosure import Cells, hidden
+from etl.odcs import NAME, OF_NAMES
 from etl.settings import SQL
-from etl.warehouse import copy_rows, lock
+from etl.warehouse import copy_rows, literal, lock, named
 
 log = logging.getLogger(__name__)
 MARK = "mark"  # the column that says c (confidential) where a row of a mart hides something
@@ -91,8 +92,15 @@ class Mart:
 
 
 def all_marts() -> list[Mart]:
-    """All files, those for analysts first."""
+    """All files, those for analysts first.
+
+    Raises:
+        MartError: if one's name can be none of a view.
+    """
     paths = [path for folder in _EXACT for path in sorted((SQL / folder).glob("*.sql"))]
+    for path in paths:
+        if not NAME.fullmatch(path.stem):
+            raise MartError(f"{path}: a mart's name must be {OF_NAMES}.")
     return [Mart(path, path.read_text(encoding="utf-8")) for path in paths]
 
 
@@ -185,11 +193,11 @@ def _make_table(connection: sa.Connection, mart: Mart) -> None:
     connection.execute(sa.text(f"CREATE TABLE {table} (LIKE {mart.exact} INCLUDING COMMENTS)"))
     for name in _columns(connection, mart):
         if name.startswith("_"):
-            connection.execute(sa.text(f'ALTER TABLE {table} DROP COLUMN "{name}"'))
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {named(name)}")
     connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {MARK} text"))
     said = connection.execute(sa.text(f"SELECT obj_description('{mart.exact}'::regclass)")).scalar() or ""
-    connection.execute(sa.text(f"COMMENT ON TABLE {table} IS {_literal(said)}"))
-    connection.execute(sa.text(f"COMMENT ON COLUMN {table}.{MARK} IS {_literal(_MARK_SAYS)}"))
+    connection.exec_driver_sql(f"COMMENT ON TABLE {table} IS {literal(said)}")
+    connection.exec_driver_sql(f"COMMENT ON COLUMN {table}.{MARK} IS {literal(_MARK_SAYS)}")
 
 
 def _kind(connection: sa.Connection, name: str) -> str:
@@ -206,7 +214,7 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
     shown = [name for name in _columns(connection, mart) if not name.startswith("_")]
     counted = {name for cells in mart.cells for margin in cells.margins for name in margin}
     counted |= {name for cells in mart.cells for name in (cells.persons, cells.share) if name}
-    select = ", ".join(f'"{name}"' for name in sorted(counted))
+    select = ", ".join(map(named, sorted(counted)))
     rows = pl.read_database(f"SELECT ctid::text AS place, {select} FROM {mart.exact}", connection)
     flags = [hidden(rows, cells).alias(f"hides_{number}") for number, cells in enumerate(mart.cells)]
     connection.execute(
@@ -218,7 +226,7 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
     )
     copy_rows(connection, "hiding", [pl.DataFrame([rows["place"], *flags])])
     by_column = {name: f"hides_{number}" for number, cells in enumerate(mart.cells) for name in cells.columns}
-    values = [f'CASE WHEN {by_column[n]} THEN NULL ELSE "{n}" END' if n in by_column else f'"{n}"' for n in shown]
+    values = [f"CASE WHEN {by_column[n]} THEN NULL ELSE {named(n)} END" if n in by_column else named(n) for n in shown]
     any_hidden = " OR ".join(flag.name for flag in flags)
     connection.execute(sa.text(f"DELETE FROM {table}"))
     connection.execute(
@@ -234,11 +242,6 @@ _MARK_SAYS = (
     "c: có ô để trống vì dựng trên quá ít người, hoặc để không tính ngược được ô như vậy"
     " / c: something is empty, for it is built on too few persons or would give such a cell away"
 )
-
-
-def _literal(text: str) -> str:
-    """A text as SQL writes it, where it takes no parameter; a colon would be one to SQLAlchemy."""
-    return "'" + text.replace("'", "''").replace(":", "\\:") + "'"
 
 
 def _columns(connection: sa.Connection, mart: Mart) -> list[str]:

@@ -32,12 +32,24 @@ OURS = ("valid_from", "valid_to", "opened_by", "closed_by")
 _TAKEN = (*OURS, "ctid", "tableoid", "xmin", "xmax", "cmin", "cmax")
 LONGEST_NAME = 63  # PostgreSQL cuts a longer one
 _VIEW = "_current"  # behind a table's name: its view of what is valid now
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_TABLE = re.compile(r"([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)")
+# What a table, a column, an agency and a dataset may be called: a name that needs no quotation marks anywhere.
+NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+OF_NAMES = "small letters without marks, digits and _, with a letter in front, 48 at most"
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # without its ending; nothing that leads elsewhere
+# What no text has, and no database takes; only a delimiter or a separator may be one.
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_CONTACT = re.compile(r"(?:mailto:|https?://)[^\s<>\"'`\\]+")  # it becomes a link
 _LENGTH = re.compile(r"\d{1,4}[hdwmy]")
 _LONGEST_YEARS = 10
 _HOURS = {"h": 1, "d": 24, "w": 168, "m": 730, "y": 8766}
 _LEGACY_ENCODINGS = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
+# Python's codecs that an agency's file may be in, as Python calls them. Others are no encodings of files (idna,
+# unicode_escape), or pack (zlib).
+_ENCODINGS = re.compile(
+    r"ascii|utf-8(-sig)?|utf-16(-[bl]e)?|utf-32(-[bl]e)?|cp125[0-8]|iso8859-\d{1,2}"
+    r"|cp(437|850|852|858|866|874|932|936|949|950)"
+    r"|koi8-[ru]|mac-roman|gb2312|gbk|gb18030|big5|big5hkscs|shift_jis|euc_(jp|kr)|tis-620"
+)
 _TYPES = ("string", "integer", "number", "date", "timestamp")
 # The logical types that a semantic type is made of; those not named here are of text.
 _OF_TYPES = {"date": ("date", "timestamp"), "money": ("integer", "number"), "number": ("integer", "number")}
@@ -62,6 +74,10 @@ class ContractError(ValueError):
         more = f" (and {len(findings) - 1} more: `citydw lint` names all)" if len(findings) > 1 else ""
         super().__init__(f"{path}: {findings[0]}{more}")
 
+    def __reduce__(self) -> tuple[type[ContractError], tuple[Path | str, ...]]:
+        """How it passes from one process to another."""
+        return type(self), (self.path, *self.findings)
+
 
 def read(path: Path) -> OpenDataContractStandard:
     """Read one contract file.
@@ -75,7 +91,7 @@ def read(path: Path) -> OpenDataContractStandard:
     except ValidationError as error:
         said = (f"{_place(raw, fault['loc'])}: {fault['msg']}" for fault in error.errors(include_url=False))
         raise ContractError(path, *(f"not a valid ODCS contract: {line}" for line in said)) from None
-    if findings := [*_unknown_fields(raw), *_of_dataset(document), *_of_columns(document)]:
+    if findings := [*_odd_signs(raw), *_unknown_fields(raw), *_of_dataset(document), *_of_columns(document)]:
         raise ContractError(path, *findings)
     return document
 
@@ -107,6 +123,14 @@ class _Loader(yaml.SafeLoader):
             seen.add(key if isinstance(key, Hashable) else id(key))
         return super().construct_mapping(node, deep)
 
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):  # a few lines of them can stand for any number of values
+            place = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(
+                problem="* repeats what stands elsewhere; write it out", problem_mark=place
+            )
+        return super().compose_node(parent, index)
+
 
 def _parsed(path: Path) -> Any:
     try:
@@ -119,6 +143,8 @@ def _parsed(path: Path) -> Any:
         raise ContractError(path, f"{place}not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ContractError(path, f"not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ContractError(path, "not YAML that is read here: it is nested too deep") from None
     except ValueError as error:  # YAML takes 2025-02-30 for a date
         raise ContractError(path, f"not YAML: {error}; put what is no date into quotation marks") from None
 
@@ -135,6 +161,19 @@ def _place(raw: Any, location: Iterable[str | int]) -> str:
 
 def _item(raw: Any, step: str | int) -> Any:
     return raw.get(step) if isinstance(raw, dict) else None
+
+
+def _odd_signs(raw: Any) -> Iterator[str]:
+    """Texts with signs that no text has: they break a statement, a page or a terminal."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), raw)]
+    for place, said in waiting:
+        if isinstance(said, dict):
+            separates = said.get("property") == "separator"
+            waiting += [((*place, step), item) for step, item in said.items() if not (separates and step == "value")]
+        elif isinstance(said, list):
+            waiting += [((*place, step), item) for step, item in enumerate(said)]
+        elif isinstance(said, str) and place[-1:] != ("delimiter",) and (sign := _UNREADABLE.search(said)):
+            yield f"{_place(raw, place)}: it holds the sign U+{ord(sign[0]):04X}, which no text has; leave it out"
 
 
 def _unknown_fields(raw: Any) -> Iterator[str]:
@@ -167,8 +206,10 @@ def _of_dataset(document: OpenDataContractStandard) -> Iterator[str]:
         ("description.purpose", document.description.purpose if document.description else None),
     ):
         yield from _two_lines(text, field)
-    if not (document.support and document.support[0].url):
-        yield "support: the contact is missing; write `- {channel: ..., url: mailto:...}`"
+    contact = str((document.support[0].url if document.support else None) or "")
+    if not _CONTACT.fullmatch(contact):
+        said = f"is {contact!r}, and must be an address" if contact else "is missing"
+        yield f"support: the contact {said}; write `- {{channel: ..., url: mailto:...}}`, or https:..."
     yield from _of_times(document)
     yield from _once((p.property for p in document.customProperties or []), "customProperties")
     custom = {str(p.property): p.value for p in document.customProperties or []}
@@ -209,14 +250,12 @@ def _of_table(tables: list[SchemaObject]) -> Iterator[str]:
         yield f"schema: one table is needed, and there are {len(tables)}; each dataset has a contract of its own"
     for table in tables[:1]:
         name = table.physicalName
-        match = _TABLE.fullmatch(str(name))
-        if match is None or match[1] not in SCHEMAS:
+        namespace, _, its_own = str(name).partition(".")
+        if namespace not in SCHEMAS or not NAME.fullmatch(its_own):
             yield (
-                f"schema: physicalName is {name!r}, and must be schema.table in small letters, as people.births; "
-                f"the schemas are {', '.join(SCHEMAS)}"
+                f"schema: physicalName is {name!r}, and must be schema.table, as people.births; "
+                f"the schemas are {', '.join(SCHEMAS)}, and a table's name is {OF_NAMES}"
             )
-        elif len(match[2]) > LONGEST_NAME - len(_VIEW):
-            yield f"schema: the table's name has {len(match[2])} letters; {LONGEST_NAME - len(_VIEW)} are the most"
 
 
 def _of_times(document: OpenDataContractStandard) -> Iterator[str]:
@@ -269,10 +308,8 @@ def source_name(column: SchemaProperty) -> str:
 
 def _of_name(column: SchemaProperty) -> Iterator[str]:
     name, sent_as = str(column.name or ""), source_name(column)
-    if not _NAME.fullmatch(name):
-        yield f"name is {column.name!r}, and must be letters without marks, digits and _, with a letter in front"
-    if len(name) > LONGEST_NAME:
-        yield f"its name has {len(name)} letters; {LONGEST_NAME} are the most"
+    if not NAME.fullmatch(name):
+        yield f"name is {column.name!r}, and must be {OF_NAMES}"
     if name in _TAKEN:
         yield f"{name!r} is a column that the warehouse has itself; name this one otherwise"
     if sent_as != sent_as.strip() or not sent_as:
@@ -331,7 +368,9 @@ def _of_custom(column: SchemaProperty, types: Mapping[str | None, str | None]) -
     code_list, lookup = custom.get("codeList"), custom.get("lookup", {})
     if (meaning == "code") != (code_list is not None):
         yield "semanticType code needs a codeList, and only a code has one"
-    elif code_list is not None and not (REFERENCE / "codes" / f"{code_list}.csv").exists():
+    elif code_list is not None and not (
+        _FILE_NAME.fullmatch(str(code_list)) and (REFERENCE / "codes" / f"{code_list}.csv").exists()
+    ):
         lists = (path.stem for path in (REFERENCE / "codes").glob("*.csv"))
         yield f"codeList: there is no list {code_list!r}; {nearest(code_list, lists)}"
     if lookup and meaning != "code":
@@ -393,7 +432,6 @@ def _is_encoding(name: object) -> bool:
     if name in _LEGACY_ENCODINGS:
         return True
     try:
-        found = codecs.lookup(str(name))
-        return isinstance(name, str) and bool("a".encode(found.name))
-    except (LookupError, UnicodeError):
+        return isinstance(name, str) and bool(_ENCODINGS.fullmatch(codecs.lookup(name).name))
+    except (LookupError, ValueError):  # no such codec, and a name that none can have
         return False

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from etl.period import word_of
 from etl.settings import CITY_TIME, TEMPLATES
 
 
-def templates(**filters: Callable[..., object]) -> Environment:
-    """The templates of `etl/templates/`, which escape what they are given.
+def templates(**filters: Callable[..., object]) -> ImmutableSandboxedEnvironment:
+    """The templates of `etl/templates/`, which escape what they are given, and run nothing of it.
 
     Args:
         filters: what a page needs beside `number`, `share`, `day`, `moment` and `word` (see `etl.period.word_of`).
     """
-    environment = Environment(
+    environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,

@@ -14,7 +14,7 @@ from etl.delivery import Place
 from etl.ledger import Ledger
 from etl.load import counted, locked, snapshots, staged_assertions
 from etl.storage import Storage
-from etl.warehouse import content_columns, copy_rows, key_columns
+from etl.warehouse import content_columns, copy_rows, key_columns, named, table_name
 
 SCHEMA = "replay"  # holds tables that were built anew, under the live ones' names
 
@@ -57,9 +57,9 @@ def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = Fa
         LoadFault: if PostgreSQL refused or was lost; then nothing was changed.
         FileNotFoundError: if staging lacks a delivery; it can walk again from `extract`.
     """
-    live, anew = f"{contract.schema}.{contract.table}", f"{SCHEMA}.{contract.table}"
+    live, anew = table_name(contract), named(SCHEMA, contract.table)
     content = content_columns(contract)
-    columns = ", ".join(f'"{c}"' for c in (*content, "valid_from", "valid_to", "opened_by", "closed_by"))
+    columns = ", ".join(map(named, (*content, "valid_from", "valid_to", "opened_by", "closed_by")))
     with locked(ledger, contract) as connection:
         for statement in (
             f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",

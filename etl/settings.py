@@ -23,6 +23,24 @@ def _shipped(name: str) -> Path:
     return inside if inside.is_dir() else PROJECT / name
 
 
+def _memory() -> int:
+    """Bytes that one task may use: half of what the container, or else the machine, has."""
+    try:
+        had = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        had = 8 << 30
+    for of_container in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # "max": as much as there is
+            had = min(had, int(Path(of_container).read_text(encoding="ascii")))
+    return had // 2
+
+
+def _whole(memory: int) -> int:
+    """The largest file that is read at once in so much memory: 8 to 29 bytes for each of its bytes were measured."""
+    return min(1 << 30, memory // 20)
+
+
+_MEMORY = _memory()
 EXPECTATIONS = _shipped("expectations")
 SQL = _shipped("sql")
 REFERENCE = _PACKAGE / "reference"
@@ -37,7 +55,9 @@ class Limits:
 
     Attributes:
         file_bytes: size of a file as it was sent.
-        whole_bytes: the same for a format that is not read piece by piece: all but CSV.
+        memory_bytes: memory that reading one file may take; by default half of what the container or the machine has.
+        whole_bytes: as file_bytes, for a format that is not read piece by piece: all but CSV; by default a twentieth of
+            memory_bytes, and 1 GiB at most.
         unpacked_bytes: size of what a ZIP or an Excel file (which is one) holds, once unpacked; also of all text in
             the cells of an Excel file, which keeps a repeated one once.
         ratio: bytes that one packed byte may become; the first megabyte of a file is not counted.
@@ -51,7 +71,8 @@ class Limits:
     """
 
     file_bytes: int = 16 << 30
-    whole_bytes: int = 1 << 30
+    memory_bytes: int = _MEMORY
+    whole_bytes: int = _whole(_MEMORY)
     unpacked_bytes: int = 1 << 30
     ratio: int = 100
     rows: int = 100_000_000
@@ -64,7 +85,12 @@ class Limits:
 
     def at_once(self) -> Limits:
         """What a file may ask whose format is not read piece by piece."""
-        return replace(self, file_bytes=min(self.file_bytes, self.whole_bytes), rows=min(self.rows, self.whole_rows))
+        return replace(
+            self,
+            file_bytes=min(self.file_bytes, self.whole_bytes),
+            unpacked_bytes=min(self.unpacked_bytes, self.whole_bytes),
+            rows=min(self.rows, self.whole_rows),
+        )
 
     @classmethod
     def from_environment(cls) -> Limits:
@@ -80,6 +106,8 @@ class Limits:
                 if not os.environ[name].isdecimal():
                     raise ValueError(f"{name} must be a whole number, and is {os.environ[name]!r}.")
                 limits[field.name] = int(os.environ[name])
+        if "memory_bytes" in limits:
+            limits.setdefault("whole_bytes", _whole(limits["memory_bytes"]))
         return cls(**limits)
 
 

@@ -3,6 +3,10 @@
 A contract is checked before the first thing is read by it, and a suite before the first row is judged by it. What is
 wrong with one is told to the data center; the delivery waits, for nothing is wrong with it.
 
+A file whose reading may take much memory is read in a process of its own, so that one that takes too much is rejected,
+and nothing else dies of it. So is one in whose reading a process was ended before: a small file that breaks what reads
+it does so once.
+
 Heavy imports wait until the station that needs them runs.
 """
 
@@ -13,11 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from etl import lint
+from etl import confined, lint
 from etl.contract import Choice, Contract, ContractError, Text
 from etl.delivery import WRONG_CONTRACT, Delivery, State, Stop
 from etl.settings import DEFAULT_LIMITS, Limits
-from etl.storage import Storage, read_json
+from etl.storage import Storage, is_left_over, read_json
 
 if TYPE_CHECKING:
     from etl.profile import Earlier
@@ -26,6 +30,7 @@ log = logging.getLogger(__name__)
 Station = Literal["extract", "validate", "normalize"]
 STATIONS: tuple[Station, ...] = get_args(Station)
 _BEHIND: dict[Station, State] = {"extract": "extracted", "validate": "validated", "normalize": "normalized"}
+_OF_MEMORY = 1 / 4  # the share of its limit that a file may take in our own process
 _COUNTS = ("rows_in", "rejected", "duplicates")
 
 
@@ -100,16 +105,34 @@ def _run(
 ) -> dict[str, Any]:
     match station:
         case "extract":
-            from etl.extract import extract
-
             lint.check(contract)
-            return extract(storage, delivery, contract, limits, is_said_empty=declared.get("rows") == 0)
+            return _extract(storage, delivery, contract, limits, is_said_empty=declared.get("rows") == 0)
         case "validate":
             return _validate(storage, delivery, contract, gx_home, declared, choice, earlier)
         case "normalize":
             from etl.normalize import normalize
 
             return normalize(storage, delivery, contract)
+
+
+def _extract(
+    storage: Storage, delivery: Delivery, contract: Contract, limits: Limits, *, is_said_empty: bool
+) -> dict[str, Any]:
+    """Read the file, in a process of its own if that may take much memory, or if a process ended in its midst."""
+    from etl.extract import extract, memory_needed
+    from etl.extract.bounded import too_much_memory
+
+    needed = memory_needed(storage, delivery, contract)
+    broke = bool(needed) and is_left_over(storage.folder("raw", delivery) / "rows.parquet")
+    is_apart = broke or needed > limits.memory_bytes * _OF_MEMORY
+    given = (storage, delivery, contract, limits)
+    try:
+        if is_apart and confined.IS_POSSIBLE:
+            return confined.run(extract, *given, memory=limits.memory_bytes, is_said_empty=is_said_empty)
+        return extract(*given, is_said_empty=is_said_empty)
+    except MemoryError as error:
+        log.error("%s/%s is rejected: %s", contract.id, delivery.id, error)
+        raise too_much_memory(limits) from None
 
 
 def _validate(

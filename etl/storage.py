@@ -108,6 +108,11 @@ def aside_of(path: UPath) -> Iterator[UPath]:
         os.close(descriptor)
 
 
+def is_left_over(path: UPath) -> bool:
+    """Whether somebody who wrote to a local path was killed meanwhile, or still writes."""
+    return isinstance(path, Path) and any(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
+
+
 def _create_locked(file: Path) -> int:
     while True:
         descriptor = os.open(file, os.O_CREAT | os.O_WRONLY, _FILE)

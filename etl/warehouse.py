@@ -18,6 +18,7 @@ from alembic.autogenerate import produce_migrations
 from alembic.migration import MigrationContext
 from alembic.operations import Operations, ops
 from pgpq import ArrowToPostgresBinaryEncoder
+from psycopg import sql
 from psycopg.copy import QueuedLibpqWriter
 from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB
 
@@ -278,6 +279,21 @@ def ledger_tables() -> dict[str, sa.Table]:
     return {table.name: table for table in metadata.sorted_tables}
 
 
+def named(*parts: str) -> str:
+    """A name as SQL writes it, in quotation marks; a table's with its schema first."""
+    return sql.Identifier(*parts).as_string(None)
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it where a statement takes no parameter, as in COMMENT; for `exec_driver_sql`."""
+    return sql.Literal(text).as_string(None).replace("%", "%%")
+
+
+def table_name(contract: Contract) -> str:
+    """The history table of a dataset, as SQL names it."""
+    return named(contract.schema, contract.table)
+
+
 def key_columns(contract: Contract) -> list[str]:
     """Warehouse columns that name one record of the dataset."""
     return [o.name for c in contract.key for o in semantic.outputs(c) if o.in_key]
@@ -355,15 +371,16 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.migrate'))"))
         connection.exec_driver_sql(_CITY_DAYS)
         for schema, comment in SCHEMAS.items():
-            connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
-            connection.execute(sa.text(f"COMMENT ON SCHEMA {schema} IS '{comment}'"))
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {named(schema)}")
+            connection.exec_driver_sql(f"COMMENT ON SCHEMA {named(schema)} IS {literal(comment)}")
         applied = _apply_additions(connection, metadata) + _align_checks(connection, metadata)
         for contract in contracts:
-            name = f"{contract.schema}.{contract.table}"
-            connection.execute(
-                sa.text(f"CREATE OR REPLACE VIEW {name}_current AS SELECT * FROM {name} WHERE valid_to IS NULL")
+            view = named(contract.schema, f"{contract.table}_current")
+            connection.exec_driver_sql(
+                f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {table_name(contract)} WHERE valid_to IS NULL"
             )
-            connection.execute(sa.text(f"COMMENT ON VIEW {name}_current IS '{_both(contract.title)} (current rows)'"))
+            said = literal(f"{_both(contract.title)} (current rows)")
+            connection.exec_driver_sql(f"COMMENT ON VIEW {view} IS {said}")
         _load_reference(connection, metadata)
         _load_schedule(connection, metadata, contracts)
         connection.exec_driver_sql((SQL / "freshness.sql").read_text(encoding="utf-8"))
@@ -386,7 +403,7 @@ def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame
 
     Args:
         connection: over psycopg.
-        table: schema and name.
+        table: as SQL names it.
         lots: the rows, some at a time; one lot at least. Columns are named as in the table.
 
     Returns:
@@ -394,7 +411,7 @@ def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame
     """
     lots = iter(lots)
     first = next(lots)
-    names = ", ".join(f'"{c}"' for c in first.columns)
+    names = ", ".join(map(named, first.columns))
     cursor = cast(psycopg.Cursor[Any], connection.connection.cursor())
     encoder = ArrowToPostgresBinaryEncoder(_arrow(first).schema)
     count = 0

@@ -120,8 +120,8 @@ OF_CONTRACT = {
     ),
     "our own column": ("name: opened_on", "name: valid_from", "'valid_from' is a column that the warehouse has itself"),
     "our other column": ("name: opened_on", "name: opened_by", "'opened_by' is a column that the warehouse has itself"),
-    "a column of two words": ("name: opened_on", "name: opened on", "name is 'opened on', and must be letters"),
-    "an endless name": ("name: opened_on", f"name: {'n' * 64}", "its name has 64 letters; 63 are the most"),
+    "a column of two words": ("name: opened_on", "name: opened on", "name is 'opened on', and must be small letters"),
+    "an endless name": ("name: opened_on", f"name: {'n' * 49}", "48 at most"),
     "two columns of one name": ("name: opened_on", "name: phone", "columns: 'phone' stands 2 times"),
     "two columns of one source": (
         "physicalName: ngay_thanh_lap",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO
 
 from etl.arrival import is_systems_own
@@ -55,6 +57,14 @@ def only_member(file: IO[bytes], limits: Limits, *, in_lines: bool) -> Iterator[
                 yield from read_unpacked(stream, member.compress_size, limits, in_lines=in_lines)
     except BROKEN:
         raise no_zip(file) from None
+
+
+def size_unpacked(file: IO[bytes]) -> int:
+    """Bytes of a file, or of what it holds if it is a ZIP, as it says itself; nothing that is read holds more."""
+    size = file.seek(0, io.SEEK_END)
+    with suppress(*BROKEN), zipfile.ZipFile(file) as archive:
+        size = max(size, sum(member.file_size for member in archive.infolist()))
+    return size
 
 
 def _several(members: list[zipfile.ZipInfo], file: IO[bytes]) -> Stop:

@@ -65,6 +65,11 @@ def bomb(limit: int) -> Stop:
     return Stop("rejected", "unpacks_to_too_much", limit=_mb(limit))
 
 
+def too_much_memory(limits: Limits) -> Stop:
+    """What is told of a file that takes more memory to read than the limit, or that breaks what reads it."""
+    return Stop("rejected", "too_much_memory", limit=_mb(limits.memory_bytes))
+
+
 def _read(stream: IO[bytes], most: int, limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
     size = 0
     lines, since = 0, 0  # complete lines so far, and bytes since the last of them

@@ -6,7 +6,7 @@ tell of a cell, as how its number is shown, is looked up before: see `etl.extrac
 
 from __future__ import annotations
 
-import io
+import tempfile
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -73,7 +73,7 @@ def _open(content: bytes, limits: Limits) -> list[_Grid]:
     sheets = inside.look_through(content, limits)
     grids = []
     try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        book = _opened(content, ".xls" if inside is old_workbook else ".xlsx")
         for about, sheet in zip(book.sheets_metadata, sheets, strict=True):
             if about.typ == SheetTypeEnum.WorkSheet:
                 of_calamine = book.get_sheet_by_name(about.name)
@@ -88,6 +88,14 @@ def _open(content: bytes, limits: Limits) -> list[_Grid]:
             raise
         raise damaged_workbook() from None
     return grids
+
+
+def _opened(content: bytes, ending: str) -> CalamineWorkbook:
+    """A workbook of the format that its file's ending says; given mere bytes, calamine tries all that it knows."""
+    with tempfile.NamedTemporaryFile(suffix=ending) as file:
+        file.write(content)
+        file.flush()
+        return CalamineWorkbook.from_path(file.name)
 
 
 def _sheet_of_data(grids: list[_Grid], contract: Contract) -> tuple[_Grid, int]:

@@ -20,8 +20,9 @@ from etl.settings import Limits
 # Records of BIFF: [MS-XLS] 2.3
 _SHEET, _BEGIN, _PASSWORD, _FORMULA, _ERROR, _SEVERAL = 0x85, 0x809, 0x2F, 0x06, 0x205, 0xBD
 _NUMBER, _SHORT_NUMBER, _ROW, _COLUMNS, _FORMAT, _STYLE = 0x203, 0x27E, 0x208, 0x7D, 0x41E, 0xE0
-_CALENDAR, _COMPUTED_BY = 0x22, 0x1C1
+_CALENDAR, _COMPUTED_BY, _DIMENSIONS = 0x22, 0x1C1, 0x200
 _CELLS = {_FORMULA, _ERROR, _SEVERAL, _NUMBER, 0x204, 0xFD, _SHORT_NUMBER, 0xD6}
+_MOST_ROWS, _MOST_COLUMNS = 1 << 16, 1 << 8  # of a sheet, in this format
 _OF_NOW = 0x0600  # BOF's version of Excel 97 and later
 _ZERO, _EMPTY = b"\0" * 8, b"\3\0\0\0\0\0\xff\xff"  # results that programs which compute nothing store
 
@@ -55,6 +56,7 @@ def _look_through(stream: bytes, limits: Limits) -> list[Sheet]:
     styles: list[int] = []
     here = filled = 0
     version = 0
+    parts = set[int]()  # where the parts of the file begin
     is_1904 = is_by_excel = False
     for at, kind, body in _records(stream):
         if kind == _SHEET:
@@ -63,6 +65,13 @@ def _look_through(stream: bytes, limits: Limits) -> list[Sheet]:
             raise locked_workbook()
         elif kind == _BEGIN:
             here, version = at, struct.unpack_from("<H", body)[0]
+            parts.add(at)
+        elif kind == _DIMENSIONS:  # calamine makes room for it before it has read a cell
+            first_row, rows, first_column, columns = struct.unpack_from(
+                "<IIHH" if version == _OF_NOW else "<HHHH", body
+            )
+            if not (first_row <= rows <= _MOST_ROWS and first_column <= columns <= _MOST_COLUMNS):
+                raise ValueError("more than a sheet can hold")
         elif kind == _FORMAT:
             custom[struct.unpack_from("<H", body)[0]] = _format(body, version)
         elif kind == _STYLE:
@@ -88,6 +97,9 @@ def _look_through(stream: bytes, limits: Limits) -> list[Sheet]:
             for place, style, number in _numbers(kind, body, column) if not rule else ():
                 code = code_of(styles[style], custom) if style < len(styles) else GENERAL
                 sheets[here].add_number(row, place, number, code, is_1904)
+    if not parts.issuperset(begins) or len(set(begins)) < len(begins):
+        # calamine begins to read where a sheet is said to be, and reads one as often as it is named.
+        raise ValueError("a sheet that is no part of its own")
     check_columns(max((columns for _, columns in corners.values()), default=0), limits)
     check_emptiness(sum(rows * columns for rows, columns in corners.values()), filled, limits)
     return [sheets[begin] for begin in begins]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import posixpath
 import re
+import struct
 import xml.parsers.expat as expat
 import zipfile
 from functools import cache
@@ -28,7 +29,8 @@ from etl.settings import Limits
 Cell = tuple[int, int]  # row and column, counted from 0
 
 _CHUNK = 1 << 18
-_WORKBOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+_END = struct.Struct("<4s4H2LH")  # of a ZIP without a comment: what says where the list of its members is
+_ROOT, _WORKBOOK, _RELATIONS = "_rels/.rels", "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _TEXTS, _STYLES = "xl/sharedstrings.xml", "xl/styles.xml"  # calamine finds parts whatever the case of their names
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 _YES = ("1", "true")
@@ -42,11 +44,13 @@ def look_through(content: bytes, limits: Limits) -> list[Sheet]:
         What is to be known of its sheets, in their order.
 
     Raises:
-        Stop: if this is no .xlsx, holds macros, unpacks to too much, or is nearly all empty.
+        Stop: if this is no .xlsx, can be read in two ways, holds macros, unpacks to too much, or is nearly all empty.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [member.filename for member in archive.infolist()]
+            if not _has_one_reading(archive, content):
+                raise no_workbook(io.BytesIO(content))
             if any(name.lower().endswith("vbaproject.bin") or "/macrosheets/" in name.lower() for name in names):
                 raise Stop("rejected", "excel_macros")
             _check_unpacked_size(archive, most_unpacked(len(content), limits))
@@ -64,9 +68,22 @@ def look_through(content: bytes, limits: Limits) -> list[Sheet]:
             if book.text > limits.unpacked_bytes:
                 raise bomb(limits.unpacked_bytes)
             check_emptiness(book.area, book.filled, limits)
-            return [book.sheets.get(part.lower(), Sheet()) for part in parts]
+            return [book.sheets[part.lower()] for part in parts]
     except (*BROKEN, etree.XMLSyntaxError, expat.ExpatError, LookupError):
         raise no_workbook(io.BytesIO(content)) from None
+
+
+def _has_one_reading(archive: zipfile.ZipFile, content: bytes) -> bool:
+    """Whether calamine finds the same parts in the archive: one list of them, at the end, where the file says it is.
+
+    A file may hold several lists, or a name twice, and each program then chooses otherwise.
+    """
+    names = [member.filename.lower().replace("\\", "/") for member in archive.infolist()]
+    end = content[-_END.size :]
+    if archive.comment or len(set(names)) < len(names) or not content.startswith(b"PK\3\4") or len(end) < _END.size:
+        return False
+    *_, size, at, _ = _END.unpack(end)
+    return bool(at == archive.start_dir and at + size == len(content) - _END.size)
 
 
 def _check_unpacked_size(archive: zipfile.ZipFile, most: int) -> None:
@@ -80,14 +97,46 @@ def _check_unpacked_size(archive: zipfile.ZipFile, most: int) -> None:
 
 
 def _sheet_parts(about: etree._Element, archive: zipfile.ZipFile) -> list[str]:
-    """Names of the parts that hold the sheets, in the order in which calamine counts them."""
-    relations = etree.fromstring(archive.read(_RELATIONS), _PARSER).findall("{*}Relationship")
-    targets = {r.attrib["Id"]: r.attrib["Target"] for r in relations}
+    """Names of the parts that hold the sheets, in the order in which calamine counts them.
+
+    Raises:
+        ValueError: if calamine could take other parts for them, or one of them twice.
+    """
+    there = {member.filename.lower() for member in archive.infolist()}
+    for target in _targets(archive, _ROOT, of="/officeDocument").values():  # calamine reads the workbook beside it
+        if posixpath.dirname(target) != "xl":
+            raise ValueError("another workbook")
+    targets = _targets(archive, _RELATIONS)
     parts = []
     for sheet in about.findall("{*}sheets/{*}sheet"):
         (relation,) = (value for name, value in sheet.items() if name.endswith("}id"))
-        parts.append(posixpath.normpath(posixpath.join("/xl", targets[relation])).lstrip("/"))
+        parts.append(targets[relation])
+    names = {part.lower() for part in parts}
+    if len(names) < len(parts) or not names <= there:
+        raise ValueError("a sheet without a part of its own")
     return parts
+
+
+def _targets(archive: zipfile.ZipFile, name: str, of: str = "") -> dict[str, str]:
+    """The parts that a part of relations names, by their ids; of the types that end so.
+
+    Raises:
+        ValueError: if a name can be understood in two ways.
+    """
+    relations = etree.fromstring(archive.read(name), _PARSER).findall("{*}Relationship")
+    targets: dict[str, str] = {}
+    for relation in relations:
+        target, its_id = relation.attrib["Target"], relation.attrib["Id"]
+        if not relation.get("Type", "").endswith(of) or relation.get("TargetMode") == "External":
+            continue
+        if its_id in targets:
+            raise ValueError("two parts of one id")
+        base = posixpath.dirname(posixpath.dirname(name))
+        path = target[1:] if target.startswith("/") else posixpath.join(base, target)
+        if path != posixpath.normpath(path) or "\\" in path or "%" in path:
+            raise ValueError("a roundabout name")
+        targets[its_id] = path
+    return targets
 
 
 def _formats(archive: zipfile.ZipFile, name: str) -> list[str]:
@@ -128,6 +177,7 @@ class _Book:
             self._formats = _formats(archive, name)
         parser = expat.ParserCreate()
         parser.buffer_text = True
+        parser.StartDoctypeDeclHandler = _refuse_doctype
         self._cell: Cell = (-1, -1)
         self._sheet = self.sheets.setdefault(name.lower(), Sheet())
         self._last: Cell = (-1, -1)  # the corner of what is filled
@@ -135,6 +185,7 @@ class _Book:
         self._kind, self._value, self._format = "n", "", GENERAL
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._characters
+        self._size = archive.getinfo(name).file_size
         with archive.open(name) as stream:
             chunk = stream.read(_CHUNK)
             if name.lower() not in self._parts and (
@@ -168,6 +219,9 @@ class _Book:
                 self._reach()
             case "is":
                 self._reach()
+            case "sst":  # calamine makes room for as many texts as are said to follow
+                if int(attributes.get("uniqueCount", "0")) > self._size:
+                    raise ValueError("more texts than bytes")
             case "si":
                 self._shared.append(0)
             case "col" if attributes.get("hidden") in _YES:
@@ -211,6 +265,11 @@ class _Book:
         if self._is_uncomputed:
             return self._value in ("", "0")
         return not self._value and self._kind != "str"
+
+
+def _refuse_doctype(*_: object) -> None:
+    """No program writes one into a workbook, and what it declares is read in two ways."""
+    raise ValueError("a document type")
 
 
 def _position(reference: str) -> Cell:
