@@ -79,8 +79,8 @@ def _of_suite(suite: Mapping[str, Any], contract: Contract) -> Iterator[str]:
     if suite.get("name") != contract.id:
         yield f"name is {suite.get('name')!r}, the file's place says {contract.id!r}"
     meta = suite.get("meta") or {}
-    if "part" in meta and meta["part"] not in _names(contract):
-        yield f"meta: part: no column {meta['part']!r}; {nearest(meta['part'], _names(contract))}"
+    if "part" in meta:
+        yield "meta: part: it belongs into the contract: customProperties, {property: part, value: ...}"
 
 
 def _of_expectations(expectations: list[Any], contract: Contract) -> Iterator[str]:

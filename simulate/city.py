@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -177,12 +177,15 @@ def _correct(agency: _Agency, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _yesterdays_revised(rng: np.random.Generator, agency: _Agency, yesterday: date) -> pl.DataFrame:
-    """Yesterday's permits once more, with another number of floors."""
+    """Yesterday's permits once more, with another number of floors, recorded in the night between the two days."""
     granted = agency.registry.filter(pl.col("granted_on") == yesterday) if agency.registry is not None else None
     if granted is None:
         raise ValueError("there is no yesterday on the first day")
     rows = granted[:15].with_columns(pl.lit(7, granted.schema["floors"]).alias("floors"))
-    return changes(rows, "S", yesterday, rng)
+    at_five = pl.lit(datetime.combine(yesterday, time(5)) + timedelta(days=1))
+    return changes(rows, "S", yesterday, rng).with_columns(
+        (at_five + pl.duration(seconds=pl.int_range(pl.len()))).cast(pl.Datetime("us")).alias("_sequence")
+    )
 
 
 def _drop(

@@ -46,7 +46,7 @@ def test_it_comes_back_whole(pipeline: Pipeline, send: Send, clean_day: Path, tm
 
     with temporary() as url:
         home = tmp_path / "another machine"
-        again = Pipeline(Settings(home, UPath(home / "data"), url), pipeline.contracts)
+        again = Pipeline(Settings(home, UPath(home / "data"), url, quiet_seconds=0), pipeline.contracts)
         again.restore(tmp_path / "backup")
         assert answers(again.engine) == before
         assert list(again.audit()) == []

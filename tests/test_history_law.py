@@ -423,10 +423,7 @@ class Histories(RuleBasedStateMachine):
             file = file._replace(rows=tuple((key, value, "T") for key, value, _ in file.rows))
         folder = Path(self.pipeline.storage.inbox) / "law" / self.mode
         folder.mkdir(parents=True, exist_ok=True)
-        original = (
-            self.pipeline.storage.delivery("law", self.mode, self.sent[file.original]) if file.correction else None
-        )
-        sent = content(self.mode, file, original, self.pipeline.settings.key)
+        sent = content(self.mode, file, self.mark(file) if file.correction else None)
         (folder / name(file)).write_bytes(sent)
         (folder / f"{name(file)}.done").touch()
         if file not in self.sent:

@@ -113,7 +113,7 @@ def test_an_analyst_holds_up_neither_loads_nor_marts(
     loaded: Pipeline, analyst: str, send: Send, clean_day: Path
 ) -> None:
     with connect(loaded, analyst) as reading:
-        marts = [name for (name,) in reading.execute("SELECT matviewname FROM pg_matviews WHERE schemaname = 'mart'")]
+        marts = [name for (name,) in reading.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'mart'")]
         for name in marts:  # an open transaction that has read every mart
             reading.execute(f"SELECT * FROM mart.{name} LIMIT 1")
         for name in (*loaded.contracts, "citydw.marts", "citydw.site", "citydw.migrate"):
@@ -129,7 +129,7 @@ def test_an_analyst_holds_up_neither_loads_nor_marts(
         worker.start()
         worker.join(60)
         assert len(done) == 2, "it waits for the analyst"
-        assert set(done[1]) == set(marts)
+        assert {name.removeprefix("mart.") for name in done[1] if name.startswith("mart.")} == set(marts)
 
 
 def test_a_mart_that_has_changed_is_made_anew(loaded: Pipeline) -> None:

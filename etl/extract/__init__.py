@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
@@ -71,8 +72,9 @@ def extract(
             content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
             table, origins = correction.read(content, contract, limits)
             write_parquet(folder / "origins.parquet", origins)
-            first = storage.delivery(delivery.agency, delivery.dataset, delivery.corrects)
-            found.append(correction.not_sent_back(origins, sent_back(storage, first)))
+            with suppress(FileNotFoundError):  # who checks before sending has no other delivery
+                first = storage.delivery(delivery.agency, delivery.dataset, delivery.corrects)
+                found.append(correction.not_sent_back(origins, sent_back(storage, first)))
             made = _batches([table], contract, limits, of_bad_rows=True)
         elif is_said_empty and not stream.read(_LONGEST_NOTHING + 1).strip(_BLANK):
             made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}))], contract, limits)
