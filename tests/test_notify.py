@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import email
 import email.policy
+import html
 import json
 import os
 import socket
