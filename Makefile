@@ -2,6 +2,7 @@
 # make demo-stop   stop all that it started
 # make test        the tests
 # make truth       every case of an odd file through the stations, with a table: right, loud, silently wrong, crashed
+# make attack      what a bad sender, a bad reader or a bad contract may try, against the pipeline
 # make soak        20,000 histories of deliveries against a model, on all cores (an hour or two)
 # make kill-test   deliveries with 100 kill -9 of worker and PostgreSQL, then 16 of Airflow (half an hour)
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
@@ -20,7 +21,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop test truth soak kill-test fuzz pollution sbom bench bench-docs bench-airflow lint clean
+.PHONY: help venv demo demo-stop test truth attack soak kill-test fuzz pollution sbom bench bench-docs bench-airflow lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -64,6 +65,9 @@ test: $(VENV)/.installed-dev
 
 truth: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.truth $(CASES_OF)
+
+attack: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m pytest $(wildcard tests/test_attack_*.py)
 
 soak: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.soak

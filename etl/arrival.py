@@ -7,10 +7,13 @@ compared with what they were when we looked before, and the time between two loo
 from __future__ import annotations
 
 import json
+import os
+import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
+from itertools import zip_longest
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from upath import UPath
@@ -18,8 +21,13 @@ from upath import UPath
 from etl.declared import CHECKSUMS, MANIFEST, Declared, beside, is_there
 from etl.delivery import Stop, shown
 from etl.period import UnclearName, period_of
-from etl.storage import Storage, read_json, write_text
+from etl.storage import HOLE, Storage, allocated, is_plain, read_json, status_of, write_json, write_text
 
+_FILE, _FOLDER = "file", "folder"
+_MISPLACED = "it does not lie in <agency>/<dataset>/"
+_MOST_SHELVES = 8  # folders of an operator's own, one in the other, above the agencies'
+_MOST_HASHED = 4 << 30
+_LONGEST_TOLD = 1_000  # characters of a path in the log
 DONE = ".done"  # beside a file: it is whole
 _SIDECARS = (DONE, MANIFEST, *CHECKSUMS)
 # Of files that somebody sends, whether we can read them or not: their sender must hear of them. Files of any other
@@ -73,7 +81,10 @@ class Look:
 
 
 def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
-    """Files in the inbox that have arrived; see `whole`. What is seen is remembered for the next look."""
+    """Files in the inbox that have arrived; see `whole`. What is seen is remembered for the next look.
+
+    One of each agency follows the other, so that no agency waits for all files of another.
+    """
     if not storage.inbox.exists():
         return []
     memory = storage.root / "looks.json"
@@ -81,14 +92,29 @@ def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
         before = Look.all_of(read_json(memory))
     except (FileNotFoundError, ValueError, TypeError, AttributeError):
         before = {}
-    complete, looks = whole(found_in(storage.inbox).files, before, quiet_seconds)
+    complete, looks = whole(found_in(storage.inbox).files, before, quiet_seconds, storage.inbox)
     if looks != before:
         seen = {path: asdict(look) for path, look in looks.items()}
         write_text(memory, json.dumps(seen))  # in ASCII: a file's name may be no Unicode
-    return complete
+    return in_turn(complete)
 
 
-def whole(files: Iterable[UPath], before: dict[str, Look], quiet_seconds: float) -> tuple[list[UPath], dict[str, Look]]:
+def in_turn(files: Iterable[UPath]) -> list[UPath]:
+    """Files of several agencies, the first of each before the second of any."""
+    queues: dict[str, list[UPath]] = {}
+    for file in files:
+        queues.setdefault(agency_of(file), []).append(file)
+    return [file for turn in zip_longest(*queues.values()) for file in turn if file is not None]
+
+
+def agency_of(file: UPath) -> str:
+    """The name of the agency's folder that a file lies in."""
+    return str(file.parent.parent.name)
+
+
+def whole(
+    files: Iterable[UPath], before: dict[str, Look], quiet_seconds: float, inbox: UPath
+) -> tuple[list[UPath], dict[str, Look]]:
     """Tell files that have arrived from those that may still grow.
 
     A file is whole when a `.done` stands beside it; when its bytes are what a manifest or a hash beside it declares; or
@@ -98,6 +124,7 @@ def whole(files: Iterable[UPath], before: dict[str, Look], quiet_seconds: float)
         files: where to look.
         before: what was seen there before.
         quiet_seconds: of our own clock.
+        inbox: below which no link is followed.
 
     Returns:
         The whole files, and what is seen now.
@@ -106,7 +133,7 @@ def whole(files: Iterable[UPath], before: dict[str, Look], quiet_seconds: float)
     complete, looks = [], {}
     for file in files:
         try:
-            look = _look(file, before.get(str(file)), now)
+            look = _look(file, before.get(str(file)), now, inbox)
         except OSError:  # gone: somebody else has just received it
             continue
         looks[str(file)] = look
@@ -116,19 +143,34 @@ def whole(files: Iterable[UPath], before: dict[str, Look], quiet_seconds: float)
     return complete, looks
 
 
-def found_in(folder: UPath) -> Found:
-    """Look through a folder and those below it; nothing is opened, and links are not followed.
+def found_in(folder: UPath, agencies: Collection[str] | None = None) -> Found:
+    """Look through `<agency>/<dataset>/` of a folder; nothing is opened, and links are not followed.
+
+    What lies higher or deeper is no delivery, whatever the folders there are called: who sends is told by the two
+    folders that agencies cannot make.
+
+    Args:
+        folder: the inbox, or a folder that is laid out like it.
+        agencies: whose folders may lie deeper, on an operator's own shelves; by default each folder is an agency's.
 
     Raises:
         OSError: if the folder itself cannot be read.
     """
-    found = Found([], [])
-    for path, why in _walk(folder):
-        if why is None:
-            found.files.append(path)
-        else:
-            found.left_alone.append((path, why))
-    return Found(sorted(found.files), sorted(found.left_alone))
+    return _sorted(_shelf(folder, agencies))
+
+
+def found_at(folder: UPath) -> Found:
+    """Look through a folder of one dataset's files as `found_in` does.
+
+    Raises:
+        OSError: if the folder cannot be read.
+    """
+    return _sorted(_dataset(folder))
+
+
+def _sorted(looked_at: Iterable[tuple[UPath, str | None]]) -> Found:
+    seen = sorted(looked_at, key=lambda path_and_why: path_and_why[0])
+    return Found([path for path, why in seen if why is None], [(path, why) for path, why in seen if why is not None])
 
 
 def sidecars(file: UPath) -> list[UPath]:
@@ -150,20 +192,79 @@ def is_sidecar(path: UPath) -> bool:
     return str(path.name).lower().endswith(_SIDECARS)
 
 
-def _walk(folder: UPath) -> Iterator[tuple[UPath, str | None]]:
+def _shelf(folder: UPath, agencies: Collection[str] | None, depth: int = 0) -> Iterator[tuple[UPath, str | None]]:
+    for path, kind in _entries(folder):
+        if kind != _FOLDER:
+            yield path, _MISPLACED if kind == _FILE else kind
+        elif agencies is None or path.name in agencies:
+            yield from _agency(path)
+        elif depth == _MOST_SHELVES:
+            yield path, "no agency's folder is on the way to it"
+        else:
+            try:
+                yield from _shelf(path, agencies, depth + 1)
+            except OSError as error:
+                yield path, _unreadable(error)
+
+
+def _agency(folder: UPath) -> Iterator[tuple[UPath, str | None]]:
+    """What lies in an agency's folder; a folder that cannot be read costs itself alone."""
+    try:
+        datasets = list(_entries(folder))
+    except OSError as error:
+        yield folder, _unreadable(error)
+        return
+    for dataset, kind in datasets:
+        if kind != _FOLDER:
+            yield dataset, _MISPLACED if kind == _FILE else kind
+            continue
+        try:
+            yield from _dataset(dataset)
+        except OSError as error:
+            yield dataset, _unreadable(error)
+
+
+def _dataset(folder: UPath) -> Iterator[tuple[UPath, str | None]]:
+    for path, kind in _entries(folder):
+        if kind == _FOLDER:
+            yield path, "a folder in a dataset's folder is not looked into"
+        elif kind != _FILE:
+            yield path, kind
+        elif not is_sidecar(path):
+            yield path, None if _is_sent(path.name) else "its name is not one of a file that is sent"
+
+
+def _entries(folder: UPath) -> Iterator[tuple[UPath, str]]:
+    """What lies in a folder: _FILE, _FOLDER, or why it is left alone.
+
+    Raises:
+        OSError: if the folder cannot be read.
+    """
     for path in folder.iterdir():
         try:
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                yield path, "it is no plain file"  # a link may lead anywhere, a pipe may never end
-            elif path.is_dir():
-                if _is_systems_own(path.name.lower()):
-                    yield path, "it is a system's own folder"
-                else:
-                    yield from _walk(path)
-            elif not is_sidecar(path):
-                yield path, None if _is_sent(path.name) else "its name is not one of a file that is sent"
+            kind = _kind(path)
         except OSError as error:
-            yield path, f"it cannot be read ({type(error).__name__})"
+            kind = _unreadable(error)
+        yield path, kind
+
+
+def _kind(path: UPath) -> str:
+    if not isinstance(path, Path):
+        is_file = path.is_file()
+    else:
+        status = status_of(path)
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            return "it is no plain file"  # a link may lead anywhere, a pipe may never end
+        is_file = stat.S_ISREG(status.st_mode)
+        if is_file and not is_plain(status):
+            return "it has a second name elsewhere (a hard link); send a copy"
+    if is_file:
+        return _FILE
+    return "it is a system's own folder" if _is_systems_own(path.name.lower()) else _FOLDER
+
+
+def _unreadable(error: OSError) -> str:
+    return f"it cannot be read ({type(error).__name__})"
 
 
 def _is_sent(name: str) -> bool:
@@ -179,22 +280,40 @@ def _is_sent(name: str) -> bool:
         return True
 
 
-def _look(file: UPath, before: Look | None, now: float) -> Look:
-    stats = [path.stat() for path in (file, *sidecars(file))]
+def _look(file: UPath, before: Look | None, now: float, inbox: UPath) -> Look:
+    stats = [status_of(path) for path in (file, *sidecars(file))]
     state = [[float(stat.st_size), float(stat.st_mtime)] for stat in stats]
     if before is None or before.state != state or before.since > now:  # our clock has been set back
-        return Look(state, now, _is_as_declared(file))
+        return Look(state, now, _takes_no_time(stats[0]) and _is_as_declared(file, inbox))
     return before
 
 
-def _is_as_declared(file: UPath) -> bool:
+def _takes_no_time(status: os.stat_result) -> bool:
+    """Whether a file is read at once. Of a huge one, or one that is mostly a hole, the quiet alone tells its end."""
+    return status.st_size <= min(_MOST_HASHED, allocated(status) + HOLE)
+
+
+def _is_as_declared(file: UPath, inbox: UPath) -> bool:
     try:
-        declared = Declared.of(beside(file) or {})
-        return declared.tells_bytes and declared.fits(file)
+        declared = Declared.of(beside(file, inbox) or {})
+        return declared.tells_bytes and declared.fits(file, inbox)
     except (Stop, OSError):  # half a manifest, or one that the delivery will be held for
         return False
 
 
 def told(found: Found) -> list[str]:
     """What was left alone, a line each, for the log."""
-    return [f"{shown(str(path))}, for {why}" for path, why in found.left_alone]
+    return [f"{shown(str(path))[-_LONGEST_TOLD:]}, for {why}" for path, why in found.left_alone]
+
+
+def newly_told(storage: Storage, found: Found) -> list[str]:
+    """What was left alone and is not yet told; it is told once, for as long as it lies there."""
+    memory = storage.root / "left_alone.json"
+    try:
+        before = set(read_json(memory)["told"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        before = set()
+    lines = told(found)
+    if before != set(lines):
+        write_json(memory, {"told": sorted(set(lines))})
+    return [line for line in lines if line not in before]

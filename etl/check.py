@@ -80,7 +80,7 @@ def check(
     with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
         storage = Storage(UPath(home) / "data")
         today = datetime.now(CITY_TIME).date()
-        landed = land(storage, UPath(file.resolve()), (contract.agency, contract.dataset), undated=today)
+        landed = land(storage, UPath(file.resolve()), (contract.agency, contract.dataset), today, limits)
         is_dated = landed.doubt != UNDATED
         stop = refusal(landed if is_dated else replace(landed, doubt=None), contract)
         outcome: dict[str, Any] = {}

@@ -44,17 +44,20 @@ def run(
     """
     from upath import UPath
 
-    from etl.arrival import Found, found_in, told, whole
+    from etl.arrival import Found, found_at, found_in, told, whole
     from etl.delivery import shown
     from etl.pipeline import STATIONS, Pipeline
     from etl.summary import print_deliveries
 
     pipeline = Pipeline.from_environment()
     place = UPath(source.resolve())
-    found = Found([place], []) if source.is_file() else found_in(place)
-    files, seen = whole(found.files, {}, pipeline.settings.quiet_seconds)
-    looked_at = time.monotonic()
     named = _agency_and_dataset(dataset) if dataset else None
+    if source.is_file():
+        found = Found([place], [])
+    else:
+        found = found_at(place) if named else found_in(place, pipeline.contracts.agencies)
+    files, seen = whole(found.files, {}, pipeline.settings.quiet_seconds, pipeline.storage.inbox)
+    looked_at = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     walked = []
     faults: list[str] = []
@@ -66,7 +69,7 @@ def run(
         if len(files) < len(found.files):
             progress.update(task, description="waiting until nobody writes to the files")
             time.sleep(max(0.0, looked_at + pipeline.settings.quiet_seconds - time.monotonic()))
-            files, _ = whole(found.files, seen, pipeline.settings.quiet_seconds)
+            files, _ = whole(found.files, seen, pipeline.settings.quiet_seconds, pipeline.storage.inbox)
             faults = [f"{shown(str(file))}: still being written" for file in found.files if file not in files]
         for number, file in enumerate(files, start=1):
             progress.update(task, description=escape(f"receive {file.name[:60]}"))

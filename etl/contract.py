@@ -192,6 +192,11 @@ class Contracts(dict[str, Contract]):
         """
         raise self.wrong.get(dataset) or KeyError(dataset)
 
+    @property
+    def agencies(self) -> frozenset[str]:
+        """Names of the agencies' folders, whether their contracts are right or not."""
+        return frozenset(dataset.partition(".")[0] for dataset in (*self, *self.wrong))
+
     def without(self, wrong: Mapping[str, ContractError]) -> Contracts:
         """Those that can be used when these cannot either."""
         return Contracts((c for c in self.values() if c.id not in wrong), {**self.wrong, **wrong})

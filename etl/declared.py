@@ -7,20 +7,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import polars as pl
 from upath import UPath
 
 from etl.contract import Contract
-from etl.delivery import Delivery, Stop
-from etl.period import MOST_REVISIONS
+from etl.delivery import Delivery, Stop, shown
+from etl.period import MOST_REVISIONS, UnclearName, days_in, is_possible, revision_in
+from etl.storage import NoPlainFile, is_plain, open_plain, status_of
 
 MANIFEST = ".manifest.json"
 # What a sender mends by sending the same bytes with a right manifest.
@@ -28,9 +31,14 @@ RULES = (
     "unreadable_manifest", "declared_size", "declared_sha256", "declared_md5", "declared_rows", "declared_total",
 )  # fmt: skip
 _LARGEST = 1 << 20  # bytes of a file beside a file
+_MOST_TOTALS = 500  # a table has no more columns
+_LONGEST_NAME = 1_000  # of a column, in bytes
+_UNCLEAR = "?"  # in the place of a value that is not understood: what a sender wrote there is kept nowhere
 # `<hash>  <name>` of GNU's programs and `SHA256 (<name>) = <hash>` of BSD's, or the hash alone
 _HASHES = {".sha256": re.compile(r"(?<!\w)[0-9a-f]{64}(?!\w)"), ".md5": re.compile(r"(?<!\w)[0-9a-f]{32}(?!\w)")}
 CHECKSUMS = tuple(_HASHES)
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_TOTAL = re.compile(r"-?[0-9]{1,38}(?:\.[0-9]{1,38})?(?:[eE][+-]?[0-9]{1,2})?")
 
 
 @dataclass(frozen=True)
@@ -64,22 +72,22 @@ class Declared:
         """
         unknown = sorted(fields.keys() - cls.__dataclass_fields__.keys())
         if unknown:
-            raise Stop("held", "unreadable_manifest", detail=unknown[0][:60])
+            raise Stop("held", "unreadable_manifest", detail=shown(unknown[0])[:60])
         name = ""
         try:
             values: dict[str, Any] = {}
             for name, read in (
-                ("as_of", date.fromisoformat),
+                ("as_of", _day),
                 ("revision", _revision),
                 ("size", _whole),
-                ("sha256", str.lower),
-                ("md5", str.lower),
+                ("sha256", partial(_hash_of, 64)),
+                ("md5", partial(_hash_of, 32)),
                 ("rows", _whole),
-                ("totals", lambda totals: {str(column): Decimal(str(total)) for column, total in totals.items()}),
+                ("totals", _totals),
             ):
                 if fields.get(name) is not None:
                     values[name] = read(fields[name])
-        except (ValueError, TypeError, AttributeError, InvalidOperation):
+        except (ValueError, TypeError, AttributeError):
             raise Stop("held", "unreadable_manifest", detail=name) from None
         return cls(**values)
 
@@ -88,16 +96,16 @@ class Declared:
         """Whether it says something about the bytes, by which a file that has not come as a whole is told."""
         return any(value is not None for value in (self.size, self.sha256, self.md5))
 
-    def fits(self, file: UPath) -> bool:
+    def fits(self, file: UPath, inbox: UPath) -> bool:
         """Whether a file's bytes are those that are declared; they are read only if their number is.
 
         Raises:
             OSError: if it cannot be read.
         """
-        if self.size not in (None, file.stat().st_size):
+        if self.size not in (None, status_of(file).st_size):
             return False
         declared = (("sha256", self.sha256), ("md5", self.md5))
-        return all(_hash(file, name) == said for name, said in declared if said is not None)
+        return all(_hash(file, name, inbox) == said for name, said in declared if said is not None)
 
     def check(self, delivery: Delivery, content: UPath, rows: pl.LazyFrame, rows_in: int, contract: Contract) -> None:
         """Compare the file with what was declared of it.
@@ -129,54 +137,117 @@ class Declared:
                 raise Stop("held", "declared_total", column=numeric[name].label, declared=total, found=found)
 
 
-def beside(file: UPath) -> dict[str, Any] | None:
+def beside(file: UPath, inbox: UPath) -> dict[str, Any] | None:
     """What the small files beside a file declare, as fields of a manifest; None if there are none.
 
-    What cannot be read, and a hash that contradicts the manifest's, is a field that no manifest has: so the delivery is
-    held for it, instead of being taken for one of which nothing is declared.
+    Args:
+        file: the file.
+        inbox: below which no link is followed.
+
+    Returns:
+        Only what is understood, and can be kept anywhere. What is not, what a hash or the file's own name contradicts,
+        and what is no plain file, is a field that no manifest has: so the delivery is held for it, instead of being
+        taken for one of which nothing is declared.
     """
-    manifest = _content(file, MANIFEST)
-    fields = None if manifest is None else _json(manifest)
-    for ending, pattern in _HASHES.items():
-        sums = _content(file, ending)
-        if sums is None:
-            continue
-        name = ending.removeprefix(".")
-        found = pattern.search(sums.decode("utf-8-sig", errors="replace").lower())
-        said = (fields or {}).get(name)
-        agree = found and (said is None or str(said).lower() == found[0])
-        fields = (fields or {}) | ({name: found[0]} if found and agree else {ending: None})
+    fields: dict[str, Any] | None = None
+    try:
+        manifest = _content(file, MANIFEST, inbox)
+        if manifest is not None:
+            fields = _understood(_json(manifest), file.name)
+        for ending, pattern in _HASHES.items():
+            sums = _content(file, ending, inbox)
+            if sums is None:
+                continue
+            name = ending.removeprefix(".")
+            found = pattern.search(sums.decode("utf-8-sig", errors="replace").lower())
+            said = (fields or {}).get(name)
+            agree = found and (said is None or str(said).lower() == found[0])
+            fields = (fields or {}) | ({name: found[0]} if found and agree else {ending: None})
+    except NoPlainFile as odd:
+        return {str(odd.filename): None}
     return fields
 
 
+def unclear(name: str) -> dict[str, Any]:
+    """A manifest of which one field is not understood."""
+    return {name: _UNCLEAR}
+
+
 def is_there(path: UPath) -> bool:
-    """Whether there is such a file."""
+    """Whether there is such a file, a plain one."""
     try:
-        return bool(path.exists())
+        return is_plain(status_of(path))
     except OSError:  # beside a file with the longest possible name there can be none
         return False
 
 
-def _content(file: UPath, ending: str) -> bytes | None:
+def _content(file: UPath, ending: str, inbox: UPath) -> bytes | None:
     path = file.with_name(file.name + ending)
-    if not is_there(path):
+    try:
+        with open_plain(path, inbox) as stream:
+            content = stream.read(_LARGEST + 1)
+    except NoPlainFile:
+        raise NoPlainFile(errno.EINVAL, "no plain file", ending) from None
+    except FileNotFoundError:
         return None
-    with path.open("rb") as stream:
-        content: bytes = stream.read(_LARGEST)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # beside a file with the longest possible name there can be none
+            return None
+        raise NoPlainFile(error.errno, "it cannot be read", ending) from None
+    if len(content) > _LARGEST:
+        raise NoPlainFile(errno.EFBIG, "it is too large", ending)
     return content
 
 
 def _json(content: bytes) -> dict[str, Any]:
     try:
-        fields = json.loads(content, parse_float=str)
+        fields = json.loads(content, parse_float=str, parse_constant=_no_number, object_pairs_hook=_each_once)
     except (ValueError, RecursionError):
         fields = None
     return fields if isinstance(fields, dict) else {"JSON": None}
 
 
-def _hash(file: UPath, name: str) -> str:
-    with file.open("rb") as stream:
+def _no_number(constant: str) -> float:
+    raise ValueError(constant)  # NaN and Infinity, which are no JSON
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return fields
+
+
+def _understood(fields: dict[str, Any], file_name: str) -> dict[str, Any]:
+    """A manifest's fields if all are understood; else the one that is not."""
+    unknown = sorted(fields.keys() - Declared.__dataclass_fields__.keys())
+    if unknown:
+        return {shown(unknown[0])[:60]: None}
+    for name, value in fields.items():
+        try:
+            Declared.of({name: value})
+        except Stop:
+            return unclear(name)
+    said = Declared.of(fields)
+    days = days_in(file_name)
+    if said.as_of and days and not min(days) <= said.as_of <= max(days):
+        return unclear("as_of")
+    try:
+        stated = revision_in(file_name)
+    except UnclearName:
+        stated = None
+    return unclear("revision") if said.revision and stated not in (None, said.revision) else fields
+
+
+def _hash(file: UPath, name: str, inbox: UPath | None = None) -> str:
+    with open_plain(file, inbox) as stream:
         return hashlib.file_digest(stream, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
+
+
+def _day(value: str) -> date:
+    if not is_possible(day := date.fromisoformat(value)):
+        raise ValueError
+    return day
 
 
 def _revision(value: int | str) -> int:
@@ -186,6 +257,24 @@ def _revision(value: int | str) -> int:
 
 
 def _whole(value: int | str) -> int:
-    if isinstance(value, bool) or int(value) < 0:
+    if isinstance(value, bool) or not _WHOLE.fullmatch(str(value)):
         raise ValueError
     return int(value)
+
+
+def _hash_of(digits: int, value: str) -> str:
+    if not re.fullmatch(rf"[0-9a-f]{{{digits}}}", value.lower(), re.ASCII):
+        raise ValueError
+    return value.lower()
+
+
+def _totals(value: dict[str, Any]) -> dict[str, Decimal]:
+    totals: dict[str, Decimal] = {}
+    for column, total in value.items():
+        is_storable = "\0" not in column and len(column.encode()) <= _LONGEST_NAME
+        if not is_storable or not _TOTAL.fullmatch(str(total)):
+            raise ValueError
+        totals[column] = Decimal(str(total))
+    if len(totals) > _MOST_TOTALS:
+        raise ValueError
+    return totals

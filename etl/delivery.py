@@ -135,6 +135,11 @@ def printable(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"…{name[-_LONGEST_NAME:]}"
 
 
+def megabytes(size: int) -> str:
+    """A number of bytes as people read it."""
+    return f"{size / (1 << 20):.3g} MB" if size < 1000 << 20 else f"{size / (1 << 20):.0f} MB"
+
+
 class Stop(Exception):
     """A delivery that cannot go on: held (an engineer decides) or rejected (only a new file helps)."""
 

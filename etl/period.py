@@ -15,7 +15,7 @@ _FORMS = (
     (re.compile(r"(?<!\d)(?=(\d\d([-_. ])\d\d\2\d{4})(?!\d))", re.ASCII), "%d%m%Y"),
     (re.compile(r"(?<!\d)(?=((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])())(?!\d))", re.ASCII), "%Y%m%d"),
 )
-_YEARS = range(1900, 2100)
+_YEARS = range(1990, 2100)  # no city's registers were handed over as files before
 # Behind a day: `-15-00`, `_15h00`, `T00-19-59`, `T001959`.
 _TIME = re.compile(
     r"[-_ T](?P<hour>[01]\d|2[0-3])(?P<by>[-:h_. ])(?P<minute>[0-5]\d)(?:(?P=by)(?P<second>[0-5]\d))?(?!(?P=by)?\d)"
@@ -92,6 +92,26 @@ def period_of(file_name: str, as_of: date | None = None, revision: int | None = 
     return as_of, int(f"1{time}{revision or 0:02}")
 
 
+def days_in(file_name: str) -> frozenset[date]:
+    """All days that a file's name may speak of; none if it speaks of no real one."""
+    return frozenset().union(*(day.days for day in _days(unicodedata.normalize("NFKC", file_name))))
+
+
+def revision_in(file_name: str) -> int | None:
+    """The revision that a file's name states by itself; None if it states none.
+
+    Raises:
+        UnclearName: if it states several, or one that cannot be.
+    """
+    name = unicodedata.normalize("NFKC", file_name)
+    return _revision(_without(name, sorted(_days(name), key=lambda day: day.start)))
+
+
+def is_possible(day: date) -> bool:
+    """Whether a file may be of a day at all."""
+    return day.year in _YEARS
+
+
 def word_of(revision: int) -> tuple[str | None, int]:
     """The time of day that a revision of `period_of` carries, None if it carries none, and the revision without it."""
     if revision <= MOST_REVISIONS:
@@ -110,7 +130,7 @@ def _days(name: str) -> Iterator[_Day]:
                 day = datetime.strptime(re.sub("[^0-9]", "", found[1]), form).date()
             except ValueError:
                 day = date.min
-            days = {day} if day.year in _YEARS else set()
+            days = {day} if is_possible(day) else set()
             if time and time["utc"]:
                 clock = datetime.combine(day, datetime.strptime(_clock(time), "%H%M%S").time())
                 days |= {(clock + _BEHIND_UTC).date()} if days else set()

@@ -10,8 +10,9 @@ import hmac
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -111,7 +112,7 @@ class Pipeline:
     @cached_property
     def engine(self) -> sa.Engine:
         """The warehouse; the embedded server is started where no other is set."""
-        return sa.create_engine(self.settings.warehouse_url(), pool_pre_ping=True)
+        return sa.create_engine(self.settings.warehouse_url(), pool_pre_ping=True, hide_parameters=True)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -141,21 +142,35 @@ class Pipeline:
 
     def receive_inbox(self) -> list[Received]:
         """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays."""
-        from etl.arrival import complete_files, found_in, told
+        from etl.arrival import agency_of, complete_files, found_in, newly_told
         from etl.receive import NotReceived
 
         self.look_again()
-        for line in told(found_in(self.storage.inbox)) if self.storage.inbox.exists() else ():
-            log.warning("inbox: left alone: %s", line)
-        received = []
+        if self.storage.inbox.exists():
+            for line in newly_told(self.storage, found_in(self.storage.inbox)):
+                log.warning("inbox: left alone: %s", line)
+        received: list[Received] = []
+        taken: Counter[str] = Counter()
+        has_failed = False
         for file in complete_files(self.storage, self.settings.quiet_seconds):
+            agency = agency_of(file)
+            if taken[agency] >= self.settings.limits.agency_bytes:
+                log.warning("inbox: %s: %s has sent much; it waits for the next time", printable(file.name), agency)
+                continue
             try:
                 received.append(self.receive(file))
+                taken[agency] += received[-1].delivery.size
             except NotReceived as error:
                 log.warning("inbox: %s", error)
             except OSError as error:  # whatever is wrong with one file, or with the disk, others may come through
                 log.error("inbox: %s: %s", printable(file.name), error.strerror or type(error).__name__)
+            except Exception as error:  # its text may quote the file
+                has_failed = True
+                log.error("inbox: %s: %s", printable(file.name), type(error).__name__)
         self.look_again()
+        if has_failed:
+            with self.engine.connect():  # a warehouse that is away is no file's fault: whoever called tries again
+                pass
         return received
 
     def receive(self, file: UPath, dataset: tuple[str, str] | None = None) -> Received:
@@ -166,13 +181,28 @@ class Pipeline:
         mended, it goes on when somebody walks it or it comes again.
 
         Raises:
-            NotReceived: if the file cannot be read, or changes while it is copied.
+            NotReceived: if the file cannot be read, changes while it is copied, or is somebody else's to receive.
         """
-        from etl.receive import REFUSALS, land
+        from etl.receive import NotReceived
+        from etl.storage import claimed
+
+        with ExitStack() as stack:
+            try:
+                is_ours = stack.enter_context(claimed(file, self.storage.inbox))
+            except OSError as error:
+                raise NotReceived(f"{printable(file.name)}: cannot be read ({type(error).__name__})") from None
+            if not is_ours:
+                raise NotReceived(f"{printable(file.name)}: somebody else receives it")
+            return self._receive(file, dataset)
+
+    def _receive(self, file: UPath, dataset: tuple[str, str] | None) -> Received:
+        from etl.receive import REFUSALS, NotReceived, land
 
         started = time.perf_counter()
-        landed = land(self.storage, file, dataset)
+        landed = land(self.storage, file, dataset, limits=self.settings.limits)
         delivery = landed.delivery
+        if landed.unread and self._is_final(delivery):
+            raise NotReceived(f"{delivery.file_name}: stays unread; its sender was told why")
         is_new = self.ledger.arrived(delivery, landed.declared)
         is_whole = self._put_away(file, landed)  # after a crash before it, the file is received again
         if is_new:
@@ -212,11 +242,11 @@ class Pipeline:
 
         for watched in changed(self.storage):
             name = f"{watched.agency}.{watched.dataset}"
-            self._withdraw_half(name, watched.delivery_id)
             try:
+                self._withdraw_half(name, watched.delivery_id)
                 is_back = put_back(self.storage, watched)
-            except OSError as error:
-                log.error("processed: %s/%s: %s", name, watched.delivery_id, error.strerror or type(error).__name__)
+            except Exception as error:  # one that cannot be put back keeps no other from being received
+                log.error("processed: %s/%s: %s", name, watched.delivery_id, type(error).__name__)
                 continue
             where = "it is in the inbox again" if is_back else "it waits, for its name in the inbox is taken"
             log.warning("processed: the file of %s/%s has changed since; %s", name, watched.delivery_id, where)
@@ -410,14 +440,20 @@ class Pipeline:
         """Take a file out of the inbox; False if it is not what was received of it any more."""
         from etl.processed import move
 
-        if not file.is_relative_to(self.storage.inbox):  # one from elsewhere is its owner's
+        if landed.unread or not file.is_relative_to(self.storage.inbox):  # one from elsewhere is its owner's
             return True
         try:
             return move(self.storage, file, landed.delivery, landed.stamp)
+        except FileNotFoundError:  # its sender has taken it away
+            return True
         except OSError as error:
             reason = error.strerror or type(error).__name__
             log.error("inbox: %s is received, but stays there: %s", landed.delivery.file_name, reason)
             return True
+
+    def _is_final(self, delivery: Delivery) -> bool:
+        dataset = delivery.contract_id
+        return self.ledger.knows(dataset, delivery.id) and self.ledger.get(dataset, delivery.id)["state"] in FINAL
 
     def _withdraw_half(self, dataset: str, delivery_id: str) -> None:
         """Withdraw what was received of a file to which its writer has added since."""
@@ -425,6 +461,8 @@ class Pipeline:
             self.withdraw(dataset, delivery_id, _HALF)
 
     def _data_station(self, station: stations.Station, delivery: Delivery, contract: Contract) -> Outcome:
+        if station == "extract" and (stop := self._unread(delivery)):
+            return self._stopped(delivery, stop)
         if station == "extract" and delivery.corrects and (unfounded := self._unfounded(delivery, delivery.corrects)):
             return self._stopped(delivery, unfounded)
         from etl.profile import Earlier
@@ -452,6 +490,11 @@ class Pipeline:
         parts = {"parts": result.report["parts"]} if station == "normalize" else {}
         self.ledger.passed(delivery, result.state, **result.counts, **parts)
         return Outcome(result.state, counts=result.counts)
+
+    def _unread(self, delivery: Delivery) -> Stop | None:
+        from etl.receive import unread
+
+        return unread(self.storage, delivery)
 
     def _tell_right_folder(self, stop: Stop, delivery: Delivery) -> None:
         """Add to why a file is not understood where it would be, if its columns tell."""

@@ -9,9 +9,13 @@ import errno
 import hashlib
 import json
 import logging
+import os
 import shutil
+import stat
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,14 +23,24 @@ from upath import UPath
 
 from etl.arrival import DONE, sidecars
 from etl.delivery import Delivery, printable
-from etl.storage import Storage, aside_of, put_in_place, read_json, write_text
+from etl.storage import (
+    Storage,
+    aside_of,
+    folder_of,
+    make_folder,
+    open_plain,
+    put_in_place,
+    read_json,
+    status_of,
+    write_text,
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
 _WATCHED = 86_400.0  # seconds after which nobody looks at a file again; `citydw verify` does
 _LONGEST_TARGET = 50  # with the delivery's id before it, and four bytes a character, less than 255 bytes
-Stamp = tuple[int, float]
-"""Size and time of a file."""
+Stamp = tuple[int, float, int]
+"""Size and time of a file, and its number (inode) on its file system; 0 on an object store."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +86,19 @@ def move(storage: Storage, file: UPath, delivery: Delivery, stamp: Stamp) -> boo
     if stamp_of(file) != stamp:
         return False
     folder = storage.processed / delivery.agency / delivery.dataset
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     target = folder / f"{delivery.id}_{printable(file.name)[-_LONGEST_TARGET:]}"
     watched = Watched(
         delivery.agency, delivery.dataset, delivery.id, str(target), str(file), delivery.sha256, stamp, time.time()
     )
     _remember(_memory(storage, watched), watched)  # first: a crash must not leave it unwatched
     for path in sidecars(file):  # before the file: while that is there, it is received again
-        _move(path, target.with_name(target.name + path.name.removeprefix(file.name)))
-    return _move(file, target)
+        with suppress(FileNotFoundError):
+            _move(path, target.with_name(target.name + path.name.removeprefix(file.name)), storage.inbox)
+    is_moved = _move(file, target, storage.inbox, stamp)
+    if not is_moved:
+        _memory(storage, watched).unlink(missing_ok=True)
+    return is_moved
 
 
 def changed(storage: Storage) -> Iterator[Watched]:
@@ -99,20 +117,20 @@ def changed(storage: Storage) -> Iterator[Watched]:
                 _remember(memory, replace(watched, stamp=now))
         except FileNotFoundError:  # somebody has cleared it away
             memory.unlink(missing_ok=True)
-        except OSError as error:
+        except (OSError, ValueError, TypeError) as error:
             log.warning("processed: a file cannot be looked at again: %s", type(error).__name__)
 
 
 def put_back(storage: Storage, watched: Watched) -> bool:
     """Put a file that has changed back into the inbox, to be received anew; False if another one has its name there."""
     place = UPath(watched.came_as)
-    if place.exists():
+    if _is_taken(place):
         return False
     moved = UPath(watched.file)
     for path in sidecars(moved):
         if not path.name.endswith(DONE):  # it said that half a file was whole
-            _move(path, place.with_name(place.name + path.name.removeprefix(moved.name)))
-    _move(moved, place)
+            _move(path, place.with_name(place.name + path.name.removeprefix(moved.name)), storage.inbox)
+    _move(moved, place, storage.inbox)
     _memory(storage, watched).unlink(missing_ok=True)
     return True
 
@@ -123,13 +141,21 @@ def stamp_of(file: UPath) -> Stamp:
     Raises:
         OSError: if it cannot be looked at.
     """
-    stat = file.stat()
-    return int(stat.st_size), float(stat.st_mtime)
+    return stamp_from(status_of(file))
+
+
+def stamp_from(status: os.stat_result) -> Stamp:
+    """The same of a file that is open."""
+    return int(status.st_size), float(status.st_mtime), int(getattr(status, "st_ino", 0))
 
 
 def sha256_of(file: UPath) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with file.open("rb") as stream:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        OSError: if it is no plain file, or cannot be read.
+    """
+    with open_plain(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -141,23 +167,60 @@ def _remember(memory: UPath, watched: Watched) -> None:
     write_text(memory, json.dumps(asdict(watched)))  # in ASCII: a file's name may be no Unicode
 
 
-def _move(path: UPath, target: UPath) -> bool:
-    """Move a file, to another file system too; False if it has changed meanwhile: then it is where it was."""
-    if not isinstance(path, Path):
+def _is_taken(place: UPath) -> bool:
+    try:
+        status_of(place)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _move(path: UPath, target: UPath, inbox: UPath, known: Stamp | None = None) -> bool:
+    """Move a file into the inbox or out of it, to another file system too; no link is followed below the inbox.
+
+    Args:
+        path: the file.
+        target: where to.
+        inbox: what agencies write to.
+        known: what the file must be; any plain file by default.
+
+    Returns:
+        False if it is not that, or has changed meanwhile: then it is where it was.
+
+    Raises:
+        OSError: if it cannot be moved.
+    """
+    if sys.platform == "win32" or not isinstance(path, Path):
         path.rename(target)
         return True
-    try:
-        path.replace(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-    else:
-        return True
-    before = stamp_of(path)
-    with aside_of(target) as aside:
-        shutil.copy2(path, aside)
-        if stamp_of(path) != before:
+    with folder_of(path, inbox) as here, folder_of(target, inbox) as there:
+        try:
+            os.rename(path.name, target.name, src_dir_fd=here, dst_dir_fd=there)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return _copy(path, target, inbox, known, here)
+        came = os.stat(target.name, dir_fd=there, follow_symlinks=False)
+        if stat.S_ISREG(came.st_mode) and (known is None or came.st_ino == known[2]):
+            return True
+        # Somebody has just put something else under the file's name.
+        if stat.S_ISREG(came.st_mode) or stat.S_ISDIR(came.st_mode):
+            os.rename(target.name, path.name, src_dir_fd=there, dst_dir_fd=here)
+        else:
+            os.unlink(target.name, dir_fd=there)
+        return False
+
+
+def _copy(path: UPath, target: UPath, inbox: UPath, known: Stamp | None, here: int | None) -> bool:
+    with open_plain(path, inbox) as stream, aside_of(target) as aside:
+        before = stamp_from(os.fstat(stream.fileno()))
+        if known is not None and before != known:
+            return False
+        with aside.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
+        os.utime(aside, (before[1], before[1]))
+        if stamp_from(os.fstat(stream.fileno())) != before:
             return False
         put_in_place(aside, target)
-    path.unlink()
+    os.unlink(path.name, dir_fd=here)
     return True

@@ -9,23 +9,35 @@ ledger knows of it.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from upath import UPath
 
-from etl.contract import Contract, Source
+from etl.contract import Contract, Source, Text
 from etl.correction import find_mark
-from etl.declared import MANIFEST, Declared, beside
-from etl.delivery import Delivery, Stop, printable
-from etl.period import UnclearName, period_of
-from etl.processed import Stamp, stamp_of
-from etl.settings import CITY_TIME
-from etl.storage import Storage, aside_of, put_in_place, read_json, write_json, write_once
+from etl.declared import MANIFEST, Declared, beside, unclear
+from etl.delivery import Delivery, Stop, megabytes, printable
+from etl.period import MOST_REVISIONS, UnclearName, period_of
+from etl.processed import Stamp, stamp_from, stamp_of
+from etl.settings import CITY_TIME, DEFAULT_LIMITS, Limits
+from etl.storage import (
+    HOLE,
+    Storage,
+    allocated,
+    aside_of,
+    open_plain,
+    put_in_place,
+    read_json,
+    write_json,
+    write_once,
+)  # fmt: skip
 
 UNDATED = "no_period_in_name"
 # Why a file goes no further than to landing: what its sender mends by sending the same bytes under another name.
@@ -34,6 +46,9 @@ REFUSALS = (
     "unclear_revision",
 )  # fmt: skip
 _CHUNK = 1 << 20
+_LONGEST_FOLDER = 60
+_MOST_AHEAD = 99  # of the highest revision that is known of a period: one that leaps further would have the last word
+_REVISION_OF = re.compile(r"\d{8}-r(\d+)")
 _ENDINGS = {
     "csv": (".csv", ".txt", ".tsv"),
     "excel": (".xlsx", ".xls"),
@@ -56,18 +71,26 @@ class Landed:
 
     Attributes:
         delivery: what it is.
-        declared: what stands beside it declares, as the sender wrote it; None if nothing does.
+        declared: what stands beside it declares; None if nothing does.
         doubt: the rule that says why its period is not certain; None if it is.
         stamp: the file's size and time when its bytes were copied.
+        unread: why its bytes were not copied; then landing holds a note in their place. None if they were.
     """
 
     delivery: Delivery
     declared: dict[str, Any] | None
     doubt: str | None
     stamp: Stamp
+    unread: Stop | None = None
 
 
-def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None, undated: date | None = None) -> Landed:
+def land(
+    storage: Storage,
+    file: UPath,
+    dataset: tuple[str, str] | None = None,
+    undated: date | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Landed:
     """Bring one file's bytes to landing; for bytes that are there already, nothing changes.
 
     Args:
@@ -75,20 +98,22 @@ def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None, 
         file: the file; it stays where it is.
         dataset: agency and dataset; by default the names of the two folders that the file lies in.
         undated: the period of a file that does not say its own.
+        limits: what the file may ask of us.
 
     Raises:
         NotReceived: if the file cannot be read, or changes while it is copied.
     """
-    in_inbox = file.is_relative_to(storage.inbox)
-    agency, name = dataset or _folders(file.relative_to(storage.inbox) if in_inbox else file)
+    agency, name = dataset or _folders(storage, file)
     with aside_of(storage.root / "landing" / "content") as aside:
-        sha256, stamp = _copy(file, aside)
-        declared = beside(file)
+        sha256, stamp, unread = _take(storage, file, aside, limits)
+        declared = beside(file, storage.inbox)
         as_of, revision, doubt = _period(file.name, declared)
+        if as_of and revision - _highest(storage, agency, name, as_of, revision) > _MOST_AHEAD:
+            declared, as_of, revision, doubt = _without_revision(file.name, declared)
         if doubt == UNDATED and undated:
             as_of = undated
         delivery = Delivery(agency, name, as_of, revision, sha256, stamp[0], printable(file.name))
-        mark = find_mark(aside)
+        mark = None if unread else find_mark(aside)
         if mark:
             doubt = None
             delivery = replace(
@@ -97,8 +122,21 @@ def land(storage: Storage, file: UPath, dataset: tuple[str, str] | None = None, 
         delivery = _with_word(storage, delivery)
         manifest = storage.folder("landing", delivery) / "manifest.json"
         if not manifest.exists():
-            _publish(storage, delivery, aside, {"declared": declared, "from": printable(str(file))})
-    return Landed(delivery, declared, doubt, stamp)
+            about = {"declared": declared, "from": printable(str(file))}
+            if unread:
+                about["unread"] = {"rule": unread.rule, "vi": unread.message.vi, "en": unread.message.en}
+            _publish(storage, delivery, aside, about)
+    return Landed(delivery, declared, doubt, stamp, unread)
+
+
+def unread(storage: Storage, delivery: Delivery) -> Stop | None:
+    """Why landing holds a note in the place of a delivery's bytes; None if it holds them."""
+    said = storage.manifest(delivery.agency, delivery.dataset, delivery.id).get("unread")
+    if said is None:
+        return None
+    stop = Stop("rejected", said["rule"], size="", limit="", come="")
+    stop.message = Text(said["vi"], said["en"])
+    return stop
 
 
 def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False) -> Stop | None:
@@ -120,6 +158,8 @@ def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False)
             return Stop("rejected", "wrong_ending", **told, endings=", ".join(endings))
     elif not is_dataset:
         return Stop("rejected", "unknown_dataset", detail=delivery.contract_id)
+    if landed.unread:
+        return landed.unread
     if landed.doubt:
         example = f"{delivery.dataset}_2026-03-02{endings[0]}"
         return Stop("rejected", landed.doubt, **told, example=example, manifest=f"{delivery.file_name[:100]}{MANIFEST}")
@@ -175,34 +215,62 @@ def _publish(storage: Storage, delivery: Delivery, aside: UPath, about: dict[str
             path.chmod(0o400)
 
 
-def _copy(file: UPath, aside: UPath) -> tuple[str, Stamp]:
-    """Copy a file; gives SHA-256 of what was copied, and the file's size and time."""
-    before = _stamp(file)
-    digest, size = hashlib.sha256(), 0
-    with aside.open("wb") as copy:
-        for chunk in _chunks(file):
-            digest.update(chunk)
-            size += len(chunk)
-            copy.write(chunk)
-    if _stamp(file) != before or size != before[0]:
-        raise NotReceived(f"{printable(file.name)}: still being written; it waits for the next look")
-    return digest.hexdigest(), before
+def _take(storage: Storage, file: UPath, aside: UPath, limits: Limits) -> tuple[str, Stamp, Stop | None]:
+    """Open a file once and copy what it holds; of one that asks too much, a note.
+
+    Returns:
+        SHA-256 of what was copied, the file's size and time, and why it was not copied itself.
+
+    Raises:
+        NotReceived: if it cannot be read, or changes meanwhile.
+    """
+    with ExitStack() as stack:
+        try:
+            stream = stack.enter_context(open_plain(file, storage.inbox))
+            before, refused = _status(file, stream), _too_much(file, stream, limits)
+        except OSError as error:
+            raise NotReceived(f"{printable(file.name)}: cannot be read ({type(error).__name__})") from None
+        if refused:
+            note = f"{file.name!a}: {before[0]} bytes, last changed at {before[1]}; they were not read\n".encode()
+            aside.write_bytes(note)
+            return hashlib.sha256(note).hexdigest(), before, refused
+        digest, size = hashlib.sha256(), 0
+        with aside.open("wb") as copy:
+            while size <= before[0] and (chunk := _read(file, stream)):  # one that grows has no end
+                digest.update(chunk)
+                size += len(chunk)
+                copy.write(chunk)
+        if size != before[0] or _status(file, stream) != before:
+            raise NotReceived(f"{printable(file.name)}: still being written; it waits for the next look")
+    return digest.hexdigest(), before, None
 
 
-def _stamp(file: UPath) -> Stamp:
+def _read(file: UPath, stream: BufferedReader) -> bytes:
     try:
-        return stamp_of(file)
+        return stream.read(_CHUNK)
     except OSError as error:
         raise NotReceived(f"{printable(file.name)}: cannot be read ({type(error).__name__})") from None
 
 
-def _chunks(file: UPath) -> Iterator[bytes]:
-    try:
-        with file.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                yield chunk
-    except OSError as error:
-        raise NotReceived(f"{printable(file.name)}: cannot be read ({type(error).__name__})") from None
+def _status(file: UPath, stream: BufferedReader) -> Stamp:
+    return stamp_from(os.fstat(stream.fileno())) if isinstance(file, Path) else stamp_of(file)
+
+
+def _too_much(file: UPath, stream: BufferedReader, limits: Limits) -> Stop | None:
+    """Why a file is not read, by what its file system says of it.
+
+    A file takes up less than its size where it is packed, too: only one with a hole has not come as a whole, as one of
+    which a program has said the size before it writes the rest.
+    """
+    status = os.fstat(stream.fileno()) if isinstance(file, Path) else file.stat()
+    size, come = status.st_size, allocated(status)
+    if size > limits.file_bytes:
+        return Stop("rejected", "file_too_large", size=megabytes(size), limit=megabytes(limits.file_bytes))
+    if size > come + HOLE and hasattr(os, "SEEK_HOLE"):
+        is_holed = os.lseek(stream.fileno(), 0, os.SEEK_HOLE) < size
+        os.lseek(stream.fileno(), 0, os.SEEK_SET)
+        return Stop("rejected", "file_with_holes", size=megabytes(size), come=megabytes(come)) if is_holed else None
+    return None
 
 
 def _period(name: str, declared: dict[str, Any] | None) -> tuple[date | None, int, str | None]:
@@ -222,6 +290,43 @@ def _period(name: str, declared: dict[str, Any] | None) -> tuple[date | None, in
     return as_of, revision, None
 
 
-def _folders(file: UPath) -> tuple[str, str]:
-    folders = [re.sub(r"[^\w-]", "_", part)[:60] for part in file.parts[-3:-1]]
+def _highest(storage: Storage, agency: str, dataset: str, as_of: date, revision: int) -> int:
+    """The highest revision before this one that landing knows of a period; 0 if none. One with a time leaps nowhere."""
+    if not _MOST_AHEAD < revision <= MOST_REVISIONS:
+        return revision
+    landing = storage.root / "landing" / agency / dataset
+    places = {path.name for folder in (landing / "words", landing) for path in folder.glob(f"{as_of:%Y%m%d}-r*")}
+    known = {int(found[1]) for place in places if (found := _REVISION_OF.match(place))}
+    return max((number for number in known if number <= min(revision, MOST_REVISIONS)), default=0)
+
+
+def _without_revision(
+    name: str, declared: dict[str, Any] | None
+) -> tuple[dict[str, Any] | None, date | None, int, str | None]:
+    """What is left of what a sender says when his revision leaps: the delivery is held for it, or refused."""
+    if declared and declared.get("revision") is not None:
+        declared = unclear("revision")
+        as_of, revision, doubt = _period(name, declared)
+        if as_of is None or revision <= _MOST_AHEAD or revision > MOST_REVISIONS:
+            return declared, as_of, revision, doubt
+    return declared, None, 1, "unclear_revision"
+
+
+def _folders(storage: Storage, file: UPath) -> tuple[str, str]:
+    """Agency and dataset by the two folders that a file lies in; a name with signs of its own is that of no dataset.
+
+    Raises:
+        NotReceived: if it lies in the inbox, and not in a dataset's folder.
+    """
+    place = file
+    if file.is_relative_to(storage.inbox):
+        place = file.relative_to(storage.inbox)
+        if len(place.parts) != 3:
+            raise NotReceived(f"{printable(file.name)}: does not lie in <agency>/<dataset>/")
+    folders = [_folder_name(part) for part in place.parts[-3:-1]]
     return (folders[0], folders[1]) if len(folders) == 2 else ("unknown", folders[0] if folders else "unknown")
+
+
+def _folder_name(part: str) -> str:
+    name = re.sub(r"[^\w-]", "_", part)[:_LONGEST_FOLDER]
+    return name if name == part else f"{name[: _LONGEST_FOLDER - 1]}-"  # no dataset's name has a hyphen

@@ -68,6 +68,7 @@ class Limits:
         record_bytes: length of a line of text, or of an XML record with what stands before it.
         cell_chars: characters in a cell; a longer one costs its row, not the file. Boundaries are exempt.
         depth: levels of nesting in JSON. (XML has its parser's own limit, 256.)
+        agency_bytes: what is taken from one agency's inbox at a time; the files beyond it wait for the next time.
     """
 
     file_bytes: int = 16 << 30
@@ -82,6 +83,7 @@ class Limits:
     record_bytes: int = 8 << 20
     cell_chars: int = 32_767  # what a cell of Excel holds
     depth: int = 100
+    agency_bytes: int = 64 << 30
 
     def at_once(self) -> Limits:
         """What a file may ask whose format is not read piece by piece."""

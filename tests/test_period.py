@@ -159,4 +159,4 @@ def test_any_name_is_read_or_refused(name: str) -> None:
     except UnclearName:
         return
     assert revision >= 1
-    assert as_of is None or 1900 <= as_of.year < 2100
+    assert as_of is None or 1990 <= as_of.year < 2100

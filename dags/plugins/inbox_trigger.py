@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -15,7 +16,7 @@ _LOOK_BACK = 60.0  # seconds between two looks at files that were received
 class InboxTrigger(BaseEventTrigger):
     """Fires when the inbox holds a complete file that it has not announced.
 
-    What "complete" means is said once, in `etl.receive`. A file that is announced but stays, because receiving it
+    What "complete" means is said once, in `etl.arrival`. A file that is announced but stays, because receiving it
     failed, is announced again from time to time; an incomplete file never is. So is a file that was received and has
     changed since: receiving takes it back.
 
@@ -57,14 +58,16 @@ class InboxTrigger(BaseEventTrigger):
 
         from etl.arrival import complete_files
         from etl.settings import Settings
-        from etl.storage import Storage
+        from etl.storage import Storage, status_of
 
+        there = set()
         try:
-            files = complete_files(Storage(UPath(self.data)), Settings.from_environment().quiet_seconds)
-            return {(str(file), file.stat().st_mtime) for file in files}
-        except OSError as error:  # a file that went while we looked, a share that is away for a moment
-            self.log.warning("The inbox cannot be read: %s", error)
-            return set()
+            for file in complete_files(Storage(UPath(self.data)), Settings.from_environment().quiet_seconds):
+                with suppress(OSError):  # it went while we looked
+                    there.add((str(file), status_of(file).st_mtime))
+        except Exception as error:  # a share that is away for a moment; the watcher must outlive whatever it meets
+            self.log.warning("The inbox cannot be read: %s", type(error).__name__)
+        return there
 
     def _changed(self) -> int:
         from upath import UPath
@@ -72,4 +75,8 @@ class InboxTrigger(BaseEventTrigger):
         from etl.processed import changed
         from etl.storage import Storage
 
-        return sum(1 for _ in changed(Storage(UPath(self.data))))
+        try:
+            return sum(1 for _ in changed(Storage(UPath(self.data))))
+        except Exception as error:
+            self.log.warning("The received files cannot be looked at: %s", type(error).__name__)
+            return 0

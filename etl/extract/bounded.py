@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import IO
 
-from etl.delivery import Stop
+from etl.delivery import Stop, megabytes
 from etl.settings import Limits
 
 _BLOCK = 1 << 23  # bytes
@@ -37,7 +37,7 @@ def check_size(stream: IO[bytes], limits: Limits) -> None:
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     if size > limits.file_bytes:
-        raise Stop("rejected", "file_too_large", size=_mb(size), limit=_mb(limits.file_bytes))
+        raise Stop("rejected", "file_too_large", size=megabytes(size), limit=megabytes(limits.file_bytes))
 
 
 def read_unpacked(stream: IO[bytes], packed: int, limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
@@ -62,7 +62,7 @@ def most_unpacked(packed: int, limits: Limits) -> int:
 
 def bomb(limit: int) -> Stop:
     """What is told of a packed file that unpacks to more than `limit` bytes."""
-    return Stop("rejected", "unpacks_to_too_much", limit=_mb(limit))
+    return Stop("rejected", "unpacks_to_too_much", limit=megabytes(limit))
 
 
 def too_much_memory(limits: Limits) -> Stop:
@@ -80,7 +80,7 @@ def _read(stream: IO[bytes], most: int, limits: Limits, *, in_lines: bool) -> It
         if in_lines:
             ends = [at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0]
             if since + min(ends, default=len(block)) > limits.record_bytes:
-                raise Stop("rejected", "line_too_long", line=lines + 1, limit=_mb(limits.record_bytes))
+                raise Stop("rejected", "line_too_long", line=lines + 1, limit=megabytes(limits.record_bytes))
             since = len(block) - 1 - max(block.rfind(b"\n"), block.rfind(b"\r")) if ends else since + len(block)
             lines += max(block.count(b"\n"), block.count(b"\r"))
             check_rows(lines, limits)
@@ -119,7 +119,3 @@ def check_emptiness(cells: int, filled: int, limits: Limits) -> None:
 
 def _grouped(number: int) -> str:
     return f"{number:,}".replace(",", ".")
-
-
-def _mb(size: int) -> str:
-    return f"{size / (1 << 20):.3g} MB" if size < 1000 << 20 else f"{size / (1 << 20):.0f} MB"
