@@ -7,6 +7,7 @@
 # make kill-test   deliveries with 100 kill -9 of worker and PostgreSQL, then 16 of Airflow (half an hour)
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
 # make pollution   polluted CSV files through our reader and through others, with scores
+# make sbom        what all this is made of, as a CycloneDX list: build/sbom.cdx.json
 # make bench       what it costs, beside COPY and other tools (hours); or, in minutes, make bench SIZE=20_000 ROUNDS=1
 # make bench-docs  the latest figures into docs/performance.md
 # make bench-airflow  from a file's arrival to its rows in the table, in the demo's Airflow
@@ -20,7 +21,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop test truth attack soak kill-test fuzz pollution bench bench-docs bench-airflow lint clean
+.PHONY: help venv demo demo-stop test truth attack soak kill-test fuzz pollution sbom bench bench-docs bench-airflow lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -81,6 +82,12 @@ fuzz: $(VENV)/.installed-dev
 
 pollution: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.pollution
+
+sbom: $(VENV)/.installed-dev
+	@mkdir -p build
+	@"$(BIN)/python" -m cyclonedx_py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+	  -o build/sbom.cdx.json "$(BIN)/python"
+	@echo "build/sbom.cdx.json"
 
 SIZE ?= 1_000_000
 ROUNDS ?= 3

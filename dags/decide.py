@@ -11,7 +11,7 @@ from airflow.sdk import Param
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from decision_trigger import DecisionTrigger
 
-from etl.contract import Choice, Contract
+from etl.contract import REASON_CHARS, Choice, Contract
 
 if TYPE_CHECKING:
     from etl.pipeline import Pipeline
@@ -29,7 +29,8 @@ class DecideOperator(HITLOperator, SkipMixin):
     inherits_from_skipmixin = True
 
     def __init__(self, *, contract: Contract, **kwargs: Any) -> None:
-        reason = Param("", type="string", title="Reason", description="The agency reads it on its receipt.")
+        told = "The agency reads it on its receipt."
+        reason = Param("", type="string", title="Reason", description=told, maxLength=REASON_CHARS)
         super().__init__(
             subject=f"{contract.id}: a held delivery",
             options=list(OPTIONS),
@@ -66,8 +67,7 @@ class DecideOperator(HITLOperator, SkipMixin):
                 outcome = pipeline.decide_by_default(*delivery)
             elif "chosen_options" in event:
                 choice = OPTIONS[event["chosen_options"][0]]
-                reason = (event["params_input"] or {}).get("reason", "").strip() or _NO_REASON
-                outcome = pipeline.decide(*delivery, choice, event["responded_by_user"]["name"], reason)
+                outcome = pipeline.decide(*delivery, choice, event["responded_by_user"]["name"], _reason(event))
             else:
                 raise Undecidable("It was decided on the command line.")
             self.log.info("Decided: %s", outcome.state)
@@ -103,3 +103,11 @@ class DecideOperator(HITLOperator, SkipMixin):
             state = pipeline.run_station("validate", *delivery).state
         if state in ("held", "rejected", "withdrawn"):
             self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))
+
+
+def _reason(event: dict[str, Any]) -> str:
+    """The answer's reason as a receipt can show it: an answer that was given is not asked for again over a letter."""
+    from etl.delivery import shown
+
+    line = " ".join(str((event["params_input"] or {}).get("reason", "")).split())
+    return shown(line)[:REASON_CHARS] or _NO_REASON

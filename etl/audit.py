@@ -78,6 +78,9 @@ def audit(ledger: Ledger, storage: Storage, contracts: Mapping[str, Contract]) -
         What is off; nothing if both laws hold.
     """
     yield from verify(ledger, storage)
+    for entry in ledger.unfinished():
+        text = f"{entry['decided_by']} decided {entry['choice']}, and it has not come to its end: `citydw held`"
+        yield Finding(f"{entry['dataset']}/{entry['delivery_id']}", "ledger", text)
     in_tables = [entry for entry in ledger.all() if entry["loaded_at"] is not None]
     for entry in in_tables:
         if entry["state"] == "loaded":  # one that walks again has new files in some zones and old ones in others

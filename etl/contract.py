@@ -30,6 +30,7 @@ SemanticType = Literal[
 Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
 Choice = Literal["accept", "accept-passing", "reject"]  # what a person decides on a held delivery
+REASON_CHARS = 500  # of a decision's reason: it is written on a receipt, which is a page
 log = logging.getLogger(__name__)
 _FORMATS = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss"}  # where a contract names none
 _PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number"}

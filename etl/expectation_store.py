@@ -22,9 +22,13 @@ from great_expectations.data_context.types.resource_identifiers import (
 )
 from great_expectations.render.renderer.site_builder import SiteBuilder
 from great_expectations.util import convert_to_json_serializable
+from jinja2 import ChoiceLoader, FileSystemLoader
 
 from etl.contract import Contract
 from etl.delivery import Delivery
+from etl.settings import TEMPLATES
+
+_PAGE = "data_docs.j2"  # in place of Great Expectations' own, which loads from public hosts
 
 
 @cache
@@ -63,7 +67,7 @@ def publish(result: Any, delivery: Delivery, contract: Contract, home: str) -> N
     # To build GX's site reads all results that there ever were; its parts write one page.
     site = _site(context)
     pages = site.site_section_builders["validations"]
-    page = pages.view_class.render(pages.renderer_class.render(result), show_how_to_buttons=False)
+    page = pages.view_class.render(pages.renderer_class.render(result), template=_PAGE)
     site.target_store.set(SiteSectionIdentifier("validations", identifier), page)
 
 
@@ -110,5 +114,6 @@ def _context(root: Path, home: str) -> FileDataContext:
 def _site(context: FileDataContext) -> SiteBuilder:
     config = context.variables.data_docs_sites["city"]
     site = SiteBuilder(context, runtime_environment={"root_directory": context.root_directory}, **config)
-    site.target_store.copy_static_assets()
+    view = site.site_section_builders["validations"].view_class
+    view.env.loader = ChoiceLoader([view.env.loader, FileSystemLoader(TEMPLATES)])
     return site

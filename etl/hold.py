@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from etl.contract import Choice, Column, Contract, Text
+from etl.contract import REASON_CHARS, Choice, Column, Contract, Text
 from etl.delivery import ROW, WRONG_CONTRACT, loggable
 from etl.ledger import REJECTED_ON_REVIEW
 from etl.settings import CITY_TIME
@@ -29,6 +29,7 @@ _SAMPLE = 3  # values shown of each
 _LAST = 10  # earlier deliveries to compare with
 _CLEAR = 6  # characters of a value of an open column up to which it is shown: codes are short, personal data is not
 _LONGEST = 40  # characters shown of a masked value
+_WORD_JOINER = "\N{WORD JOINER}"  # has no width, and ends what Airflow's page would make a link of
 
 
 class Undecidable(Exception):
@@ -79,18 +80,59 @@ class Hold:
         return self.entry["rows_in"] is not None
 
 
-def check(entry: dict[str, Any], choice: Choice) -> None:
+@dataclass(frozen=True)
+class Unfinished:
+    """A delivery that was decided, and has not come to its end since: whoever decided was stopped on the way.
+
+    Attributes:
+        entry: its row of `ops.delivery`.
+        choice: what was decided.
+        by: who decided.
+        at: when.
+    """
+
+    entry: dict[str, Any]
+    choice: Choice
+    by: str
+    at: datetime
+
+    @property
+    def command(self) -> str:
+        """What goes on with it."""
+        return f"citydw decide {self.entry['dataset']} {self.entry['delivery_id']} {self.choice}"
+
+
+def check_reason(reason: str) -> str:
+    """The reason on one line.
+
+    Raises:
+        Undecidable: if it is empty, longer than a receipt has room for, or no text.
+    """
+    line = " ".join(reason.split())
+    if not line:
+        raise Undecidable("The agency must be told why: the reason is empty.")
+    if len(line) > REASON_CHARS:
+        raise Undecidable(f"The reason has {len(line)} characters; the agency's receipt has room for {REASON_CHARS}.")
+    if not line.isprintable():
+        raise Undecidable("The reason holds a character that no page can show, as a control character.")
+    return line
+
+
+def check(entry: dict[str, Any], choice: Choice, unfinished: Unfinished | None = None) -> None:
     """Refuse a decision that cannot be taken.
 
     Args:
         entry: the delivery's row of `ops.delivery`.
         choice: what a person wants.
+        unfinished: the decision that stands on it and was not carried out.
 
     Raises:
         Undecidable: if the delivery waits for no decision, or cannot be accepted.
     """
     name = f"{entry['dataset']}/{entry['delivery_id']}"
     is_rejected = entry["state"] == "rejected" and entry["rule"] == REJECTED_ON_REVIEW
+    if unfinished and entry["state"] != "rejected":
+        raise Undecidable(f"{name} was decided already, by {unfinished.by}; to go on: {unfinished.command}")
     if entry["state"] != "held" and not (is_rejected and choice != "reject"):
         raise Undecidable(f"{name} is {entry['state']} and waits for no decision; `citydw held` lists those that do.")
     if choice != "reject" and entry["rule"] == WRONG_CONTRACT:
@@ -215,5 +257,11 @@ def _code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that came from outside, on one line, without what Markdown or HTML would make something of."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
+    """Text that came from outside, on one line, without what Markdown or HTML would make something of.
+
+    Bare addresses, too, become links on Airflow's page (GitHub's Markdown): http://, www., and anybody@somewhere. They
+    are found after escapes are resolved, so that only a character in between keeps them text.
+    """
+    line = re.sub(r"([\\`*_{}\[\]<>#|~&!$])", r"\\\1", " ".join(text.split()))
+    line = re.sub(r"^([-+=]|\d+(?=[.)]))", rf"{_WORD_JOINER}\1", line)  # neither a list nor a heading's underline
+    return re.sub(r"(?<=:)(?=/)|(?<=@)|(?<=www)(?=\.)", _WORD_JOINER, line, flags=re.IGNORECASE)

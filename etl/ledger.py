@@ -275,6 +275,32 @@ class Ledger:
         with self.engine.connect() as connection:
             return self._decision(connection, delivery)
 
+    def unfinished(self, dataset: str | None = None, delivery_id: str | None = None) -> list[dict[str, Any]]:
+        """Deliveries on which a decision stands of which no receipt has told since, in the order of the decisions.
+
+        Args:
+            dataset: agency.dataset; all by default.
+            delivery_id: within it; all by default.
+
+        Returns:
+            The ledger's rows, each with `choice`, `decided_by` and `decided_at`.
+        """
+        c, d = self._delivery.c, ledger_tables()["decision"].c
+        last = sa.select(sa.func.max(d.decision_id)).group_by(d.dataset, d.delivery_id)
+        query = (
+            sa.select(*c, d.choice, d.decided_by, d.decided_at)
+            .join_from(d.dataset.table, self._delivery, (d.dataset == c.dataset) & (d.delivery_id == c.delivery_id))
+            .where(d.decision_id.in_(last), c.state.not_in(("held", "withdrawn")))
+            .where(c.receipt_at.is_(None) | (c.receipt_at < d.decided_at))
+            .order_by(d.decision_id)
+        )
+        if dataset:
+            query = query.where(c.dataset == dataset)
+        if delivery_id:
+            query = query.where(c.delivery_id == delivery_id)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
     def merged(self, connection: sa.Connection, delivery: Delivery, counts: dict[str, int]) -> None:
         """Record, within the transaction that loads it, that the delivery is in its table."""
         loaded = {"state": "loaded", "loaded_at": datetime.now(UTC), **_NOTHING_SAID}

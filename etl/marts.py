@@ -129,8 +129,9 @@ def _refresh(engine: sa.Engine, mart: Mart) -> None:
             connection.execute(sa.text(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {mart.exact}"))
         else:
             _make(connection, mart)
-        connection.execute(sa.text(f"GRANT SELECT ON {mart.exact} TO citydw_reader"))
+        connection.execute(sa.text(f"GRANT SELECT ON {mart.exact} TO citydw_reader"))  # a backup has no privileges
         if mart.is_for_analysts:
+            connection.execute(sa.text(f"GRANT SELECT ON mart.{mart.name} TO citydw_analyst, citydw_reader"))
             _show(connection, mart)
         connection.execute(
             sa.text(
@@ -169,11 +170,26 @@ def _make(connection: sa.Connection, mart: Mart) -> None:
             time.sleep(_TRY_SECONDS)  # those who wait behind us read meanwhile
         else:
             connection.execute(sa.text("DROP SCHEMA mart_aside"))
+            if mart.is_for_analysts:
+                _make_table(connection, mart)
             return
     raise MartIsRead(
         f"{mart.name} has changed and cannot be replaced, for somebody's transaction still reads it. "
         "See pg_stat_activity for whose, let it end, and run `citydw marts` again."
     )
+
+
+def _make_table(connection: sa.Connection, mart: Mart) -> None:
+    """Make the empty table that analysts read."""
+    table = f"mart.{mart.name}"
+    connection.execute(sa.text(f"CREATE TABLE {table} (LIKE {mart.exact} INCLUDING COMMENTS)"))
+    for name in _columns(connection, mart):
+        if name.startswith("_"):
+            connection.execute(sa.text(f'ALTER TABLE {table} DROP COLUMN "{name}"'))
+    connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {MARK} text"))
+    said = connection.execute(sa.text(f"SELECT obj_description('{mart.exact}'::regclass)")).scalar() or ""
+    connection.execute(sa.text(f"COMMENT ON TABLE {table} IS {_literal(said)}"))
+    connection.execute(sa.text(f"COMMENT ON COLUMN {table}.{MARK} IS {_literal(_MARK_SAYS)}"))
 
 
 def _kind(connection: sa.Connection, name: str) -> str:
@@ -185,19 +201,9 @@ def _kind(connection: sa.Connection, name: str) -> str:
 
 
 def _show(connection: sa.Connection, mart: Mart) -> None:
-    """Copy what may be shown of a mart into schema `mart`."""
-    columns = _columns(connection, mart)
-    shown = [name for name in columns if not name.startswith("_")]
+    """Copy what may be shown of a mart into schema `mart`; nothing here waits for its readers."""
     table = f"mart.{mart.name}"
-    connection.execute(sa.text(f"CREATE TABLE IF NOT EXISTS {table} (LIKE {mart.exact} INCLUDING COMMENTS)"))
-    said = connection.execute(sa.text(f"SELECT obj_description('{mart.exact}'::regclass)")).scalar() or ""
-    connection.execute(sa.text(f"COMMENT ON TABLE {table} IS {_literal(said)}"))
-    for name in set(columns) - set(shown):
-        connection.execute(sa.text(f'ALTER TABLE {table} DROP COLUMN IF EXISTS "{name}"'))
-    connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {MARK} text"))
-    connection.execute(sa.text(f"COMMENT ON COLUMN {table}.{MARK} IS {_literal(_MARK_SAYS)}"))
-    connection.execute(sa.text(f"GRANT SELECT ON {table} TO citydw_analyst, citydw_reader"))
-
+    shown = [name for name in _columns(connection, mart) if not name.startswith("_")]
     counted = {name for cells in mart.cells for margin in cells.margins for name in margin}
     counted |= {name for cells in mart.cells for name in (cells.persons, cells.share) if name}
     select = ", ".join(f'"{name}"' for name in sorted(counted))

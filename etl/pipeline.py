@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from etl.audit import Finding
-    from etl.hold import Hold
+    from etl.hold import Hold, Unfinished
     from etl.ledger import Ledger
     from etl.notify import Notice
     from etl.receive import Landed
@@ -276,6 +276,13 @@ class Pipeline:
         holds = [Hold(entry, self.contracts[entry["dataset"]]) for entry in held if not self._waits_for_us(entry)]
         return sorted(holds, key=lambda hold: hold.deadline)
 
+    def unfinished(self, dataset: str | None = None, delivery_id: str | None = None) -> list[Unfinished]:
+        """The deliveries that were decided and have not come to their end since; all, of a dataset, or one."""
+        from etl.hold import Unfinished
+
+        rows = self.ledger.unfinished(dataset, delivery_id)
+        return [Unfinished(row, row["choice"], row["decided_by"], row["decided_at"]) for row in rows]
+
     def held_for_contract(self) -> list[dict[str, Any]]:
         """The ledger's rows of the deliveries that wait until a contract or suite is mended, and for no decision."""
         return [entry for entry in self.ledger.all() if entry["state"] == "held" and self._waits_for_us(entry)]
@@ -300,7 +307,8 @@ class Pipeline:
     def decide(self, dataset: str, delivery_id: str, choice: Choice, by: str, reason: str) -> Outcome:
         """Record a decision on a held delivery; one that is accepted is judged anew, with the decision in mind.
 
-        Afterwards the delivery goes on: to `normalize` if it was accepted, to its receipt if not.
+        Afterwards the delivery goes on: to `normalize` if it was accepted, to its receipt if not. A decision that was
+        recorded and then not carried out is not recorded twice: the same choice goes on from there.
 
         Args:
             dataset: agency.dataset.
@@ -310,13 +318,15 @@ class Pipeline:
             reason: why; the agency reads it.
 
         Raises:
-            Undecidable: if it waits for no decision, or cannot be accepted.
+            Undecidable: if it waits for no decision, or cannot be accepted, or the reason is none.
         """
-        from etl.hold import check
+        from etl.hold import check, check_reason
 
         delivery = self._delivery(dataset, delivery_id)
-        check(self.ledger.get(dataset, delivery_id), choice)
-        self.ledger.decided(delivery, choice, by, reason)
+        unfinished = next(iter(self.unfinished(dataset, delivery_id)), None)
+        if unfinished is None or unfinished.choice != choice:
+            check(self.ledger.get(dataset, delivery_id), choice, unfinished)
+            self.ledger.decided(delivery, choice, by, check_reason(reason))
         if choice != "reject":
             return self.run_station("validate", dataset, delivery_id)
         entry = self.ledger.get(dataset, delivery_id)

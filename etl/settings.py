@@ -102,6 +102,7 @@ class Settings:
         workbook_rows: rejected rows that a receipt's workbook holds at most.
         notify_mail: who hears of what is held, rejected or late; the server is Airflow's connection smtp_default.
         notify_webhook: address that the same is posted to as JSON.
+        deciders: who may be named by `citydw decide --by`; empty: anybody. Where there are some, one must be named.
     """
 
     home: Path
@@ -113,6 +114,7 @@ class Settings:
     workbook_rows: int = 50_000
     notify_mail: tuple[str, ...] = ()
     notify_webhook: str | None = None
+    deciders: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -128,6 +130,7 @@ class Settings:
             workbook_rows=int(os.environ.get("CITYDW_WORKBOOK_ROWS", cls.workbook_rows)),
             notify_mail=tuple(filter(None, os.environ.get("CITYDW_NOTIFY_MAIL", "").replace(",", " ").split())),
             notify_webhook=os.environ.get("CITYDW_NOTIFY_WEBHOOK") or None,
+            deciders=tuple(filter(None, (n.strip() for n in os.environ.get("CITYDW_DECIDERS", "").split(",")))),
         )
 
     @property

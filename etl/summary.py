@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from etl.contract import ContractError
-from etl.hold import Hold
+from etl.delivery import shown
+from etl.hold import Hold, Unfinished
 from etl.replay import Replay
 from etl.settings import CITY_TIME
 from etl.warehouse import COUNTS
@@ -70,6 +71,17 @@ def print_holds(console: Console, holds: Iterable[Hold]) -> None:
     for hold in holds:
         console.print(f"{hold.name}: {hold.message.vi}", markup=False)
         console.print(f"    {hold.message.en}", markup=False)
+
+
+def print_unfinished(console: Console, decided: Iterable[Unfinished]) -> None:
+    """Print which deliveries were decided and have not come to their end, and what goes on with them."""
+    for one in decided:
+        console.print(
+            f"Decided by {shown(one.by)} at {_local(one.at)}, and not at its end; unless a run is at it now: "
+            f"{one.command} --reason ...",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def print_held_for_contract(console: Console, entries: Iterable[dict[str, Any]]) -> None:

@@ -122,7 +122,7 @@ def test_an_analyst_holds_up_neither_loads_nor_marts(
         done: list[Any] = []
 
         def work() -> None:
-            done.append(send(loaded, "civil/births", file.name.replace("02", "03"), file.read_bytes() + b"\r\n"))
+            done.append(send(loaded, "civil/births", file.name.replace("-02", "-03"), file.read_bytes() + b"\r\n"))
             done.append(loaded.refresh_marts())
 
         worker = threading.Thread(target=work)

@@ -1,14 +1,20 @@
 """Links in Airflow's menu to the pages for all, to what Great Expectations found and to the receipts.
 
 Airflow's own web server serves them. The folders of receipts hold workbooks with rejected values, personal ones among
-them: only who may see Airflow's plugins page (a right of administrators with Airflow's usual role manager) may see
-these. The data catalogue holds nothing of the kind: whoever may open Airflow may read it.
+them: only who may see Airflow's plugins page (Op and Admin, with Airflow's usual role manager) may see these, and
+Airflow's audit log keeps who opened which. The data catalogue holds nothing of the kind: whoever may open Airflow may
+read it.
+
+These pages share their origin with Airflow itself: what runs in one of them may do what its reader may do there. So
+nothing is run that is not ours, and nothing is loaded from elsewhere; see `_ALWAYS`.
 """
 
 from __future__ import annotations
 
 import html
+import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,20 +23,38 @@ from airflow.plugins_manager import AirflowPlugin
 from etl.settings import Settings
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "png": "image/png", "svg": "image/svg+xml"}
-_NOTHING_BUT_STYLE = "default-src 'none'; style-src 'unsafe-inline'"
-_ITS_OWN = "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:"  # of the catalogue, receipts aside
 _TEXTS = {"json": "application/json", "txt": "text/plain"}
+# Airflow's menu shows these pages in a frame of its own, and nobody else may.
+_ALL = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; img-src data:"
+_NOTHING_BUT_STYLE = f"{_ALL}; style-src 'unsafe-inline'"
+_ITS_OWN = f"{_ALL}; style-src 'self'; script-src 'self'"  # of the catalogue, receipts aside
+# On every answer, errors and redirects included; an answer's own word on one of them counts more.
+_ALWAYS = {
+    "content-security-policy": _NOTHING_BUT_STYLE,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
 
 
 async def reports(scope: Any, receive: Any, send: Any) -> None:
     """The pages as an ASGI application. Every Airflow process loads plugins; only the web server pays for this one."""
-    await _application()(scope, receive, send)
+
+    async def with_headers(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            own = {name.lower() for name, _ in message["headers"]}
+            added = [(name.encode(), text.encode()) for name, text in _ALWAYS.items() if name.encode() not in own]
+            message = message | {"headers": [*message["headers"], *added]}
+        await send(message)
+
+    await _application()(scope, receive, with_headers)
 
 
 @cache
 def _application() -> Any:
     from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
-    from airflow.api_fastapi.core_api.security import requires_access_view
+    from airflow.api_fastapi.core_api.security import get_user, requires_access_view
     from fastapi import Depends, FastAPI, HTTPException
     from fastapi.responses import HTMLResponse, RedirectResponse, Response
     from upath import UPath
@@ -48,15 +72,23 @@ def _application() -> Any:
 
     # Not `async`: FastAPI runs these in its thread pool, so a slow disk does not stop the web server.
     @app.get(f"/{catalogue}/{{path:path}}", dependencies=[Depends(requires_access_view(AccessView.WEBSITE))])
-    def for_all(path: str) -> Response:
-        return page(catalogue, path)
+    def for_all(path: str, user: Any = Depends(get_user)) -> Response:  # noqa: B008
+        return page(catalogue, path, user)
 
     @app.get("/{site}/{path:path}", dependencies=[Depends(requires_access_view(AccessView.PLUGINS))])
-    def page(site: str, path: str) -> Response:
+    def page(site: str, path: str, user: Any = Depends(get_user)) -> Response:  # noqa: B008
         parts = [part for part in path.split("/") if part]
         if site not in roots or any(part.startswith(".") for part in parts):
             raise HTTPException(404)
         file = roots[site].joinpath(*parts)
+        try:
+            return answer(site, path, parts, file, user)
+        except (OSError, ValueError):  # a name that is none, as one of 300 letters or with a NUL
+            raise HTTPException(404) from None
+
+    def answer(site: str, path: str, parts: list[str], file: Any, user: Any) -> Response:
+        if _leads_away(file, roots[site]):
+            raise HTTPException(404)
         if file.is_dir():
             if path and not path.endswith("/"):
                 return RedirectResponse(f"{quote(parts[-1])}/")
@@ -70,13 +102,32 @@ def _application() -> Any:
         suffix = file.suffix.lower().removeprefix(".")
         # Nothing that a sender wrote is ever run: a receipt's page shows it as text, and may load or run nothing.
         is_receipt = file.name == "receipt.html"
-        known = _TEXTS | (_TYPES if site != "receipts" or is_receipt else {})
-        policy = _ITS_OWN if site == catalogue and not is_receipt else _NOTHING_BUT_STYLE
-        headers = {} if site == "quality" else {"Content-Security-Policy": policy}
-        media_type = known.get(suffix, "application/octet-stream")
-        return Response(file.read_bytes(), media_type=media_type, headers=headers)
+        shown = _TYPES if site != "receipts" or is_receipt else {}
+        headers = {"Content-Security-Policy": _ITS_OWN if site == catalogue and not is_receipt else _NOTHING_BUT_STYLE}
+        if suffix not in shown:
+            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.name)}"
+        content = file.read_bytes()
+        if site == "receipts":
+            _record(user.get_name(), "/".join(parts))
+        return Response(content, media_type=(shown | _TEXTS).get(suffix, "application/octet-stream"), headers=headers)
 
     return app
+
+
+def _leads_away(file: Any, root: Any) -> bool:
+    """Whether a link on the way to a file leads out of its root; only local folders have links."""
+    return isinstance(file, Path) and not file.resolve().is_relative_to(root.resolve())
+
+
+def _record(user: str, path: str) -> None:
+    """Keep in Airflow's audit log (Browse, Audit Log) who opened which file of which delivery, and nothing of it."""
+    from airflow.models import Log
+    from airflow.utils.session import create_session
+
+    agency, dataset, *file = path.split("/")
+    with create_session() as session:
+        extra = json.dumps({"file": "/".join(file)})
+        session.add(Log(event="receipt_opened", owner=user, extra=extra, dag_id=f"{agency}_{dataset}"))
 
 
 _EMPTY = "<!doctype html><meta charset=utf-8><p>Chưa có gì ở đây. / Nothing is here yet."
