@@ -67,7 +67,7 @@ def bomb(limit: int) -> Stop:
 
 def too_much_memory(limits: Limits) -> Stop:
     """What is told of a file that takes more memory to read than the limit, or that breaks what reads it."""
-    return Stop("rejected", "too_much_memory", limit=_mb(limits.memory_bytes))
+    return Stop("rejected", "too_much_memory", limit=megabytes(limits.memory_bytes))
 
 
 def _read(stream: IO[bytes], most: int, limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
