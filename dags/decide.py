@@ -29,8 +29,9 @@ class DecideOperator(HITLOperator, SkipMixin):
     inherits_from_skipmixin = True
 
     def __init__(self, *, contract: Contract, **kwargs: Any) -> None:
-        told = "The agency reads it on its receipt."
-        reason = Param("", type="string", title="Reason", description=told, maxLength=REASON_CHARS)
+        # Not `maxLength`: Airflow looks at it when the answer is given already, and then fails the task.
+        told = f"The agency reads it on its receipt: {REASON_CHARS} characters, what is more is cut off."
+        reason = Param("", type="string", title="Reason", description=told)
         super().__init__(
             subject=f"{contract.id}: a held delivery",
             options=list(OPTIONS),
