@@ -81,6 +81,7 @@ class Column:
     example: str
     semantic_type: SemanticType = "text"  # by default what the logical type says: date, number or text
     format: str | None = None  # date and timestamp: how the source writes them, e.g. dd/MM/yyyy
+    bounds: dict[str, Any] = field(default_factory=dict)  # minLength, maxLength, pattern; minimum, maximum
     pivot: int | None = None  # date and timestamp: the first of the hundred years that a year of two digits can mean
     null_values: Sequence[str] = ()  # beside those of the whole source
     numeric_type: str | None = None  # number: numeric(precision,scale) of the warehouse column
@@ -105,7 +106,7 @@ class Column:
 
 _OF_ODCS = (
     "name", "source_name", "type", "label", "description", "required", "key_position", "classification", "example",
-    "format", "numeric_type",
+    "format", "bounds", "numeric_type",
 )  # fmt: skip
 _OF_DATASET = ("agencyTitle", "deliveryMode", "source", "hold", "maxRejected", "tellRejected", "part")
 _OTHERWISE = {"mode": "deliveryMode", "type": "logicalType"}  # fields of ours that a contract calls otherwise
@@ -374,6 +375,7 @@ def _column(p: SchemaProperty) -> Column:
         classification=p.classification,  # type: ignore[arg-type]
         example=str((p.examples or [])[0]),
         format=(p.logicalTypeOptions or {}).get("format"),
+        bounds={name: value for name, value in (p.logicalTypeOptions or {}).items() if name != "format"},
         numeric_type=p.physicalType,
         **custom,
     )

@@ -62,6 +62,7 @@ _RESULT_FORMAT = {
     "exclude_unexpected_values": True,
 }
 _DELETES = "_deletes"  # 1 if a row says that a record is no more, 0 if not
+_MOST_CHARACTERS = 1 << 30  # in a value, where a contract does not say it
 _KEPT = (
     "element_count",
     "unexpected_count",
@@ -590,7 +591,30 @@ def _derived(contract: Contract, with_bare_deletions: bool) -> list[gxe.Expectat
             )
         if column.semantic_type == "geometry":
             expectations += _of_shapes(column, mostly)
+        expectations += _of_bounds(column, mostly)
     return expectations
+
+
+def _of_bounds(column: Column, mostly: float) -> Iterator[gxe.Expectation]:
+    """What ODCS's logicalTypeOptions say of a column's values."""
+    bounds = column.bounds
+    about = {"mostly": mostly, "severity": "critical" if column.on_invalid == "reject" else "warning"}
+    if "minLength" in bounds or "maxLength" in bounds:
+        least, most = bounds.get("minLength", 0), bounds.get("maxLength", _MOST_CHARACTERS)
+        yield ExpectRowCondition(
+            column_list=[column.name, ROW],  # GX wants two columns
+            condition=f'LENGTH("{column.name}") BETWEEN {least} AND {most}',
+            meta=_meta("length", column=column.label, least=least, most=most, example=column.example),
+            **about,
+        )
+    if "pattern" in bounds:
+        meta = _column_meta("pattern", column)
+        yield gxe.ExpectColumnValuesToMatchRegex(column=column.name, regex=bounds["pattern"], meta=meta, **about)
+    if "minimum" in bounds or "maximum" in bounds:
+        least, most = bounds.get("minimum"), bounds.get("maximum")
+        said = " … ".join("" if bound is None else f"{bound:g}" for bound in (least, most))
+        meta = _meta("range", column=column.label, expected=said)
+        yield gxe.ExpectColumnValuesToBeBetween(column=column.name, min_value=least, max_value=most, meta=meta, **about)
 
 
 def _of_shapes(column: Column, mostly: float) -> Iterator[gxe.Expectation]:
@@ -616,7 +640,7 @@ def _column_meta(rule: str, column: Column) -> dict[str, str]:
     return _meta(rule, column=column.label, example=column.example, expected=column.example)
 
 
-def _meta(rule: str, **details: str) -> dict[str, str]:
+def _meta(rule: str, **details: object) -> dict[str, str]:
     about = wording(rule)
     text = about.fill(**details)
     return {

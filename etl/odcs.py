@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -335,11 +335,39 @@ def _of_type(column: SchemaProperty) -> Iterator[str]:
                 f"physicalType is {physical!r}; of a number it must be numeric(digits,decimals), as numeric(18,2), "
                 f"with {_MOST_DIGITS} digits at most"
             )
-    for option in column.logicalTypeOptions or {}:
-        if option != "format" or kind not in ("date", "timestamp"):
+    for option, value in (column.logicalTypeOptions or {}).items():
+        if option not in _OPTIONS.get(str(kind), {}):
             yield f"logicalTypeOptions {option!r} is not applied here; write it as an expectation into the suite"
+        elif fault := _OPTIONS[str(kind)][option](value):
+            yield f"logicalTypeOptions {option} is {value!r}, and must be {fault}"
     if rules := _rules(column):
         yield rules
+
+
+def _no_length(value: object) -> str | None:
+    return None if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "a whole number"
+
+
+def _no_number(value: object) -> str | None:
+    return None if isinstance(value, int | float) and not isinstance(value, bool) else "a number"
+
+
+def _no_pattern(value: object) -> str | None:
+    try:
+        re.compile(str(value))
+    except re.error:
+        return "a regular expression"
+    return None
+
+
+# What ODCS's logicalTypeOptions may say of a column of each type, and what is wrong with a value.
+_Options = dict[str, Callable[[object], str | None]]
+_OF_LENGTH: _Options = {"minLength": _no_length, "maxLength": _no_length, "pattern": _no_pattern}
+_OF_NUMBERS: _Options = {"minimum": _no_number, "maximum": _no_number}
+_OF_DATES: _Options = {"format": lambda _: None}  # see etl/date_format.py
+_OPTIONS: dict[str, _Options] = {
+    "string": _OF_LENGTH, "integer": _OF_NUMBERS, "number": _OF_NUMBERS, "date": _OF_DATES, "timestamp": _OF_DATES,
+}  # fmt: skip
 
 
 def _rules(part: SchemaObject | SchemaProperty | None) -> str | None:
