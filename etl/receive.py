@@ -2,8 +2,7 @@
 
 Reads `inbox/<agency>/<dataset>/<file>`; writes `landing/<agency>/<dataset>/<delivery>/` with the content and a
 manifest. Nothing is looked into here but whether a file is a workbook of rejected rows that comes back mended: whatever
-lands is a delivery. The inbox file moves to `processed/` once the
-ledger knows of it.
+lands is a delivery. The inbox file moves to `processed/` once the ledger knows of it.
 """
 
 from __future__ import annotations
