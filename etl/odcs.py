@@ -7,6 +7,7 @@ ODCS takes much that this pipeline does not do: rules of quality, types of other
 from __future__ import annotations
 
 import codecs
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -109,6 +110,9 @@ def nearest(name: object, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known[:_NAMED])}{more}"
 
 
+_MOST_VALUES = 100_000  # in one contract
+
+
 class _Loader(yaml.SafeLoader):
     """YAML in which a key that stands twice is an error; by itself the later one silently wins."""
 
@@ -123,13 +127,24 @@ class _Loader(yaml.SafeLoader):
             seen.add(key if isinstance(key, Hashable) else id(key))
         return super().construct_mapping(node, deep)
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):  # a few lines of them can stand for any number of values
-            place = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node and _weight(node, {}) > _MOST_VALUES:
             raise yaml.composer.ComposerError(
-                problem="* repeats what stands elsewhere; write it out", problem_mark=place
+                problem="its * repeat more than a contract can hold; write it out", problem_mark=node.start_mark
             )
-        return super().compose_node(parent, index)
+        return node
+
+
+def _weight(node: yaml.Node, known: dict[int, float]) -> float:
+    """How many values a node stands for: a few lines of `&` and `*` can stand for any number, or for themselves."""
+    if id(node) not in known:
+        known[id(node)] = math.inf  # if it is met within itself
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in parts for part in pair]
+        known[id(node)] = 1 + sum(_weight(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _parsed(path: Path) -> Any:
