@@ -299,8 +299,9 @@ class _Loading:
     def _merge(self) -> dict[str, int]:
         """Close and open versions by comparison with the current rows."""
         is_snapshot = self.contract.mode == "snapshot"
-        said = self._bring_in(self._news() if is_snapshot and not self.parts else self._lots())
-        if self.parts:
+        is_of_parts = bool(self.parts) and not self._follows_the_same_parts()
+        said = self._bring_in(self._lots() if is_of_parts or not is_snapshot else self._news())
+        if is_of_parts:
             if self.rivals and self._has_rival_versions():
                 self.connection.exec_driver_sql("DROP TABLE incoming")
                 return self._rebuild()
@@ -371,9 +372,23 @@ class _Loading:
         """What a snapshot says that the one before it did not: that is what the table's current rows say."""
         return history.news(self._lots, self._said_before, self.key, self.content)
 
+    def _follows_the_same_parts(self) -> bool:
+        """Whether the last period's snapshots are of this one's parts, so that these parts' rows are what they said.
+
+        A correction may have moved a record to another part; then the rows themselves are compared.
+        """
+        if self.rivals or not self.place:
+            return False
+        mine = _parts(self.storage, self.contract, self.mine)
+        return all(_parts(self.storage, self.contract, place) == mine for place in self._last())
+
+    def _last(self) -> list[Place]:
+        """The deliveries of the last period before this one."""
+        return [place for place in self.order[: self.place] if place.as_of == self.order[self.place - 1].as_of]
+
     def _said_before(self) -> Iterator[pl.DataFrame]:
         """The last snapshot, some rows at a time, with what corrections made of it."""
-        last = [place for place in self.order[: self.place] if place.as_of == self.order[self.place - 1].as_of]
+        last = self._last()
         whole = max((at for at, place in enumerate(last) if place.corrects is None), default=0)
         if whole == len(last) - 1:
             yield from batches.read(staged_rows(self.storage, self.contract, last[whole]))
