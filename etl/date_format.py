@@ -22,6 +22,10 @@ _MEANING = {
 } | {"S" * digits: "fraction" for digits in range(1, 7)}  # fmt: skip
 _DIGITS = {"year": 4, "short_year": 2, "month": 2, "day": 2, "hour": 2, "hour_of_half": 2, "minute": 2, "second": 2}
 _MAY_LACK_ZERO = {"month", "day", "hour", "hour_of_half"}
+_STRFTIME = {
+    "year": "%Y", "short_year": "%y", "month": "%m", "day": "%d", "hour": "%H", "hour_of_half": "%I", "minute": "%M",
+    "second": "%S", "half": "%p",
+}  # fmt: skip
 _PATTERN = {"half": "(?i:AM|PM|SA|CH)", "offset": "Z|[+-](?:0[0-9]|1[0-8])(?::?[0-5][0-9])?"}
 
 
@@ -35,6 +39,7 @@ class DateFormat:
         parts: what is written, in its order: year or short_year, month, day, hour or hour_of_half, minute, second,
             fraction, half, offset.
         is_utc: a literal Z says so.
+        strftime: the pattern for `datetime.strftime`, of a moment to the second whose offset nobody knows.
         swapped: the pattern with day and month exchanged, where people do write the one for the other: before the year.
     """
 
@@ -42,6 +47,7 @@ class DateFormat:
     pattern: str
     parts: tuple[str, ...]
     is_utc: bool
+    strftime: str
     swapped: str | None
 
     @property
@@ -76,11 +82,13 @@ def date_format(text: str) -> DateFormat:
     exchange = {"month": "day", "day": "month"}
     runs = dict(pieces)
     swapped = [runs[exchange[part]] if part in exchange else _quoted(part, written) for part, written in pieces]
+    stamped = [(part, "0" * len(written) if part == "fraction" else written) for part, written in pieces]
     return DateFormat(
         text=text,
         pattern=f"^{pattern}$",
         parts=parts,
         is_utc="offset" not in parts and any(not part and written.endswith("Z") for part, written in pieces),
+        strftime="".join(_STRFTIME.get(part) or written.replace("%", "%%") for part, written in stamped),
         swapped="".join(swapped) if max(parts.index("day"), parts.index("month")) < parts.index(year) else None,
     )
 

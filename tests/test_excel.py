@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import openpyxl
@@ -99,6 +100,36 @@ def test_a_date_merged_over_rows_is_doubted_in_each_of_them() -> None:
     _, found, _ = extract_bytes(out.getvalue(), HOUSEHOLDS)
     doubted = found.filter(column="issued_on").select(ROW, "rule").rows()
     assert doubted == [(2, "excel_part_of_date"), (3, "excel_part_of_date")]
+
+
+@pytest.mark.parametrize(
+    ("format_", "pivot", "loaded", "rule"),
+    [
+        ("dd/MM/yyyy HH:mm:ss", None, datetime(1998, 3, 2, 14, 5), None),
+        ("d/M/yyyy H:mm", None, datetime(1998, 3, 2, 14, 5), None),
+        ("yyyy-MM-dd'T'HH:mm:ss.SSS", None, datetime(1998, 3, 2, 14, 5), None),
+        ("dd/MM/yyyy hh:mm a", None, datetime(1998, 3, 2, 14, 5), None),
+        ("dd/MM/yy HH:mm", 1930, datetime(1998, 3, 2, 14, 5), None),
+        ("dd/MM/yy HH:mm", 2000, None, "type_timestamp"),  # its two digits would say 2098
+        ("yyyy-MM-dd'T'HH:mm:ss'Z'", None, None, "excel_no_offset"),
+        ("yyyy-MM-dd'T'HH:mm:ssXXX", None, None, "excel_no_offset"),
+    ],
+)
+def test_a_moment_of_excel_is_read_in_every_notation_that_can_hold_it(
+    format_: str, pivot: int | None, loaded: datetime | None, rule: str | None
+) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(HEADER)
+    sheet.append(["001", 4])
+    sheet["E2"].value, sheet["E2"].number_format = datetime(1998, 3, 2, 14, 5), "dd/mm/yyyy hh:mm:ss"
+    out = io.BytesIO()
+    book.save(out)
+    columns = [replace(c, format=format_, pivot=pivot) if c.name == "changed_at" else c for c in HOUSEHOLDS.columns]
+    rows, found, _ = extract_bytes(out.getvalue(), replace(HOUSEHOLDS, columns=tuple(columns)))
+    assert found["rule"].to_list() == ([rule] if rule else [])
+    if loaded:
+        assert rows["changed_at"].to_list() == [loaded]
 
 
 def test_a_header_of_two_rows_is_read_and_reaches_into_no_record() -> None:

@@ -103,12 +103,13 @@ def _judge_of(
         return lambda at, cell: _number(cell, mark, at in scaled)
     if column.type == "date":
         unclear = formats(*_UNCLEAR_DAY)
-        return lambda at, cell: _day(cell, mark, column.format or "yyyy-MM-dd", at in unclear, odd_days.get(at))
+        return lambda at, cell: _day(cell, mark, column, at in unclear, odd_days.get(at))
+    if column.is_instant:
+        return lambda _, cell: (_text(cell, mark), "excel_no_offset" if isinstance(cell, date) else None)
     if column.type == "timestamp":
         unclear = formats(*_UNCLEAR_DAY)
         with_hour = formats("moment") if date in kinds else {}
-        jdk_format = column.format or "yyyy-MM-dd'T'HH:mm:ss"
-        return lambda at, cell: _moment(cell, mark, jdk_format, at in unclear, at in with_hour, odd_days.get(at))
+        return lambda at, cell: _moment(cell, mark, column, at in unclear, at in with_hour, odd_days.get(at))
     if column.semantic_type == "partial_date":
         unclear = formats(*_UNCLEAR_DAY)
         return lambda at, cell: _partial_date(cell, mark, unclear.get(at), odd_days.get(at))
@@ -125,22 +126,24 @@ def _number(cell: object, mark: str, is_scaled: bool) -> _Judged:
     return _text(cell, mark), None
 
 
-def _day(cell: object, mark: str, jdk_format: str, is_unclear: bool, odd_day: float | None) -> _Judged:
+def _day(cell: object, mark: str, column: Column, is_unclear: bool, odd_day: float | None) -> _Judged:
     """A cell of a column of days; `is_unclear` where its format does not show all of one."""
     if isinstance(cell, time | timedelta):
         return str(cell), "excel_no_day"
     if not isinstance(cell, date):
         return _text(cell, mark), None
     rounded, rule = _rounded(cell)
-    text = rounded.strftime(_strftime(jdk_format))
+    text = rounded.strftime(column.dates.strftime)
+    if "short_year" in column.dates.parts and rounded.year not in range(column.pivot or 0, (column.pivot or 0) + 100):
+        text = f"{cell}"  # its two digits would mean another year
     return text, _no_day(odd_day) or ("excel_part_of_date" if is_unclear else rule)
 
 
 def _moment(
-    cell: object, mark: str, jdk_format: str, is_unclear: bool, is_with_hour: bool, odd_day: float | None
+    cell: object, mark: str, column: Column, is_unclear: bool, is_with_hour: bool, odd_day: float | None
 ) -> _Judged:
     """A cell of a column of points in time; at midnight sharp an hour stands in it only if its format shows one."""
-    text, rule = _day(cell, mark, jdk_format, is_unclear, odd_day)
+    text, rule = _day(cell, mark, column, is_unclear, odd_day)
     if rule in (_TIME_DROPPED, "excel_midnight"):
         return text, None
     if rule is None and isinstance(cell, date) and not isinstance(cell, datetime) and not is_with_hour:
@@ -215,9 +218,3 @@ def _text(cell: object, mark: str) -> str | None:
             return cell.strftime("%d/%m/%Y")
         case _:
             return str(cell)
-
-
-def _strftime(jdk_format: str) -> str:
-    for jdk, strftime in {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}.items():
-        jdk_format = jdk_format.replace(jdk, strftime)
-    return jdk_format.replace("'", "")
