@@ -17,9 +17,8 @@ from etl.arrival import is_sidecar
 from etl.contract import Contract
 from etl.delivery import ROW, Delivery, rejected_rows
 from etl.ledger import Ledger
-from etl.processed import sha256_of
 from etl.replay import replay
-from etl.storage import Storage, Zone
+from etl.storage import Storage, Zone, digest_of
 from etl.warehouse import COUNTS
 
 
@@ -46,7 +45,7 @@ def verify(ledger: Ledger, storage: Storage) -> Iterator[Finding]:
         known[name] = entry["sha256"]
         try:
             delivery = storage.delivery(*_names(entry["dataset"]), entry["delivery_id"])
-            found = sha256_of(storage.content(delivery))
+            found = digest_of(storage.content(delivery))
         except FileNotFoundError as error:
             yield Finding(name, "landing", f"{UPath(str(error.filename)).name} is missing")
             continue
@@ -63,7 +62,7 @@ def verify(ledger: Ledger, storage: Storage) -> Iterator[Finding]:
         if is_sidecar(file) or name not in known:
             continue
         try:
-            if sha256_of(file) == known[name]:
+            if digest_of(file) == known[name]:
                 continue
             text = f"the file has changed since it was received: {file.stat().st_size} bytes are there now"
         except OSError as error:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from upath import UPath
 from etl.contract import Contract
 from etl.delivery import Delivery, Stop, shown
 from etl.period import MOST_REVISIONS, UnclearName, days_in, is_possible, revision_in
-from etl.storage import NoPlainFile, is_plain, open_plain, status_of
+from etl.storage import NoPlainFile, digest_of, is_plain, open_plain, status_of
 
 MANIFEST = ".manifest.json"
 # What a sender mends by sending the same bytes with a right manifest.
@@ -105,7 +104,7 @@ class Declared:
         if self.size not in (None, status_of(file).st_size):
             return False
         declared = (("sha256", self.sha256), ("md5", self.md5))
-        return all(_hash(file, name, inbox) == said for name, said in declared if said is not None)
+        return all(digest_of(file, name, inbox) == said for name, said in declared if said is not None)
 
     def check(self, delivery: Delivery, content: UPath, rows: pl.LazyFrame, rows_in: int, contract: Contract) -> None:
         """Compare the file with what was declared of it.
@@ -124,7 +123,7 @@ class Declared:
             raise Stop("held", "declared_size", declared=self.size, found=delivery.size)
         if self.sha256 not in (None, delivery.sha256):
             raise Stop("held", "declared_sha256")
-        if self.md5 is not None and self.md5 != _hash(content, "md5"):
+        if self.md5 is not None and self.md5 != digest_of(content, "md5"):
             raise Stop("held", "declared_md5")
         if self.rows not in (None, rows_in):
             raise Stop("held", "declared_rows", declared=self.rows, found=rows_in)
@@ -237,11 +236,6 @@ def _understood(fields: dict[str, Any], file_name: str) -> dict[str, Any]:
     except UnclearName:
         stated = None
     return unclear("revision") if said.revision and stated not in (None, said.revision) else fields
-
-
-def _hash(file: UPath, name: str, inbox: UPath | None = None) -> str:
-    with open_plain(file, inbox) as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
 
 
 def _day(value: str) -> date:

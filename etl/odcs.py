@@ -7,15 +7,13 @@ ODCS takes much that this pipeline does not do: rules of quality, types of other
 from __future__ import annotations
 
 import codecs
-import math
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from open_data_contract_standard.model import (
     CustomProperty,
     OpenDataContractStandard,
@@ -25,6 +23,7 @@ from open_data_contract_standard.model import (
 )
 from pydantic import BaseModel, ValidationError
 
+from etl import yaml_text
 from etl.settings import REFERENCE
 
 SCHEMAS = ("people", "business", "land")  # of the warehouse; see etl/warehouse.py
@@ -110,58 +109,13 @@ def nearest(name: object, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known[:_NAMED])}{more}"
 
 
-_MOST_VALUES = 100_000  # in one contract
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error; by itself the later one silently wins."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key!r} stands twice here; keep one", problem_mark=key_node.start_mark
-                )
-            seen.add(key if isinstance(key, Hashable) else id(key))
-        return super().construct_mapping(node, deep)
-
-    def get_single_node(self) -> yaml.Node | None:
-        node = super().get_single_node()
-        if node and _weight(node, {}) > _MOST_VALUES:
-            raise yaml.composer.ComposerError(
-                problem="its * repeat more than a contract can hold; write it out", problem_mark=node.start_mark
-            )
-        return node
-
-
-def _weight(node: yaml.Node, known: dict[int, float]) -> float:
-    """How many values a node stands for: a few lines of `&` and `*` can stand for any number, or for themselves."""
-    if id(node) not in known:
-        known[id(node)] = math.inf  # if it is met within itself
-        parts = node.value if isinstance(node, yaml.CollectionNode) else []
-        if isinstance(node, yaml.MappingNode):
-            parts = [part for pair in parts for part in pair]
-        known[id(node)] = 1 + sum(_weight(part, known) for part in parts)
-    return known[id(node)]
-
-
 def _parsed(path: Path) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        return yaml_text.parse(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise ContractError(path, "not UTF-8; save it in that encoding") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ContractError(path, f"{place}not YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise ContractError(path, f"not YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise ContractError(path, "not YAML that is read here: it is nested too deep") from None
-    except ValueError as error:  # YAML takes 2025-02-30 for a date
-        raise ContractError(path, f"not YAML: {error}; put what is no date into quotation marks") from None
+    except ValueError as error:
+        raise ContractError(path, str(error)) from None
 
 
 def _place(raw: Any, location: Iterable[str | int]) -> str:

@@ -6,7 +6,6 @@ Such a writer goes on writing into the file wherever it has been moved to. What 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -26,6 +25,7 @@ from etl.delivery import Delivery, printable
 from etl.storage import (
     Storage,
     aside_of,
+    digest_of,
     folder_of,
     make_folder,
     open_plain,
@@ -109,7 +109,7 @@ def changed(storage: Storage) -> Iterator[Watched]:
             watched = Watched(**read_json(memory))
             file, stamp = UPath(watched.file), tuple(watched.stamp)
             now = stamp_of(file)
-            if now != stamp and (now[0] != stamp[0] or sha256_of(file) != watched.sha256):
+            if now != stamp and (now[0] != stamp[0] or digest_of(file) != watched.sha256):
                 yield watched
             elif time.time() - watched.since > _WATCHED:
                 memory.unlink(missing_ok=True)
@@ -147,16 +147,6 @@ def stamp_of(file: UPath) -> Stamp:
 def stamp_from(status: os.stat_result) -> Stamp:
     """The same of a file that is open."""
     return int(status.st_size), float(status.st_mtime), int(getattr(status, "st_ino", 0))
-
-
-def sha256_of(file: UPath) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal.
-
-    Raises:
-        OSError: if it is no plain file, or cannot be read.
-    """
-    with open_plain(file) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _memory(storage: Storage, watched: Watched) -> UPath:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import json
 import os
 import re
@@ -163,6 +164,21 @@ def open_plain(file: UPath, root: UPath | None = None) -> Iterator[BufferedReade
         if not (stat.S_ISREG(status.st_mode) if is_ours else is_plain(status)):
             raise NoPlainFile(errno.EINVAL, "no plain file")
         yield stack.enter_context(os.fdopen(descriptor, "rb", closefd=False))
+
+
+def digest_of(file: UPath, name: str = "sha256", inbox: UPath | None = None) -> str:
+    """A hash of a file's bytes, in hexadecimal.
+
+    Args:
+        file: the file.
+        name: of the hash, as hashlib calls it.
+        inbox: below which no link is followed.
+
+    Raises:
+        OSError: if it is no plain file, or cannot be read.
+    """
+    with open_plain(file, inbox) as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
 
 
 @contextmanager

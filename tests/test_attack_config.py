@@ -135,12 +135,12 @@ OF_CONTRACT: dict[str, tuple[str, str, str]] = {
     "values without number": (
         "status: active",
         "status: active\ntags2:\n" + "".join(f"- &a{n} [{f'*a{n - 1},' * 9 if n else 'x'}]\n" for n in range(9)),
-        "repeat more than a contract can hold",
+        "repeat more than a file can hold",
     ),
     "a value within itself": (
         "status: active",
         "status: active\ntags2: &a [*a]",
-        "repeat more than a contract can hold",
+        "repeat more than a file can hold",
     ),
     "endless depth": ("status: active", "status: " + "[" * 5000, "nested too deep"),
     "a list that is a path": (
