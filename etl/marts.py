@@ -18,8 +18,8 @@ from pathlib import Path
 import polars as pl
 import psycopg
 import sqlalchemy as sa
-import yaml
 
+from etl import yaml_text
 from etl.disclosure import Cells, hidden
 from etl.odcs import NAME, OF_NAMES
 from etl.settings import SQL
@@ -82,9 +82,9 @@ class Mart:
         """
         comment = "".join(_DECLARED.findall(self.sql))
         try:
-            said = yaml.safe_load(re.sub(r"(?m)^-- ?", "", comment))
+            said = yaml_text.parse(re.sub(r"(?m)^-- ?", "", comment))
             return [Cells(**cells) for cells in said["cells"]]
-        except (TypeError, KeyError, yaml.YAMLError) as error:
+        except (TypeError, KeyError, ValueError) as error:
             raise MartError(
                 f"{self.path}: its first comment must declare `cells`, as the marts beside it do; see "
                 f"etl/disclosure.py ({type(error).__name__})."
