@@ -23,7 +23,6 @@ from etl.contract import Contract
 from etl.receipt import FACTS, PAGE, WORKBOOK, receipt
 from etl.receipt.facts import Receipt
 from etl.receive import UNDATED, land, refusal
-from etl.recognise import is_excel
 from etl.settings import CITY_TIME, Limits
 from etl.storage import Storage
 
@@ -44,13 +43,11 @@ class Checked:
         receipt: what its agency would hear.
         folder: where page and workbook are.
         is_dated: whether the file's name says its period; otherwise today's was taken.
-        is_other_format: whether it is an Excel file and should not be one.
     """
 
     receipt: Receipt
     folder: Path
     is_dated: bool
-    is_other_format: bool
 
     @property
     def exit_code(self) -> int:
@@ -105,7 +102,7 @@ def check(
                 shutil.copyfile(made, out / name)
             else:
                 (out / name).unlink(missing_ok=True)
-    return Checked(told, out, is_dated, contract.source.format != "excel" and is_excel(file))
+    return Checked(told, out, is_dated)
 
 
 def print_checked(console: Console, checked: Checked) -> None:
@@ -128,13 +125,6 @@ def print_checked(console: Console, checked: Checked) -> None:
             _say(console, f"✗ Cả tệp: {told.verdict.vi} / The whole file: {told.verdict.en}", "bold red")
     if told.message:
         _say(console, f"  {told.message.vi}\n  {told.message.en}", "red")
-    if checked.is_other_format:
-        _say(
-            console,
-            "  Đây là tệp Excel, bộ dữ liệu này nhận định dạng khác; hãy mở bằng Excel và lưu thành CSV nếu là CSV."
-            "\n  This is an Excel file and the dataset is sent in another format; if that is CSV, save it as such.",
-            "red",
-        )
     if told.problems:
         console.print(_table(told))
     if len(told.problems) > _KINDS_SHOWN:

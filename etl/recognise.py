@@ -68,16 +68,6 @@ def right_folder(file: Path, dataset: str, contracts: Iterable[Contract], limits
     return wording("of_another_dataset").fill(title=contract.title, folder=f"{contract.agency}/{contract.dataset}")
 
 
-def is_excel(file: Path) -> bool:
-    """Whether a file is an Excel workbook, whatever its name says."""
-    with file.open("rb") as stream:
-        head = stream.read(len(_OLD_EXCEL))
-    try:
-        return head == _OLD_EXCEL or (head.startswith(_ZIP) and _is_workbook(file))
-    except BROKEN:
-        return False
-
-
 def _score(contract: Contract, candidates: list[set[str]]) -> float:
     """How alike the contract's columns and those of a file are: the share of both among either, from 0 to 1."""
     known = [_parts(c.source_name) for c in contract.columns]
@@ -100,7 +90,7 @@ def _names(file: Path, limits: Limits) -> Iterator[Iterable[str]]:
     """What may be names of columns: each line or row at the top, or all names of a file without a header."""
     with file.open("rb") as stream:
         head = stream.read(_HEAD)
-    if is_excel(file):
+    if _is_excel(file):
         yield from _rows(file, limits)
     elif head.startswith(_ZIP):
         with zipfile.ZipFile(file) as archive:
@@ -109,6 +99,15 @@ def _names(file: Path, limits: Limits) -> Iterator[Iterable[str]]:
                     yield from _names_in_text(stream.read(_HEAD))
     else:
         yield from _names_in_text(head)
+
+
+def _is_excel(file: Path) -> bool:
+    with file.open("rb") as stream:
+        head = stream.read(len(_OLD_EXCEL))
+    try:
+        return head == _OLD_EXCEL or (head.startswith(_ZIP) and _is_workbook(file))
+    except BROKEN:
+        return False
 
 
 def _is_workbook(file: Path) -> bool:

@@ -187,7 +187,7 @@ def test_an_excel_file_in_place_of_a_csv_file_is_told_as_such(tmp_path: Path) ->
     result = run(tmp_path / "births_2026-03-02.xlsx")
     assert result.exit_code == 2
     assert "(civil.births)" in result.output
-    assert "This is an Excel file" in result.output
+    assert "the agreed format is CSV, and this is an Excel workbook" in result.output
 
 
 def test_a_mended_workbook_can_be_checked_before_it_goes_back(

@@ -23,6 +23,7 @@ from etl.extract import correction, csv, date_order, drift, excel, geojson, look
 from etl.extract.archive import only_member, size_unpacked
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
+from etl.extract.file_kind import of_text
 from etl.extract.footer import without_last_footer
 from etl.extract.screen import screen
 from etl.extract.table import Table, on_the_file
@@ -164,6 +165,8 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
     whole = limits if source.format == "csv" else limits.at_once()
     unpack = only_member if source.archive == "zip" else read_blocks
     blocks = unpack(file, whole, in_lines=source.format in _OF_LINES)
+    if source.format != "excel":
+        blocks = of_text(blocks, source.format)
     if source.format == "csv":
         yield from without_last_footer(csv.read(blocks, source, contract, limits), contract)
         return

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 from etl.contract import Text
@@ -37,6 +39,8 @@ _TEXTS = {
     r"": Text("tệp văn bản như CSV", "a text file such as CSV"),
 }
 _ZIP = Text("tệp ZIP", "a ZIP file")
+_BEGINNING_OF_ZIP = b"PK\x03\x04"
+_NAMES = {"csv": "CSV", "ndjson": "NDJSON", "geojson": "GeoJSON", "xml": "XML"}
 
 
 def no_workbook(file: IO[bytes]) -> Stop:
@@ -60,6 +64,25 @@ def locked_workbook() -> Stop:
 def overlapping_merges() -> Stop:
     """What is told of a sheet whose merged cells lie upon each other, which no Excel writes."""
     return _unreadable("unreadable_excel", "excel_merges_overlap")
+
+
+def of_text(blocks: Iterable[bytes], source_format: str) -> Iterator[bytes]:
+    """A file's bytes as they come, if it may be one of text.
+
+    Args:
+        blocks: its bytes, cut anywhere.
+        source_format: that it should have.
+
+    Raises:
+        Stop: if it begins as a workbook, an archive, a picture or a document does; it says which.
+    """
+    is_first = True
+    for block in blocks:
+        if is_first and block.startswith((*_BEGINNINGS, _BEGINNING_OF_ZIP)):
+            found = _kind_by_beginning(io.BytesIO(block), block) or _ZIP  # there may be more blocks of it
+            raise _unreadable("unreadable_text", "text_of_other_kind", name=_NAMES[source_format], found=found)
+        is_first = False
+        yield block
 
 
 def no_zip(file: IO[bytes]) -> Stop:
@@ -93,16 +116,19 @@ def _kind_of(file: IO[bytes]) -> Text | None:
     """What a file, seekable, seems to be; None where nobody could say."""
     file.seek(0)
     head = file.read(_HEAD)
-    for beginning, kind in _BEGINNINGS.items():
-        if head.startswith(beginning):
-            return kind
-    if head.startswith(b"PK"):
-        return _kind_of_zip(file)
+    if head.startswith((*_BEGINNINGS, _BEGINNING_OF_ZIP)):
+        return _kind_by_beginning(file, head)
     is_utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = head.decode("utf-16" if is_utf16 else "latin-1", "replace").removeprefix("\xef\xbb\xbf")
     if not text or re.search(r"[\x00-\x08\x0e-\x1f]", text):
         return None
     return next(kind for pattern, kind in _TEXTS.items() if re.search(pattern, text.lower()))
+
+
+def _kind_by_beginning(file: IO[bytes], head: bytes) -> Text | None:
+    if head.startswith(_BEGINNING_OF_ZIP):
+        return _kind_of_zip(file)
+    return next((kind for beginning, kind in _BEGINNINGS.items() if head.startswith(beginning)), None)
 
 
 def _kind_of_zip(file: IO[bytes]) -> Text | None:

@@ -137,7 +137,8 @@ def _check(piece: bytes, cell: pl.Series, lines: int, encoding: str) -> None:
     """Refuse text that cannot be what was meant; `lines` stand before it."""
     if (at := piece.find(b"\0")) >= 0:
         line = lines + piece.count(b"\n", 0, at) + 1
-        is_utf_16 = 4 * piece.count(b"\0") > len(piece) and not encoding.startswith("utf-16")
+        count = piece.count(b"\0")  # in UTF-16 every other byte is one, but of two in a row hardly any
+        is_utf_16 = 4 * count > len(piece) and 4 * piece.count(b"\0\0") < count and not encoding.startswith("utf-16")
         raise _not_in(encoding, "UTF-16" if is_utf_16 else Text(f"NUL, dòng {line}", f"NUL, line {line}"))
     if not piece.isascii() and (marks := _endless_marks(cell)) is not None:
         raise Stop("held", "marks_without_end", line=lines + piece.count(b"\n", 0, marks) + 1)
