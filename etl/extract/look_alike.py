@@ -6,6 +6,7 @@ import polars as pl
 
 from etl.contract import Contract
 from etl.delivery import PROBLEM, ROW, problems, wording
+from etl.semantic.text import is_ascii
 
 _OTHER = r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Cherokee}\p{Coptic}--\x{2126}]"
 _TWINS = "АВЕЅІЈКМНОРСТУХЗаеѕіјкорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧινορυχ"  # Cyrillic and Greek letters that look Latin
@@ -22,7 +23,7 @@ def keys(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     about = wording("look_alike_key")
     found = [pl.DataFrame(schema=PROBLEM)]
     for column in contract.key:
-        if column.type != "string":
+        if column.type != "string" or is_ascii(typed[column.name]):
             continue
         cells = typed.select(ROW, pl.col(column.name).alias("value"))
         other = cells.filter(pl.col("value").str.contains(_OTHER))
