@@ -55,7 +55,7 @@ def export(state: State, contract: Contract, path: Path, rows: int | None = None
         rows: at most so many; by default all.
     """
     from etl import semantic
-    from etl.warehouse import key_columns
+    from etl.warehouse.tables import key_columns
 
     types = {output.name: output.type for column in contract.content for output in semantic.outputs(column)}
     limit = f" LIMIT {rows}" if rows else ""

@@ -14,6 +14,7 @@ from bench.clean import Clean
 from bench.measure import Clock
 from bench.states import plain
 from etl.settings import Settings
+from etl.warehouse import address
 
 _CHUNK = 1 << 20
 
@@ -37,7 +38,7 @@ def psql_copy(clock: Clock, file: Path) -> None:
     r"""The \copy of psql: a file as it was sent, without defects, into a table of text columns without a key."""
     import psycopg
 
-    from etl.server import programs
+    from etl.warehouse.embedded import programs
 
     with file.open(encoding="utf-8") as lines:
         columns = next(lines).strip().split(";")
@@ -81,7 +82,7 @@ def to_sql(clock: Clock, clean: Clean) -> None:
     import pandas as pd
     import sqlalchemy as sa
 
-    engine = sa.create_engine(Settings.from_environment().warehouse_url())
+    engine = sa.create_engine(address.warehouse_url(Settings.from_environment()))
     with engine.begin() as connection:
         connection.exec_driver_sql(clean.create_table)
     with clock, engine.begin() as connection:
@@ -177,4 +178,4 @@ def pyogrio(clock: Clock, file: Path) -> dict[str, Any]:
 
 
 def _url() -> str:
-    return plain(Settings.from_environment().warehouse_url())
+    return plain(address.warehouse_url(Settings.from_environment()))

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from etl import server
+from etl.warehouse import embedded
 
 _LINKED = 1 << 20  # bytes; files from here on are linked, not copied: stations replace files and never write into them
 # The pipeline's limits are for agencies' files, not for a file of ten million rows.
@@ -44,14 +44,14 @@ class States:
 
     def __enter__(self) -> States:
         self._clear()
-        server.start(self._postgres)
+        embedded.start(self._postgres)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._clear()
 
     def _clear(self) -> None:
-        server.stop(self._postgres)
+        embedded.stop(self._postgres)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
 
@@ -79,7 +79,7 @@ class States:
 
     def execute(self, statement: str, state: State | None = None) -> list[Any]:
         """Run one statement outside a transaction, in a state's database or the server's own; gives its rows."""
-        url = state.url if state else server.url(self._postgres, "postgres")
+        url = state.url if state else embedded.url(self._postgres, "postgres")
         with psycopg.connect(plain(url), autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
@@ -91,7 +91,7 @@ class States:
     def _next(self) -> State:
         self._made += 1
         database = f"bench_{self._made}"
-        return State(self.folder / database, server.url(self._postgres, database), database)
+        return State(self.folder / database, embedded.url(self._postgres, database), database)
 
 
 def plain(url: str) -> str:

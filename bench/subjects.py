@@ -103,13 +103,14 @@ def look_back(clock: Clock, contracts: Path, dataset: str, ward: str, days: int)
     from bench.states import plain
     from etl.contract import load_all
     from etl.settings import Settings
-    from etl.warehouse import key_columns
+    from etl.warehouse import address
+    from etl.warehouse.tables import key_columns
 
     contract = load_all(contracts)[dataset]
     table = f"{contract.schema}.{contract.table}"
     (key,) = key_columns(contract)
     chance = random.Random(1)
-    with psycopg.connect(plain(Settings.from_environment().warehouse_url()), autocommit=True) as connection:
+    with psycopg.connect(plain(address.warehouse_url(Settings.from_environment())), autocommit=True) as connection:
         sample = f"SELECT {key}, {ward} FROM {table} TABLESAMPLE SYSTEM (1) WHERE {ward} IS NOT NULL LIMIT 100000"
         rows = connection.execute(sample.encode()).fetchall()
         keys, wards = [row[0] for row in rows], sorted({row[1] for row in rows})

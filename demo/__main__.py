@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from etl.summary import STATIONS, print_deliveries
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from demo import report
 from demo.airflow import Airflow, AirflowError
-from etl import server
 from etl.delivery import Delivery
 from etl.period import period_of
 from etl.pipeline import FINAL, Pipeline
 from etl.settings import Settings
-from etl.summary import STATIONS, print_deliveries
+from etl.warehouse import embedded
 
 PEOPLE = 20_000
 FIRST_DAY = date(2026, 3, 2)
@@ -49,7 +49,7 @@ def start() -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        server.start(settings.home / "postgres", server.AIRFLOW)
+        embedded.start(settings.home / "postgres", embedded.AIRFLOW)
         pipeline = Pipeline.from_environment()
         with _step(progress, "database and tables"):
             pipeline.migrate()
@@ -86,7 +86,7 @@ def stop() -> None:
             name
             for name, was_running in (
                 ("Airflow", Airflow(settings).stop()),
-                ("PostgreSQL", server.stop(settings.home / "postgres")),
+                ("PostgreSQL", embedded.stop(settings.home / "postgres")),
             )
             if was_running
         ]
@@ -224,7 +224,7 @@ def main(arguments: list[str]) -> int:
         return 1
     try:
         commands[arguments[0]]()
-    except (AirflowError, server.ServerError) as error:
+    except (AirflowError, embedded.ServerError) as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:

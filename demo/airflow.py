@@ -17,9 +17,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import psutil
 
-from etl import server
 from etl.contract import load_all
 from etl.settings import PROJECT, Settings
+from etl.warehouse import address, embedded
 
 COMPONENTS = {
     "api-server": ["api-server", "--host", "127.0.0.1"],
@@ -56,7 +56,7 @@ class Airflow:
         Two cores are enough for it: few processes, each DAG file read once in a while, one web worker.
         """
         state = self._state()
-        database = server.url(self.settings.home / "postgres", server.AIRFLOW)
+        database = embedded.url(self.settings.home / "postgres", embedded.AIRFLOW)
         plugins = PROJECT / "dags" / "plugins"
         options = {
             ("core", "dags_folder"): PROJECT / "dags",
@@ -93,7 +93,7 @@ class Airflow:
             **{f"AIRFLOW__{section}__{key}".upper(): str(value) for (section, key), value in options.items()},
             "CITYDW_HOME": str(self.settings.home),
             "CITYDW_DATA": str(self.settings.data),
-            "CITYDW_DATABASE_URL": self.settings.warehouse_url(),
+            "CITYDW_DATABASE_URL": address.warehouse_url(self.settings),
             "PYTHONPATH": os.pathsep.join(filter(None, python_path)),
             "PYTHONUNBUFFERED": "1",
             "NO_PROXY": "127.0.0.1,localhost",  # Airflow's own processes talk to each other over HTTP

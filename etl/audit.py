@@ -19,7 +19,7 @@ from etl.delivery import ROW, Delivery, rejected_rows
 from etl.ledger import Ledger
 from etl.replay import replay
 from etl.storage import Storage, Zone, digest_of
-from etl.warehouse import COUNTS
+from etl.warehouse.ops import COUNTS
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from upath import UPath
 
-from etl import server
+from etl.warehouse import embedded
 
 ZONES = ("landing", "raw", "validated", "staging", "outbox", "processed")
 _DUMP = "warehouse.dump"
@@ -91,7 +91,7 @@ def _run(database_url: str, program: str, *arguments: str) -> None:
     on_path = shutil.which(program)
     refused: list[str] = []
     with _password_file(url) as password:
-        for found in [*([on_path] if on_path else []), str(server.programs() / program)]:
+        for found in [*([on_path] if on_path else []), str(embedded.programs() / program)]:
             done = subprocess.run(
                 [found, f"--dbname={where}", *arguments],
                 env=os.environ | password,

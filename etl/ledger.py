@@ -16,7 +16,8 @@ from etl.contract import Choice, Text
 from etl.declared import RULES
 from etl.delivery import ROW, Delivery, Place, State, Stop, loggable, wording
 from etl.profile import Profile
-from etl.warehouse import COUNTS, copy_rows, ledger_tables
+from etl.warehouse.copy import copy_rows
+from etl.warehouse.ops import COUNTS, ledger_tables
 
 Moment = int | float | Decimal
 _NEVER = -(2**63)  # before every moment

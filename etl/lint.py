@@ -81,7 +81,7 @@ def _of_table(contract: Contract) -> Iterator[str]:
         if len(name) > LONGEST_NAME:
             yield f"column {columns[0]} becomes {name!r}; a name has {LONGEST_NAME} letters at most"
     for column in contract.content:
-        index = f"{contract.table}_{column.name}_as_of"  # see etl/warehouse.py
+        index = f"{contract.table}_{column.name}_as_of"  # see etl/warehouse/tables.py
         if column.semantic_type == "ward" and len(index) > LONGEST_NAME:
             yield f"column {column.name}: its index {index!r} has more than {LONGEST_NAME} letters; shorten a name"
 

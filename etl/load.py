@@ -25,7 +25,10 @@ from etl.delivery import AS_OF, Delivery, Place
 from etl.ledger import Ledger, Moment
 from etl.semantic import part_columns
 from etl.storage import Storage, read_json
-from etl.warehouse import content_columns, copy_rows, history_table, key_columns, lock, named, table_name
+from etl.warehouse.copy import copy_rows
+from etl.warehouse.names import named
+from etl.warehouse.ops import lock
+from etl.warehouse.tables import content_columns, history_table, key_columns, table_name
 
 
 class LoadFault(RuntimeError):

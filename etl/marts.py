@@ -23,7 +23,9 @@ from etl import yaml_text
 from etl.disclosure import Cells, hidden
 from etl.odcs import NAME, OF_NAMES
 from etl.settings import SQL
-from etl.warehouse import copy_rows, literal, lock, named
+from etl.warehouse.copy import copy_rows
+from etl.warehouse.names import literal, named
+from etl.warehouse.ops import lock
 
 log = logging.getLogger(__name__)
 MARK = "mark"  # the column that says c (confidential) where a row of a mart hides something

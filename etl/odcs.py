@@ -26,7 +26,7 @@ from pydantic import BaseModel, ValidationError
 from etl import yaml_text
 from etl.settings import REFERENCE
 
-SCHEMAS = ("people", "business", "land")  # of the warehouse; see etl/warehouse.py
+SCHEMAS = ("people", "business", "land")  # of the warehouse; see etl/warehouse/tables.py
 # Columns of every history table, and PostgreSQL's own.
 OURS = ("valid_from", "valid_to", "opened_by", "closed_by")
 _TAKEN = (*OURS, "ctid", "tableoid", "xmin", "xmax", "cmin", "cmax")

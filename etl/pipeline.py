@@ -26,6 +26,7 @@ from etl.contract import Choice, Contract, Contracts, Text, load_all
 from etl.delivery import WRONG_CONTRACT, Delivery, State, Stop, loggable, printable
 from etl.settings import Settings
 from etl.storage import Storage
+from etl.warehouse import address
 
 if TYPE_CHECKING:
     import polars as pl
@@ -112,7 +113,7 @@ class Pipeline:
     @cached_property
     def engine(self) -> sa.Engine:
         """The warehouse; the embedded server is started where no other is set."""
-        return sa.create_engine(self.settings.warehouse_url(), pool_pre_ping=True, hide_parameters=True)
+        return sa.create_engine(address.warehouse_url(self.settings), pool_pre_ping=True, hide_parameters=True)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -134,10 +135,11 @@ class Pipeline:
 
     def build_site(self, dataset: str | None = None) -> UPath:
         """Bring the pages for all up to date, of one dataset or of all, and give the first; see `etl.site`."""
-        from etl import site, warehouse
+        from etl import site
+        from etl.warehouse.ops import lock
 
         with self.engine.begin() as connection:  # one builder at a time
-            warehouse.lock(connection, "citydw.site")
+            lock(connection, "citydw.site")
             return site.build(self.storage, self.contracts, self.ledger, dataset)
 
     def receive_inbox(self) -> list[Received]:
@@ -410,21 +412,21 @@ class Pipeline:
         """Write the warehouse and the files that it speaks of into a new folder; see `etl.backup`."""
         from etl import backup
 
-        backup.backup(self.settings.warehouse_url(), self.settings.data, folder)
+        backup.backup(address.warehouse_url(self.settings), self.settings.data, folder)
 
     def restore(self, folder: Path) -> None:
         """Bring a backup back into an empty installation; see `etl.backup`."""
         from etl import backup
 
-        backup.restore(self.settings.warehouse_url(), self.settings.data, folder)
+        backup.restore(address.warehouse_url(self.settings), self.settings.data, folder)
         self.migrate()
         self.refresh_marts()
 
     def migrate(self) -> list[str]:
         """Bring the warehouse's tables to what the contracts say; see `etl.warehouse.migrate`."""
-        from etl import warehouse
+        from etl.warehouse.migrate import migrate
 
-        return warehouse.migrate(self.engine, self.contracts.values())
+        return migrate(self.engine, self.contracts.values())
 
     def refresh_marts(self) -> list[str]:
         """Bring the marts up to date; see `etl.marts.refresh`."""

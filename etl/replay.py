@@ -14,7 +14,9 @@ from etl.delivery import Place
 from etl.ledger import Ledger
 from etl.load import counted, locked, snapshots, staged_assertions
 from etl.storage import Storage
-from etl.warehouse import content_columns, copy_rows, key_columns, named, table_name
+from etl.warehouse.copy import copy_rows
+from etl.warehouse.names import named
+from etl.warehouse.tables import content_columns, key_columns, table_name
 
 SCHEMA = "replay"  # holds tables that were built anew, under the live ones' names
 

@@ -181,20 +181,3 @@ class Settings:
                 path.hardlink_to(aside)
             aside.unlink()
             return path.read_bytes()
-
-    def warehouse_url(self) -> str:
-        """The warehouse's URL; the embedded server is started if that is the one and it does not run."""
-        if self.database_url:
-            return self.database_url
-        from etl.server import start
-
-        return start(self.home / "postgres")
-
-    def query_url(self) -> str:
-        """The warehouse's URL for somebody who only asks: where the server is the embedded one, as `citydw_reader`."""
-        if self.database_url:
-            return self.reader_url or self.database_url
-        from etl.server import READER, url
-
-        self.warehouse_url()
-        return url(self.home / "postgres", user=READER)

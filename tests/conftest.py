@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from hypothesis import settings as hypothesis_settings
 from upath import UPath
 
-from etl import server
 from etl.contract import load_all
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, Settings
+from etl.warehouse import embedded
 from simulate import write_city
 
 # The same examples in every run: what fails, fails for everybody. No deadline: the machines are shared and noisy.
@@ -26,9 +26,9 @@ hypothesis_settings.load_profile("citydw")
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("a server") / "postgres"  # with a blank in its path, as a clerk's folder may have
-    server.start(folder)
+    embedded.start(folder)
     yield folder
-    server.stop(folder)
+    embedded.stop(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -39,11 +39,11 @@ def new_pipeline(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
     def make(contracts: Path = EXPECTATIONS) -> Pipeline:
         home = tmp_path_factory.mktemp("home")
         name = f"test_{next(made)}"
-        maintenance = sa.create_engine(server.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+        maintenance = sa.create_engine(embedded.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
         with maintenance.connect() as connection:
             connection.execute(sa.text(f"CREATE DATABASE {name}"))
         settings = Settings(
-            home=home, data=UPath(home / "data"), database_url=server.url(postgres, name), quiet_seconds=0
+            home=home, data=UPath(home / "data"), database_url=embedded.url(postgres, name), quiet_seconds=0
         )
         pipeline = Pipeline(settings, load_all(contracts))
         pipeline.migrate()

@@ -23,10 +23,10 @@ from upath import UPath
 
 from demo.__main__ import drop
 from demo.airflow import Airflow
-from etl import server
 from etl.contract import load_all
 from etl.pipeline import Pipeline
 from etl.settings import Settings
+from etl.warehouse import embedded
 from simulate import write_city
 from tests.kill_processes import PEOPLE, citydw, say, tables
 
@@ -53,7 +53,7 @@ def main() -> None:
         settings = replace(Settings.from_environment(), home=home, data=UPath(home / "data"), database_url=None)
         airflow = Airflow(settings)
         try:
-            server.start(home / "postgres", server.AIRFLOW)
+            embedded.start(home / "postgres", embedded.AIRFLOW)
             pipeline = Pipeline(settings, load_all())
             pipeline.migrate()
             airflow.start()
@@ -68,8 +68,8 @@ def main() -> None:
             audit = citydw(home, "audit").wait()
         finally:
             airflow.stop()
-            server.stop(home / "postgres")
-            server.stop(undisturbed / "postgres")
+            embedded.stop(home / "postgres")
+            embedded.stop(undisturbed / "postgres")
     if wrong or audit:
         say(f"differs from the undisturbed run: {', '.join(wrong) or 'nothing'}; audit exits with {audit}")
         sys.exit(1)

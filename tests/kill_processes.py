@@ -22,8 +22,8 @@ from pathlib import Path
 import psutil
 import sqlalchemy as sa
 
-from etl import server
 from etl.contract import load_all
+from etl.warehouse import embedded
 from simulate import write_city
 
 PEOPLE = 3_000
@@ -45,7 +45,7 @@ def main() -> None:
         undisturbed = Path(folder) / "undisturbed"
         assert citydw(undisturbed, "run", str(city / "days")).wait() == 0
         expected = tables(undisturbed)
-        server.stop(undisturbed / "postgres")
+        embedded.stop(undisturbed / "postgres")
         while sum(kills.values()) < asked.kills:
             rounds += 1
             home = Path(folder) / f"round {rounds}"
@@ -62,7 +62,7 @@ def main() -> None:
             found = tables(home)
             wrong = sorted(name for name in expected if found[name] != expected[name])
             audit = citydw(home, "audit").wait()
-            server.stop(home / "postgres")
+            embedded.stop(home / "postgres")
             say(f"round {rounds}: {sum(kills.values())} kills so far, audit exits with {audit}")
             if wrong or audit:
                 say(f"differs from the undisturbed run: {', '.join(wrong) or 'nothing'}")
@@ -101,7 +101,7 @@ def kill(victim: str, worker: subprocess.Popen[bytes], data_dir: Path) -> int:
 
 def tables(home: Path) -> dict[str, str]:
     """A digest of every history table and of what the ledger counted, each in a fixed order."""
-    engine = sa.create_engine(server.start(home / "postgres"))
+    engine = sa.create_engine(embedded.start(home / "postgres"))
     queries = {
         f"{c.schema}.{c.table}": f"SELECT t::text FROM {c.schema}.{c.table} t ORDER BY 1" for c in load_all().values()
     }

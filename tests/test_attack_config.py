@@ -27,7 +27,7 @@ from etl.contract import ContractError, load_all, read_all
 from etl.delivery import WRONG_CONTRACT
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
-from etl.warehouse import literal, named
+from etl.warehouse.names import literal, named
 
 DATASET = "education.schools"
 SCHOOLS = Path(__file__).parent / "schools"

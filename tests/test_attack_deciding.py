@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from etl import cli
 from etl.hold import Undecidable, _plain
 from etl.pipeline import Pipeline
+from etl.warehouse import address
 from tests.test_held import NAME
 
 pytest_plugins = ("tests.test_held",)  # its `held` and `doubtful`
@@ -48,7 +49,7 @@ def citydw(pipeline: Pipeline, *arguments: str, program: str = "from etl.cli imp
         env={
             "PATH": "/usr/bin:/bin",
             "CITYDW_HOME": str(settings.home),
-            "CITYDW_DATABASE_URL": settings.warehouse_url(),
+            "CITYDW_DATABASE_URL": address.warehouse_url(settings),
             **env,
         },
         cwd=Path(__file__).parent.parent,

@@ -14,10 +14,10 @@ import pytest
 import sqlalchemy as sa
 from upath import UPath
 
-from etl import server
 from etl.contract import load_all
 from etl.pipeline import Pipeline
 from etl.settings import PROJECT, Settings
+from etl.warehouse import embedded
 
 PASSWORDS = {f"CITYDW_{name}_PASSWORD": f"for {name}" for name in ("OWNER", "READER", "AIRFLOW_DATABASE")}
 
@@ -30,10 +30,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
     text = (PROJECT / "docker" / "roles.sql").read_text("utf-8")
     text = re.sub(r"\bcitydw\b", "warehouse", re.sub(r"\bairflow\b", "metadata", text))
     (folder / "roles.sql").write_text(text)
-    with server.temporary() as url:
+    with embedded.temporary() as url:
         root = sa.make_url(url).set(drivername="postgresql", database="postgres")
         done = subprocess.run(
-            [server.programs() / "psql", root.render_as_string(), f"--file={folder / 'roles.sql'}"],
+            [embedded.programs() / "psql", root.render_as_string(), f"--file={folder / 'roles.sql'}"],
             env=os.environ | PASSWORDS,
             capture_output=True,
             text=True,
@@ -55,7 +55,7 @@ def pipeline(installed: sa.URL, clean_day: Path, tmp_path_factory: pytest.TempPa
 
 
 def test_no_role_in_use_is_a_superuser_or_makes_roles(installed: sa.URL) -> None:
-    root = sa.create_engine(installed.set(username=server.SYSTEM_USER))
+    root = sa.create_engine(installed.set(username=embedded.SYSTEM_USER))
     with root.connect() as connection:
         rows = connection.exec_driver_sql(
             "SELECT rolname, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls,"
@@ -118,7 +118,7 @@ def test_it_is_asked_backed_up_and_restored_by_these_roles(
     backed_up = citydw("backup", str(tmp_path / "backup"), **home)
     assert backed_up.returncode == 0, backed_up.stderr
 
-    root = sa.create_engine(installed.set(username=server.SYSTEM_USER), isolation_level="AUTOCOMMIT")
+    root = sa.create_engine(installed.set(username=embedded.SYSTEM_USER), isolation_level="AUTOCOMMIT")
     with root.connect() as connection:
         connection.exec_driver_sql("CREATE DATABASE another OWNER warehouse")
     root.dispose()

@@ -14,8 +14,8 @@ from upath import UPath
 
 from etl.backup import BackupError, backup
 from etl.pipeline import Pipeline
-from etl.server import temporary
 from etl.settings import Settings
+from etl.warehouse.embedded import temporary
 
 Send = Callable[..., dict[str, Any]]
 QUERIES = (

@@ -22,8 +22,8 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from etl import server
 from etl.settings import PROJECT
+from etl.warehouse import embedded
 from tests.city import DATASETS
 from tests.hook import listening
 from tests.identifiers import Identifiers
@@ -66,7 +66,7 @@ def api(home: Path, path: str, patch: dict[str, Any] | None = None, post: dict[s
 def tables(home: Path, database: str, schema: str, like: str) -> dict[str, str]:
     """The content of a database's tables and views as text, by name."""
     listed = "SELECT table_name FROM information_schema.tables WHERE table_schema = :schema AND table_name LIKE :like"
-    with sa.create_engine(server.url(home / "postgres", database)).connect() as connection:
+    with sa.create_engine(embedded.url(home / "postgres", database)).connect() as connection:
         names = connection.execute(sa.text(listed), {"schema": schema, "like": like}).scalars().all()
         assert names, (database, schema, like)
         return {
@@ -205,9 +205,9 @@ def test_nobodys_data_is_in_logs_notices_metrics_or_on_the_site(
         files = [file for file in place.rglob("*") if file.is_file()]
         assert files, place
         said |= {str(file): file.read_text("utf-8", errors="replace") for file in files}
-    said |= tables(home, server.AIRFLOW, "public", "%")
+    said |= tables(home, embedded.AIRFLOW, "public", "%")
     for table in ("validation", "profile", "notification", "freshness", "punctuality"):
-        said |= tables(home, server.WAREHOUSE, "ops", table)
+        said |= tables(home, embedded.WAREHOUSE, "ops", table)
     assert {name: found for name, text in said.items() if (found := persons.within(text))} == {}
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from etl import warehouse
 from etl.contract import load_all
 from etl.load import LoadFault
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
+from etl.warehouse.migrate import MigrationRefused, migrate
 
 COLUMN = """
       - name: fax
@@ -82,7 +82,7 @@ def test_a_new_column_is_added_and_kept_rows_have_null_there(
 ) -> None:
     file = next((clean_day / "tax" / "taxpayers").iterdir())
     loaded = send(pipeline, "tax/taxpayers", file.name, file.read_bytes())["inserted"]
-    applied = warehouse.migrate(pipeline.engine, changed(tmp_path, lambda text: text.rstrip() + COLUMN))
+    applied = migrate(pipeline.engine, changed(tmp_path, lambda text: text.rstrip() + COLUMN))
     assert applied == [
         "ALTER TABLE business.taxpayers ADD COLUMN fax TEXT; "
         "COMMENT ON COLUMN business.taxpayers.fax IS 'Số fax. / Fax number.';"
@@ -128,14 +128,14 @@ def test_a_ledger_that_breaks_a_check_is_refused_whole(
         connection.exec_driver_sql("ALTER TABLE ops.delivery DROP CONSTRAINT every_row_is_accounted_for")
         connection.exec_driver_sql("UPDATE ops.delivery SET rows_in = rows_in + 1")
     there = columns(pipeline)
-    with pytest.raises(warehouse.MigrationRefused, match=r"(?s)Rows of ops\.delivery .* ADD CONSTRAINT every_row_is"):
-        warehouse.migrate(pipeline.engine, changed(tmp_path, lambda text: text.rstrip() + COLUMN))
+    with pytest.raises(MigrationRefused, match=r"(?s)Rows of ops\.delivery .* ADD CONSTRAINT every_row_is"):
+        migrate(pipeline.engine, changed(tmp_path, lambda text: text.rstrip() + COLUMN))
     assert columns(pipeline) == there, "nothing was applied, the addition neither"
 
 
 def test_a_new_meaning_changes_the_comment(pipeline: Pipeline, tmp_path: Path) -> None:
     contracts = changed(tmp_path, lambda text: text.replace("Name of the taxpayer.", "Registered name."))
-    assert any("Registered name." in statement for statement in warehouse.migrate(pipeline.engine, contracts))
+    assert any("Registered name." in statement for statement in migrate(pipeline.engine, contracts))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_change_that_could_lose_data_is_refused_whole(
 ) -> None:
     there = columns(pipeline)
     contracts = changed(tmp_path, lambda text: text.replace(before, after), dataset)
-    with pytest.raises(warehouse.MigrationRefused) as refused:
-        warehouse.migrate(pipeline.engine, contracts)
+    with pytest.raises(MigrationRefused) as refused:
+        migrate(pipeline.engine, contracts)
     assert statement in str(refused.value)
     assert columns(pipeline) == there, "nothing was applied, the addition neither"

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from etl import server
 from etl.pipeline import Pipeline
+from etl.warehouse import address, embedded
 
 Send = Callable[..., dict[str, Any]]
 ANALYST = Path(__file__).parent.parent / "docs" / "data-engineer.md"  # its statements make an analyst's role
@@ -31,7 +31,7 @@ def loaded(new_pipeline: Callable[..., Pipeline], clean_day: Path) -> Pipeline:
 
 
 def connect(pipeline: Pipeline, user: str) -> psycopg.Connection[Any]:
-    url = sa.make_url(pipeline.settings.warehouse_url()).set(drivername="postgresql", username=user)
+    url = sa.make_url(address.warehouse_url(pipeline.settings)).set(drivername="postgresql", username=user)
     return psycopg.connect(url.render_as_string(hide_password=False))
 
 
@@ -49,7 +49,7 @@ def analyst(loaded: Pipeline) -> Iterator[str]:
 
 def query(pipeline: Pipeline, sql: str) -> subprocess.CompletedProcess[str]:
     # The embedded server's own way: the reader's role.
-    url = sa.make_url(pipeline.settings.warehouse_url()).set(username=server.READER)
+    url = sa.make_url(address.warehouse_url(pipeline.settings)).set(username=embedded.READER)
     return subprocess.run(
         [sys.executable, "-c", "from etl.cli import main; main()", "query", sql],
         env={"CITYDW_DATABASE_URL": url.render_as_string(hide_password=False), "PATH": "/usr/bin:/bin"},

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from etl import server
 from etl.pipeline import Pipeline
+from etl.warehouse import embedded
 from tests import truth
 
 
 @pytest.fixture(scope="module")
 def pipeline_of_cases(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    maintenance = sa.create_engine(server.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+    maintenance = sa.create_engine(embedded.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
     with maintenance.connect() as connection:
         connection.execute(sa.text("CREATE DATABASE truth"))
-    return truth.new_pipeline(tmp_path_factory.mktemp("truth"), server.url(postgres, "truth"))
+    return truth.new_pipeline(tmp_path_factory.mktemp("truth"), embedded.url(postgres, "truth"))
 
 
 @pytest.mark.parametrize("case", truth.cases(), ids=lambda case: case.name)

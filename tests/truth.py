@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.table import Table
 from upath import UPath
 
-from etl import server
 from etl.check import check
 from etl.contract import load_all
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, Settings
+from etl.warehouse import embedded
 
 CASES = Path(__file__).parent / "cases"
 WORDS = ("right", "loud", "silently wrong", "crashed")
@@ -297,13 +297,13 @@ def main(wanted: list[str]) -> int:
     console = Console(soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="citydw-truth-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
-        server.start(home / "postgres")
+        embedded.start(home / "postgres")
         try:
-            pipeline = new_pipeline(home, server.url(home / "postgres"))
+            pipeline = new_pipeline(home, embedded.url(home / "postgres"))
             chosen = [case for case in cases() if not wanted or case.name.startswith(tuple(wanted))]
             counts = _walked((walk(case, pipeline) for case in chosen), console)
         finally:
-            server.stop(home / "postgres")
+            embedded.stop(home / "postgres")
     table = Table("kind", "cases", *WORDS)
     areas = sorted({area for area, _ in counts})
     for area in areas:

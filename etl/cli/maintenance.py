@@ -1,0 +1,172 @@
+"""Commands on the warehouse as a whole: migrate, rebuild, check, back up, query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from etl.cli.arguments import agency_and_dataset
+from etl.cli.console import console
+
+if TYPE_CHECKING:
+    from etl.audit import Finding
+
+commands = typer.Typer()
+_COLUMNS_SIDE_BY_SIDE = 12  # a wider row is printed down the page
+
+
+@commands.command()
+def migrate() -> None:
+    """Bring the warehouse's tables to what the contracts say, by adding only."""
+    from etl.pipeline import Pipeline
+
+    applied = Pipeline.from_environment().migrate()
+    for statement in applied:
+        console.print(statement, markup=False, highlight=False)
+    console.print(f"{len(applied)} changes applied." if applied else "Nothing to change.")
+
+
+@commands.command()
+def marts() -> None:
+    """Rebuild the tables that analysts query."""
+    from etl.pipeline import Pipeline
+
+    for name in Pipeline.from_environment().refresh_marts():
+        console.print(name)
+
+
+@commands.command()
+def site() -> None:
+    """Build the pages for all: how each dataset stands, its deliveries and receipts, what every column means."""
+    from etl.pipeline import Pipeline
+
+    console.print(str(Pipeline.from_environment().build_site()), markup=False, highlight=False, soft_wrap=True)
+
+
+@commands.command()
+def replay(
+    dataset: Annotated[str, typer.Argument(help="agency.dataset")],
+    swap: Annotated[bool, typer.Option("--swap", help="Put the new rows in the live table's place.")] = False,
+) -> None:
+    """Build a history table anew from staging and compare it with the live one."""
+    from etl.cli.output import print_replay
+    from etl.pipeline import Pipeline
+
+    agency_and_dataset(dataset)
+    result = Pipeline.from_environment().replay(dataset, swap)
+    print_replay(console, result, swap)
+    if not (result.is_equal or swap):
+        raise typer.Exit(1)
+
+
+@commands.command()
+def backfill(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> None:
+    """Walk all deliveries of a table again, as after its contract got a column, and load them all at once."""
+    from etl.pipeline import Pipeline
+
+    agency_and_dataset(dataset)
+    pipeline = Pipeline.from_environment()
+    pipeline.migrate()
+    for delivery_id, outcome in pipeline.backfill(dataset):
+        console.print(f"{delivery_id}: {outcome.state}", highlight=False)
+        if outcome.message:
+            console.print(f"    {outcome.message.vi}\n    {outcome.message.en}", markup=False)
+
+
+@commands.command()
+def verify() -> None:
+    """Hash all of landing again and compare it with the ledger."""
+    from etl.pipeline import Pipeline
+
+    print_findings(Pipeline.from_environment().verify())
+
+
+@commands.command()
+def audit() -> None:
+    """Check for every delivery that each row is accounted for, from landing to the warehouse."""
+    from etl.pipeline import Pipeline
+
+    print_findings(Pipeline.from_environment().audit())
+
+
+@commands.command()
+def backup(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+    """Write the warehouse, its ledger and the files that they speak of into a folder."""
+    from etl.pipeline import Pipeline
+
+    Pipeline.from_environment().backup(folder)
+    console.print(f"{folder} holds the backup.", soft_wrap=True)
+
+
+@commands.command()
+def restore(folder: Annotated[Path, typer.Argument(help="What `citydw backup` wrote.")]) -> None:
+    """Bring a backup back into an empty database and an empty data root, and verify it."""
+    from etl.pipeline import Pipeline
+
+    pipeline = Pipeline.from_environment()
+    pipeline.restore(folder)
+    print_findings(pipeline.verify())
+
+
+@commands.command()
+def query(sql: str) -> None:
+    """Run one SQL query on the warehouse, as a role that only reads, and print its rows; wide ones down the page."""
+    import psycopg
+    import sqlalchemy as sa
+
+    from etl.delivery import shown
+    from etl.settings import Settings
+    from etl.warehouse import address
+
+    url = sa.make_url(address.query_url(Settings.from_environment())).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
+        connection.read_only = True
+        # Prepared: PostgreSQL then takes one statement only, so that none can end this transaction before another.
+        result = connection.execute(sql.encode(), prepare=True)
+        names = [column.name for column in result.description or ()]
+        # What came from outside must not steer the terminal.
+        rows = [["" if value is None else shown(str(value)) for value in row] for row in result] if names else []
+    if len(names) <= _COLUMNS_SIDE_BY_SIDE:
+        tables = [Table(*names)]
+        for row in rows:
+            tables[0].add_row(*row)
+    else:
+        tables = [Table("column", "value", title=f"row {number}") for number in range(1, len(rows) + 1)]
+        for table, row in zip(tables, rows, strict=True):
+            for cells in zip(names, row, strict=True):
+                table.add_row(*cells)
+    for table in tables:
+        console.print(table, markup=False)
+
+
+@commands.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    people: Annotated[int, typer.Option(help="Inhabitants.")] = 20_000,
+    days: Annotated[int, typer.Option(help="Days of extracts.")] = 5,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same city.")] = 1,
+    start: Annotated[str, typer.Option(help="First day.")] = "2026-03-02",
+) -> None:
+    """Write the extracts that four agencies of a made-up city would drop, and the truth beside them."""
+    from simulate import write_city
+
+    with console.status("simulating a city"):
+        write_city(out, people, days, seed, date.fromisoformat(start))
+    console.print(f"{out / 'days'}: extracts by day; {out / 'truth'}: what must come of them")
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Print what is off as it is found; exit with 1 if anything is."""
+    is_in_order = True
+    for finding in findings:
+        is_in_order = False
+        line = f"{finding.delivery}: {finding.zone}: {finding.text}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if not is_in_order:
+        raise typer.Exit(1)
+    console.print("Everything is in order.")

@@ -1,0 +1,182 @@
+"""Bring the database to what the contracts say: compared by Alembic, changed only by adding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import produce_migrations
+from alembic.migration import MigrationContext
+from alembic.operations import Operations, ops
+from sqlalchemy.dialects.postgresql import INTERVAL
+
+from etl.contract import Contract
+from etl.settings import CITY_ZONE, SQL
+from etl.warehouse import reference
+from etl.warehouse.names import literal, named
+from etl.warehouse.tables import SCHEMAS, both, describe, table_name
+
+# Sessions count the days of instants in the city's time zone, unless they ask for another.
+_CITY_DAYS = f"""DO $$ BEGIN
+IF pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
+  EXECUTE format('ALTER DATABASE %%I SET timezone TO %%L', current_database(), '{CITY_ZONE}');
+END IF; END $$"""
+
+
+class MigrationRefused(Exception):
+    """Changes that could lose data; the text holds the statements that a person would run."""
+
+
+def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
+    """Bring the database to what the contracts say, by adding only; the ledger's checks to what this module says.
+
+    Returns:
+        The statements that were applied to tables, in order; empty if there was nothing to do.
+
+    Raises:
+        MigrationRefused: if a difference could lose data, or the ledger has rows that break a check; then nothing was
+            changed.
+    """
+    contracts = list(contracts)
+    metadata = describe(contracts)
+    with engine.begin() as connection:
+        # Before the first migration there is no table to lock, and nobody else who may log in.
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.migrate'))"))
+        connection.exec_driver_sql(_CITY_DAYS)
+        for schema, comment in SCHEMAS.items():
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {named(schema)}")
+            connection.exec_driver_sql(f"COMMENT ON SCHEMA {named(schema)} IS {literal(comment)}")
+        applied = _apply_additions(connection, metadata) + _align_checks(connection, metadata)
+        for contract in contracts:
+            view = named(contract.schema, f"{contract.table}_current")
+            connection.exec_driver_sql(
+                f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {table_name(contract)} WHERE valid_to IS NULL"
+            )
+            said = literal(f"{both(contract.title)} (current rows)")
+            connection.exec_driver_sql(f"COMMENT ON VIEW {view} IS {said}")
+        reference.fill(connection, metadata)
+        _load_schedule(connection, metadata, contracts)
+        connection.exec_driver_sql((SQL / "freshness.sql").read_text(encoding="utf-8"))
+        connection.exec_driver_sql((SQL / "grants.sql").read_text(encoding="utf-8").replace("%", "%%"))
+    engine.dispose()  # for sessions that count days as the database now says
+    return applied
+
+
+def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
+    described = set(metadata.tables)
+
+    def ours(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
+        return kind != "table" or f"{item.schema}.{name}" in described
+
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "include_schemas": True,
+            "include_name": lambda name, kind, _: kind != "schema" or name in SCHEMAS,
+            "include_object": ours,
+            "target_metadata": metadata,
+        },
+    )
+    steps = list(_flatten(produce_migrations(context, metadata).upgrade_ops))
+    refused = [step for step in steps if not _is_addition(step)]
+    if refused:
+        statements = "\n".join(f"  {_sql(step)}" for step in refused)
+        raise MigrationRefused(
+            "The contracts differ from the database in ways that could lose data. Nothing was changed. If you mean it, "
+            f"run as a person and then migrate again:\n{statements}"
+        )
+    operations = Operations(context)
+    for step in steps:
+        operations.invoke(step)
+    return [_sql(step) for step in steps]
+
+
+def _align_checks(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
+    """Replace the check constraints of `ops` that say something else than the code; Alembic does not compare them.
+
+    PostgreSQL keeps a condition in its own words. So the wanted one is put on an empty table of the same columns, and
+    the two are compared in these words.
+    """
+    applied = []
+    for table in (t for t in metadata.sorted_tables if t.schema == "ops"):
+        connection.execute(sa.text(f"CREATE TEMPORARY TABLE wanted (LIKE {table.fullname})"))
+        for check in (c for c in table.constraints if isinstance(c, sa.CheckConstraint)):
+            connection.execute(sa.text(f"ALTER TABLE wanted ADD CONSTRAINT {check.name} CHECK ({check.sqltext})"))
+        wanted, there = _checks(connection, "wanted"), _checks(connection, table.fullname)
+        connection.execute(sa.text("DROP TABLE wanted"))
+        statements = [f"ALTER TABLE {table.fullname} DROP CONSTRAINT {name};" for name, _ in sorted(there - wanted)]
+        statements += [f"ALTER TABLE {table.fullname} ADD CONSTRAINT {name} {d};" for name, d in sorted(wanted - there)]
+        for statement in statements:
+            try:
+                connection.execute(sa.text(statement))
+            except sa.exc.IntegrityError:  # its text holds the row
+                raise MigrationRefused(
+                    f"Rows of {table.fullname} do not keep to what the code says of them. Nothing was changed. Mend "
+                    f"the rows and migrate again:\n  {statement}"
+                ) from None
+        applied += statements
+    return applied
+
+
+def _checks(connection: sa.Connection, table: str) -> set[tuple[str, str]]:
+    """Name and definition of a table's check constraints."""
+    found = connection.execute(
+        sa.text(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE conrelid = CAST(:name AS regclass) AND contype = 'c'"
+        ),
+        {"name": table},
+    )
+    return {(name, definition) for name, definition in found}
+
+
+def _flatten(container: ops.OpContainer | None) -> Iterable[ops.MigrateOperation]:
+    for step in container.ops if container else []:
+        if isinstance(step, ops.OpContainer):
+            yield from _flatten(step)
+        else:
+            yield step
+
+
+def _is_addition(step: ops.MigrateOperation) -> bool:
+    match step:
+        case ops.CreateTableOp() | ops.CreateIndexOp() | ops.CreateTableCommentOp() | ops.DropTableCommentOp():
+            return True
+        case ops.AddColumnOp():
+            return bool(step.column.nullable) or step.column.server_default is not None
+        case ops.AlterColumnOp():
+            return step.modify_type is None and step.modify_nullable is None and step.modify_server_default is False
+        case _:
+            return False
+
+
+def _sql(step: ops.MigrateOperation) -> str:
+    """The statements of one step, as a person would type them."""
+    written: list[str] = []
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": _Lines(written)}
+    )
+    Operations(context).invoke(step)
+    return re.sub(r"\s+", " ", " ".join(written)).strip()
+
+
+class _Lines:
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def write(self, text: str) -> None:
+        self._lines.append(text)
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
+
+
+def _load_schedule(connection: sa.Connection, metadata: sa.MetaData, contracts: Iterable[Contract]) -> None:
+    table = metadata.tables["ops.schedule"]
+    connection.execute(table.delete())
+    for contract in contracts:
+        lengths = {"frequency": contract.frequency, "latency": contract.latency}  # to PostgreSQL, 1m is a minute
+        values = {name: sa.cast(length.replace("m", " months"), INTERVAL) for name, length in lengths.items()}
+        connection.execute(table.insert().values(dataset=contract.id, **values))

@@ -1,0 +1,203 @@
+"""The tables of `ops`: the ledger of deliveries, and what is found, decided and told of them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB
+
+COUNTS = ("rejected", "duplicates", "inserted", "changed", "unchanged", "superseded")
+
+
+def add_tables(metadata: sa.MetaData) -> None:
+    """Describe them in `metadata`."""
+    sum_of_counts = " + ".join(COUNTS)
+    sa.Table(
+        "lock",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True, comment="a dataset, or what else one transaction does at a time"),
+        schema="ops",
+        comment="Rows that a transaction locks so that no other does the same meanwhile",
+    )
+    sa.Table(
+        "mart",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("made_of", sa.Text, nullable=False, comment="SHA-256 of the file that defines it"),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        schema="ops",
+        comment="Marts, and when each was brought up to date",
+    )
+    sa.Table(
+        "delivery",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True, comment="agency.dataset"),
+        sa.Column("delivery_id", sa.Text, primary_key=True),
+        sa.Column("as_of", sa.Date, comment="the period that the delivery speaks for"),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("size_bytes", sa.BigInteger, nullable=False),
+        sa.Column("file_name", sa.Text, nullable=False),
+        sa.Column("corrects", sa.Text, comment="the delivery whose rejected rows, mended, these are"),
+        sa.Column("correction", sa.Integer, comment="which workbook of that delivery was mended, from 1"),
+        sa.Column(
+            "word", sa.Integer, server_default="1", nullable=False, comment="by arrival, of those that state all this"
+        ),
+        sa.Column("parts", ARRAY(sa.Text), comment="that it has rows of, where its dataset comes in parts"),
+        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("rule", sa.Text, comment="why it was held or rejected"),
+        sa.Column("message_vi", sa.Text),
+        sa.Column("message_en", sa.Text),
+        sa.Column("rows_in", sa.BigInteger, comment="records in the file, broken ones included"),
+        *(sa.Column(name, sa.BigInteger) for name in COUNTS),
+        sa.Column("ended", sa.BigInteger, comment="records that are no more; not rows of the file in a snapshot"),
+        sa.Column("timings", JSONB, server_default="{}", nullable=False, comment="seconds spent in each station"),
+        sa.Column(
+            "last_change", sa.Numeric, comment="the highest of its sequence column; of times microseconds since 1970"
+        ),
+        sa.Column("loaded_at", sa.DateTime(timezone=True), comment="when its rows came into the table; null: never"),
+        sa.Column("receipt_at", sa.DateTime(timezone=True)),
+        sa.Column(
+            "held_at", sa.DateTime(timezone=True), comment="since when it waits for a decision; null: it does not"
+        ),
+        sa.CheckConstraint(
+            "state IN ('received', 'extracted', 'validated', 'normalized', 'loaded', 'held', 'rejected', 'withdrawn')",
+            name="known_state",
+        ),
+        sa.CheckConstraint(
+            f"(state <> 'loaded' AND inserted IS NULL) OR coalesce(rows_in = {sum_of_counts}, false)",
+            name="every_row_is_accounted_for",
+        ),
+        # A file must not take longer the more there were before it: what is asked of others is found by these.
+        sa.Index("delivery_in_time", "dataset", "as_of", "revision", "sha256"),
+        sa.Index("delivery_last_change", "dataset", "last_change"),
+        sa.Index("delivery_arrival", "dataset", "received_at"),
+        sa.Index("delivery_corrects", "dataset", "corrects", postgresql_where=sa.text("corrects IS NOT NULL")),
+        schema="ops",
+        comment="One row a delivery / Mỗi dòng là một lần giao dữ liệu",
+    )
+    sa.Table(
+        "arrival",
+        metadata,
+        sa.Column("arrival_id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("file_name", sa.Text, nullable=False),
+        sa.Column("arrived_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("is_new", sa.Boolean, nullable=False, comment="false: the same bytes had arrived before"),
+        sa.Column("declared", JSONB(none_as_null=True), comment="the manifest that the sender put beside the file"),
+        schema="ops",
+        comment="One row a file that arrived / Mỗi dòng là một tệp đã nhận",
+    )
+    sa.Table(
+        "withdrawal",
+        metadata,
+        sa.Column("withdrawal_id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("is_withdrawn", sa.Boolean, nullable=False, comment="false: an earlier withdrawal was taken back"),
+        sa.Column("reason", sa.Text, nullable=False),
+        schema="ops",
+        comment="One row a decision to withdraw a delivery / Mỗi dòng là một quyết định rút lại dữ liệu",
+    )
+    sa.Table(
+        "decision",
+        metadata,
+        sa.Column("decision_id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Column("decided_by", sa.Text, nullable=False, comment="who; 'timeout' where nobody decided in time"),
+        sa.Column("choice", sa.Text, nullable=False, comment="accept, accept-passing or reject"),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("rule", sa.Text, comment="why it was held"),
+        sa.Index("decision_delivery", "dataset", "delivery_id"),
+        schema="ops",
+        comment="One row a decision on a held delivery; the last stands / Mỗi dòng là một quyết định về tệp tạm giữ",
+    )
+    sa.Table(
+        "notification",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True),
+        sa.Column("event", sa.Text, primary_key=True, comment="held, rejected or late"),
+        sa.Column("about", sa.Text, primary_key=True, comment="delivery, or when one was due"),
+        sa.Column("way", sa.Text, primary_key=True, comment="mail or webhook"),
+        sa.Column("sent_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        schema="ops",
+        comment="One row a notice that was sent / Mỗi dòng là một thông báo đã gửi",
+    )
+    sa.Table(
+        "schedule",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True),
+        sa.Column("frequency", INTERVAL, nullable=False, comment="how long a period is"),
+        sa.Column("latency", INTERVAL, nullable=False, comment="how long after its period's end a delivery is due"),
+        schema="ops",
+        comment="One row a dataset, from its contract / Mỗi dòng là lịch giao của một bộ dữ liệu",
+    )
+    sa.Table(
+        "problem",
+        metadata,
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("row_no", sa.BigInteger, comment="in the sender's own file: line, Excel row, record number"),
+        sa.Column("column_name", sa.Text),
+        sa.Column("value", sa.Text, comment="what the sender wrote; personal data"),
+        sa.Column("rule", sa.Text, nullable=False),
+        sa.Column("severity", sa.Text, nullable=False, comment="critical: row rejected; warning: row loaded"),
+        sa.Column("dimension", sa.Text, nullable=False),
+        sa.Column("responsible", sa.Text, nullable=False, comment="whose it is to mend: agency or data_center"),
+        sa.Column("vi", sa.Text, nullable=False),
+        sa.Column("en", sa.Text, nullable=False),
+        sa.Index("problem_delivery", "dataset", "delivery_id"),
+        schema="ops",
+        comment="One row a problem found in a delivery / Mỗi dòng là một lỗi của một lần giao dữ liệu",
+    )
+    sa.Table(
+        "profile",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True),
+        sa.Column("delivery_id", sa.Text, primary_key=True),
+        sa.Column("part", sa.Text, comment="what tells it from other deliveries of its period; null: nothing does"),
+        sa.Column("rows", sa.BigInteger, nullable=False),
+        sa.Column("numbers", JSONB, nullable=False, comment="list of measure, of (column), item, value, error, rows"),
+        sa.Index("profile_part", "dataset", "part"),
+        schema="ops",
+        comment="One row a delivery: numbers to compare it with others / Mỗi dòng là số liệu mô tả một lần giao",
+    )
+    sa.Table(
+        "validation",
+        metadata,
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column("rule", sa.Text, nullable=False),
+        sa.Column("expectation", sa.Text, nullable=False, comment="Great Expectations' name of it"),
+        sa.Column("column_name", sa.Text),
+        sa.Column("severity", sa.Text, nullable=False),
+        sa.Column("success", sa.Boolean, nullable=False, comment="with the share that the suite allows to fail"),
+        sa.Column("evaluated", sa.BigInteger, nullable=False),
+        sa.Column("failed", sa.BigInteger, nullable=False),
+        sa.Index("validation_delivery", "dataset", "delivery_id"),
+        schema="ops",
+        comment="One row an expectation and delivery / Mỗi dòng là kết quả một quy tắc kiểm tra",
+    )
+
+
+@cache
+def ledger_tables() -> dict[str, sa.Table]:
+    """The tables of `ops`, by name without schema."""
+    metadata = sa.MetaData()
+    add_tables(metadata)
+    return {table.name: table for table in metadata.sorted_tables}
+
+
+def lock(connection: sa.Connection, name: str) -> None:
+    """Wait until no other transaction holds the lock of that name; held until this transaction ends.
+
+    A lock is a row that only the pipeline's own role may lock; an advisory lock is anybody's who may log in.
+    """
+    connection.execute(sa.text("INSERT INTO ops.lock (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": name})
+    connection.execute(sa.text("SELECT FROM ops.lock WHERE name = :name FOR UPDATE"), {"name": name})

@@ -1,0 +1,79 @@
+"""The tables of `ref`: administrative units, code lists and chapters, filled from files at each migration."""
+
+from __future__ import annotations
+
+import polars as pl
+import sqlalchemy as sa
+
+from etl import semantic
+from etl.settings import REFERENCE
+
+
+def add_tables(metadata: sa.MetaData) -> None:
+    """Describe them in `metadata`."""
+    sa.Table(
+        "ward",
+        metadata,
+        sa.Column("code", sa.Text, primary_key=True),
+        sa.Column("valid_from", sa.Date, primary_key=True),
+        sa.Column("valid_to", sa.Date),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("district_code", sa.Text),
+        sa.Column("district", sa.Text),
+        sa.Column("province_code", sa.Text, nullable=False),
+        sa.Column("province", sa.Text, nullable=False),
+        schema="ref",
+        comment="Commune-level units and when they existed; a code alone means nothing: 167 of the 168 codes of"
+        " July 2025 name another area than before",
+    )
+    sa.Table(
+        "ward_link",
+        metadata,
+        sa.Column("old_code", sa.Text, primary_key=True),
+        sa.Column("old_valid_from", sa.Date, primary_key=True),
+        sa.Column("new_code", sa.Text, primary_key=True),
+        sa.Column("new_valid_from", sa.Date, primary_key=True),
+        sa.Column("targets", sa.Integer, nullable=False, comment="new units that the old one was divided among"),
+        schema="ref",
+        comment="Old unit to new unit of the reform of 1 July 2025, many to many",
+    )
+    sa.Table(
+        "code",
+        metadata,
+        sa.Column("list", sa.Text, primary_key=True),
+        sa.Column("code", sa.Text, primary_key=True),
+        sa.Column("name_vi", sa.Text, nullable=False),
+        sa.Column("name_en", sa.Text, nullable=False),
+        schema="ref",
+        comment="Code lists that the contracts name",
+    )
+    sa.Table(
+        "icd10_chapter",
+        metadata,
+        sa.Column("chapter", sa.Text, primary_key=True),
+        sa.Column("first_code", sa.Text, nullable=False),
+        sa.Column("last_code", sa.Text, nullable=False),
+        sa.Column("name_vi", sa.Text, nullable=False),
+        sa.Column("name_en", sa.Text, nullable=False),
+        schema="ref",
+        comment="Chapters of ICD-10 by range of three-character codes",
+    )
+
+
+def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
+    """Write what the files hold in place of what the tables held."""
+    codes = [
+        pl.read_csv(path, infer_schema=False).select(pl.lit(path.stem).alias("list"), "code", "name_vi", "name_en")
+        for path in sorted((REFERENCE / "codes").glob("*.csv"))
+    ]
+    content = {
+        "ref.ward": semantic.ward.units(),
+        "ref.ward_link": semantic.ward.links(),
+        "ref.code": pl.concat(codes),
+        "ref.icd10_chapter": pl.read_csv(REFERENCE / "icd10_chapter.csv", infer_schema=False),
+    }
+    for name, rows in content.items():
+        table = metadata.tables[name]
+        connection.execute(table.delete())
+        connection.execute(table.insert(), rows.select(c.name for c in table.columns).to_dicts())
