@@ -1,4 +1,4 @@
-"""Where a ward lies: its centre and area, from polygons of public maps. No official boundary: it tells what lies far off."""
+"""Where a ward lies: centre and area, from polygons of public maps. No official boundary: it tells what is far off."""
 
 from __future__ import annotations
 
