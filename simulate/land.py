@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+from pyproj import Transformer
 
 from simulate.delivery import SEQUENCE, Defect, Form
 from simulate.dirt import CHANGE as CHANGE_WORDS
 from simulate.dirt import Dirt
-from simulate.people import OLD_FROM, REFORM, STREETS, wards
+from simulate.people import OLD_FROM, REFORM, STREETS, new_of_old, wards
 from simulate.truth import CHANGE
 
+_WARD_PLACES = Path(__file__).resolve().parent.parent / "etl" / "reference" / "ward_place.csv"
 _RATE = 0.002  # of each kind of defect, a row
 
 
@@ -29,7 +32,7 @@ def parcels(rng: np.random.Generator, people: pl.DataFrame, n: int, first: int) 
     owners = people[rng.integers(0, people.height, n)]["pid"].to_numpy()
     second = people[rng.integers(0, people.height, n)]["pid"].to_numpy()
     joint = (rng.random(n) < 0.2) & (owners != second)
-    x, y = rng.integers(1_180_000, 1_260_000, n) / 2, rng.integers(2_340_000, 2_440_000, n) / 2
+    x, y = _places(rng, ward, is_old)
     width, depth = rng.integers(8, 40, n) / 2, rng.integers(16, 60, n) / 2
     use = rng.choice(["ODT", "ONT", "CLN", "LUC", "TMD", "SKC"], n, p=[0.6, 0.15, 0.1, 0.07, 0.05, 0.03])
     serial = np.arange(first, first + n)
@@ -57,6 +60,22 @@ def parcels(rng: np.random.Generator, people: pl.DataFrame, n: int, first: int) 
             "geometry": _rectangles(x, y, width, depth),
         }
     )
+
+
+def _places(rng: np.random.Generator, ward: np.ndarray, is_old: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A corner within each ward, east and north in metres to the half; an old ward lies where one it went to lies."""
+    listed = pl.read_csv(_WARD_PLACES, schema_overrides={"code": pl.String})
+    east, north = Transformer.from_crs(4326, 9210, always_xy=True).transform(listed["lon"], listed["lat"])
+    centres = pl.DataFrame({"new": listed["code"], "east": east, "north": north, "km2": listed["area_km2"]})
+    code = pl.DataFrame({"code": ward, "is_old": is_old}).join(
+        new_of_old(), on="code", how="left", maintain_order="left"
+    )
+    new = code.select(pl.when("is_old").then("new").otherwise("code").alias("new"))
+    east, north, km2 = new.join(centres, on="new", how="left", maintain_order="left").drop("new").get_columns()
+    half = np.sqrt(km2.to_numpy() * 1e6) / 3
+    away = rng.uniform(-half, half), rng.uniform(-half, half)
+    x, y = (np.round(2 * (centre.to_numpy() + by)) / 2 for centre, by in zip((east, north), away, strict=True))
+    return x, y
 
 
 def _rectangles(x: np.ndarray, y: np.ndarray, width: np.ndarray, depth: np.ndarray) -> pl.Series:

@@ -54,6 +54,12 @@ def wards() -> tuple[pl.DataFrame, pl.DataFrame]:
     return new, old.unique("code", maintain_order=True)
 
 
+def new_of_old() -> pl.DataFrame:
+    """A unit of today (new) in which each of early 2025 (code) went."""
+    rows = pl.read_csv(_CROSSWALK, infer_schema=False).filter(pl.col("old_ward_code").is_not_null())
+    return rows.select(code="old_ward_code", new="new_ward_code").unique("code", keep="first", maintain_order=True)
+
+
 def names(rng: np.random.Generator, sexes: np.ndarray, surnames: np.ndarray | None = None) -> np.ndarray:
     """Full names in the standard form.
 

@@ -104,12 +104,13 @@ def areas(wkt: pl.Series) -> pl.Series:
     Args:
         wkt: in the city's CRS.
     """
-    shapes = _parsed(wkt)
+    shapes = parsed(wkt)
     shapes[~_shapely.is_valid(shapes)] = None
     return pl.Series(wkt.name, _shapely.area(shapes), nan_to_null=True)
 
 
-def _parsed(wkt: pl.Series) -> np.ndarray[Any, Any]:
+def parsed(wkt: pl.Series) -> np.ndarray[Any, Any]:
+    """Shapely geometries; None where the text is none."""
     # GEOS follows collections within collections until the stack ends, and the process with it; curves shapely refuses,
     # and the whole column with them.
     odd = (wkt.str.count_matches("(?i)collection") > _DEEPEST) | wkt.str.contains(_CURVED)
@@ -119,7 +120,7 @@ def _parsed(wkt: pl.Series) -> np.ndarray[Any, Any]:
 
 def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
     wkt = frame[column.name]
-    shapes = _parsed(wkt)
+    shapes = parsed(wkt)
     # Rounded before it is judged: rounding may make a sliver cross itself. Heights are not kept.
     rough = wkt.str.contains(_FINER).fill_null(False).to_numpy()
     shapes[rough] = _shapely.transform(_shapely.force_2d(shapes[rough]), lambda points: points.round(_DECIMALS))
