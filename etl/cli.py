@@ -6,7 +6,6 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable
-from datetime import date
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -414,22 +413,6 @@ def query(sql: str) -> None:
                 table.add_row(*cells)
     for table in tables:
         console.print(table, markup=False)
-
-
-@app.command()
-def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    people: Annotated[int, typer.Option(help="Inhabitants.")] = 20_000,
-    days: Annotated[int, typer.Option(help="Days of extracts.")] = 5,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same city.")] = 1,
-    start: Annotated[str, typer.Option(help="First day.")] = "2026-03-02",
-) -> None:
-    """Write the extracts that four agencies of a made-up city would drop, and the truth beside them."""
-    from simulate import write_city
-
-    with console.status("simulating a city"):
-        write_city(out, people, days, seed, date.fromisoformat(start))
-    console.print(f"{out / 'days'}: extracts by day; {out / 'truth'}: what must come of them")
 
 
 def main() -> None:
