@@ -73,24 +73,24 @@ docs: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m demo.tutorial
 
 truth: $(VENV)/.installed-dev
-	@"$(BIN)/python" -m tests.truth $(CASES_OF)
+	@"$(BIN)/python" -m tests.tools.truth $(CASES_OF)
 
 attack: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m pytest $(wildcard tests/test_attack_*.py)
 
 soak: $(VENV)/.installed-dev
-	@"$(BIN)/python" -m tests.soak
+	@"$(BIN)/python" -m tests.tools.soak
 
 kill-test: $(VENV)/.installed-dev
-	@"$(BIN)/python" -m tests.kill_processes
-	@"$(BIN)/python" -m tests.kill_airflow
+	@"$(BIN)/python" -m tests.tools.kill_processes
+	@"$(BIN)/python" -m tests.tools.kill_airflow
 
 MINUTES ?= 10
 fuzz: $(VENV)/.installed-dev
-	@"$(BIN)/python" -m tests.fuzz $(MINUTES)
+	@"$(BIN)/python" -m tests.tools.fuzz $(MINUTES)
 
 pollution: $(VENV)/.installed-dev
-	@"$(BIN)/python" -m tests.pollution
+	@"$(BIN)/python" -m tests.tools.pollution
 
 sbom: $(VENV)/.installed-dev
 	@mkdir -p build

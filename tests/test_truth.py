@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from etl import server
 from etl.pipeline import Pipeline
-from tests import truth
+from tests.tools import truth
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from etl.contract import load_all
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, Settings
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parent.parent / "cases"
 WORDS = ("right", "loud", "silently wrong", "crashed")
 Word = Literal["right", "loud", "silently wrong", "crashed"]
 _LONG_AGO = 60.0  # seconds since which nobody has written to a file
