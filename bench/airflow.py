@@ -52,7 +52,7 @@ def measure(folder: Path) -> dict[str, Any]:
             _wait(lambda: airflow.unfinished_runs() == 0)
             began = time.monotonic()
             delivery = drop(file, settings)
-            _wait(lambda delivery=delivery: _final(pipeline, [delivery]))  # type: ignore[misc]
+            _wait(lambda delivery=delivery: _final(pipeline, [delivery]))
             alone.append(round(time.monotonic() - began, 1))
         _wait(lambda: airflow.unfinished_runs() == 0)
         began = time.monotonic()

@@ -37,5 +37,5 @@ def svg(made: dict[str, Any]) -> str:
 
 
 def _share(target: dict[str, Any]) -> float:
-    share = target["value"] / target["bound"]
+    share: float = target["value"] / target["bound"]
     return 1 / share if target["at_least"] else share

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -136,7 +136,7 @@ def write_file(
             file.write(content if number == 0 else content.partition(b"\r\n")[2])
 
 
-def _with_change(form: Form, change: str) -> object:
+def _with_change(form: Form, change: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
     def render(standard: pl.DataFrame) -> pl.DataFrame:
         return form.render(standard).with_columns(pl.lit(change).alias("change"))
 

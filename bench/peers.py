@@ -66,11 +66,12 @@ def dlt_merge(clock: Clock, clean: Clean, strategy: str) -> None:
     url = _url().replace("@/", ":none@localhost/")
     destination = dlt.destinations.postgres(credentials=url)
     pipeline = dlt.pipeline("bench", pipelines_dir=str(home / "dlt"), destination=destination, dataset_name="dlt")
+    merge: Any = {"disposition": "merge", "strategy": strategy}  # dlt's type wants each strategy written out
     with clock:
         done = pipeline.run(
             clean.arrow(),
             table_name="clean",
-            write_disposition={"disposition": "merge", "strategy": strategy},
+            write_disposition=merge,
             primary_key=list(clean.key),
             loader_file_format="parquet",
         )

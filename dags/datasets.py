@@ -6,7 +6,7 @@ A rerun, a clear or a backfill therefore means the same delivery again, which th
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, PartitionedAssetTimetable, dag, task
 from city_assets import landing, warehouse
@@ -14,6 +14,9 @@ from contract_page import contract_page
 from decide import DecideOperator
 
 from etl.contract import Contract, load_all
+
+if TYPE_CHECKING:
+    from etl.pipeline import Station
 
 # For faults; bad data is no fault, it gets a verdict. Each crash of the scheduler, too, costs the waiting tasks a try.
 RETRIES = {"retries": 6, "retry_delay": timedelta(seconds=15)}
@@ -36,7 +39,7 @@ def dataset_dag(contract: Contract) -> DAG:
         doc_md=contract_page(contract),
     )
     def stations() -> None:
-        def station(name: str, **options: Any) -> Any:
+        def station(name: Station, **options: Any) -> Any:
             # False skips the station behind this one; what has a trigger rule of its own runs all the same.
             @task.short_circuit(
                 task_id=name,
@@ -71,14 +74,14 @@ def dataset_dag(contract: Contract) -> DAG:
             task_id="decide", contract=contract, trigger_rule="none_failed", pool=POOLS["validate"]
         )
         loaded = station("load", outlets=[warehouse(contract)])
-        received = receipt()
+        received: Any = receipt()  # what it returns, once it has run
         extracted >> validated >> decided >> normalized >> loaded >> received
         verdict(received)
 
     return stations()
 
 
-def walk(station: str, dataset: str, delivery_id: str) -> bool:
+def walk(station: Station, dataset: str, delivery_id: str) -> bool:
     """Run one station and print in both languages why a delivery stops there.
 
     Returns:

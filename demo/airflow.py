@@ -127,7 +127,7 @@ class Airflow:
         self._end_orphans()
         self.logs.mkdir(parents=True, exist_ok=True)
         before, alive = self._state(), self.processes()
-        state = {
+        state: dict[str, Any] = {
             "port": before["port"] if alive else _free_port(before.get("port", 8080)),
             "secret": before.get("secret") or secrets.token_hex(32),
             "started": time.time(),

@@ -13,7 +13,7 @@ ALTER ROLE citydw_reader SET default_transaction_read_only = on;
 ALTER ROLE citydw_reader SET statement_timeout = '10min';
 ALTER ROLE citydw_reader SET lock_timeout = '10s';
 ALTER ROLE citydw_reader SET idle_in_transaction_session_timeout = '1min';
--- Analysts: a group; each person gets a role of her own (docs/data-engineer.md).
+-- Analysts: a group; each person gets a role of her own (docs/how-to/operate.md).
 CREATE ROLE citydw_analyst NOLOGIN;
 -- Airflow's metadata: who may read it may not read the warehouse, and the other way round.
 CREATE ROLE airflow LOGIN PASSWORD :'airflow_password' CONNECTION LIMIT 80;

@@ -55,7 +55,7 @@ def births(rng: np.random.Generator, people: pl.DataFrame, n: int, day: date, fi
     sex = rng.choice(np.array(["1", "2"], dtype=object), n)
     reg = registrations(rng, n, day, first)
     born = reg.select(
-        pl.col("registration_date") - pl.duration(days=pl.Series("d", rng.integers(1, 30, n)))
+        pl.col("registration_date") - pl.duration(days=pl.lit(pl.Series("d", rng.integers(1, 30, n))))
     ).to_series()
     surname = fathers["name"].str.split(" ").list.first().to_numpy()
     pid = personal_ids(rng, sex, born.dt.year().to_numpy(), people.height + first)
@@ -74,7 +74,7 @@ def births(rng: np.random.Generator, people: pl.DataFrame, n: int, day: date, fi
         ward.alias("hometown_ward"),
         start.alias("hometown_ward_valid_from"),
         status.alias("hometown_ward_status"),
-        pl.Series("personal_id", np.where(has_pid, pid, None).tolist(), dtype=pl.String),
+        pl.Series("personal_id", [i if has else None for i, has in zip(pid, has_pid, strict=True)], dtype=pl.String),
         mothers["name"].alias("mother_name"),
         mothers["pid"].alias("mother_id"),
         fathers["name"].alias("father_name"),
@@ -88,7 +88,7 @@ def _hometowns(
 ) -> tuple[pl.Series, pl.Series, pl.Series, pl.Series]:
     """Home towns as written, and the ward that can be told from each: text, code, valid_from, status."""
     new, old = wards()
-    rows = []
+    rows: list[tuple[str, str | None, date | None, str]] = []
     for day, kind, a, b in zip(
         period,
         rng.choice(5, n, p=[0.5, 0.2, 0.1, 0.1, 0.1]),
@@ -122,7 +122,7 @@ def deaths(rng: np.random.Generator, dying: pl.DataFrame, day: date, first: int)
     """Deaths of given people, registered on a day."""
     n = dying.height
     reg = registrations(rng, n, day, first)
-    hours = pl.Series("h", rng.integers(1, 48, n))
+    hours = pl.lit(pl.Series("h", rng.integers(1, 48, n)))
     return reg.with_columns(
         dying["name"].alias("full_name"),
         dying["birth"].alias("birth_date"),

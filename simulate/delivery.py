@@ -181,7 +181,7 @@ def _zip(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
 def _xlsx(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
     """As an office sends it: titles in merged cells, a row counter, dates as dates, wards merged downwards."""
     book = openpyxl.Workbook()
-    sheet = book.active
+    sheet = book.worksheets[0]
     last = len(form.headers) + 1
     for row, title in enumerate(
         ("SỞ TƯ PHÁP THÀNH PHỐ HỒ CHÍ MINH", "DANH SÁCH ĐĂNG KÝ KHAI TỬ", "(kèm theo công văn)"), start=1
@@ -209,7 +209,7 @@ def _xlsx(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
     return packed.getvalue()
 
 
-def _excel_value(text: str | None, number: int) -> object:
+def _excel_value(text: str | None, number: int) -> datetime | int | str | None:
     """Every other date a true one; a year alone is a number."""
     if text is None:
         return None

@@ -99,7 +99,8 @@ def personal_ids(rng: np.random.Generator, sexes: np.ndarray, years: np.ndarray,
     serial = (
         np.arange(first, first + len(sexes)) * 7919
     ) % 1_000_000  # 7919 is prime to it: no repetition within a million
-    return province + century + _digits(years % 100, 2) + _digits(serial, 6)
+    ids: np.ndarray = province + century + _digits(years % 100, 2) + _digits(serial, 6)
+    return ids
 
 
 def population(rng: np.random.Generator, n: int, today: date) -> pl.DataFrame:

@@ -1,5 +1,5 @@
 -- Who may read what. Idempotent: run by `citydw migrate`.
--- citydw_analyst: a group; a person's own role is made a member, with limits of its own (docs/data-engineer.md).
+-- citydw_analyst: a group; a person's own role is made a member, with limits of its own (docs/how-to/operate.md).
 -- citydw_reader: what `citydw query` logs in as; it reads all and can change, lock or run nothing.
 DO $$
 BEGIN

@@ -217,6 +217,8 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with ZipFile(wheel) as archive:
         carried = set(archive.namelist())
     assert {"etl/expectations/civil/births.yaml", "etl/expectations/wording.yaml", "etl/sql/grants.sql"} <= carried
+    assert "etl/py.typed" in carried
+    assert {name.split("/")[0].removesuffix(".dist-info") for name in carried} == {"etl", wheel.name.split("-py3")[0]}
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     began = time.perf_counter()

@@ -6,7 +6,7 @@ later under the same name) or by a mended workbook, sent twice, contradicting ea
 and reinstated, and killed at any point and tried again. What is in PostgreSQL at the end is compared with a model that
 reads the remaining files in the order of their names and words, row by row.
 
-`make soak` (`tests/soak.py`) runs 20,000 of them; 500 run with the tests.
+`make soak` (`tests/tools/soak.py`) runs 20,000 of them; 500 run with the tests.
 """
 
 from __future__ import annotations

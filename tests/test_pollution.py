@@ -1,4 +1,4 @@
-"""Whatever is wrong with a CSV file, nothing of it is lost, invented or changed silently: see `tests.pollution`."""
+"""Whatever is wrong with a CSV file, nothing of it is lost, invented or changed silently."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
-from tests.pollution import KEY, ours, pollute, score
+from tests.tools.pollution import KEY, ours, pollute, score
 
 
 def test_no_polluted_file_is_read_wrong_silently(tmp_path: Path) -> None:

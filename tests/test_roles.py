@@ -17,7 +17,7 @@ from etl.pipeline import Pipeline
 from etl.warehouse import address, embedded
 
 Send = Callable[..., dict[str, Any]]
-ANALYST = Path(__file__).parent.parent / "docs" / "data-engineer.md"  # its statements make an analyst's role
+ANALYST = Path(__file__).parent.parent / "docs" / "how-to" / "operate.md"  # its statements make an analyst's role
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def connect(pipeline: Pipeline, user: str) -> psycopg.Connection[Any]:
 
 @pytest.fixture(scope="module")
 def analyst(loaded: Pipeline) -> Iterator[str]:
-    """A role as docs/data-engineer.md makes one."""
+    """A role as docs/how-to/operate.md makes one."""
     text = ANALYST.read_text("utf-8")
     statements = text[text.index("CREATE ROLE lan ") :].split("```")[0]
     with loaded.engine.begin() as connection:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from etl.pipeline import Pipeline
 from etl.warehouse import embedded
-from tests import truth
+from tests.tools import truth
 
 
 @pytest.fixture(scope="module")

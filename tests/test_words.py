@@ -18,7 +18,7 @@ from etl.pipeline import Pipeline
 from etl.receipt import FACTS, PAGE, WORKBOOK
 from etl.receive import land
 from etl.storage import Storage, read_json
-from tests.truth import expectations
+from tests.tools.truth import expectations
 
 Send = Callable[..., dict[str, Any]]
 LIST, DISTRICTS, FINES = "history/parts", "history/districts", "history/fines"

@@ -39,6 +39,8 @@ def sentence(error: Exception) -> str:
             return f"{error.strerror or type(error).__name__}: {error.filename}. Mend it and run the command again."
         case ModuleNotFoundError() if error.name in _OF_THE_WAREHOUSE:
             return "This command works on the warehouse, and its packages are not here: pip install 'citydw[warehouse]'"
+        case ModuleNotFoundError() if error.name == "simulate":
+            return "The made-up city comes with a clone of the project, not with its package: run this command there."
         case _ if "sqlalchemy" in sys.modules:
             return _sentence_of_the_warehouse(error)
         case _:

@@ -1,4 +1,4 @@
-"""Polluted CSV files through our reader and through others: `python -m tests.pollution`, or `make pollution`.
+"""Polluted CSV files through our reader and through others: `python -m tests.tools.pollution`, or `make pollution`.
 
 Clean files of the simulated city are polluted, one thing at a time, after the catalogue of the public benchmark Pollock
 (HPI, PVLDB 16(8), 2023). Our reader may read such a file right, name the rows that it cannot read, or hold the file

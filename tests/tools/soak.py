@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-from tests.kill_processes import say
+from tests.tools.kill_processes import say
 
 _SAID = re.compile(r"^([\d,]+) histories, .*$", re.MULTILINE)
 

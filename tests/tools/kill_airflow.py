@@ -28,7 +28,7 @@ from etl.pipeline import Pipeline
 from etl.settings import Settings
 from etl.warehouse import embedded
 from simulate import write_city
-from tests.kill_processes import PEOPLE, citydw, say, tables
+from tests.tools.kill_processes import PEOPLE, citydw, say, tables
 
 VICTIMS = ("scheduler", "scheduler", "task", "task", "task's supervisor", "triggerer")
 DAYS = 3  # the later ones only if the kills asked for did not all fall into the first

@@ -30,7 +30,7 @@ from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, Settings
 from etl.warehouse import embedded
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parent.parent / "cases"
 WORDS = ("right", "loud", "silently wrong", "crashed")
 Word = Literal["right", "loud", "silently wrong", "crashed"]
 _LONG_AGO = 60.0  # seconds since which nobody has written to a file

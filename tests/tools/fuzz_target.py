@@ -1,4 +1,4 @@
-"""A dataset's fuzz target, in a process of its own: `python -m tests.fuzz_target DATASET CORPUS [libFuzzer's options]`.
+"""A dataset's fuzz target: `python -m tests.tools.fuzz_target DATASET CORPUS [libFuzzer's options]`.
 
 Atheris chooses among the files what it damages further: those that have led to lines of our code that no other led to.
 What may come of a file is a sentence, or a result in which every row is accounted for; never another exception.

@@ -1,6 +1,6 @@
-"""Damaged files through every reader: `python -m tests.fuzz MINUTES [SEED]`, or `make fuzz`.
+"""Damaged files through every reader: `python -m tests.tools.fuzz MINUTES [SEED]`, or `make fuzz`.
 
-Extracts of the simulated city, one dataset after the other, go to `tests/fuzz_target.py`, which damages and reads them.
+Extracts of the simulated city, one dataset after the other, go to `fuzz_target.py`, which damages and reads them.
 What may come of them are sentences and results; an exception, a dead process, ten seconds without an end or two
 gigabytes of memory make the run fail, and the file is kept in `var/fuzz/`.
 """
@@ -26,7 +26,7 @@ def fuzz(contract: Contract, corpus: Path, seconds: float, seed: int) -> bool:
     keep = PROJECT / "var" / "fuzz" / f"{contract.id}-"
     keep.parent.mkdir(parents=True, exist_ok=True)
     options = [*OPTIONS, f"-max_total_time={seconds:.0f}", f"-seed={seed}", f"-artifact_prefix={keep}"]
-    target = [sys.executable, "-m", "tests.fuzz_target", contract.id, str(corpus), *options]
+    target = [sys.executable, "-m", "tests.tools.fuzz_target", contract.id, str(corpus), *options]
     done = subprocess.run(target, cwd=PROJECT, capture_output=True, text=True, errors="replace", check=False)
     tallies = [line for line in done.stdout.splitlines() if line.startswith("{")]
     came = json.loads(tallies[-1]) if tallies else {"slowest": 0.0, "verdicts": {}}

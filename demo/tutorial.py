@@ -1,0 +1,62 @@
+"""`python -m demo.tutorial`: run the commands of docs/tutorial.md and write into it what they print."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from etl import server
+from etl.settings import PROJECT
+
+TUTORIAL = PROJECT / "docs" / "tutorial.md"
+HOME = "var/tutorial"  # as the page calls it
+_CONSOLE = re.compile(r"(?<=```console\n)(.*?)(?=```\n)", re.DOTALL)
+
+
+def play(text: str) -> str:
+    """Run a page's commands, in a home of their own that is gone afterwards.
+
+    Args:
+        text: the page; in its blocks of `console`, what follows `$ ` is a command and all else is output.
+
+    Returns:
+        The page with what its commands print now.
+
+    Raises:
+        RuntimeError: a command failed; the text says which, and what it said.
+    """
+    with tempfile.TemporaryDirectory(prefix="citydw-tutorial-") as folder:
+        home = Path(folder)
+        try:
+            return _CONSOLE.sub(lambda block: "".join(_run(line, home) for line in _commands(block[0])), text)
+        finally:
+            server.stop(home / "postgres")
+
+
+def _commands(block: str) -> list[str]:
+    return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
+
+
+def _run(command: str, home: Path) -> str:
+    """A command and its output, as the page shows it."""
+    here = {
+        **os.environ,
+        "CITYDW_HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(PROJECT),
+    }
+    shell = ["bash", "-c", command.replace(HOME, str(home))]
+    done = subprocess.run(shell, cwd=PROJECT, env=here, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command}\n{done.stdout}{done.stderr}")
+    lines = done.stdout.replace(str(home), HOME).replace("\ufeff", "").splitlines()
+    return f"$ {command}\n" + "".join(f"{line.rstrip()}\n" for line in lines if line.strip())
+
+
+if __name__ == "__main__":
+    TUTORIAL.write_text(play(TUTORIAL.read_text("utf-8")), "utf-8")
+    sys.stdout.write(f"{TUTORIAL}\n")
