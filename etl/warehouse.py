@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB
 
 from etl import semantic
 from etl.contract import Contract, Text
+from etl.contract.codes import code_lists
 from etl.settings import CITY_ZONE, REFERENCE, SQL
 
 log = logging.getLogger(__name__)
@@ -542,14 +543,11 @@ class _Lines:
 
 
 def _load_reference(connection: sa.Connection, metadata: sa.MetaData) -> None:
-    codes = [
-        pl.read_csv(path, infer_schema=False).select(pl.lit(path.stem).alias("list"), "code", "name_vi", "name_en")
-        for path in sorted((REFERENCE / "codes").glob("*.csv"))
-    ]
+    codes = [{"list": name} | code._asdict() for name, its in code_lists().items() for code in its]
     content = {
         "ref.ward": semantic.ward.units(),
         "ref.ward_link": semantic.ward.links(),
-        "ref.code": pl.concat(codes),
+        "ref.code": pl.DataFrame(codes),
         "ref.icd10_chapter": pl.read_csv(REFERENCE / "icd10_chapter.csv", infer_schema=False),
     }
     for name, rows in content.items():
