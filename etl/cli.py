@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from etl.settings import Settings
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+of_contracts = typer.Typer(help="What a dataset's contract says.", no_args_is_help=True)
+app.add_typer(of_contracts, name="contract")
 console = Console()
 if not console.is_terminal:
     console = Console(width=140)  # a file or a pipe has no width of its own
@@ -168,6 +170,18 @@ def lint(
     print_wrong(console, wrong, len(asked))
     if wrong:
         raise typer.Exit(1)
+
+
+@of_contracts.command("show")
+def show_contract(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> None:
+    """Print a contract with all that its agency and its data elements say, as one ODCS document for other tools."""
+    import yaml
+
+    from etl.contract import load_all, written_out
+
+    _agency_and_dataset(dataset)
+    document = written_out(load_all()[dataset].path)
+    typer.echo(yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=120), nl=False)
 
 
 @app.command()

@@ -14,8 +14,8 @@ from functools import cache, partial
 
 import polars as pl
 
-from etl import semantic
-from etl.contract import Column, Contract, ContractError, Contracts
+from etl import semantic, yaml_text
+from etl.contract import Column, Contract, ContractError, Contracts, standard, written_out
 from etl.contract.names import LONGEST_NAME, OURS
 from etl.delivery import ROW
 
@@ -61,11 +61,18 @@ def errors(contracts: Contracts, dataset: str, home: str) -> Iterator[ContractEr
     if dataset in contracts.wrong:
         yield contracts.wrong[dataset]
         return
-    for look in (check, partial(judge.suite_of, home=home)):
+    for look in (_check_standard, check, partial(judge.suite_of, home=home)):
         try:
             look(contracts[dataset])
         except ContractError as error:
             yield error
+
+
+def _check_standard(contract: Contract) -> None:
+    """Refuse a contract that other tools could not read, as it is written or written out."""
+    written = yaml_text.parse(contract.path.read_text(encoding="utf-8"))
+    if findings := [*standard.faults(written), *standard.faults(written_out(contract.path))]:
+        raise ContractError(contract.path, *dict.fromkeys(findings))
 
 
 def _of_table(contract: Contract) -> Iterator[str]:

@@ -23,6 +23,10 @@ hypothesis_settings.register_profile("citydw", derandomize=True, deadline=None)
 hypothesis_settings.load_profile("citydw")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-slips", action="store_true", help="every slip of test_contract_mutations.py, not a tenth")
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("a server") / "postgres"  # with a blank in its path, as a clerk's folder may have

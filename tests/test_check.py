@@ -216,7 +216,14 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("citydw-*.whl")
     with ZipFile(wheel) as archive:
         carried = set(archive.namelist())
-    assert {"etl/expectations/civil/births.yaml", "etl/expectations/wording.yaml", "etl/sql/grants.sql"} <= carried
+    assert {
+        "etl/expectations/civil/births.yaml",
+        "etl/expectations/wording.yaml",
+        "etl/sql/grants.sql",
+        "etl/expectations/elements.yaml",
+        "etl/expectations/agencies.yaml",
+        "etl/expectations/codes/sex.csv",
+    } <= carried
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     began = time.perf_counter()

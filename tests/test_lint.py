@@ -134,7 +134,7 @@ OF_CONTRACT = {
     "two tables": (
         "\nschema:\n",
         "\nschema:\n  - {name: x, physicalName: people.x}\n",
-        "schema has 2 tables; one table is needed",
+        "schema has 2 entries, and must have one",
     ),
     "a rule of quality": (
         "        classification: open",

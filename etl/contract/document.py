@@ -170,7 +170,7 @@ def _number(said: object) -> object:
 
 def _one(said: object) -> object:
     if isinstance(said, list) and len(said) != 1:
-        raise ValueError(f"has {len(said)} tables; one table is needed, each dataset has a contract of its own")
+        raise ValueError(f"has {len(said)} entries, and must have one: each dataset has one table and one contact")
     return said
 
 
@@ -298,7 +298,8 @@ class ColumnProperties(SharedColumnProperties):
         default=None, description="an entry of `elements.yaml`: whatever the column does not say itself is said there"
     )
     period_column: str | None = Field(
-        default=None, description="ward, address: the date column that says which scheme of wards applies"
+        default=None,
+        description="ward, address: the date column that says which list of wards applies; by default today's",
     )
 
 
@@ -418,10 +419,9 @@ class Document(Part):
     domain: Words | None = Field(default=None, description="for whoever reads it")
     tags: list[Words] = Field(default=[], description="words to find the dataset by, in Airflow too")
     description: Purpose = Field(description="what it is about", examples=["{purpose: ...}"])
-    support: list[Support] = Field(
+    support: Annotated[list[Support], BeforeValidator(_one)] = Field(
         description="whom to ask; said once for all datasets of an agency in `agencies.yaml`",
         examples=["[{channel: ..., url: mailto:...}]"],
-        min_length=1,
     )
     sla_properties: Times = Field(
         description="when deliveries are due; said once for all datasets of an agency in `agencies.yaml`",
@@ -439,6 +439,6 @@ class Agency(Part):
     """What is said once for all datasets of an agency (`agencies.yaml`)."""
 
     title: Both = Field(description="its name", examples=["Sở Y tế / Department of Health"])
-    support: list[Support] = Field(default=[], description="whom to ask")
+    support: Annotated[list[Support], BeforeValidator(_one)] | None = Field(default=None, description="whom to ask")
     sla_properties: Times | None = Field(default=None, description="when deliveries are due")
     identity: Any = Field(default=None, description="how the agency proves that a file is its own; see etl/receive")

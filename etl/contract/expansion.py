@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from etl import yaml_text
-from etl.contract.document import Agency, Element, Part, SharedColumnProperties
+from etl.contract.document import Agency, Element, Part, SharedColumn, SharedColumnProperties
 from etl.contract.messages import ContractError, sentences
 from etl.contract.names import nearest
 from etl.contract.texts import of_texts
@@ -121,7 +121,7 @@ def expanded(raw: Mapping[str, Any], agency: str, shared: Dictionary, findings: 
         The fields of `etl.contract.document.Document`, not yet checked, with `customProperties` and `slaProperties`
         by their names.
     """
-    made = dict(raw)
+    made = {key: value for key, value in raw.items() if key != "schema"}
     said = shared.agencies.entry(agency, findings)
     custom = _by_property(raw.get("customProperties", []), "customProperties", _Property, findings)
     lengths = _by_property(raw.get("slaProperties", []), "slaProperties", _Length, findings)
@@ -129,9 +129,10 @@ def expanded(raw: Mapping[str, Any], agency: str, shared: Dictionary, findings: 
     made["slaProperties"] = said.get("slaProperties", {}) | lengths
     if "support" in said:
         made.setdefault("support", said["support"])
-    if isinstance(raw.get("schema"), list):
-        made["schema"] = [_table(table, shared.elements, findings) for table in raw["schema"]]
-    return made
+    tables = raw.get("schema")
+    if isinstance(tables, list):
+        tables = [_table(table, shared.elements, findings) for table in tables]
+    return made if tables is None else made | {"schema": tables}
 
 
 def _table(raw: Any, elements: Shared, findings: list[str]) -> Any:
@@ -154,10 +155,12 @@ def _column(raw: Any, number: int, elements: Shared, findings: list[str]) -> Any
         if not entry and not wrong:
             wrong.append(f"there is no element {name!r} in {elements.path.name}; {nearest(name, elements.entries)}")
         findings.extend(f"{place}: {finding}" for finding in wrong)
-    made = {key: value for key, value in entry.items() if key not in _OF_PROPERTIES} | raw
-    custom = {key: value for key, value in entry.items() if key in _OF_PROPERTIES} | custom
+    made = {key: value for key, value in raw.items() if key != "customProperties"}
+    for key, value in entry.items():
+        (custom if key in _OF_PROPERTIES else made).setdefault(key, value)
     if made.get("primaryKey") is True:
         made.setdefault("required", True)
+    made.setdefault("classification", SharedColumn.model_fields["classification"].default)
     return made | {"customProperties": custom}
 
 

@@ -81,7 +81,7 @@ def load(path: Path) -> Contract:
     Raises:
         ContractError: everything in it that is not valid ODCS, or that the pipeline does not know.
     """
-    return _read(path, dictionary(path.parent.parent))
+    return contract_of(parsed(path), path, dictionary(path.parent.parent))
 
 
 def written_out(path: Path) -> dict[str, Any]:
@@ -90,9 +90,9 @@ def written_out(path: Path) -> dict[str, Any]:
     Raises:
         ContractError: what is wrong with it.
     """
-    shared = dictionary(path.parent.parent)
-    _read(path, shared)
-    return as_odcs(expanded(parsed(path), path.parent.name, shared, []))
+    raw, shared = parsed(path), dictionary(path.parent.parent)
+    contract_of(raw, path, shared)
+    return as_odcs(expanded(raw, path.parent.name, shared, []))
 
 
 def _with_suite(path: Path, shared: Dictionary) -> Contract:
@@ -101,7 +101,7 @@ def _with_suite(path: Path, shared: Dictionary) -> Contract:
     for name in (path.parent.name, path.stem):
         if not NAME.fullmatch(name):
             raise ContractError(path, f"{name!r} can be no agency's and no dataset's name; it must be {OF_NAMES}")
-    contract = _read(path, shared)
+    contract = contract_of(parsed(path), path, shared)
     if not path.with_suffix(".json").exists():
         suite = path.with_suffix(".json").name
         raise ContractError(path, f"its suite is missing; write {suite}, with no expectations if there are none")
@@ -133,8 +133,17 @@ def _id(path: Path) -> str:
     return f"{path.parent.name}.{path.stem}"
 
 
-def _read(path: Path, shared: Dictionary) -> Contract:
-    raw = parsed(path)
+def contract_of(raw: object, path: Path, shared: Dictionary) -> Contract:
+    """A contract out of what its file holds.
+
+    Args:
+        raw: what the file holds.
+        path: of the file, which says whose contract it is.
+        shared: what is said once for many.
+
+    Raises:
+        ContractError: everything in it that is not valid ODCS, or that the pipeline does not know.
+    """
     if not isinstance(raw, dict):
         raise ContractError(path, f"it holds {type(raw).__name__}, and must hold a contract; copy the nearest one")
     findings = list(of_texts(raw))
