@@ -184,6 +184,14 @@ def show_contract(dataset: Annotated[str, typer.Argument(help="agency.dataset")]
     typer.echo(yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=120), nl=False)
 
 
+@of_contracts.command()
+def fields() -> None:
+    """Print what a contract may say, as `docs/reference/contract.md` has it."""
+    from etl.contract.reference import page
+
+    typer.echo(page(), nl=False)
+
+
 @app.command()
 def deliveries(dataset: Annotated[str | None, typer.Argument(help="agency.dataset; all by default.")] = None) -> None:
     """List what the ledger knows."""

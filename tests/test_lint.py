@@ -508,7 +508,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = tmp_path_factory.mktemp("clone")
     for name in ("etl", "dags", "sql", "expectations"):
         shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(SCHOOLS, clone / "expectations" / "education")
+    shutil.copytree(SCHOOLS, clone / "expectations" / "education", dirs_exist_ok=True)
     school = clone / "expectations" / "education" / "schools.yaml"
     school.write_text(school.read_text("utf-8").replace("name: opened_on", "name: valid_from"), "utf-8")
     permits = clone / "expectations" / "land" / "permits.yaml"
