@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import yaml
 
+from etl.contract import written_out
 from etl.settings import EXPECTATIONS
 from simulate import health, tax
 from simulate.delivery import Form, write
@@ -42,7 +43,7 @@ def contracts(folder: Path) -> Path:
 
 def _contract(folder: Path, mode: str, source: str, columns: tuple[str, ...] | None) -> None:
     name = source.split("/")[1]
-    document = yaml.safe_load((EXPECTATIONS / f"{source}.yaml").read_text("utf-8"))
+    document = written_out(EXPECTATIONS / f"{source}.yaml")
     (table,) = document["schema"]
     by_name = {p["name"]: p for p in table["properties"]}
     kept = list(columns or by_name)
@@ -51,7 +52,7 @@ def _contract(folder: Path, mode: str, source: str, columns: tuple[str, ...] | N
         change = dict(by_name[kept[0]]) | {"name": "change", "physicalName": "thay_doi", "examples": ["T"]}
         change = {k: v for k, v in change.items() if not k.startswith("primaryKey")}
         change["customProperties"] = [
-            {"property": "semanticType", "value": "code"},
+            {"property": "datatype", "value": "code"},
             {"property": "codeList", "value": "change_type"},
             {"property": "role", "value": "change"},
         ]

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from etl.cli.output import STATIONS, print_deliveries
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from demo import report
 from demo.airflow import Airflow, AirflowError
+from etl.cli.output import STATIONS, print_deliveries
 from etl.delivery import Delivery
 from etl.period import period_of
 from etl.pipeline import FINAL, Pipeline

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from etl import server
+from etl.warehouse import embedded
 from etl.settings import PROJECT
 
 TUTORIAL = PROJECT / "docs" / "tutorial.md"
@@ -34,7 +34,7 @@ def play(text: str) -> str:
         try:
             return _CONSOLE.sub(lambda block: "".join(_run(line, home) for line in _commands(block[0])), text)
         finally:
-            server.stop(home / "postgres")
+            embedded.stop(home / "postgres")
 
 
 def _commands(block: str) -> list[str]:

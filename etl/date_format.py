@@ -69,9 +69,7 @@ def date_format(text: str) -> DateFormat:
     if twice:
         raise ValueError(f"format {text!r} says the {twice[0]} twice")
     if not {"month", "day"} <= set(parts) or not {"year", "short_year"} & set(parts):
-        raise ValueError(
-            f"format {text!r} lacks year, month or day; a date known in part is of semanticType partial_date"
-        )
+        raise ValueError(f"format {text!r} lacks year, month or day; a date known in part is of datatype partial_date")
     if ("hour_of_half" in parts) != ("half" in parts) or {"hour", "hour_of_half"} <= set(parts):
         raise ValueError(f"format {text!r}: hh and a (AM, PM) go together, and without HH")
     pattern = ""

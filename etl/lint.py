@@ -14,11 +14,10 @@ from functools import cache, partial
 
 import polars as pl
 
-from etl import semantic
-from etl.contract import Column, Contract, ContractError, Contracts
+from etl import semantic, yaml_text
+from etl.contract import Column, Contract, ContractError, Contracts, standard, written_out
+from etl.contract.names import LONGEST_NAME, OURS
 from etl.delivery import ROW
-from etl.odcs import LONGEST_NAME, OURS, nearest
-from etl.semantic.code import members
 
 log = logging.getLogger(__name__)
 _BY_ANOTHER_COLUMN = ("address", "ward", "geometry")  # what is understood of these depends on more than the cell
@@ -41,7 +40,7 @@ def check(contract: Contract) -> None:
     Raises:
         ContractError: what is wrong with it.
     """
-    findings = [*_of_table(contract), *_of_lookups(contract)] or [*_of_examples(contract)]
+    findings = [*_of_table(contract)] or [*_of_examples(contract)]
     if findings:
         raise ContractError(contract.path, *findings)
 
@@ -62,11 +61,18 @@ def errors(contracts: Contracts, dataset: str, home: str) -> Iterator[ContractEr
     if dataset in contracts.wrong:
         yield contracts.wrong[dataset]
         return
-    for look in (check, partial(judge.suite_of, home=home)):
+    for look in (_check_standard, check, partial(judge.suite_of, home=home)):
         try:
             look(contracts[dataset])
         except ContractError as error:
             yield error
+
+
+def _check_standard(contract: Contract) -> None:
+    """Refuse a contract that other tools could not read, as it is written or written out."""
+    written = yaml_text.parse(contract.path.read_text(encoding="utf-8"))
+    if findings := [*standard.faults(written), *standard.faults(written_out(contract.path))]:
+        raise ContractError(contract.path, *dict.fromkeys(findings))
 
 
 def _of_table(contract: Contract) -> Iterator[str]:
@@ -84,15 +90,6 @@ def _of_table(contract: Contract) -> Iterator[str]:
         index = f"{contract.table}_{column.name}_as_of"  # see etl/warehouse/tables.py
         if column.semantic_type == "ward" and len(index) > LONGEST_NAME:
             yield f"column {column.name}: its index {index!r} has more than {LONGEST_NAME} letters; shorten a name"
-
-
-def _of_lookups(contract: Contract) -> Iterator[str]:
-    for column in contract.columns:
-        for code in dict.fromkeys(column.lookup.values()):
-            known = members(column.code_list or "")
-            if code not in known:
-                mend = nearest(code, known) if len(known) < 20 else f"see etl/reference/codes/{column.code_list}.csv"
-                yield f"column {column.name}: lookup gives {code!r}, which {column.code_list}.csv does not have; {mend}"
 
 
 def _of_examples(contract: Contract) -> Iterator[str]:

@@ -20,8 +20,8 @@ import psycopg
 import sqlalchemy as sa
 
 from etl import yaml_text
+from etl.contract.names import NAME, OF_NAMES
 from etl.disclosure import Cells, hidden
-from etl.odcs import NAME, OF_NAMES
 from etl.settings import SQL
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.names import literal, named

@@ -42,6 +42,7 @@ def _whole(memory: int) -> int:
 
 _MEMORY = _memory()
 EXPECTATIONS = _shipped("expectations")
+CODES = EXPECTATIONS / "codes"  # code lists
 SQL = _shipped("sql")
 REFERENCE = _PACKAGE / "reference"
 TEMPLATES = _PACKAGE / "templates"

@@ -24,8 +24,8 @@ from great_expectations.expectations.registry import get_expectation_impl
 
 from etl import condition
 from etl.contract import Column, Contract, ContractError
+from etl.contract.names import nearest
 from etl.delivery import AS_OF, bare
-from etl.odcs import nearest
 
 DIMENSIONS = ("completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy")
 RESPONSIBLE = ("agency", "data_center")

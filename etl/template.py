@@ -19,10 +19,11 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from etl.contract import Column, Contract
+from etl.contract.codes import Code, code_list
 from etl.date_format import date_format
 from etl.extract.excel import OUR_SHEETS
 from etl.semantic import ward
-from etl.settings import DEFAULT_LIMITS, REFERENCE
+from etl.settings import DEFAULT_LIMITS
 
 _DATA = "Dữ liệu"
 _GUIDE, _LISTS = OUR_SHEETS
@@ -171,7 +172,7 @@ def _members(name: str) -> pl.DataFrame:
         where = pl.concat_str("name", "district", "province", separator=", ", ignore_nulls=True)
         meaning = pl.concat_str(where, since, separator=", ", ignore_nulls=True)
         return units.group_by("code", maintain_order=True).agg(meaning.str.join("; ").alias("meaning"))
-    codes = pl.read_csv(REFERENCE / "codes" / f"{name}.csv", infer_schema=False)
+    codes = pl.DataFrame(code_list(name), schema=Code._fields, orient="row")
     return codes.select("code", pl.concat_str("name_vi", "name_en", separator=" / "))
 
 

@@ -24,6 +24,10 @@ hypothesis_settings.register_profile("citydw", derandomize=True, deadline=None)
 hypothesis_settings.load_profile("citydw")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-slips", action="store_true", help="every slip of test_contract_mutations.py, not a tenth")
+
+
 # Files of tests that take minutes each: they begin first, so that no core is idle at the end.
 LONGEST = ["test_history_law", "test_truth", "test_demo", "test_hostile", "test_bench"]
 # Those that `make quick` leaves out, too: they try whole cities, kill processes, start Airflow or a browser.

@@ -216,7 +216,14 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("citydw-*.whl")
     with ZipFile(wheel) as archive:
         carried = set(archive.namelist())
-    assert {"etl/expectations/civil/births.yaml", "etl/expectations/wording.yaml", "etl/sql/grants.sql"} <= carried
+    assert {
+        "etl/expectations/civil/births.yaml",
+        "etl/expectations/wording.yaml",
+        "etl/sql/grants.sql",
+        "etl/expectations/elements.yaml",
+        "etl/expectations/agencies.yaml",
+        "etl/expectations/codes/sex.csv",
+    } <= carried
     assert "etl/py.typed" in carried
     assert {name.split("/")[0].removesuffix(".dist-info") for name in carried} == {"etl", wheel.name.split("-py3")[0]}
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
+from typer.testing import CliRunner
 
-from etl import expectation_store, judge, semantic
-from etl.contract import Contract
+from etl import cli, expectation_store, judge, semantic
+from etl.contract import Contract, load, load_all, reference, standard, written_out
 from etl.delivery import wording
-from etl.settings import EXPECTATIONS
+from etl.settings import EXPECTATIONS, PROJECT
 from tests.city import CONTRACTS
 
 BOTH = pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
@@ -26,17 +28,49 @@ def is_said_in_both(vi: str, en: str) -> bool:
 
 
 def test_four_agencies_and_eight_datasets_with_all_three_modes() -> None:
-    assert len(CONTRACTS) == 8
     assert len({c.agency for c in CONTRACTS.values()}) == 4
     assert {c.mode for c in CONTRACTS.values()} == {"snapshot", "changes", "append"}
 
 
 @BOTH
 def test_a_contract_is_valid_odcs(contract: Contract) -> None:
-    document = yaml.safe_load(contract.path.read_text("utf-8"))
-    model = OpenDataContractStandard.model_validate(document)
-    assert model.apiVersion == "v3.1.0"
-    assert not model.model_extra, "a field that ODCS does not know"
+    for document in (yaml.safe_load(contract.path.read_text("utf-8")), written_out(contract.path)):
+        assert list(standard.faults(document)) == []
+        assert OpenDataContractStandard.model_validate(document).apiVersion == "v3.1.0"
+
+
+@BOTH
+def test_a_contract_that_is_written_out_says_the_same_by_itself(contract: Contract, tmp_path: Path) -> None:
+    """So another tool that reads it needs neither elements nor agencies."""
+    document = yaml.safe_load(CliRunner().invoke(cli.app, ["contract", "show", contract.id]).output)
+    for column in document["schema"][0]["properties"]:
+        properties = column.get("customProperties", [])
+        column["customProperties"] = [entry for entry in properties if entry["property"] != "element"]
+    path = tmp_path / contract.agency / contract.path.name
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
+    for name in ("elements.yaml", "agencies.yaml"):
+        (tmp_path / name).write_text("{}", "utf-8")
+    made = load(path)
+    for field in fields(Contract):
+        if field.name != "path":
+            assert getattr(made, field.name) == getattr(contract, field.name)
+
+
+def test_every_data_element_is_used() -> None:
+    used = {
+        entry["value"]
+        for contract in load_all().values()
+        for column in yaml.safe_load(contract.path.read_text("utf-8"))["schema"][0]["properties"]
+        for entry in column.get("customProperties", [])
+        if entry["property"] == "element"
+    }
+    assert used == yaml.safe_load((EXPECTATIONS / "elements.yaml").read_text("utf-8")).keys()
+
+
+def test_the_page_of_what_a_contract_may_say_is_current() -> None:
+    written = (PROJECT / "docs" / "reference" / "contract.md").read_text("utf-8")
+    assert written == reference.page(), "write it anew: citydw contract fields > docs/reference/contract.md"
 
 
 @BOTH

@@ -99,7 +99,8 @@ def test_a_month_is_a_month_and_not_a_minute(pipeline: Pipeline, tmp_path: Path)
     right = (EXPECTATIONS / "civil" / "births.yaml").read_text("utf-8")
     path = tmp_path / "civil" / "births.yaml"
     path.parent.mkdir()
-    monthly, unknown = (right.replace("frequency, value: 1, unit: d", f"frequency, value: 1, unit: {u}") for u in "mq")
+    said = "slaProperties: [{{property: frequency, value: 1, unit: {}}}]\nschema:\n"
+    monthly, unknown = (right.replace("schema:\n", said.format(unit)) for unit in "mq")
     path.write_text(monthly, "utf-8")
     contracts = pipeline.contracts | {DATASET: load(path)}
     Pipeline(pipeline.settings, contracts).migrate()

@@ -101,12 +101,12 @@ def contract(mode: str) -> dict[str, Any]:
     if mode in OF_CHANGES:
         change = by_name["name"] | {"name": "change", "physicalName": "thay_doi", "examples": ["T"]}
         change["customProperties"] = [
-            {"property": "semanticType", "value": "code"},
+            {"property": "datatype", "value": "code"},
             {"property": "codeList", "value": "change_type"},
             {"property": "role", "value": "change"},
         ]
         columns.append(change)
-    document["id"], document["name"] = f"law.{mode}", f"Thử {mode}\nTrial {mode}\n"
+    document["id"], document["name"] = f"law.{mode}", f"Thử {mode} / Trial {mode}"
     table["name"], table["physicalName"], table["properties"] = mode, f"people.law_{mode}", columns
     for custom in document["customProperties"]:
         if custom["property"] == "deliveryMode":

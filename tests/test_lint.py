@@ -27,33 +27,49 @@ MORE = "\n          - {property: "
 
 # What a person mistypes in schools.yaml -> what that person is told.
 OF_CONTRACT = {
-    "a tab": ("\ndomain: people", "\n\tdomain: people", "line 9, column 1: not YAML: found character"),
+    "a tab": ("\ndomain: people", "\n\tdomain: people", "line 7, column 1: not YAML: found character"),
     "YAML's syntax": ("version: 1.0.0", "version: [1.0.0", "not YAML: expected ',' or ']'"),
-    "a key twice": ("status: active", "status: active\nstatus: draft", "line 9, column 1: not YAML: 'status' stands"),
+    "a key twice": ("status: active", "status: active\nstatus: draft", "line 7, column 1: not YAML: 'status' stands"),
     "no real day": ("version: 1.0.0", "version: 2026-02-30", "put what is no date into quotation marks"),
-    "an empty file": (None, "", "not a valid ODCS contract: the file"),
-    "not ODCS": ("kind: DataContract", "kind: [DataContract]", "not a valid ODCS contract: kind"),
+    "an empty file": (None, "", "it holds NoneType, and must hold a contract"),
+    "not ODCS": ("kind: DataContract", "kind: [DataContract]", "kind is ['DataContract'], not one of DataContract"),
     "a field of ODCS, misspelt": (
         "        required: true\n        primary",
         "        requird: true\n        primary",
-        "column school_code: ODCS knows no field 'requird'; did you mean 'required'?",
+        "column school_code: unknown 'requird'; did you mean 'required'?",
     ),
     "id of another place": (
         "id: education.schools",
         "id: education.school",
         "the file's place says 'education.schools'",
     ),
-    "no English": ("\n  Schools\n", "\n", "name: two lines are needed, Vietnamese and English"),
+    "no English": (
+        "trường học / Schools",
+        "trường học",
+        "name is 'Danh sách trường học', and must be Vietnamese and English",
+    ),
     "no support": (
         "support:\n  - channel: Phòng Kế hoạch, Sở Giáo dục và Đào tạo\n    url: mailto:kehoach@example.gov.vn\n",
         "",
-        "support: the contact is missing",
+        "support is missing; whom to ask",
     ),
-    "no frequency": ("  - {property: frequency, value: 1, unit: m}\n", "", "slaProperties: frequency is missing"),
-    "frequency of another unit": ("value: 1, unit: m", "value: 1, unit: q", "frequency is '1q', not a whole number"),
+    "no frequency": (
+        "  - {property: frequency, value: 1, unit: m}\n",
+        "",
+        "slaProperties: frequency is missing; how often",
+    ),
+    "frequency of another unit": (
+        "value: 1, unit: m",
+        "value: 1, unit: q",
+        "slaProperties: frequency is '1q', not a whole number",
+    ),
     "frequency of nothing": ("value: 1, unit: m", "value: 0, unit: m", "frequency is 0"),
     "frequency beyond life": ("value: 1, unit: m", "value: 9999, unit: y", "of 10 years at most"),
-    "latency, misspelt": ("property: latency", "property: latncy", "'latncy' is not known; did you mean 'latency'?"),
+    "latency, misspelt": (
+        "property: latency",
+        "property: latncy",
+        "slaProperties: unknown 'latncy'; did you mean 'latency'?",
+    ),
     "a part that is no column": (
         "{property: deliveryMode, value: snapshot}",
         "{property: deliveryMode, value: snapshot}\n  - {property: part, value: district}",
@@ -69,7 +85,7 @@ OF_CONTRACT = {
         "value: weekly",
         "deliveryMode is 'weekly', not one of snapshot, changes",
     ),
-    "no mode": ("  - {property: deliveryMode, value: snapshot}\n", "", "deliveryMode: it is missing"),
+    "no mode": ("  - {property: deliveryMode, value: snapshot}\n", "", "deliveryMode is missing; snapshot: what"),
     "changes without a change": ("value: snapshot", "value: changes", "needs one column with role 'change'"),
     "a part that no column is": (
         "  - {property: hold",
@@ -81,37 +97,49 @@ OF_CONTRACT = {
         "logicalType: integer\n        customProperties: [{property: role, value: sequence}]",
         "pupils: role 'sequence' is for a number or time in mode 'changes'",
     ),
-    "an agency without English": (", en: Department of Education", "", "agencyTitle: {vi: ..., en: ...} is needed"),
-    "hold of a word": ("days: 3", "days: three", "customProperties hold"),
+    "an agency without English": (
+        " / Department of Education",
+        "",
+        "agencyTitle is 'Sở Giáo dục và Đào tạo', and must be",
+    ),
+    "hold of a word": ("days: 3", "days: three", "hold: days is 'three', and must be a number"),
     "hold, misspelt": ("days: 3", "dayz: 3", "hold: unknown 'dayz'; did you mean 'days'?"),
     "a property, misspelt": (
         "property: hold",
         "property: holds",
-        "unknown customProperties ['holds']; did you mean 'hold'?",
+        "customProperties: unknown 'holds'; did you mean 'hold'?",
     ),
     "a share of 20": (
         "property: hold, value: {days: 3, default: reject}",
         "property: maxRejected, value: 20",
-        "maxRejected: it is 20, and must be a share of rows from 0 to 1",
+        "maxRejected is 20.0, and must be a share of rows from 0 to 1",
     ),
     "a source's field": (
         "encoding: utf-8-sig",
         "encodings: utf-8",
         "source: unknown 'encodings'; did you mean 'encoding'?",
     ),
-    "an unknown encoding": ("encoding: utf-8-sig", "encoding: utf8-vn", "no encoding 'utf8-vn' is known"),
-    "a codec of bytes": ("encoding: utf-8-sig", "encoding: base64", "no encoding 'base64' is known"),
+    "an unknown encoding": (
+        "encoding: utf-8-sig",
+        "encoding: utf8-vn",
+        "source: encoding is 'utf8-vn', which is no encoding of files",
+    ),
+    "a codec of bytes": ("encoding: utf-8-sig", "encoding: base64", "'base64', which is no encoding of files"),
     "two delimiters": ("encoding: utf-8-sig", "delimiter: '||'", "delimiter is '||', and must be one sign"),
     "an unknown format": ("format: csv", "format: cvs", "source: format is 'cvs', not one of csv"),
     "XML without its record": ("format: csv", "format: xml", "format xml needs `record`"),
     "a table without a schema": ("physicalName: people.schools", "physicalName: schools", "must be schema.table"),
     "an unknown schema": ("physicalName: people.schools", "physicalName: finance.schools", "people, business, land"),
-    "no columns": (r"(?s)    properties:\n.*", "", "no column is named under `properties`"),
-    "two tables": ("\nschema:\n", "\nschema:\n  - {name: x, physicalName: people.x}\n", "one table is needed"),
+    "no columns": (r"(?s)    properties:\n.*", "", "schema: properties is missing; its columns"),
+    "two tables": (
+        "\nschema:\n",
+        "\nschema:\n  - {name: x, physicalName: people.x}\n",
+        "schema has 2 entries, and must have one",
+    ),
     "a rule of quality": (
         "        classification: open",
         "        quality: [{type: library, metric: nullValues}]\n        classification: open",
-        "column school_code: quality: not applied here",
+        "column school_code: unknown 'quality'; write it as an expectation into the suite",
     ),
     "a length of ODCS": (
         "logicalTypeOptions: {format: dd/MM/yyyy}",
@@ -134,24 +162,27 @@ OF_CONTRACT = {
         "leave out the blanks at the ends",
     ),
     "no description": (
-        "          Tên trường.\n          Name of the school.\n",
+        "        description: Tên trường. / Name of the school.\n",
         "",
-        "column name: description: two lines",
+        "column name: description is missing; what a value says, in Vietnamese and English",
     ),
-    "no classification": ("        classification: open\n", "", "column school_code: classification is missing"),
     "a classification that is not": ("classification: open", "classification: public", "is 'public', not one of open"),
-    "no example": ('        examples: ["79000701"]\n', "", "column school_code: examples is missing"),
+    "no example": (
+        '        examples: ["79000701"]\n',
+        "",
+        "column school_code: examples is missing; one value as the agency writes it",
+    ),
     "an example of another notation": ('"05/09/1995"', '"1995-09-05"', "column opened_on: its example '1995-09-05'"),
     "an example that is no telephone": ('"02839301234"', '"12"', "column phone: its example '12' is not read by"),
     "a type that is not": (
         "logicalType: integer",
         "logicalType: boolean",
-        "logicalType is 'boolean', not one of string",
+        "column pupils: logicalType is 'boolean', not one of string",
     ),
     "a float": (
         "logicalType: integer",
         "logicalType: number\n        physicalType: double",
-        "physicalType is 'double'; of a number it must be numeric(digits,decimals)",
+        "physicalType is 'double', and must be numeric(digits,decimals)",
     ),
     "another word for numeric": (
         "logicalType: integer",
@@ -163,53 +194,53 @@ OF_CONTRACT = {
     "words of nothing that YAML takes for nothing": (
         "encoding: utf-8-sig",
         "encoding: utf-8-sig, nullValues: [NULL]",
-        "nullValues is [None], not a list of texts",
+        "source: nullValues is None, and must be a text; put it in quotation marks",
     ),
     "a word of nothing that is no list": (
         "encoding: utf-8-sig",
         "encoding: utf-8-sig, nullValues: NULL",
-        "nullValues is",
+        "customProperties[source].value.nullValues: nothing is written there",
     ),
-    "a meaning, misspelt": ("semanticType, value: phone", "semanticType, value: phon", "semanticType is 'phon'"),
-    "a property of a column": ("property: semanticType", "property: semanticTyp", "did you mean 'semanticType'?"),
+    "a meaning, misspelt": ("datatype, value: phone", "datatype, value: phon", "datatype is 'phon'"),
+    "a property of a column": ("property: datatype", "property: datatyp", "did you mean 'datatype'?"),
     "a meaning beside its place": (
         "logicalType: integer",
-        "logicalType: integer\n        semanticType: money",
-        "semanticType: not applied here; write it under customProperties",
+        "logicalType: integer\n        datatype: money",
+        "column pupils: unknown 'datatype'; write {property: datatype, value: ...} under customProperties",
     ),
     "a telephone of numbers": (
         'logicalType: string\n        classification: open\n        examples: ["0283',
         'logicalType: integer\n        classification: open\n        examples: ["0283',
-        "semanticType 'phone' is of logicalType string, and this is integer",
+        "datatype 'phone' is of logicalType string, and this is integer",
     ),
     "a code without a list": (
-        "semanticType, value: phone",
-        "semanticType, value: code",
-        "semanticType code needs a codeList",
+        "datatype, value: phone",
+        "datatype, value: code",
+        "datatype code needs a codeList",
     ),
     "an unknown code list": (
-        "semanticType, value: phone}",
-        "semanticType, value: code}" + MORE + "codeList, value: sexes}",
+        "datatype, value: phone}",
+        "datatype, value: code}" + MORE + "codeList, value: sexes}",
         "there is no list 'sexes'; did you mean 'sex'?",
     ),
     "a lookup to no code": (
-        "semanticType, value: phone}",
-        "semanticType, value: code}" + MORE + "codeList, value: sex}" + MORE + 'lookup, value: {Nam: "9"}}',
+        "datatype, value: phone}",
+        "datatype, value: code}" + MORE + "codeList, value: sex}" + MORE + 'lookup, value: {Nam: "9"}}',
         "lookup gives '9', which sex.csv does not have",
     ),
     "a lookup of numbers": (
-        "semanticType, value: phone}",
-        "semanticType, value: code}" + MORE + "codeList, value: sex}" + MORE + 'lookup, value: {1: "1"}}',
-        "each in quotation marks",
+        "datatype, value: phone}",
+        "datatype, value: code}" + MORE + "codeList, value: sex}" + MORE + 'lookup, value: {1: "1"}}',
+        "lookup is 1, and must be a text; put it in quotation marks",
     ),
     "a period that is no date": (
-        "semanticType, value: phone}",
-        "semanticType, value: address}\n          - {property: periodColumn, value: name}",
+        "datatype, value: phone}",
+        "datatype, value: address}\n          - {property: periodColumn, value: name}",
         "must be a date column",
     ),
     "an empty separator": (
-        "semanticType, value: phone}",
-        "semanticType, value: phone}" + MORE + "separator, value: ''}",
+        "datatype, value: phone}",
+        "datatype, value: phone}" + MORE + "separator, value: ''}",
         "separator is ''",
     ),
     "no key": ("primaryKey: true", "primaryKey: false", "no primaryKey column"),
@@ -220,7 +251,7 @@ OF_CONTRACT = {
     ),
     "a key that may be empty": (
         "        required: true\n        primary",
-        "        primary",
+        "        required: false\n        primary",
         "a key column must be required",
     ),
     "a key that is flagged": (
@@ -416,6 +447,11 @@ def test_odcs_defaults_are_taken(tmp_path: Path) -> None:
     assert (column.source_name, column.label) == ("pupils", "pupils")
 
 
+def test_a_column_of_which_nothing_is_said_may_be_shown_to_nobody(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "schools.yaml", "        classification: open\n", "")
+    assert load_all(folder)[DATASET].column("school_code").classification == "sensitive"
+
+
 CSV = "ma_truong,ten_truong,ngay_thanh_lap,dien_thoai,so_hoc_sinh\n79000701,Trường THPT Lê Quý Đôn,05/09/1877,,1250\n"
 MISSPELT = ("expect_column_values_to_be_between", "expect_column_value_to_be_between")
 
@@ -472,7 +508,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = tmp_path_factory.mktemp("clone")
     for name in ("etl", "dags", "sql", "expectations"):
         shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(SCHOOLS, clone / "expectations" / "education")
+    shutil.copytree(SCHOOLS, clone / "expectations" / "education", dirs_exist_ok=True)
     school = clone / "expectations" / "education" / "schools.yaml"
     school.write_text(school.read_text("utf-8").replace("name: opened_on", "name: valid_from"), "utf-8")
     permits = clone / "expectations" / "land" / "permits.yaml"

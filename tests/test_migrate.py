@@ -19,9 +19,7 @@ COLUMN = """
       - name: fax
         physicalName: so_fax
         businessName: Số fax
-        description: |
-          Số fax.
-          Fax number.
+        description: Số fax. / Fax number.
         logicalType: string
         classification: basic
         examples: ["02839301234"]

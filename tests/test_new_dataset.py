@@ -17,7 +17,7 @@ HEADER = "ma_truong,ten_truong,ngay_thanh_lap,dien_thoai,so_hoc_sinh\n"
 def test_schools(tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., dict[str, Any]]) -> None:
     contracts = tmp_path / "expectations"
     shutil.copytree(EXPECTATIONS, contracts)
-    shutil.copytree(Path(__file__).parent / "schools", contracts / "education")
+    shutil.copytree(Path(__file__).parent / "schools", contracts / "education", dirs_exist_ok=True)
     pipeline = new_pipeline(contracts)
 
     first = HEADER + (

@@ -65,7 +65,7 @@ def contracts(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 custom["value"] = mode
         if mode == "changes":
             table["properties"] += [
-                column("change", "thay_doi", "T", semanticType="code", codeList="change_type", role="change"),
+                column("change", "thay_doi", "T", datatype="code", codeList="change_type", role="change"),
                 column("sequence", "thu_tu", "1", role="sequence") | {"logicalType": "integer"},
             ]
         (folder / "education").mkdir(exist_ok=True)
@@ -80,7 +80,7 @@ def column(name: str, source_name: str, example: str, **custom: str) -> dict[str
         "name": name,
         "physicalName": source_name,
         "businessName": source_name,
-        "description": f"Cột {source_name}.\nColumn {name}.\n",
+        "description": f"Cột {source_name}. / Column {name}.",
         "logicalType": "string",
         "required": True,
         "classification": "open",

@@ -49,26 +49,3 @@ def template(
     path = out or Path(f"{dataset}.xlsx")
     write_template(path, load_all()[dataset])
     console.print(str(path), markup=False, highlight=False, soft_wrap=True)
-
-
-@commands.command()
-def lint(
-    datasets: Annotated[list[str] | None, typer.Argument(help="agency.dataset; all by default.")] = None,
-) -> None:
-    """Check contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong."""
-    import tempfile
-
-    from etl.cli.output import print_wrong
-    from etl.contract import read_all
-    from etl.lint import errors
-
-    contracts = read_all()
-    known = sorted([*contracts, *contracts.wrong])
-    if unknown := sorted(set(datasets or []) - set(known)):
-        raise typer.BadParameter(f"no such dataset; there are {', '.join(known)}", param_hint=unknown[0])
-    asked = datasets or known
-    with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
-        wrong = [error for dataset in asked for error in errors(contracts, dataset, home)]
-    print_wrong(console, wrong, len(asked))
-    if wrong:
-        raise typer.Exit(1)

@@ -7,14 +7,14 @@ from functools import cache
 import polars as pl
 
 from etl.contract import Column
+from etl.contract.codes import code_list
 from etl.semantic.output import SemanticType, each_part, one_text
-from etl.settings import REFERENCE
 
 
 @cache
-def members(code_list: str) -> tuple[str, ...]:
-    """The codes of a list in `etl/reference/codes/`."""
-    return tuple(pl.read_csv(REFERENCE / "codes" / f"{code_list}.csv", infer_schema=False)["code"])
+def members(name: str) -> tuple[str, ...]:
+    """The codes of a list in `expectations/codes/`."""
+    return tuple(code.code for code in code_list(name))
 
 
 def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:

@@ -16,11 +16,12 @@ from pydantic import ValidationError
 from upath import UPath
 
 from etl.contract import Contract
+from etl.contract.codes import code_lists
 from etl.ledger import Ledger
 from etl.receipt import FACTS, PAGE
 from etl.receipt.facts import Receipt
 from etl.receipt.page import page
-from etl.settings import REFERENCE, SQL
+from etl.settings import CODES, SQL
 from etl.site import pages
 from etl.site.facts import Entry, Field, Standing, dictionary
 from etl.site.lineage import Mart, marts, readers
@@ -107,7 +108,7 @@ def _build_reference(
     shelf: Shelf, contracts: Iterable[Contract], fields: Mapping[str, Sequence[Field]], found: Sequence[Mart]
 ) -> None:
     """The pages that depend on no delivery."""
-    lists = sorted((REFERENCE / "codes").glob("*.csv"))
+    lists = [CODES / f"{name}.csv" for name in code_lists()]
     source = digest([*(contract.path for contract in contracts), *sorted(SQL.glob("*/*.sql")), *lists])
     if not shelf.lacks("dictionary.html", source):
         return

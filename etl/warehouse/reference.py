@@ -6,6 +6,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from etl import semantic
+from etl.contract.codes import code_lists
 from etl.settings import REFERENCE
 
 
@@ -63,14 +64,11 @@ def add_tables(metadata: sa.MetaData) -> None:
 
 def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
     """Write what the files hold in place of what the tables held."""
-    codes = [
-        pl.read_csv(path, infer_schema=False).select(pl.lit(path.stem).alias("list"), "code", "name_vi", "name_en")
-        for path in sorted((REFERENCE / "codes").glob("*.csv"))
-    ]
+    codes = [{"list": name} | code._asdict() for name, its in code_lists().items() for code in its]
     content = {
         "ref.ward": semantic.ward.units(),
         "ref.ward_link": semantic.ward.links(),
-        "ref.code": pl.concat(codes),
+        "ref.code": pl.DataFrame(codes),
         "ref.icd10_chapter": pl.read_csv(REFERENCE / "icd10_chapter.csv", infer_schema=False),
     }
     for name, rows in content.items():

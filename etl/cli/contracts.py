@@ -1,0 +1,57 @@
+"""Commands on contracts and suites, before any data comes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from etl.cli.arguments import agency_and_dataset
+from etl.cli.console import console
+
+commands = typer.Typer()
+of_contracts = typer.Typer(help="What a dataset's contract says.", no_args_is_help=True)
+commands.add_typer(of_contracts, name="contract")
+
+
+@commands.command()
+def lint(
+    datasets: Annotated[list[str] | None, typer.Argument(help="agency.dataset; all by default.")] = None,
+) -> None:
+    """Check contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong."""
+    import tempfile
+
+    from etl.cli.output import print_wrong
+    from etl.contract import read_all
+    from etl.lint import errors
+
+    contracts = read_all()
+    known = sorted([*contracts, *contracts.wrong])
+    if unknown := sorted(set(datasets or []) - set(known)):
+        raise typer.BadParameter(f"no such dataset; there are {', '.join(known)}", param_hint=unknown[0])
+    asked = datasets or known
+    with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
+        wrong = [error for dataset in asked for error in errors(contracts, dataset, home)]
+    print_wrong(console, wrong, len(asked))
+    if wrong:
+        raise typer.Exit(1)
+
+
+@of_contracts.command("show")
+def show_contract(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> None:
+    """Print a contract with all that its agency and its data elements say, as one ODCS document for other tools."""
+    import yaml
+
+    from etl.contract import load_all, written_out
+
+    agency_and_dataset(dataset)
+    document = written_out(load_all()[dataset].path)
+    typer.echo(yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=120), nl=False)
+
+
+@of_contracts.command()
+def fields() -> None:
+    """Print what a contract may say, as `docs/reference/contract.md` has it."""
+    from etl.contract.reference import page
+
+    typer.echo(page(), nl=False)

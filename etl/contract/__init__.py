@@ -1,0 +1,34 @@
+"""Data contracts: what an agency sends, read from `expectations/<agency>/<dataset>.yaml`.
+
+A contract is a valid Open Data Contract Standard (ODCS) v3.1 document, so other tools read it as it is. What is the
+same in many contracts is said once, in `elements.yaml`, `agencies.yaml` and `codes/`; `written_out` puts it in. What a
+contract may say is in `etl.contract.document`, and nothing else is accepted: a misspelt property is an error.
+"""
+
+from __future__ import annotations
+
+from etl.contract.document import Choice, DeliveryMode, Hold, LogicalType, SemanticType, Source, Text
+from etl.contract.messages import ContractError
+from etl.contract.model import GEOMETRY_TYPES, REASON_CHARS, Column, Contract, Severity
+from etl.contract.reading import Contracts, load, load_all, read_all, written_out
+
+__all__ = [
+    "GEOMETRY_TYPES",
+    "REASON_CHARS",
+    "Choice",
+    "Column",
+    "Contract",
+    "ContractError",
+    "Contracts",
+    "DeliveryMode",
+    "Hold",
+    "LogicalType",
+    "SemanticType",
+    "Severity",
+    "Source",
+    "Text",
+    "load",
+    "load_all",
+    "read_all",
+    "written_out",
+]

@@ -1,0 +1,242 @@
+"""Contracts from their files: everything that is wrong in one is said at once, and it harms its dataset alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from etl.contract import document, rules
+from etl.contract.document import Document, Part
+from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, parsed
+from etl.contract.messages import ContractError, sentences
+from etl.contract.model import Column, Contract
+from etl.contract.names import NAME, OF_NAMES, taken_by
+from etl.contract.texts import of_texts
+from etl.settings import EXPECTATIONS
+
+log = logging.getLogger(__name__)
+
+
+class Contracts(dict[str, Contract]):
+    """The contracts that can be used, by id, and beside them those that cannot.
+
+    Attributes:
+        wrong: what is wrong with each of the others, by the id that its place gives it.
+    """
+
+    def __init__(self, right: Iterable[Contract], wrong: Mapping[str, ContractError]) -> None:
+        super().__init__({contract.id: contract for contract in right})
+        self.wrong = dict(wrong)
+
+    def __missing__(self, dataset: str) -> Contract:
+        """A dataset whose contract is wrong is not unknown.
+
+        Raises:
+            ContractError: what is wrong with its contract.
+            KeyError: if there is none.
+        """
+        raise self.wrong.get(dataset) or KeyError(dataset)
+
+    @property
+    def agencies(self) -> frozenset[str]:
+        """Names of the agencies' folders, whether their contracts are right or not."""
+        return frozenset(dataset.partition(".")[0] for dataset in (*self, *self.wrong))
+
+    def without(self, wrong: Mapping[str, ContractError]) -> Contracts:
+        """Those that can be used when these cannot either."""
+        return Contracts((c for c in self.values() if c.id not in wrong), {**self.wrong, **wrong})
+
+
+@cache
+def load_all(folder: Path = EXPECTATIONS) -> Contracts:
+    """All contracts below a folder, in the order of their paths. A wrong one harms itself alone: it is logged once."""
+    contracts = read_all(folder)
+    for error in contracts.wrong.values():
+        log.error("left out: %s", error)
+    return contracts
+
+
+def read_all(folder: Path = EXPECTATIONS) -> Contracts:
+    """As `load_all`, but read anew and without a word."""
+    right: list[Contract] = []
+    wrong: dict[str, ContractError] = {}
+    shared = dictionary(folder)
+    for path in sorted({p.with_suffix(".yaml") for p in (*folder.glob("*/*.yaml"), *folder.glob("*/*.json"))}):
+        try:
+            right.append(_with_suite(path, shared))
+        except ContractError as error:
+            wrong[_id(path)] = error
+    contracts = Contracts(right, wrong)
+    return contracts.without(_of_one_table(right))
+
+
+def load(path: Path) -> Contract:
+    """Read one contract file.
+
+    Raises:
+        ContractError: everything in it that is not valid ODCS, or that the pipeline does not know.
+    """
+    return contract_of(parsed(path), path, dictionary(path.parent.parent))
+
+
+def written_out(path: Path) -> dict[str, Any]:
+    """A contract with all that its agency and its elements say, as one ODCS document.
+
+    Raises:
+        ContractError: what is wrong with it.
+    """
+    raw, shared = parsed(path), dictionary(path.parent.parent)
+    contract_of(raw, path, shared)
+    return as_odcs(expanded(raw, path.parent.name, shared, []))
+
+
+def _with_suite(path: Path, shared: Dictionary) -> Contract:
+    if not path.exists():
+        raise ContractError(path, "the contract is missing, and its suite is here; its name must end in .yaml")
+    for name in (path.parent.name, path.stem):
+        if not NAME.fullmatch(name):
+            raise ContractError(path, f"{name!r} can be no agency's and no dataset's name; it must be {OF_NAMES}")
+    contract = contract_of(parsed(path), path, shared)
+    if not path.with_suffix(".json").exists():
+        suite = path.with_suffix(".json").name
+        raise ContractError(path, f"its suite is missing; write {suite}, with no expectations if there are none")
+    return contract
+
+
+def _of_one_table(contracts: Iterable[Contract]) -> dict[str, ContractError]:
+    """Contracts that would write to the table of another, or to one that another's view takes the name of.
+
+    The table is that of the dataset which is called as it is: the others were copied from its contract. Where that
+    tells nothing, it is nobody's.
+    """
+    names: dict[str, list[Contract]] = {}
+    for contract in contracts:
+        for taken in taken_by(contract.schema, contract.table):
+            names.setdefault(taken, []).append(contract)
+    wrong = {}
+    for name, sharing in names.items():
+        owners = [contract for contract in sharing if contract.dataset == contract.table]
+        for contract in sharing if len(sharing) > 1 else ():
+            if owners != [contract]:
+                others = " and of ".join(c.id for c in sharing if c is not contract)
+                said = f"schema: {name} is of {others}; a table takes one dataset's files: name another in physicalName"
+                wrong[contract.id] = ContractError(contract.path, said)
+    return wrong
+
+
+def _id(path: Path) -> str:
+    return f"{path.parent.name}.{path.stem}"
+
+
+def contract_of(raw: object, path: Path, shared: Dictionary) -> Contract:
+    """A contract out of what its file holds.
+
+    Args:
+        raw: what the file holds.
+        path: of the file, which says whose contract it is.
+        shared: what is said once for many.
+
+    Raises:
+        ContractError: everything in it that is not valid ODCS, or that the pipeline does not know.
+    """
+    if not isinstance(raw, dict):
+        raise ContractError(path, f"it holds {type(raw).__name__}, and must hold a contract; copy the nearest one")
+    findings = list(of_texts(raw))
+    said = expanded(raw, path.parent.name, shared, findings)
+    head = _part(Document, said, "", findings)
+    stated = [*_stated_columns(said)]
+    read = [
+        _part(document.Column, column, f"column {_name(column) or number}: ", findings)
+        for number, column in enumerate(stated, start=1)
+    ]
+    columns = [column for column in read if column]
+    types = {str(_name(column)): str(column.get("logicalType")) for column in stated if isinstance(column, dict)}
+    findings += rules.of_columns(columns, types)
+    if head:
+        findings += rules.of_dataset(head, _id(path))
+        if len(columns) == len(stated):
+            findings += rules.of_whole(head, columns)
+    if findings or head is None:
+        raise ContractError(path, *dict.fromkeys(findings))
+    return _contract(head, columns, path)
+
+
+_Kind = TypeVar("_Kind", bound=Part)
+
+
+def _part(kind: type[_Kind], said: object, place: str, findings: list[str]) -> _Kind | None:
+    try:
+        return kind.model_validate(said)
+    except ValidationError as error:
+        findings.extend(f"{place}{sentence}" for sentence in sentences(error, kind))
+        return None
+
+
+def _stated_columns(said: Mapping[str, Any]) -> Iterator[Any]:
+    tables = said.get("schema")
+    for table in tables[:1] if isinstance(tables, list) else ():
+        columns = table.get("properties") if isinstance(table, dict) else None
+        yield from columns if isinstance(columns, list) else ()
+
+
+def _name(column: object) -> object:
+    return column.get("name") if isinstance(column, dict) else None
+
+
+def _contract(head: Document, columns: Iterable[document.Column], path: Path) -> Contract:
+    custom, (table,) = head.custom_properties, head.schema_
+    schema, name = table.physical_name.split(".")
+    return Contract(
+        agency=path.parent.name,
+        dataset=path.stem,
+        title=head.name,
+        agency_title=custom.agency_title,
+        description=head.description.purpose,
+        contact=head.support[0].url,
+        schema=schema,
+        table=name,
+        mode=custom.delivery_mode,
+        frequency=head.sla_properties.frequency,
+        latency=head.sla_properties.latency,
+        source=custom.source,
+        columns=tuple(map(_column, columns)),
+        part=custom.part,
+        max_rejected=custom.max_rejected,
+        hold=custom.hold,
+        tell_rejected=custom.tell_rejected,
+        tags=tuple(head.tags),
+        path=path,
+    )
+
+
+def _column(said: document.Column) -> Column:
+    custom, options = said.custom_properties, said.logical_type_options
+    return Column(
+        name=said.name,
+        source_name=rules.source_name(said),
+        type=said.logical_type,
+        label=said.business_name or rules.source_name(said),
+        description=said.description,
+        required=bool(said.required),
+        key_position=said.primary_key_position,
+        classification=said.classification,
+        example=said.examples[0],
+        semantic_type=rules.meaning(said),
+        format=options.format,
+        bounds=options.model_dump(by_alias=True, exclude_unset=True, exclude={"format"}),
+        pivot=custom.pivot,
+        null_values=custom.null_values,
+        numeric_type=said.physical_type,
+        code_list=custom.code_list,
+        lookup=custom.lookup,
+        period_column=custom.period_column,
+        separator=custom.separator,
+        geometry_types=custom.geometry_types,
+        on_invalid=custom.on_invalid,
+        role=custom.role,
+    )

@@ -1,0 +1,299 @@
+"""One slip in a contract, or in what contracts share: it is refused in a sentence, or means what the documents say.
+
+Every key of the eight contracts, the elements and the agencies is misspelt, left out, written twice and given values of
+other types, one at a time. Without an option a hundred of these slips are tried of each file, drawn by a fixed seed;
+`python -m pytest tests/test_contract_mutations.py --all-slips` tries all, which takes minutes.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from etl.contract import Column, Contract, ContractError, Text, load
+from etl.contract.codes import read as read_codes
+from etl.contract.expansion import dictionary
+from etl.contract.reading import contract_of
+from etl.settings import CODES, EXPECTATIONS
+from tests.city import CONTRACTS
+
+SHARED = dictionary(EXPECTATIONS)
+ELEMENTS, AGENCIES = (
+    yaml.safe_load((EXPECTATIONS / f"{name}.yaml").read_text("utf-8")) for name in ("elements", "agencies")
+)
+DOCUMENTS = {dataset: yaml.safe_load(contract.path.read_text("utf-8")) for dataset, contract in CONTRACTS.items()}
+OF_AN_AGENCY = ("lookup",)  # what stands under it are an agency's words, of which any may be right
+PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number", "string": "text"}
+
+
+def by_property(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    return {entry["property"]: entry["value"] for entry in entries}
+
+
+def column_as_documented(said: dict[str, Any], elements: dict[str, Any]) -> Column:
+    """What docs/reference/contract.md says that a column means, with the default of each key."""
+    custom = by_property(said.get("customProperties", []))
+    says = elements.get(custom.get("element"), {}) | said | custom
+    options = says.get("logicalTypeOptions", {})
+    sent_as = says.get("physicalName", says["name"])
+    return Column(
+        name=says["name"],
+        source_name=sent_as,
+        type=says["logicalType"],
+        label=says.get("businessName", sent_as),
+        description=text(says["description"]),
+        required=says.get("required", says.get("primaryKey", False)),
+        key_position=says.get("primaryKeyPosition"),
+        classification=says.get("classification", "sensitive"),
+        example=says["examples"][0],
+        semantic_type=says.get("datatype", PLAIN[says["logicalType"]]),
+        format=options.get("format"),
+        bounds={name: bound for name, bound in options.items() if name != "format"},
+        pivot=says.get("pivot"),
+        null_values=tuple(says.get("nullValues", ())),
+        numeric_type=says.get("physicalType"),
+        code_list=says.get("codeList"),
+        lookup=says.get("lookup", {}),
+        period_column=says.get("periodColumn"),
+        separator=says.get("separator"),
+        geometry_types=tuple(says.get("geometryTypes", ())),
+        on_invalid=says.get("onInvalid", "reject"),
+        role=says.get("role", "content"),
+    )
+
+
+def as_documented(
+    document: dict[str, Any], path: Path, elements: dict[str, Any] = ELEMENTS, agencies: dict[str, Any] = AGENCIES
+) -> dict[str, Any]:
+    """What it says that a contract means."""
+    agency = agencies.get(path.parent.name, {})
+    custom = by_property(document["customProperties"])
+    lengths = {
+        entry["property"]: f"{entry['value']}{entry['unit']}"
+        for entry in (*agency.get("slaProperties", ()), *document.get("slaProperties", ()))
+    }
+    (table,) = document["schema"]
+    schema, name = table["physicalName"].split(".")
+    hold = custom.get("hold", {})
+    source = dict.fromkeys(("archive", "record", "root")) | {
+        "encoding": "utf-8", "delimiter": ",", "numbers": "plain", "nullValues": ()
+    }  # fmt: skip
+    return {
+        "title": text(document["name"]),
+        "agency_title": text(custom.get("agencyTitle", agency.get("title"))),
+        "description": text(document["description"]["purpose"]),
+        "contact": document.get("support", agency.get("support"))[0]["url"],
+        "schema": schema,
+        "table": name,
+        "mode": custom["deliveryMode"],
+        "frequency": lengths["frequency"],
+        "latency": lengths.get("latency", "1d"),
+        "source": source | custom["source"],
+        "columns": tuple(column_as_documented(column, elements) for column in table["properties"]),
+        "part": custom.get("part"),
+        "max_rejected": custom.get("maxRejected", 0.2),
+        "hold": {"days": hold.get("days", 3), "default": hold.get("default", "reject")},
+        "tell_rejected": custom.get("tellRejected", 0.1),
+        "tags": tuple(document.get("tags", ())),
+        "path": path,
+        "agency": path.parent.name,
+        "dataset": path.stem,
+    }
+
+
+def text(said: str) -> Text:
+    vietnamese, english = said.split(" / ")
+    return Text(vietnamese, english)
+
+
+def as_read(contract: Contract) -> dict[str, Any]:
+    made = {field.name: getattr(contract, field.name) for field in fields(Contract)}
+    return made | {name: made[name].model_dump(by_alias=True) for name in ("source", "hold")}
+
+
+@dataclass(frozen=True)
+class Slip:
+    """One change to a document: what was done to which key."""
+
+    kind: str
+    path: tuple[str | int, ...]
+    make: Callable[[], Any]  # the whole document with it
+
+    def __str__(self) -> str:
+        return f"{self.kind} {'.'.join(map(str, self.path))}"
+
+
+def slips(document: Any, at: tuple[str | int, ...] = ()) -> Iterator[Slip]:
+    """Every slip in a document, which stays as it is."""
+    here = _at(document, at)
+    steps = list(here) if isinstance(here, dict) else range(len(here)) if isinstance(here, list) else []
+    for step in steps:
+        path = (*at, step)
+        for value in _of_other_types(here[step]):
+            yield Slip("type", path, partial(_with, document, path, value))
+        if isinstance(here, dict):
+            if at[-1:] not in [(name,) for name in OF_AN_AGENCY]:
+                yield Slip("delete", path, partial(_without, document, path))
+                yield Slip("misspell", path, partial(_renamed, document, path, _misspelt(str(step))))
+        else:
+            yield Slip("delete", path, partial(_without, document, path))
+            if isinstance(here[step], dict):
+                yield Slip("twice", path, partial(_twice, document, path))
+                if "property" in here[step]:
+                    word = _misspelt(here[step]["property"])
+                    yield Slip("misspell", path, partial(_with, document, (*path, "property"), word))
+        yield from slips(document, path)
+
+
+def _of_other_types(value: Any) -> Iterator[Any]:
+    yield None
+    for other in ("x y", 7, 7.5, True, [], ["x"], {}, {"a": "b"}):
+        if type(other) is not type(value):
+            yield other
+    if isinstance(value, int | bool):
+        yield str(value)
+
+
+def _misspelt(word: str) -> str:
+    return word[:1] + word[2:] if len(word) > 2 else word + "x"
+
+
+def _at(document: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        document = document[step]
+    return document
+
+
+def _with(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    made = copy.deepcopy(document)
+    _at(made, path[:-1])[path[-1]] = value
+    return made
+
+
+def _without(document: Any, path: tuple[str | int, ...]) -> Any:
+    made = copy.deepcopy(document)
+    del _at(made, path[:-1])[path[-1]]
+    return made
+
+
+def _renamed(document: Any, path: tuple[str | int, ...], name: str) -> Any:
+    made = copy.deepcopy(document)
+    of = _at(made, path[:-1])
+    of[name] = of.pop(path[-1])
+    return made
+
+
+def _twice(document: Any, path: tuple[str | int, ...]) -> Any:
+    made = copy.deepcopy(document)
+    _at(made, path[:-1]).append(_at(made, path))
+    return made
+
+
+def drawn(found: Iterator[Slip], request: pytest.FixtureRequest) -> list[Slip]:
+    every = list(found)
+    if request.config.getoption("--all-slips"):
+        return every
+    return random.Random(1).sample(every, 100)
+
+
+def assert_can_be_mended(error: ContractError) -> None:
+    """It is said in sentences, and not in the words of a library."""
+    assert error.findings
+    for finding in error.findings:
+        assert len(finding) > 15 and "Traceback" not in finding and "pydantic" not in finding, finding
+
+
+@pytest.mark.parametrize("dataset", CONTRACTS)
+def test_a_contract_means_what_is_documented(dataset: str) -> None:
+    assert as_read(CONTRACTS[dataset]) == as_documented(DOCUMENTS[dataset], CONTRACTS[dataset].path)
+
+
+@pytest.mark.parametrize("dataset", CONTRACTS)
+def test_no_slip_in_a_contract_is_passed_over(dataset: str, request: pytest.FixtureRequest) -> None:
+    path = CONTRACTS[dataset].path
+    for slip in drawn(slips(DOCUMENTS[dataset]), request):
+        try:
+            made = contract_of(changed := slip.make(), path, SHARED)
+        except ContractError as error:
+            assert_can_be_mended(error)
+        else:
+            assert slip.kind == "delete", f"{slip} is passed over"
+            assert as_read(made) == as_documented(changed, path), f"{slip} means something else"
+
+
+def test_no_line_that_stands_twice_is_passed_over(tmp_path: Path) -> None:
+    right = CONTRACTS["tax.declarations"].path
+    path = tmp_path / "tax" / right.name
+    path.parent.mkdir()
+    lines = right.read_text("utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if ":" not in line:  # a text that goes on
+            continue
+        path.write_text("\n".join([*lines[: number + 1], line, *lines[number + 1 :]]), "utf-8")
+        with pytest.raises(ContractError) as error:
+            load(path)
+            raise AssertionError(f"{line} is passed over")
+        assert_can_be_mended(error.value)
+
+
+@pytest.mark.parametrize("name", ["elements", "agencies"])
+def test_no_slip_in_what_contracts_share_is_passed_over(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    document = {"elements": ELEMENTS, "agencies": AGENCIES}[name]
+    for slip in drawn(slips(document), request):
+        changed = slip.make()
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(changed, allow_unicode=True), "utf-8")
+        dataset = next(d for d, said in DOCUMENTS.items() if uses(d, said, str(slip.path[0])))
+        path = CONTRACTS[dataset].path
+        try:
+            made = contract_of(DOCUMENTS[dataset], path, dictionary(tmp_path))
+        except ContractError as error:
+            assert_can_be_mended(error)
+        else:
+            assert slip.kind == "delete", f"{slip} is passed over"
+            meant = as_documented(DOCUMENTS[dataset], path, **{name: changed})
+            assert as_read(made) == meant, f"{slip} means something else"
+
+
+def uses(dataset: str, said: dict[str, Any], entry: str) -> bool:
+    """Whether a dataset is of an agency of that name, or has a column of that element."""
+    return dataset.startswith(f"{entry}.") or any(
+        by_property(column.get("customProperties", [])).get("element") == entry
+        for column in said["schema"][0]["properties"]
+    )
+
+
+@pytest.mark.parametrize("path", sorted(CODES.glob("*.csv")), ids=lambda path: path.stem)
+def test_no_slip_in_a_code_list_is_passed_over(path: Path, tmp_path: Path) -> None:
+    header, first, *rest = path.read_text("utf-8").splitlines()
+    code, vietnamese, english = next(csv.reader([first]))
+    wrong = {
+        "a name of a column": [header.replace("code", "cod"), first, *rest],
+        "no header": [first, *rest],
+        "a column left out": [header, f"{code},{english}", *rest],
+        "no code": [header, f",{vietnamese},{english}", *rest],
+        "no name": [header, f"{code},,{english}", *rest],
+        "a blank behind the code": [header, f"{code} ,{vietnamese},{english}", *rest],
+        "a code twice": [header, first, *rest, first],
+        "a line that is empty": [header, "", first, *rest],
+        "no codes": [header],
+        "nothing": [],
+    }
+    for what, lines in wrong.items():
+        copied = tmp_path / path.name
+        copied.write_text("\n".join(lines), "utf-8")
+        with pytest.raises(ContractError) as error:
+            read_codes(copied)
+            raise AssertionError(f"{what} is passed over")
+        assert_can_be_mended(error.value)
+    assert [c.code for c in read_codes(path)], "as it is shipped"
