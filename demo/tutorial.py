@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from etl.warehouse import embedded
 from etl.settings import PROJECT
+from etl.warehouse import embedded
 
 TUTORIAL = PROJECT / "docs" / "tutorial.md"
 HOME = "var/tutorial"  # as the page calls it
