@@ -92,8 +92,6 @@ def walk(station: Station, dataset: str, delivery_id: str) -> bool:
 
     pipeline = Pipeline.from_environment()
     outcome = pipeline.run_station(station, dataset, delivery_id)
-    if station == "validate":
-        pipeline.index_data_docs()
     if station == "receipt":
         pipeline.build_site(dataset)
     print(f"{dataset}/{delivery_id}: {outcome.state} {outcome.counts or ''}")

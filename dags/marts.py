@@ -1,4 +1,4 @@
-"""Rebuild what analysts query, whenever a dataset's table has changed."""
+"""Rebuild what analysts query, whenever a dataset's table has changed; and the pages on data quality with it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def marts() -> None:
             raise AirflowSkipException("Another run is already waiting; it will see what this one would have seen.")
         from etl.pipeline import Pipeline
 
-        return Pipeline.from_environment().refresh_marts()
+        pipeline = Pipeline.from_environment()
+        marts = pipeline.refresh_marts()
+        pipeline.index_data_docs()
+        return marts
 
     refresh()
 

@@ -56,12 +56,12 @@ def errors(contracts: Contracts, dataset: str, home: str) -> Iterator[ContractEr
     Yields:
         What is wrong with the contract, and what is wrong with the suite.
     """
-    from etl import judge  # takes seconds
+    from etl.validate import gx  # takes seconds
 
     if dataset in contracts.wrong:
         yield contracts.wrong[dataset]
         return
-    for look in (_check_standard, check, partial(judge.suite_of, home=home)):
+    for look in (_check_standard, check, partial(gx.check_suite, home=home)):
         try:
             look(contracts[dataset])
         except ContractError as error:

@@ -128,10 +128,10 @@ class Pipeline:
         return self.settings.gx_home / "data_docs" / "index.html"
 
     def index_data_docs(self) -> None:
-        """Bring the list of Great Expectations' pages up to date."""
-        from etl.data_docs import write_index
+        """Bring Great Expectations' pages, and the list of them, up to date."""
+        from etl.validate.results import render
 
-        write_index(self.data_docs.parent)
+        render(self.contracts.values(), self.settings.gx_home)
 
     def build_site(self, dataset: str | None = None) -> UPath:
         """Bring the pages for all up to date, of one dataset or of all, and give the first; see `etl.site`."""

@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from etl import lint
-from etl.condition import LONGEST, refusal
 from etl.contract import ContractError, load, load_all, read_all
 from etl.delivery import WRONG_CONTRACT
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
+from etl.validate.grammar import LONGEST, refusal
 from etl.warehouse.names import literal, named
 
 DATASET = "education.schools"

@@ -45,7 +45,9 @@ def site() -> None:
     """Build the pages for all: how each dataset stands, its deliveries and receipts, what every column means."""
     from etl.pipeline import Pipeline
 
-    console.print(str(Pipeline.from_environment().build_site()), markup=False, highlight=False, soft_wrap=True)
+    pipeline = Pipeline.from_environment()
+    pipeline.index_data_docs()
+    console.print(str(pipeline.build_site()), markup=False, highlight=False, soft_wrap=True)
 
 
 @commands.command()

@@ -15,11 +15,16 @@ from typing import Any
 
 import polars as pl
 
-from etl import judge
 from etl.contract import Column, Contract, Text
 from etl.delivery import HOLD_MINIMUM, PROBLEM, ROW, Delivery, Wording, problems
-from etl.profile import SHARES, Earlier, Number, Profile, Sent, staged_keys
+from etl.profile import SHARES, Earlier, Number, Profile
 from etl.storage import Storage
+from etl.validate.expected import Expectation
+from etl.validate.findings import Finding, judge
+from etl.validate.own_conditions import LikeThePast
+from etl.validate.profile import Counts, Sent, staged_keys
+from etl.validate.rows import Rows
+from etl.validate.suite import like_the_past
 
 _SHARED = 0.1  # share of the records of the smaller of two snapshots below which they may be two parts
 _FEWEST = 5  # deliveries that make a past
@@ -40,8 +45,7 @@ class Compared:
 
     Attributes:
         profile: of the delivery; None if it adds to one of its period and is no likeness of others.
-        results: GX's answers.
-        findings: the same as ours.
+        findings: the answers.
         problems: PROBLEM schema, without row numbers: what only warns.
         reasons: why the delivery is held; empty if it is not.
         renamed: columns that seem to be renamed since the delivery before; empty if none does.
@@ -49,15 +53,14 @@ class Compared:
     """
 
     profile: Profile | None
-    results: list[judge.Result]
-    findings: list[judge.Finding]
+    findings: list[Finding]
     problems: pl.DataFrame
     reasons: list[Text]
     renamed: str = ""
     other: str | None = None
 
 
-NOTHING = Compared(None, [], [], pl.DataFrame(schema=PROBLEM), [])
+NOTHING = Compared(None, [], pl.DataFrame(schema=PROBLEM), [])
 
 
 def compare(
@@ -65,8 +68,8 @@ def compare(
     delivery: Delivery,
     contract: Contract,
     keys: pl.Series,
+    counts: Counts,
     earlier: Earlier,
-    gx_home: str,
     is_waived: bool,
 ) -> Compared:
     """Measure a delivery and compare it with those before it.
@@ -76,22 +79,22 @@ def compare(
         delivery: with its typed rows in `raw/`.
         contract: the dataset's.
         keys: hashes of the standard keys of the rows that would be loaded.
+        counts: of codes and districts; see `etl.validate.profile.counted`.
         earlier: the past.
-        gx_home: folder for GX's validation results and Data Docs.
         is_waived: nothing holds the delivery, for a person has accepted it.
     """
     if delivery.corrects:
         return NOTHING
     if (other := _other_part(storage, delivery, contract, keys, earlier)) and not is_waived:
         return replace(NOTHING, other=other.file_name)
-    expectations = judge.like_the_past(contract, gx_home)
+    expectations = like_the_past(contract)
     part = _part(storage, delivery, contract)
-    past = earlier.profiles(part, max((e.last for e in expectations), default=1))
-    sent = Sent(storage, delivery, contract, keys, past[-1].delivery_id if past else None)
+    past = earlier.profiles(part, max((like.last for _, like in expectations), default=1))
+    sent = Sent(storage, delivery, contract, keys, counts, past[-1].delivery_id if past else None)
     renamed = _named(*sent.renamed())
     if contract.mode != "snapshot" and past and past[-1].as_of == delivery.as_of:
         return replace(NOTHING, renamed=renamed)  # a later word on some rows of a period
-    asked = dict.fromkeys((e.measure, e.of) for e in expectations)
+    asked = dict.fromkeys((like.measure, like.of) for _, like in expectations)
     numbers = [number for measure, of in asked for number in sent.numbers(measure, of)]
     profile = Profile(delivery.id, delivery.as_of, part, sent.count, numbers)
     return replace(_judged(profile, past, expectations, contract, is_waived), renamed=renamed)
@@ -130,72 +133,72 @@ def _part(storage: Storage, delivery: Delivery, contract: Contract) -> str | Non
 def _judged(
     profile: Profile,
     past: Sequence[Profile],
-    expectations: Sequence[judge.ExpectLikeThePast],
+    expectations: Sequence[tuple[Expectation, LikeThePast]],
     contract: Contract,
     is_waived: bool,
 ) -> Compared:
     # Numbers without bounds, because the past is too short, are not judged.
-    bounded = [_bounded(profile, past, e).drop_nulls("most") for e in expectations]
+    bounded = [_bounded(profile, past, like).drop_nulls("most") for _, like in expectations]
     if all(numbers.is_empty() for numbers in bounded):
         return replace(NOTHING, profile=profile)
-    results, findings, warnings, reasons = [], [], [], []
-    for expectation, numbers in zip(expectations, bounded, strict=True):
-        bare = judge.about(expectation).bare()
-        results += judge.judge(numbers, [judge.Configuration.of(expectation, bare, is_waived)], contract)
-        found = replace(judge.finding(results[-1]), column=expectation.of or None)
+    findings, warnings, reasons = [], [], []
+    for (expectation, _), numbers in zip(expectations, bounded, strict=True):
+        asked = expectation.waived() if is_waived else expectation
+        (found,) = judge(Rows(numbers, contract), [asked])
         findings.append(found)
-        outside = numbers[found.positions] if found.positions is not None else numbers.clear()
-        texts = [_said(number, found.about, len(past)) for number in outside.head(_NAMED).iter_rows(named=True)]
+        outside = numbers[found.positions]
+        about = expectation.about
+        texts = [_said(number, about, len(past)) for number in outside.head(_NAMED).iter_rows(named=True)]
         if found.severity == "critical":
             reasons += texts
         else:
             row = pl.DataFrame({ROW: [None], "value": [None]}, schema={ROW: pl.Int64, "value": pl.String})
-            warnings += [problems(row, found.column, found.rule, text, found.about, "warning") for text in texts]
-    return Compared(profile, results, findings, pl.concat([NOTHING.problems, *warnings]), reasons)
+            warnings += [problems(row, found.column, found.rule, text, about, "warning") for text in texts]
+    return Compared(profile, findings, pl.concat([NOTHING.problems, *warnings]), reasons)
 
 
-def _bounded(profile: Profile, past: Sequence[Profile], expectation: judge.ExpectLikeThePast) -> pl.DataFrame:
+def _bounded(profile: Profile, past: Sequence[Profile], like: LikeThePast) -> pl.DataFrame:
     """The numbers that an expectation is about: what and item, value, and between which bounds it should lie.
 
     They are the least and the most of the past, widened by the suite's slack, by what chance explains, and by as many
     rows as no delivery is held for. Where the past is too short there are none.
     """
-    mine = _of(profile, expectation)
-    before = [_of(p, expectation) for p in past[-expectation.last :]]
+    mine = _of(profile, like)
+    before = [_of(p, like) for p in past[-like.last :]]
     before = [numbers for numbers in before if numbers]
     items = dict.fromkeys([*mine, *(item for numbers in before for item in numbers)]) if mine else {}
     rows = []
     for item in items:
         number = mine.get(item)
-        if number is None and expectation.measure != "share":
+        if number is None and like.measure != "share":
             continue
-        number = number or Number(measure="share", of=expectation.of, item=item, value=0, error=0, rows=profile.rows)
+        number = number or Number(measure="share", of=like.of, item=item, value=0, error=0, rows=profile.rows)
         least: float | None = None
         most: float | None = None
-        if expectation.most is not None:
-            least, most = 0.0, max(expectation.most, HOLD_MINIMUM / number["rows"])
-        elif len(before) >= _FEWEST and (number["rows"] >= HOLD_MINIMUM or expectation.measure == "rows"):
+        if like.most is not None:
+            least, most = 0.0, max(like.most, HOLD_MINIMUM / number["rows"])
+        elif len(before) >= _FEWEST and (number["rows"] >= HOLD_MINIMUM or like.measure == "rows"):
             values = [numbers[item]["value"] if item in numbers else 0.0 for numbers in before]
-            width = _width(expectation, number, statistics.median(values))
+            width = _width(like, number, statistics.median(values))
             least, most = min(values) - width, max(values) + width
-        rows.append((expectation.measure, item, number["value"], least, most))
+        rows.append((like.measure, item, number["value"], least, most))
     schema = {"measure": pl.String, "item": pl.String, **dict.fromkeys(("value", "least", "most"), pl.Float64)}
     return pl.DataFrame(rows, schema, orient="row")
 
 
-def _width(expectation: judge.ExpectLikeThePast, number: Number, usual: float) -> float:
+def _width(like: LikeThePast, number: Number, usual: float) -> float:
     """How far outside the past a number may lie."""
-    chance, slack = _ERRORS * number["error"], expectation.slack
-    if expectation.measure in SHARES:
+    chance, slack = _ERRORS * number["error"], like.slack
+    if like.measure in SHARES:
         return max(slack, chance, HOLD_MINIMUM / number["rows"])
-    if expectation.measure == "age":
+    if like.measure == "age":
         return max(slack, chance)
-    fewest = HOLD_MINIMUM if expectation.measure == "rows" else 0
+    fewest = HOLD_MINIMUM if like.measure == "rows" else 0
     return max(slack * abs(usual), chance, fewest)
 
 
-def _of(profile: Profile, expectation: judge.ExpectLikeThePast) -> dict[str, Number]:
-    asked = (expectation.measure, expectation.of)
+def _of(profile: Profile, like: LikeThePast) -> dict[str, Number]:
+    asked = (like.measure, like.of)
     return {n["item"]: n for n in profile.numbers if (n["measure"], n["of"]) == asked}
 
 

@@ -6,8 +6,6 @@ when it judges rows. Here the file is compared with its contract and with what c
 A suite is data. Great Expectations would run some of it: a `row_condition` as Python, a query as SQL, a parameter as an
 expression; a JSON schema it would fetch. So a suite holds the expectations and kwargs that are listed here, with plain
 values, and nothing else.
-
-Who calls this has imported `etl.judge`, which makes our own expectations known.
 """
 
 from __future__ import annotations
@@ -19,13 +17,31 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import polars as pl
-from great_expectations.compatibility.pydantic import ValidationError
-from great_expectations.expectations.registry import get_expectation_impl
+from pydantic import ValidationError
 
-from etl import condition
 from etl.contract import Column, Contract, ContractError
 from etl.contract.names import nearest
 from etl.delivery import AS_OF, bare
+from etl.validate import grammar
+from etl.validate.conditions import Condition
+from etl.validate.core_conditions import (
+    Between,
+    InSet,
+    LengthsBetween,
+    LengthsEqual,
+    MatchRegex,
+    MatchRegexList,
+    NotInSet,
+    NotMatchRegex,
+    NotMatchRegexList,
+    NotNull,
+    Null,
+    PairEqual,
+    PairGreater,
+    Unique,
+    UniqueTogether,
+)
+from etl.validate.own_conditions import AreaAgrees, DaysInOrder, LikeThePast, RowCondition
 
 DIMENSIONS = ("completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy")
 RESPONSIBLE = ("agency", "data_center")
@@ -80,7 +96,15 @@ _KWARGS = (
     "strftime_format", "strict_max", "strict_min", "sum_total", "threshold", "times", "value", "value_pairs_set",
     "value_set",
 )  # fmt: skip
-_SET_BY_US = {_PAST: {"column_list", "condition"}}
+# Types that are judged without Great Expectations, unless a column's type does not suit.
+KINDS: Mapping[str, type[Condition]] = {
+    kind.type: kind
+    for kind in (
+        AreaAgrees, Between, DaysInOrder, InSet, LengthsBetween, LengthsEqual, LikeThePast, MatchRegex, MatchRegexList,
+        NotInSet, NotMatchRegex, NotMatchRegexList, NotNull, Null, PairEqual, PairGreater, RowCondition,
+        Unique, UniqueTogether,
+    )
+}  # fmt: skip
 _FILLED_IN = {"item", "value", "least", "most", "last"}  # into the sentence on a comparison with the past
 _OF_ROWS_AS_A_WHOLE = ("rows", "changed", "ended")  # measures that are of no column
 _COUNTED = ("code", "ward")
@@ -88,11 +112,8 @@ _NO_NOTES = "notes are not shown here; what people are told stands in meta, as v
 _BY_TYPE: dict[str, tuple[str, ...]] = {"amount": ("integer", "number"), "age": ("date", "timestamp")}
 
 
-def check(contract: Contract) -> int:
-    """Refuse a suite that would not be judged as it is written.
-
-    Returns:
-        How many expectations it declares.
+def checked(contract: Contract) -> list[Mapping[str, Any]]:
+    """The expectations that are written in a suite.
 
     Raises:
         ContractError: what is wrong with it.
@@ -112,7 +133,8 @@ def check(contract: Contract) -> int:
         )
     if findings := [*_of_suite(suite, contract), *_of_expectations(suite["expectations"], contract)]:
         raise ContractError(path, *findings)
-    return len(suite["expectations"])
+    expectations: list[Mapping[str, Any]] = suite["expectations"]
+    return expectations
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -200,8 +222,13 @@ def _of_type(expectation: Mapping[str, Any], kwargs: Mapping[str, Any], contract
     if expectation.get("type") not in TYPES:
         yield f"no expectation is called {expectation.get('type')!r}; {nearest(expectation.get('type'), TYPES)}"
         return
-    kind = get_expectation_impl(expectation["type"])
-    known = set(_KWARGS) & kind.__fields__.keys() - _SET_BY_US.get(expectation["type"], set())
+    kind = KINDS.get(expectation["type"])
+    if kind:
+        known = set(kind.model_fields)
+    else:
+        from etl.validate import gx
+
+        known = gx.fields(expectation["type"]) & {*_KWARGS}
     unknown = [name for name in kwargs if name not in known]
     for name in unknown:
         yield f"kwargs: {expectation['type']} knows no {name!r}; {nearest(name, known)}"
@@ -210,11 +237,8 @@ def _of_type(expectation: Mapping[str, Any], kwargs: Mapping[str, Any], contract
         yield f"kwargs: {name} is {kwargs[name]!r}, and must be a text, a number, true, false, null or a list of these"
     if unknown or odd:
         return
-    try:
-        kind(**kwargs, meta=expectation["meta"])
-    except ValidationError as error:
-        for fault in error.errors():
-            yield f"kwargs: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    if faults := _of_kwargs(expectation["type"], kwargs):
+        yield from faults
         return
     wrong = [name for name in _columns_of(kwargs) if name not in (*_names(contract), AS_OF)]
     for name in wrong:
@@ -223,6 +247,17 @@ def _of_type(expectation: Mapping[str, Any], kwargs: Mapping[str, Any], contract
         yield from _of_measure(str(kwargs["measure"]), kwargs.get("of", ""), contract)
     elif not wrong:
         yield from _of_values(kwargs, contract)
+
+
+def _of_kwargs(type_: str, kwargs: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the values of kwargs; Great Expectations may take what is not judged here."""
+    try:
+        KINDS[type_].model_validate(kwargs)
+    except (KeyError, ValidationError):
+        from etl.validate import gx
+
+        return [f"kwargs: {fault}" for fault in gx.faults(type_, kwargs)]
+    return []
 
 
 def _of_measure(measure: str, of: str, contract: Contract) -> Iterator[str]:
@@ -249,7 +284,7 @@ def _of_values(kwargs: Mapping[str, Any], contract: Contract) -> Iterator[str]:
 
 def _of_condition(text: str, names: Collection[str], contract: Contract) -> Iterator[str]:
     """Try a condition on the columns that it is given."""
-    if refusal := condition.refusal(text, names):
+    if refusal := grammar.refusal(text, names):
         yield f"kwargs: condition {text!r} cannot be used on column_list: {refusal}"
         return
     try:

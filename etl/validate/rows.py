@@ -1,0 +1,48 @@
+"""Typed rows of a delivery, and what is derived of their columns, which several rules need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import polars as pl
+
+from etl import semantic
+from etl.contract import Column, Contract
+from etl.semantic.dates import possible_days
+from etl.semantic.geometry import areas
+
+Made = TypeVar("Made")
+
+
+class Rows:
+    """Typed rows of a delivery, and what is derived of their columns: each once."""
+
+    def __init__(self, frame: pl.DataFrame, contract: Contract) -> None:
+        self.frame = frame
+        self.contract = contract
+        self._derived: dict[tuple[str, str], object] = {}
+
+    def standard(self, column: Column) -> pl.DataFrame:
+        """A column's standard form; see `semantic.standardise`."""
+        return self._once("standard", column.name, lambda: semantic.standardise(self.frame, column))
+
+    def days(self, name: str) -> pl.DataFrame:
+        """Between which days each date of a column lies; see `possible_days`."""
+        return self._once("days", name, lambda: possible_days(self.frame[name]))
+
+    def areas(self, name: str) -> pl.Series:
+        """The area of each geometry of a column, in square metres; null where there is none."""
+        return self._once("areas", name, lambda: areas(self.frame[name]))
+
+    def deletes(self) -> pl.Series:
+        """Whether each row says that a record is no more, as only rows of changes do."""
+        change = self.contract.column_with_role("change")
+        if change is None:
+            return pl.repeat(False, self.frame.height, dtype=pl.Boolean, eager=True)
+        return (self.standard(change).to_series(0) == semantic.DELETE).fill_null(False)
+
+    def _once(self, kind: str, name: str, make: Callable[[], Made]) -> Made:
+        if (kind, name) not in self._derived:
+            self._derived[kind, name] = make()
+        return cast("Made", self._derived[kind, name])
