@@ -52,7 +52,11 @@ COLUMNS: dict[str, tuple[st.SearchStrategy[Any], Any]] = {
     "text": (st.sampled_from(TEXTS), pl.String()),
     "said": (st.sampled_from(["2026", "02/2026", "28/02/2026", "31/02/2026", "x"]), pl.String()),
     "code": (st.sampled_from([BIRTHS.column("sex").example, "?", "1", ""]), pl.String()),
-    "shape": (st.sampled_from(["POLYGON ((0 0, 4 0, 4 1, 0 1, 0 0))", "POINT (0 0)", "?"]), pl.String()),
+    "shape": (
+        st.sampled_from(["POLYGON ((0 0, 4 0, 4 1, 0 1, 0 0))", "POINT (0 0)", "POINT (602966 1191274)", "?"]),
+        pl.String(),
+    ),
+    "ward": (st.sampled_from(["26743", "27664", "99999"]), pl.String()),
 }
 DAYS = st.integers(-400, 3).map(lambda n: date(2026, 3, 1) + timedelta(n))
 
@@ -115,6 +119,8 @@ def conditions(draw: st.DrawFn) -> list[Condition]:
         own.RowCondition(column_list=["other", "whole"], condition="other > whole", ignore_row_if=several, **mostly),
         own.DaysInOrder(column_list=["said", "day"], slack=slack, ignore_row_if=several, **mostly),
         own.DaysInOrder(column_list=["said", "day"], at_most=300, **mostly),
+        own.NearWard(column_list=["ward", "shape", "day"], ignore_row_if=several, **mostly),
+        own.NearWard(column_list=["ward", "shape"], **mostly),
         own.AreaAgrees(column_list=["decimal", "shape"], times=2.0, slack=0.5, ignore_row_if=several, **mostly),
     ]
 

@@ -134,13 +134,17 @@ def period_of(frame: pl.DataFrame, column: Column) -> pl.Series:
     return frame[column.period_column].cast(pl.Date)
 
 
-def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+def units_of(codes: pl.Series, period: pl.Series, is_of_today: bool) -> pl.DataFrame:
+    """The unit that each code means in its period: code, valid_from, status; null where there is none.
+
+    Args:
+        codes: as they were sent.
+        period: the day whose units apply to each.
+        is_of_today: whether the units of today are meant where no period is known.
+    """
     known = units().select("code", "valid_from").with_columns(pl.lit(True).alias("known"))
-    period = period_of(frame, column)
-    is_new = pl.col("period") >= REFORM
-    # Where the contract names no period, the units of today are meant.
-    is_new = is_new.fill_null(column.period_column is None)
-    rows = pl.DataFrame([frame[column.name].str.strip_chars().alias("code"), period.alias("period")]).with_columns(
+    is_new = (pl.col("period") >= REFORM).fill_null(is_of_today)
+    rows = pl.DataFrame([codes.str.strip_chars().alias("code"), period.alias("period")]).with_columns(
         pl.when(is_new).then(pl.col("code")).otherwise(pl.col("code").replace(_ALIASES)).alias("code"),
         pl.when(is_new).then(pl.lit(REFORM)).otherwise(pl.lit(OLD_FROM)).alias("valid_from"),
         pl.when(is_new | (pl.col("period") >= OLD_FROM).fill_null(False))
@@ -149,11 +153,13 @@ def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
         .alias("status"),
     )
     made = rows.join(known, on=["code", "valid_from"], how="left", maintain_order="left")
-    return made.select(
-        pl.when("known").then("code").alias(column.name),
-        pl.when("known").then("valid_from").alias(f"{column.name}_valid_from"),
-        pl.when("known").then("status").alias(f"{column.name}_status"),
-    )
+    return made.select(pl.when("known").then(name).alias(name) for name in ("code", "valid_from", "status"))
+
+
+def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    # Where the contract names no period, the units of today are meant.
+    made = units_of(frame[column.name], period_of(frame, column), column.period_column is None)
+    return made.rename({"code": column.name, **{n: f"{column.name}_{n}" for n in ("valid_from", "status")}})
 
 
 TYPE = SemanticType(lambda column: unit_outputs(column.name, column.description, True), _standardise)

@@ -41,7 +41,7 @@ from etl.validate.core_conditions import (
     Unique,
     UniqueTogether,
 )
-from etl.validate.own_conditions import AreaAgrees, DaysInOrder, LikeThePast, RowCondition
+from etl.validate.own_conditions import AreaAgrees, DaysInOrder, LikeThePast, NearWard, RowCondition
 
 DIMENSIONS = ("completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy")
 RESPONSIBLE = ("agency", "data_center")
@@ -82,6 +82,7 @@ TYPES = (
     "expect_column_values_to_not_match_regex_list",
     "expect_compound_columns_to_be_unique",
     "expect_days_in_order",
+    "expect_geometry_near_ward",
     _PAST,
     "expect_multicolumn_sum_to_equal",
     "expect_multicolumn_values_to_be_equal",
@@ -101,7 +102,7 @@ KINDS: Mapping[str, type[Condition]] = {
     kind.type: kind
     for kind in (
         AreaAgrees, Between, DaysInOrder, InSet, LengthsBetween, LengthsEqual, LikeThePast, MatchRegex, MatchRegexList,
-        NotInSet, NotMatchRegex, NotMatchRegexList, NotNull, Null, PairEqual, PairGreater, RowCondition,
+        NearWard, NotInSet, NotMatchRegex, NotMatchRegexList, NotNull, Null, PairEqual, PairGreater, RowCondition,
         Unique, UniqueTogether,
     )
 }  # fmt: skip

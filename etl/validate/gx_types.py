@@ -118,6 +118,25 @@ class ExpectAreaToAgree(MulticolumnMapExpectation):  # type: ignore[misc]
     args_keys: ClassVar[tuple[str, ...]] = ("column_list", "times", "slack")
 
 
+class _NearWard(MulticolumnMapMetricProvider):  # type: ignore[misc]
+    condition_metric_name = "citydw.near_ward"
+    condition_domain_keys = _DOMAIN
+    condition_value_keys = ()
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+    def _pandas(cls, column_list: pd.DataFrame, **_: object) -> pd.Series[bool]:
+        return _holds(own.NearWard(column_list=[*column_list]), column_list)
+
+
+class ExpectGeometryNearWard(MulticolumnMapExpectation):  # type: ignore[misc]
+    """Expect the geometry in the second column not to lie far from the ward in the first, as of the day in a third."""
+
+    ignore_row_if: str = "never"
+    map_metric: ClassVar[str] = "citydw.near_ward"
+    success_keys: ClassVar[tuple[str, ...]] = ("mostly",)
+    args_keys: ClassVar[tuple[str, ...]] = ("column_list",)
+
+
 class ExpectLikeThePast(MulticolumnMapExpectation):  # type: ignore[misc]
     """Expect a measure of a delivery's profile to lie where it lay in the accepted deliveries before it.
 

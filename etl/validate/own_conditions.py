@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import polars as pl
+from pydantic import Field
 
 from etl.profile import Measure
 from etl.validate.conditions import Condition, OfSeveral, Types
@@ -83,6 +84,20 @@ class AreaAgrees(OfSeveral):
         stated, measured = pl.col(self.column_list[0]).cast(pl.Float64), pl.lit(rows.areas(self.column_list[1]))
         is_apart = (measured - stated).abs() > self.slack
         return ~(is_apart & ((measured > stated * self.times) | (stated > measured * self.times)))
+
+
+class NearWard(OfSeveral):
+    """The geometry in the second column does not lie far from the ward in the first; see `semantic.ward_place`.
+
+    A third column is the date that says which period's wards apply; without it those of today do.
+    """
+
+    type = "expect_geometry_near_ward"
+    column_list: list[str] = Field(min_length=2, max_length=3)
+    ignore_row_if: Ignore = "never"
+
+    def holds(self, rows: Rows) -> pl.Expr:
+        return pl.lit(~rows.far_from_ward(*self.column_list))
 
 
 class LikeThePast(Condition):

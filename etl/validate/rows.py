@@ -11,6 +11,8 @@ from etl import semantic
 from etl.contract import Column, Contract
 from etl.semantic.dates import possible_days
 from etl.semantic.geometry import areas
+from etl.semantic.ward import units_of
+from etl.semantic.ward_place import is_far
 
 Made = TypeVar("Made")
 
@@ -34,6 +36,11 @@ class Rows:
     def areas(self, name: str) -> pl.Series:
         """The area of each geometry of a column, in square metres; null where there is none."""
         return self._once("areas", name, lambda: areas(self.frame[name]))
+
+    def far_from_ward(self, ward: str, geometry: str, day: str | None = None) -> pl.Series:
+        """Whether each geometry of a column lies far from its ward; null where one of the two is not known."""
+        period = self.frame[day].cast(pl.Date) if day else pl.repeat(None, self.frame.height, dtype=pl.Date, eager=True)
+        return is_far(units_of(self.frame[ward], period, is_of_today=day is None), self.frame[geometry])
 
     def deletes(self) -> pl.Series:
         """Whether each row says that a record is no more, as only rows of changes do."""
