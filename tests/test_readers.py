@@ -16,8 +16,9 @@ from etl import batches
 from etl.contract import Column, Contract, Source, Text, load_all
 from etl.delivery import ROW, Stop
 from etl.extract import csv as csv_reader
-from etl.extract import extract_bytes, ndjson, read_tables, xml
+from etl.extract import extract_bytes, flat_xml, ndjson, read_tables, xml
 from etl.extract.table import Table
+from etl.settings import DEFAULT_LIMITS
 
 MESSY = Path(__file__).parent / "messy"
 SPECTRUM = sorted((MESSY / "csv-spectrum" / "csvs").glob("*.csv"))
@@ -248,6 +249,68 @@ def test_no_value_of_an_xml_record_vanishes(records: list[list[tuple[str, str, b
         assert all(value in shown for _, value, _, _ in cells), text
         if len({name for name, *_ in cells}) < len(cells) or any(nests for _, _, nests, _ in cells):
             assert "critical" in shown
+
+
+# What may stand in a record, a half of it as a program writes it; and what may be put into a file anywhere.
+_TEXTS = [
+    "",
+    " ",
+    "x",
+    "é\r\n\ty",
+    "&lt;&amp;lt;&gt;",
+    "a>b",
+    "/>",
+    "&#65;",
+    "]]>",
+    "\x7f",
+    "<!-- c -->",
+    "<![CDATA[<a>]]>",
+    "&x;",
+]
+_PARTS = [
+    *("<a/>", "<a />", "</a>", "<a>", "<b>1</b>", "<row>", "</row>", "</r>", "<a><b/></a>", "<_row>1</_row>"),
+    *("x", "\r", "\n", "\x01", "\ufffe", "\ufeff", "&", "<?pi?>", "<!DOCTYPE r>", ' xmlns="u"', ' b="1"'),
+]
+
+
+@settings(max_examples=1500)
+@given(
+    st.sampled_from(["", "\ufeff", "\n"]),
+    st.sampled_from(
+        ["", "<?xml version='1.0'?>", '<?xml version="1.0" encoding="UTF-8"?>\r\n', "<?xml version='1.1'?>"]
+    ),
+    st.sampled_from(["", "\n", "\r\n  "]),
+    st.lists(st.lists(st.sampled_from([*_TEXTS[:7] * 8, *_TEXTS]), min_size=3, max_size=3), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(0, 400), st.sampled_from(_PARTS), st.integers(0, 12)), max_size=2),
+    st.integers(90, 400),
+)
+def test_xml_that_is_cut_as_text_is_what_a_parser_makes_of_it(
+    mark: str, head: str, blank: str, records: list[list[str]], damages: list[tuple[int, str, int]], piece: int
+) -> None:
+    body = blank.join(
+        f"<row>{blank}{blank.join(f'<{n}>{t}</{n}>' for n, t in zip('abc', cells, strict=True))}{blank}</row>"
+        for cells in records
+    )
+    text = f"{mark}{head}<r>{blank}{body}{blank}</r>{blank}"
+    for at, part, length in damages:
+        text = text[:at] + part + text[at + length :]
+    contract = replace(ANY, columns=(column("a"), column("b")), source=Source("xml", record="row", root="r"))
+    content = text.encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flat_xml, "_PIECE", piece)
+        cut = flat_xml.cut(content, "row", DEFAULT_LIMITS)
+    if cut is not None:
+        table = xml.parsed(content, contract.source, contract)
+        assert cut.equals(table.rows) and cut.schema == table.rows.schema
+        assert table.problems.is_empty() and table.doubts.is_empty()
+
+
+@pytest.mark.parametrize("blank", ["", "\n  ", "\r\n"])
+def test_xml_that_a_program_writes_needs_no_parser(blank: str) -> None:
+    records = [f"<row>{blank}<a>{n}</a>{blank}<b/>{blank}</row>" for n in range(3)]
+    text = f'<?xml version="1.0" encoding="utf-8"?>{blank}<r>{blank}{blank.join(records)}{blank}</r>{blank}'
+    cut = flat_xml.cut(text.encode(), "row", DEFAULT_LIMITS)
+    assert cut is not None and cut.rows() == [(1, "0", None), (2, "1", None), (3, "2", None)]
 
 
 def test_faults_of_cells_stay_with_their_rows_when_a_file_is_read_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
