@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from etl import batches
 from etl.contract import Column, Contract, Source, Text, load_all
 from etl.delivery import ROW, Stop
 from etl.extract import csv as csv_reader
-from etl.extract import extract_bytes, ndjson, read_tables, xml
+from etl.extract import extract_bytes, flat_geojson, flat_xml, geojson, ndjson, read_tables, xml
 from etl.extract.table import Table
+from etl.extract.text import decode
+from etl.settings import DEFAULT_LIMITS
 
 MESSY = Path(__file__).parent / "messy"
 SPECTRUM = sorted((MESSY / "csv-spectrum" / "csvs").glob("*.csv"))
@@ -248,6 +250,152 @@ def test_no_value_of_an_xml_record_vanishes(records: list[list[tuple[str, str, b
         assert all(value in shown for _, value, _, _ in cells), text
         if len({name for name, *_ in cells}) < len(cells) or any(nests for _, _, nests, _ in cells):
             assert "critical" in shown
+
+
+# What may stand in a record, a half of it as a program writes it; and what may be put into a file anywhere.
+_TEXTS = [
+    "",
+    " ",
+    "x",
+    "é\r\n\ty",
+    "&lt;&amp;lt;&gt;",
+    "a>b",
+    "/>",
+    "&#65;",
+    "]]>",
+    "\x7f",
+    "<!-- c -->",
+    "<![CDATA[<a>]]>",
+    "&x;",
+]
+_PARTS = [
+    *("<a/>", "<a />", "</a>", "<a>", "<b>1</b>", "<row>", "</row>", "</r>", "<a><b/></a>", "<_row>1</_row>"),
+    *("x", "\r", "\n", "\x01", "\ufffe", "\ufeff", "&", "<?pi?>", "<!DOCTYPE r>", ' xmlns="u"', ' b="1"'),
+]
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(["", "\ufeff", "\n"]),
+    st.sampled_from(
+        ["", "<?xml version='1.0'?>", '<?xml version="1.0" encoding="UTF-8"?>\r\n', "<?xml version='1.1'?>"]
+    ),
+    st.sampled_from(["", "\n", "\r\n  "]),
+    st.lists(st.lists(st.sampled_from([*_TEXTS[:7] * 8, *_TEXTS]), min_size=3, max_size=3), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(0, 400), st.sampled_from(_PARTS), st.integers(0, 12)), max_size=2),
+    st.integers(90, 400),
+)
+def test_xml_that_is_cut_as_text_is_what_a_parser_makes_of_it(
+    mark: str, head: str, blank: str, records: list[list[str]], damages: list[tuple[int, str, int]], piece: int
+) -> None:
+    body = blank.join(
+        f"<row>{blank}{blank.join(f'<{n}>{t}</{n}>' for n, t in zip('abc', cells, strict=True))}{blank}</row>"
+        for cells in records
+    )
+    text = f"{mark}{head}<r>{blank}{body}{blank}</r>{blank}"
+    for at, part, length in damages:
+        text = text[:at] + part + text[at + length :]
+    contract = replace(ANY, columns=(column("a"), column("b")), source=Source("xml", record="row", root="r"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flat_xml, "_PIECE", piece)
+        read = came(xml.read, text.encode(), contract.source, contract)
+    assert read == came(xml.parsed, text.encode(), contract.source, contract)
+
+
+@pytest.mark.parametrize("blank", ["", "\n  ", "\r\n"])
+def test_xml_that_a_program_writes_needs_no_parser(blank: str) -> None:
+    records = [f"<row>{blank}<a>{n}</a>{blank}<b/>{blank}</row>" for n in range(3)]
+    text = f'<?xml version="1.0" encoding="utf-8"?>{blank}<r>{blank}{blank.join(records)}{blank}</r>{blank}'
+    cut = flat_xml.cut(text.encode(), "row", DEFAULT_LIMITS)
+    assert cut is not None and cut.rows() == [(1, "0", None), (2, "1", None), (3, "2", None)]
+
+
+_VALUES = [
+    '"x"',
+    "null",
+    "1.50",
+    "7",
+    '"7"',
+    "-0",
+    "12345678901234567890",
+    "1e3",
+    "[]",
+    "true",
+    "NaN",
+    '"\\u0041"',
+    '": "',
+    '"é"',
+]
+_SHAPES = [
+    '{"type": "Point", "coordinates": [597000.5, 1197000]}',
+    '{"type":"Polygon","coordinates":[[[597000,1197000],[597010,1197000],[597010,1197010.0001],[597000,1197000]]]}',
+    '{"type": "Point", "coordinates": [106.7, 10.8]}',
+    '{"type": "Point", "type": "Point", "coordinates": [597000, 1197000]}',
+    '{"type": "Point", "coordinates": []}',
+    '{"type": "GeometryCollection", "geometries": []}',
+    '{"type": "Polygon"}',
+    "null",
+]
+_PIECES = [
+    *(
+        '"a": "1", ',
+        '"a": {"b": "1"}, ',
+        '"id": 5, ',
+        '"geometry": "x", ',
+        '"_row": "1", ',
+        '"crs": null, ',
+        '"',
+        ":",
+        " : ",
+    ),
+    *(",", "[", "]", "{", "}", "\\", "\x01", "\ufeff", "\u0301", "0", "-", " "),
+]
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(
+        ["", '"crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::9210"}}, ', '"name": "n", ']
+    ),
+    st.lists(
+        st.tuples(*[st.sampled_from([*_VALUES[:4] * 6, *_VALUES])] * 2, st.sampled_from([*_SHAPES[:2] * 6, *_SHAPES])),
+        min_size=1,
+        max_size=4,
+    ),
+    st.lists(st.tuples(st.integers(0, 500), st.sampled_from(_PIECES), st.integers(0, 8)), max_size=2),
+)
+def test_geojson_read_by_column_is_what_a_parser_makes_of_it(
+    about: str, features: list[tuple[str, str, str]], damages: list[tuple[int, str, int]]
+) -> None:
+    written = (
+        f'{{"type": "Feature", "properties": {{"a": {a}, "n": {n}, "new": {n}}}, "geometry": {shape}}}'
+        for a, n, shape in features
+    )
+    text = f'{{"type": "FeatureCollection", {about}"features": [{", ".join(written)}]}}'
+    for at, part, length in damages:
+        text = text[:at] + part + text[at + length :]
+    boundary = replace(column("geometry"), semantic_type="geometry")
+    columns = (column("a"), replace(column("n"), type="number"), boundary)
+    contract = replace(ANY, columns=columns, source=Source("geojson", numbers="vietnamese"))
+    read = came(geojson.read, text.encode(), contract.source, contract)
+    assert read == came(lambda content: geojson.parsed(decode(content, "utf-8"), contract), text.encode())
+
+
+def test_geojson_that_a_program_writes_is_read_by_column() -> None:
+    features = [f'{{"type": "Feature", "properties": {{"a": "{n}"}}, "geometry": {_SHAPES[0]}}}' for n in range(3)]
+    found = flat_geojson.columns(
+        f'{{"type": "FeatureCollection", "features": [\n{",".join(features)}\n]}}', DEFAULT_LIMITS
+    )
+    assert found is not None and found.properties == {"a": ("0", "1", "2")}
+
+
+def came(read: Callable[..., Table], *of: object) -> object:
+    """All that a reader makes of a file, or the sentence in which it refuses it."""
+    try:
+        table = read(*of)
+    except Stop as stop:
+        return stop.state, stop.message
+    return table.rows.schema, *(frame.to_dicts() for frame in (table.rows, table.problems, table.doubts))
 
 
 def test_faults_of_cells_stay_with_their_rows_when_a_file_is_read_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,8 +127,10 @@ def _settled(
 
 def _shared(lines: pl.DataFrame, cut: _Cut, found: dialect.Dialect, is_last: bool) -> list[tuple[shape.Shape, _Cut]]:
     """Shapes that hardly any row contradicts, with what they make of the lines; `cut` is what the header makes."""
-    tried = [(s, _cut(lines, s.dialect, is_last)) for s in shape.candidates(found, [*cut.widths.values()])]
     before = cut.table.rows.height
+    if not shape.is_shared(lines.height, before, lines.height):  # nor is one that some lines contradict
+        return []
+    tried = [(s, _cut(lines, s.dialect, is_last)) for s in shape.candidates(found, [*cut.widths.values()])]
     return [(s, made) for s, made in tried if shape.is_shared(made.table.rows.height, before, made.table.rows_in)]
 
 

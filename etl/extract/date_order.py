@@ -45,6 +45,8 @@ def evidence(typed: pl.DataFrame, stored: pl.DataFrame, contract: Contract) -> p
         if notation is None or notation.swapped is None:
             continue
         text = typed[column.name if column.type == "string" else RECEIVED + column.name]
+        if column.type == "string" and not text.str.contains("/", literal=True).any():
+            continue  # no cell is of that form
         dates = typed[column.name] if column.type != "string" else parse_dates(text, notation.text)
         day, month = dates.dt.day(), dates.dt.month()
         unreal = text.is_not_null() & dates.is_null()

@@ -85,18 +85,17 @@ def cells(line: str, source: Source) -> Iterator[list[str]]:
 def others(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
     """Dialects with the same header whose marks are in the lines, to be tried where some break under the one found."""
     yield from quoted_otherwise(found, lines)
-    text = "\n".join(["", *lines])
-    if f"{found.delimiter} {found.quote}" in text:
+    if lines.str.contains(f"{found.delimiter} {found.quote}", literal=True).any():
         yield replace(found, delimiter=found.delimiter + " ")
-    if "\\" + found.quote in text:
+    if lines.str.contains("\\" + found.quote, literal=True).any():
         yield replace(found, escape="\\")
 
 
 def quoted_otherwise(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
     """The dialect with each other quotation mark with which some cell begins."""
-    text = "\n".join(["", *lines])
     for quote in QUOTES:
-        if quote != found.quote and (found.delimiter + quote in text or "\n" + quote in text):
+        begins = lines.str.contains(found.delimiter + quote, literal=True) | lines.str.starts_with(quote)
+        if quote != found.quote and begins.any():
             yield replace(found, quote=quote)
 
 

@@ -10,11 +10,13 @@ import re
 from typing import Any
 
 import numpy as np
+import polars as pl
 import shapely
 
-from etl.contract import Contract, Source, Text
-from etl.delivery import Stop
+from etl.contract import Column, Contract, Source, Text
+from etl.delivery import ROW, Stop
 from etl.extract.bounded import check_rows
+from etl.extract.flat_geojson import columns
 from etl.extract.json_text import TooDeep, Twice, parser, written
 from etl.extract.record import Records
 from etl.extract.table import Table, broken_lines, on_the_file
@@ -38,8 +40,35 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         Stop: if this is no FeatureCollection, names a CRS that is not an EPSG code, or most of it lies elsewhere in
             that CRS and in the city by another reading.
     """
+    text = decode(content, source.encoding)
+    table = _flat(text, contract, limits)
+    return table if table is not None else parsed(text, contract, limits)
+
+
+def _flat(text: str, contract: Contract, limits: Limits) -> Table | None:
+    """The same of a file whose features are all alike and without a fault; None of any other."""
+    found, column = columns(text, limits), _column(contract)
+    cells = Records(contract).plain(found.properties) if found else None
+    if found is None or cells is None or column is None or not {ROW, _GEOMETRY}.isdisjoint(cells):
+        return None
+    shapes = shapely.from_geojson(np.array(found.geometries, dtype=object), on_invalid="ignore")
+    if shapely.is_missing(shapes).any() or len(shapes) > limits.rows or len(cells) >= limits.columns:
+        return None
+    crs = parser(limits)(found.crs) if found.crs else None
+    wkt = _wkt(shapes, {"crs": crs}, column)
+    numbers = pl.int_range(1, len(shapes) + 1, eager=True, dtype=pl.Int64).alias(ROW)
+    texts = [pl.Series(name, values, pl.String) for name, values in {**cells, _GEOMETRY: wkt}.items()]
+    return Table(pl.DataFrame([numbers, *texts]))
+
+
+def parsed(text: str, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
+    """The same of any file's text.
+
+    Raises:
+        Stop: as `read` does.
+    """
     try:
-        collection = parser(limits)(decode(content, source.encoding))
+        collection = parser(limits)(text)
     except TooDeep:
         raise Stop("rejected", "nested_too_deep", limit=limits.depth) from None
     except ValueError:
@@ -71,19 +100,32 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
 
 def _as_text(geometries: list[Any], collection: dict[str, Any], contract: Contract) -> list[dict[str, Any]]:
     """What each feature's geometry adds to its record."""
-    column = next((c for c in contract.columns if c.source_name == _GEOMETRY), None)
+    column = _column(contract)
     if column is None:
         return [{_GEOMETRY: written(g)} if g is not None else {} for g in geometries]
     texts = [json.dumps(g) if isinstance(g, dict) and not _says_twice(g) else None for g in geometries]
     shapes = shapely.from_geojson(np.array(texts, dtype=object), on_invalid="ignore")
-    if column.semantic_type == "geometry":
-        shapes = _in_city(shapes, collection)
-    made = shapely.to_wkt(shapes, rounding_precision=3 if column.semantic_type == "geometry" else -1)
     # What is no geometry stays as it was sent, to be sent back.
     return [
         {_GEOMETRY: wkt if wkt is not None else written(g) if isinstance(g, dict) else g}
-        for wkt, g in zip(made, geometries, strict=True)
+        for wkt, g in zip(_wkt(shapes, collection, column), geometries, strict=True)
     ]
+
+
+def _column(contract: Contract) -> Column | None:
+    """The contract's for geometries."""
+    return next((column for column in contract.columns if column.source_name == _GEOMETRY), None)
+
+
+def _wkt(shapes: Any, collection: dict[str, Any], column: Column) -> Any:
+    """The shapes as text; in the city's CRS where the column is of boundaries.
+
+    Raises:
+        Stop: see `read`.
+    """
+    if column.semantic_type != "geometry":
+        return shapely.to_wkt(shapes, rounding_precision=-1)
+    return shapely.to_wkt(_in_city(shapes, collection), rounding_precision=3)
 
 
 def _says_twice(geometry: dict[str, Any]) -> bool:

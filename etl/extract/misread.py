@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 
 from etl.contract import Column, Contract, Severity
@@ -111,7 +112,7 @@ def judge(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.Data
     for (name,), failing in controlled.partition_by("column", as_dict=True).items():
         said.append(_told("control_character", failing.select(ROW, value=_visible("value")), columns[name]))
     by_encoding = accused.unique(ROW, keep="first").group_by("encoding").len()
-    beyond = [rows[name].str.contains(r"[^\x00-\x7f]") for name in columns if not is_ascii(rows[name])]
+    beyond = [rows[name].str.len_bytes() != rows[name].str.len_chars() for name in columns]
     every = pl.DataFrame(beyond).select(pl.any_horizontal(pl.all()).sum()).item() if beyond else 0
     return pl.concat(said), _counts([*by_encoding["encoding"], None], [*by_encoding["len"], every])
 
@@ -155,12 +156,22 @@ def of_windows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
 
 def _is_doubtful(cells: pl.Series) -> pl.Series | None:
     """Which cells are to be looked at; None if none is."""
-    if is_ascii(cells):  # seen much faster as one text
-        pattern = _DOUBT_OF_ASCII
-        is_so = cells.str.contains(pattern) if cells.str.join().str.contains(pattern).item() else None
-    else:
+    if not is_ascii(cells):
         is_so = cells.str.contains(_DOUBT)
-    return is_so.fill_null(False) if is_so is not None and is_so.any() else None
+    elif not _is_plain(cells):
+        is_so = cells.str.contains(_DOUBT_OF_ASCII)
+    else:
+        return None
+    return is_so.fill_null(False) if is_so.any() else None
+
+
+def _is_plain(cells: pl.Series) -> bool:
+    """Whether cells of ASCII hold no control character and no `&`: seen ten times as fast as by a pattern."""
+    text = cells.str.join().item()
+    if not text:
+        return True
+    letters = np.frombuffer(text.encode(), np.uint8)
+    return bool(letters.min() >= ord(" ") and letters.max() <= ord("~")) and "&" not in text
 
 
 def _counts(encodings: list[str | None], rows: list[int]) -> pl.DataFrame:

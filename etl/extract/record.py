@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,8 @@ _BOOLEAN = Text("true hoặc false", "true or false")
 _NUMBER = Text("một số không có ngoặc kép", "a number without quotation marks")
 _DIGITS = 40  # that a number with an exponent may have when it is written out
 _SHOWN = 1000  # characters of what stands at fault
+_NUMBERS = {int, Number}
+_PLAIN = {str, type(None), *_NUMBERS}
 
 
 class Records:
@@ -65,6 +67,27 @@ class Records:
         for fields in objects:
             self._flatten(number, fields, "", cells)
         self.put(number, cells)
+
+    def plain(self, columns: dict[str, Sequence[object]]) -> dict[str, list[str | None]] | None:
+        """The cells of records of JSON, by column, as `put_json` makes them of one after the other.
+
+        Args:
+            columns: the values of each field, parsed by `json_text`.
+
+        Returns:
+            The cells; None if one is not text, nothing, or a number where the contract has no text.
+        """
+        made: dict[str, list[str | None]] = {}
+        for name, values in columns.items():
+            kinds, column = set(map(type, values)), self._columns.get(name)
+            if (
+                name in self._parents
+                or not kinds <= _PLAIN
+                or (column and column.type == "string" and kinds & _NUMBERS)
+            ):
+                return None
+            made[name] = [v if v is None or isinstance(v, str) else self._of_number(v, column) for v in values]
+        return made
 
     def fault(self, rule: str, number: int, name: str, value: str, came: Text | None = None) -> str | None:
         """Say that a field is not one plain value.
@@ -149,6 +172,9 @@ class Records:
             came = _BOOLEAN if isinstance(value, bool) else _NUMBER
             return self.fault("not_text", number, name, written(value), came)
         return written(value) if isinstance(value, bool) else self._in_notation(written(value))
+
+    def _of_number(self, value: object, column: Column | None) -> str:
+        return self._in_notation(written(value)) if column else written(value)
 
     def _joined(self, number: int, name: str, items: list[Any], separator: str) -> str | None:
         parts: list[str] = []

@@ -12,6 +12,7 @@ from lxml import etree
 
 from etl.contract import Contract, Source
 from etl.delivery import Stop
+from etl.extract import flat_xml
 from etl.extract.bounded import check_rows
 from etl.extract.record import ELEMENTS, Records
 from etl.extract.table import Table, on_the_file
@@ -30,6 +31,16 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
 
     Raises:
         Stop: if the file is not well-formed, declares entities, nests too deep, or holds no record element.
+    """
+    rows = flat_xml.cut(content, str(source.record), limits)
+    return Table(rows) if rows is not None else parsed(content, source, contract, limits)
+
+
+def parsed(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
+    """The same of any XML file, by a parser.
+
+    Raises:
+        Stop: as `read` does.
     """
     if b"<!DOCTYPE" in content:
         raise Stop("rejected", "xml_doctype")
