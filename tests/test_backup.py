@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from upath import UPath
 
+from etl import server
 from etl.backup import BackupError, backup
 from etl.pipeline import Pipeline
 from etl.server import temporary
@@ -54,6 +56,41 @@ def test_it_comes_back_whole(pipeline: Pipeline, send: Send, clean_day: Path, tm
         assert send(again, "civil/births", file.name, file.read_bytes())["loaded_at"]
         file = next((clean_day / "civil" / "deaths").iterdir())
         assert send(again, "civil/deaths", file.name, file.read_bytes())["state"] == "loaded"
+        again.engine.dispose()
+
+
+def test_what_comes_while_it_is_made_is_received_anew(
+    pipeline: Pipeline, send: Send, clean_day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    births, deaths = (next((clean_day / "civil" / name).iterdir()) for name in ("births", "deaths"))
+    send(pipeline, "civil/births", births.name, births.read_bytes())
+    dump = f'{server.programs() / "pg_dump"} "$@" && touch {tmp_path / "dumped"}; while [ ! -e {tmp_path / "on"} ]'
+    program = tmp_path / "bin" / "pg_dump"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{dump}; do sleep 0.1; done\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with ThreadPoolExecutor(1) as pool:
+        backing_up = pool.submit(pipeline.backup, tmp_path / "backup")
+        while not (tmp_path / "dumped").exists():
+            assert not backing_up.done()
+        later = send(pipeline, "civil/deaths", deaths.name, deaths.read_bytes())
+        for zone in ("raw", "landing"):  # and others are just being written
+            (Path(pipeline.storage.root) / zone / "civil" / "deaths" / f".x.{zone}.part").write_bytes(b"half")
+        (tmp_path / "on").touch()
+        backing_up.result()
+    assert not list((tmp_path / "backup").rglob("*.part"))
+
+    with temporary() as url:
+        home = tmp_path / "another machine"
+        again = Pipeline(Settings(home, UPath(home / "data"), url, quiet_seconds=0), pipeline.contracts)
+        again.restore(tmp_path / "backup")
+        assert list(again.verify()) == []
+        (received,) = again.receive_inbox()
+        assert (received.dataset, received.delivery_id) == ("civil.deaths", later["delivery_id"])
+        assert received.is_new
+        list(again.walk(received.dataset, received.delivery_id))
+        assert list(again.audit()) == []
         again.engine.dispose()
 
 
