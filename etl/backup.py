@@ -107,9 +107,11 @@ def _delivery_of(path: Path) -> tuple[str, str, str]:
 
 def _unknown(database_url: str, folder: Path) -> set[tuple[str, str, str]]:
     """The deliveries of a backup's landing that the ledger does not know."""
+    landed = {path.parts[-3:] for path in (folder / "landing").glob("*/*/*")}
+    if not landed:
+        return set()
     with sa.create_engine(database_url).connect() as connection:
         known = {tuple(row) for row in connection.exec_driver_sql("SELECT dataset, delivery_id FROM ops.delivery")}
-    landed = {path.parts[-3:] for path in (folder / "landing").glob("*/*/*")}
     return {(agency, dataset, name) for agency, dataset, name in landed if (f"{agency}.{dataset}", name) not in known}
 
 
@@ -120,13 +122,14 @@ def _run(database_url: str, program: str, *arguments: str) -> None:
         BackupError: if none of them does it.
     """
     url = sa.make_url(database_url)
-    where = url.set(drivername="postgresql", password=None).render_as_string()
+    # A URL's `set` leaves a password that it is to take away, and its text says `***`, which would be sent.
+    where = sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
     on_path = shutil.which(program)
     refused: list[str] = []
     with _password_file(url) as password:
         for found in [*([on_path] if on_path else []), str(server.programs() / program)]:
             done = subprocess.run(
-                [found, f"--dbname={where}", *arguments],
+                [found, f"--dbname={where.render_as_string()}", *arguments],
                 env=os.environ | password,
                 umask=0o077,
                 capture_output=True,

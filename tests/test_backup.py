@@ -132,6 +132,9 @@ def test_no_password_is_in_a_programs_arguments(tmp_path: Path, monkeypatch: pyt
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     backup("postgresql+psycopg://citydw:s%3Acr%5Cet@localhost/citydw", UPath(tmp_path / "data"), tmp_path / "backup")
+    assert "--dbname=postgresql://citydw@localhost/citydw " in told.read_text("utf-8"), (
+        "no password, not even a wrong one"
+    )
     assert "s:cr" not in told.read_text("utf-8")
     assert "s%3Acr" not in told.read_text("utf-8")
     assert Path(f"{told}.pass").read_text("utf-8") == "*:*:*:*:s\\:cr\\\\et\n"
