@@ -31,6 +31,7 @@ from etl import server
 from etl.settings import PROJECT
 
 USERS = {"postgres": 999, "redis": 998, "citydw": 50000}  # as in the images
+_DOCKERFILE = (PROJECT / "docker/Dockerfile").read_text("utf-8")
 _PYTHON = Path(sys.base_prefix)
 _VENV = Path(sys.prefix)
 _HEALTHY_SECONDS = 600.0
@@ -49,7 +50,7 @@ def postgres_programs() -> Path:
 def copy_image(folder: Path) -> None:
     """Copy what the Dockerfile copies."""
     folder.mkdir()
-    for line in re.findall(r"^COPY (.+) \S+$", (PROJECT / "docker/Dockerfile").read_text("utf-8"), re.MULTILINE):
+    for line in re.findall(r"^COPY (.+) \S+$", _DOCKERFILE, re.MULTILINE):
         for name in line.split():
             source, target = PROJECT / name, folder / name
             if source.is_dir():
@@ -308,7 +309,8 @@ class Stack:
         }
         if service["image"] == "citydw":
             # In the image the package is installed from /opt/citydw; here it must come from there all the same.
-            found |= {"PYTHONPATH": "/opt/citydw:/opt/citydw/dags/plugins", "PYTHONUNBUFFERED": "1"}
+            (path,) = re.findall(r"\bPYTHONPATH=(\S+)", _DOCKERFILE)
+            found |= {"PYTHONPATH": f"/opt/citydw:{path}", "PYTHONUNBUFFERED": "1"}
         if service["image"].startswith("postgres"):
             found["PGDATA"] = "/var/lib/postgresql/data"
         for name, value in service["environment"].items():
