@@ -6,6 +6,7 @@
 # make attack      what a bad sender, a bad reader or a bad contract may try, against the pipeline
 # make soak        20,000 histories of deliveries against a model, on all cores (an hour or two)
 # make kill-test   deliveries with 100 kill -9 of worker and PostgreSQL, then 16 of Airflow (half an hour)
+# make production-test  the services of docker-compose.yml without Docker: killed, paused, upgraded, restored (half an hour)
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
 # make pollution   polluted CSV files through our reader and through others, with scores
 # make docs        the reference of commands and the tutorial's outputs, anew
@@ -23,7 +24,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop quick test docs truth attack soak kill-test fuzz pollution sbom bench bench-docs bench-airflow lint clean
+.PHONY: help venv demo demo-stop quick test docs truth attack soak kill-test production-test fuzz pollution sbom bench bench-docs bench-airflow lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -84,6 +85,17 @@ soak: $(VENV)/.installed-dev
 kill-test: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.tools.kill_processes
 	@"$(BIN)/python" -m tests.tools.kill_airflow
+
+# An environment of its own: what the image installs, and nothing else.
+PRODUCTION := build/venv-production
+$(PRODUCTION)/.installed: pyproject.toml constraints.txt
+	@echo "Installing what the image of docker/Dockerfile has (about a minute)"
+	@"$(PYTHON)" -m venv "$(PRODUCTION)"
+	@"$(PRODUCTION)/bin/python" -m pip --disable-pip-version-check --quiet install -c constraints.txt -e ".[production]"
+	@touch "$@"
+
+production-test: $(PRODUCTION)/.installed
+	@"$(PRODUCTION)/bin/python" -m tests.production
 
 MINUTES ?= 10
 fuzz: $(VENV)/.installed-dev

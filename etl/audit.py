@@ -1,13 +1,15 @@
 """Audit: whether the two laws hold, delivery by delivery, from landing to the warehouse.
 
 What lies in a zone is counted anew from its files and compared with what the ledger says; each history table is
-built anew from staging and compared with the live one.
+built anew from staging and compared with the live one. What was received or decided, and has not come to its end, is
+named with what it waits for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -17,6 +19,7 @@ from etl.arrival import is_sidecar
 from etl.contract import Contract
 from etl.delivery import ROW, Delivery, rejected_rows
 from etl.ledger import Ledger
+from etl.reconcile import GRACE, overdue
 from etl.replay import replay
 from etl.storage import Storage, Zone, digest_of
 from etl.warehouse.ops import COUNTS
@@ -77,9 +80,15 @@ def audit(ledger: Ledger, storage: Storage, contracts: Mapping[str, Contract]) -
         What is off; nothing if both laws hold.
     """
     yield from verify(ledger, storage)
-    for entry in ledger.unfinished():
-        text = f"{entry['decided_by']} decided {entry['choice']}, and it has not come to its end: `citydw held`"
-        yield Finding(f"{entry['dataset']}/{entry['delivery_id']}", "ledger", text)
+    now = datetime.now(UTC)
+    decided = {(entry["dataset"], entry["delivery_id"]): entry for entry in ledger.unfinished()}
+    for (dataset, delivery_id), entry in decided.items():
+        if now - entry["decided_at"] >= GRACE:  # one that was decided a moment ago is just on its way
+            text = f"{entry['decided_by']} decided {entry['choice']}, and it has not come to its end: `citydw held`"
+            yield Finding(f"{dataset}/{delivery_id}", "ledger", text)
+    for waiting, why in overdue(ledger.waiting(), now):
+        if (waiting.dataset, waiting.delivery_id) not in decided:
+            yield Finding(f"{waiting.dataset}/{waiting.delivery_id}", "ledger", why)
     in_tables = [entry for entry in ledger.all() if entry["loaded_at"] is not None]
     for entry in in_tables:
         if entry["state"] == "loaded":  # one that walks again has new files in some zones and old ones in others

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,9 +25,10 @@ class BackupError(Exception):
 
 
 def backup(database_url: str, data: UPath, folder: Path) -> None:
-    """Write a backup into a new folder.
+    """Write a backup into a new folder, also while files are received and loaded.
 
-    The database comes first: landing only grows, so that it holds all that the ledger knows.
+    The database comes first: landing only grows, so that it holds all that the ledger knows. What came after it is
+    received anew when the backup is restored.
 
     Args:
         database_url: SQLAlchemy URL of the warehouse.
@@ -51,7 +52,9 @@ def backup(database_url: str, data: UPath, folder: Path) -> None:
         _run(database_url, "pg_dump", "--format=custom", "--no-owner", f"--file={aside / _DUMP}")
         for zone in ZONES:
             if (data / zone).exists():
-                shutil.copytree(data / zone, aside / zone, symlinks=True)  # a link is kept as one, and never followed
+                # A link is kept as one, and never followed. What is just being written has a name of its own.
+                ignore = shutil.ignore_patterns(".*.part")
+                shutil.copytree(data / zone, aside / zone, symlinks=True, ignore=ignore, copy_function=_copy)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -61,6 +64,7 @@ def backup(database_url: str, data: UPath, folder: Path) -> None:
 def restore(database_url: str, data: UPath, folder: Path) -> None:
     """Bring a backup back into an empty database and an empty data root.
 
+    Files that came while the backup was made, and that its ledger does not know, are put back into the inbox.
     Privileges are not in it: migrate and rebuild the marts afterwards.
 
     Raises:
@@ -75,9 +79,40 @@ def restore(database_url: str, data: UPath, folder: Path) -> None:
             raise BackupError("The database holds a warehouse already: restore into an empty one.")
     _run(database_url, "pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--single-transaction",
          str(folder / _DUMP))  # fmt: skip
+    unknown = _unknown(database_url, folder)
+
+    def came_later(place: str, names: list[str]) -> set[str]:
+        return {name for name in names if _delivery_of(Path(place) / name) in unknown}
+
     for zone in ZONES:
         if (folder / zone).exists():
-            shutil.copytree(folder / zone, data / zone, symlinks=True)
+            shutil.copytree(folder / zone, data / zone, symlinks=True, ignore=came_later)
+    for file in (folder / "processed").glob("*/*/*"):
+        if _delivery_of(file) in unknown:
+            inbox = data / "inbox" / file.parent.relative_to(folder / "processed")
+            inbox.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, inbox / file.name.partition("_")[2], follow_symlinks=False)
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a file, unless it has gone since its folder was listed: the pipeline goes on meanwhile."""
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _delivery_of(path: Path) -> tuple[str, str, str]:
+    """Agency, dataset and delivery, where a zone keeps them: in the names of folders, and in the first of a file's."""
+    return path.parts[-3], path.parts[-2], path.name.partition("_")[0]
+
+
+def _unknown(database_url: str, folder: Path) -> set[tuple[str, str, str]]:
+    """The deliveries of a backup's landing that the ledger does not know."""
+    landed = {path.parts[-3:] for path in (folder / "landing").glob("*/*/*")}
+    if not landed:
+        return set()
+    with sa.create_engine(database_url).connect() as connection:
+        known = {tuple(row) for row in connection.exec_driver_sql("SELECT dataset, delivery_id FROM ops.delivery")}
+    return {(agency, dataset, name) for agency, dataset, name in landed if (f"{agency}.{dataset}", name) not in known}
 
 
 def _run(database_url: str, program: str, *arguments: str) -> None:
@@ -87,13 +122,14 @@ def _run(database_url: str, program: str, *arguments: str) -> None:
         BackupError: if none of them does it.
     """
     url = sa.make_url(database_url)
-    where = url.set(drivername="postgresql", password=None).render_as_string()
+    # A URL's `set` leaves a password that it is to take away, and its text says `***`, which would be sent.
+    where = sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
     on_path = shutil.which(program)
     refused: list[str] = []
     with _password_file(url) as password:
         for found in [*([on_path] if on_path else []), str(embedded.programs() / program)]:
             done = subprocess.run(
-                [found, f"--dbname={where}", *arguments],
+                [found, f"--dbname={where.render_as_string()}", *arguments],
                 env=os.environ | password,
                 umask=0o077,
                 capture_output=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,8 +14,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from etl.contract import Choice, Text
 from etl.declared import RULES
-from etl.delivery import ROW, Delivery, Place, State, Stop, loggable, wording
+from etl.delivery import ROW, WRONG_CONTRACT, Delivery, Place, State, Stop, loggable, wording
 from etl.profile import Profile
+from etl.reconcile import Found, Waiting
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.ops import COUNTS, ledger_tables
 
@@ -301,6 +302,47 @@ class Ledger:
             query = query.where(c.delivery_id == delivery_id)
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def waiting(self, dataset: str | None = None) -> list[Waiting]:
+        """Deliveries that have never come to their end, or wait for a person; what waits for us is left out.
+
+        Args:
+            dataset: agency.dataset; all by default.
+        """
+        c, w = self._delivery.c, ledger_tables()["waiting"].c
+
+        def last(table: str, column: str) -> sa.Subquery:
+            of = ledger_tables()[table].c
+            query = sa.select(of.dataset, of.delivery_id, sa.func.max(of[column]).label("at"))
+            return query.group_by(of.dataset, of.delivery_id).subquery()
+
+        arrived, decided = last("arrival", "arrived_at"), last("decision", "decided_at")
+        reinstated = last("withdrawal", "decided_at")
+        since = sa.func.greatest(
+            c.received_at, c.held_at, c.loaded_at, arrived.c.at, decided.c.at, reinstated.c.at
+        ).label("since")
+        query = sa.select(c.dataset, c.delivery_id, c.state, since, w.found, w.found_at).select_from(self._delivery)
+        for about in (arrived, decided, reinstated, w.found.table):
+            mine = (about.c.dataset == c.dataset) & (about.c.delivery_id == c.delivery_id)
+            query = query.outerjoin(about, mine)
+        on_its_way = c.state.in_(("received", "extracted", "validated", "normalized")) & c.loaded_at.is_(None)
+        untold = c.state.in_(("loaded", "rejected", "withdrawn")) & c.receipt_at.is_(None)
+        for_a_person = (c.state == "held") & (c.rule != WRONG_CONTRACT)
+        query = query.where(on_its_way | untold | for_a_person).order_by(c.dataset, "since")
+        if dataset:
+            query = query.where(c.dataset == dataset)
+        with self.engine.connect() as connection:
+            return [Waiting(*row) for row in connection.execute(query)]
+
+    def found_waiting(self, deliveries: Iterable[Waiting], found: Found) -> None:
+        """Record that Airflow has no run of these deliveries, and what was done about it."""
+        rows = [{"dataset": w.dataset, "delivery_id": w.delivery_id, "found": found} for w in deliveries]
+        if not rows:
+            return
+        new = insert(ledger_tables()["waiting"]).values([{**row, "found_at": sa.func.now()} for row in rows])
+        anew = {"found": new.excluded.found, "found_at": new.excluded.found_at}
+        with self.engine.begin() as connection:
+            connection.execute(new.on_conflict_do_update(index_elements=["dataset", "delivery_id"], set_=anew))
 
     def merged(self, connection: sa.Connection, delivery: Delivery, counts: dict[str, int]) -> None:
         """Record, within the transaction that loads it, that the delivery is in its table."""

@@ -20,8 +20,10 @@ from typer.testing import CliRunner
 from etl import cli
 from etl.hold import Undecidable, _plain
 from etl.pipeline import Pipeline
+from etl.reconcile import GRACE
 from etl.warehouse import address
 from tests.test_held import NAME
+from tests.test_reconcile import pass_time
 
 pytest_plugins = ("tests.test_held",)  # its `held` and `doubtful`
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -78,6 +80,7 @@ def test_a_decision_that_was_killed_is_listed_and_goes_on(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert pipeline.ledger.get(*name)["state"] == left
     assert " ".join(command[:4]) in " ".join(citydw(pipeline, "held").stdout.split())
+    pass_time(pipeline, GRACE)  # before, it may be just on its way
     audit = citydw(pipeline, "audit")
     assert audit.returncode == 1 and f"Lan ({ME}) decided {choice}" in " ".join(audit.stdout.split())
     other = citydw(pipeline, "decide", *name, "accept-passing", "--reason", "no, otherwise")

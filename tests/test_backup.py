@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from upath import UPath
 from etl.backup import BackupError, backup
 from etl.pipeline import Pipeline
 from etl.settings import Settings
+from etl.warehouse import embedded
 from etl.warehouse.embedded import temporary
 
 Send = Callable[..., dict[str, Any]]
@@ -57,6 +59,41 @@ def test_it_comes_back_whole(pipeline: Pipeline, send: Send, clean_day: Path, tm
         again.engine.dispose()
 
 
+def test_what_comes_while_it_is_made_is_received_anew(
+    pipeline: Pipeline, send: Send, clean_day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    births, deaths = (next((clean_day / "civil" / name).iterdir()) for name in ("births", "deaths"))
+    send(pipeline, "civil/births", births.name, births.read_bytes())
+    dump = f'{embedded.programs() / "pg_dump"} "$@" && touch {tmp_path / "dumped"}; while [ ! -e {tmp_path / "on"} ]'
+    program = tmp_path / "bin" / "pg_dump"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{dump}; do sleep 0.1; done\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with ThreadPoolExecutor(1) as pool:
+        backing_up = pool.submit(pipeline.backup, tmp_path / "backup")
+        while not (tmp_path / "dumped").exists():
+            assert not backing_up.done()
+        later = send(pipeline, "civil/deaths", deaths.name, deaths.read_bytes())
+        for zone in ("raw", "landing"):  # and others are just being written
+            (Path(pipeline.storage.root) / zone / "civil" / "deaths" / f".x.{zone}.part").write_bytes(b"half")
+        (tmp_path / "on").touch()
+        backing_up.result()
+    assert not list((tmp_path / "backup").rglob("*.part"))
+
+    with temporary() as url:
+        home = tmp_path / "another machine"
+        again = Pipeline(Settings(home, UPath(home / "data"), url, quiet_seconds=0), pipeline.contracts)
+        again.restore(tmp_path / "backup")
+        assert list(again.verify()) == []
+        (received,) = again.receive_inbox()
+        assert (received.dataset, received.delivery_id) == ("civil.deaths", later["delivery_id"])
+        assert received.is_new
+        list(again.walk(received.dataset, received.delivery_id))
+        assert list(again.audit()) == []
+        again.engine.dispose()
+
+
 def open_to_others(folder: Path) -> Iterator[str]:
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink() and path.stat().st_mode & stat.S_IRWXO:
@@ -95,6 +132,9 @@ def test_no_password_is_in_a_programs_arguments(tmp_path: Path, monkeypatch: pyt
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     backup("postgresql+psycopg://citydw:s%3Acr%5Cet@localhost/citydw", UPath(tmp_path / "data"), tmp_path / "backup")
+    assert "--dbname=postgresql://citydw@localhost/citydw " in told.read_text("utf-8"), (
+        "no password, not even a wrong one"
+    )
     assert "s:cr" not in told.read_text("utf-8")
     assert "s%3Acr" not in told.read_text("utf-8")
     assert Path(f"{told}.pass").read_text("utf-8") == "*:*:*:*:s\\:cr\\\\et\n"

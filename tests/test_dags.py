@@ -59,9 +59,9 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return answer
 
 
-def test_one_dag_a_dataset_and_three_more(read: dict[str, Any]) -> None:
+def test_one_dag_a_dataset_and_four_more(read: dict[str, Any]) -> None:
     assert read["errors"] == {}
-    assert set(read["dags"]) == {c.replace(".", "_") for c in load_all()} | {"receive", "marts", "notify"}
+    assert set(read["dags"]) == {c.replace(".", "_") for c in load_all()} | {"receive", "reconcile", "marts", "notify"}
 
 
 def test_reading_the_files_does_no_heavy_work(read: dict[str, Any]) -> None:
@@ -98,4 +98,6 @@ def test_the_assets_tie_the_dags_together(read: dict[str, Any]) -> None:
     (receive,) = read["dags"]["receive"]["tasks"]
     assert set(receive["outlets"]) == {f"landing/{c.id}" for c in contracts}
     assert read["dags"]["receive"]["assets"] == ["inbox"]
+    (reconcile,) = read["dags"]["reconcile"]["tasks"]
+    assert reconcile["outlets"] == receive["outlets"], "what is announced anew is announced in the same way"
     assert set(read["dags"]["marts"]["assets"]) == {f"warehouse/{c.schema}.{c.table}" for c in contracts}

@@ -130,6 +130,16 @@ def add_tables(metadata: sa.MetaData) -> None:
         comment="One row a notice that was sent / Mỗi dòng là một thông báo đã gửi",
     )
     sa.Table(
+        "waiting",
+        metadata,
+        sa.Column("dataset", sa.Text, primary_key=True),
+        sa.Column("delivery_id", sa.Text, primary_key=True),
+        sa.Column("found", sa.Text, nullable=False, comment="paused, or announced: Airflow was told of it anew"),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        schema="ops",
+        comment="One row a delivery that Airflow had no run of, as last seen / Lần giao từng không có lượt chạy",
+    )
+    sa.Table(
         "schedule",
         metadata,
         sa.Column("dataset", sa.Text, primary_key=True),
