@@ -250,7 +250,7 @@ class Airflow:
         """One call of Airflow's REST API; the machine's HTTP proxy is not asked for our own address."""
         content = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}/api/v2{path}", content, {"Content-Type": "application/json"}, method=method)
-        with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
+        with build_opener(ProxyHandler({})).open(request, timeout=60) as answer:
             return json.load(answer)
 
     def _state(self) -> dict[str, Any]:
