@@ -221,29 +221,30 @@ def load(path: Path) -> Contract:
 def load_all(folder: Path = EXPECTATIONS) -> Contracts:
     """All contracts below a folder, in the order of their paths. A wrong one harms itself alone: it is logged once.
 
-    They are read again only when a file of contracts or suites has been added, changed or taken away.
+    They are read again only when something below the folder has been added, changed or taken away.
     """
-    return _loaded(folder, tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in _files(folder)))
+    return _loaded(folder, _stamps(folder))
 
 
 @cache
-def _loaded(folder: Path, _: tuple[tuple[Path, int, int], ...]) -> Contracts:
+def _loaded(folder: Path, _: tuple[Any, ...]) -> Contracts:
     contracts = read_all(folder)
     for error in contracts.wrong.values():
         log.error("left out: %s", error)
     return contracts
 
 
-def _files(folder: Path) -> list[Path]:
-    """Contracts and suites."""
-    return sorted((*folder.glob("*/*.yaml"), *folder.glob("*/*.json")))
+def _stamps(folder: Path) -> tuple[Any, ...]:
+    """Of every file below a folder what changes when it does."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
 
 
 def read_all(folder: Path = EXPECTATIONS) -> Contracts:
     """As `load_all`, but read anew and without a word."""
     right: list[Contract] = []
     wrong: dict[str, ContractError] = {}
-    for path in sorted({p.with_suffix(".yaml") for p in _files(folder)}):
+    for path in sorted({p.with_suffix(".yaml") for p in (*folder.glob("*/*.yaml"), *folder.glob("*/*.json"))}):
         try:
             right.append(_with_suite(path))
         except ContractError as error:
