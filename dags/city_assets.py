@@ -1,9 +1,10 @@
-"""The assets that tie the DAGs together: inbox -> landing of a dataset -> its warehouse table -> marts."""
+"""The assets that tie the DAGs together: inbox -> landing of a dataset -> its warehouse table; ledger -> marts."""
 
 from __future__ import annotations
 
 from airflow.sdk import Asset, AssetWatcher
 from inbox_trigger import InboxTrigger
+from ledger_trigger import LedgerTrigger
 
 from etl.contract import Contract
 from etl.settings import Settings
@@ -21,5 +22,10 @@ def landing(contract: Contract) -> Asset:
 
 
 def warehouse(contract: Contract) -> Asset:
-    """A dataset's history table."""
+    """A dataset's history table; an event whenever a delivery has been loaded into it, for whoever builds on it."""
     return Asset(f"warehouse/{contract.schema}.{contract.table}", group="warehouse")
+
+
+def ledger() -> Asset:
+    """Where every delivery stands; an event whenever marts and pages lag behind, once for many deliveries."""
+    return Asset("ledger", watchers=[AssetWatcher(name="ledger", trigger=LedgerTrigger())])

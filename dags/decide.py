@@ -10,6 +10,7 @@ from airflow.providers.standard.utils.skipmixin import SkipMixin
 from airflow.sdk import Param
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from decision_trigger import DecisionTrigger
+from walk import walk
 
 from etl.contract import REASON_CHARS, Choice, Contract
 
@@ -21,7 +22,7 @@ _NO_REASON = "không nêu lý do / no reason was given"
 
 
 class DecideOperator(HITLOperator, SkipMixin):
-    """Lets a delivery pass that is not held; asks a person about one that is, and does what she decides.
+    """Asks a person about a delivery that is held, does what she decides, and walks it to its end.
 
     A decision on the command line counts as much. If nobody decides in time, the contract's default does.
     """
@@ -49,8 +50,6 @@ class DecideOperator(HITLOperator, SkipMixin):
         delivery_id = context["dag_run"].partition_key
         for hold in pipeline.held():
             if (hold.entry["dataset"], hold.entry["delivery_id"]) == (self.dataset, delivery_id):
-                pipeline.run_station("receipt", self.dataset, delivery_id)  # the agency need not wait for the person
-                pipeline.build_site(self.dataset)
                 self._ask(pipeline, context["ti"].id, hold)
         self._go_on(pipeline, context)
 
@@ -97,13 +96,12 @@ class DecideOperator(HITLOperator, SkipMixin):
         )
 
     def _go_on(self, pipeline: Pipeline, context: Any) -> None:
-        """Let the next stations run, unless the delivery is at its end."""
-        delivery = (self.dataset, context["dag_run"].partition_key)
-        state = pipeline.ledger.get(*delivery)["state"]
-        if state == "extracted":  # accepted, and then something broke before it was judged anew
-            state = pipeline.run_station("validate", *delivery).state
-        if state in ("held", "rejected", "withdrawn"):
-            self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))
+        """Walk on from where the decision, or a try that broke behind it, has left the delivery."""
+        from etl.pipeline import STATIONS
+
+        state = pipeline.ledger.get(self.dataset, context["dag_run"].partition_key)["state"]
+        is_behind = dict(zip(("received", "extracted", "validated", "normalized"), STATIONS, strict=False))
+        walk(self, context, pipeline, self.dataset, is_behind.get(state, "receipt"))
 
 
 def _reason(event: dict[str, Any]) -> str:

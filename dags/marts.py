@@ -1,23 +1,20 @@
-"""Rebuild what analysts query, whenever a dataset's table has changed; and the pages on data quality with it."""
+"""Rebuild what analysts query and the pages for all, once for many deliveries.
+
+The asset `ledger` has an event when deliveries have come to their end and no other is on its way, or has been for long.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import AssetAny, FixedKeyMapper, PartitionedAssetTimetable, dag, task
+from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
-from city_assets import warehouse
-
-from etl.contract import load_all
+from city_assets import ledger
 
 
 @dag(
-    # A dataset's event carries the delivery as its partition key; only a partitioned timetable hears such events.
-    schedule=PartitionedAssetTimetable(
-        assets=AssetAny(*(warehouse(c) for c in load_all().values())),
-        default_partition_mapper=FixedKeyMapper("marts"),
-    ),
+    schedule=[ledger()],
     max_active_runs=1,
     catchup=False,
     tags=["marts"],
@@ -25,18 +22,19 @@ from etl.contract import load_all
     doc_md=__doc__,
 )
 def marts() -> None:
-    """Rebuild all marts."""
+    """Rebuild all marts and pages."""
 
-    @task(task_id="refresh", pool="warehouse_load")
+    @task(task_id="refresh")
     def refresh(*, ti: Any, dag_run: Any) -> list[str]:
         if ti.get_dr_count(dag_id=dag_run.dag_id, states=["queued"]):
             raise AirflowSkipException("Another run is already waiting; it will see what this one would have seen.")
         from etl.pipeline import Pipeline
 
         pipeline = Pipeline.from_environment()
-        marts = pipeline.refresh_marts()
+        names = pipeline.refresh_marts()
         pipeline.index_data_docs()
-        return marts
+        pipeline.build_site()
+        return names
 
     refresh()
 

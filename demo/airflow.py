@@ -57,9 +57,10 @@ class Airflow:
         """
         state = self._state()
         database = embedded.url(self.settings.home / "postgres", embedded.AIRFLOW)
-        plugins = PROJECT / "dags" / "plugins"
+        dags = PROJECT / "dags"
+        plugins = dags / "plugins"
         options = {
-            ("core", "dags_folder"): PROJECT / "dags",
+            ("core", "dags_folder"): dags,
             ("core", "plugins_folder"): plugins,
             ("core", "executor"): "LocalExecutor",
             ("core", "parallelism"): max(2, min(8, (os.cpu_count() or 2) + 1)),
@@ -78,6 +79,9 @@ class Airflow:
             ("dag_processor", "refresh_interval"): 60,
             ("dag_processor", "min_file_process_interval"): 120,
             ("dag_processor", "parsing_processes"): 1,
+            # Tasks are forked from a process that has imported all that they need.
+            ("scheduler", "mp_start_method"): "forkserver",
+            ("scheduler", "mp_forkserver_preload"): "preload",
             ("scheduler", "scheduler_heartbeat_sec"): 2,
             ("scheduler", "scheduler_idle_sleep_time"): 0.5,
             ("scheduler", "enable_health_check"): False,
@@ -87,7 +91,7 @@ class Airflow:
             ("triggerer", "capacity"): 50,
             ("logging", "base_log_folder"): self.home / "logs",
         }
-        python_path = [str(plugins), os.environ.get("PYTHONPATH", "")]
+        python_path = [str(dags), str(plugins), os.environ.get("PYTHONPATH", "")]
         return os.environ | {
             "AIRFLOW_HOME": str(self.home),
             **{f"AIRFLOW__{section}__{key}".upper(): str(value) for (section, key), value in options.items()},
@@ -246,7 +250,7 @@ class Airflow:
         """One call of Airflow's REST API; the machine's HTTP proxy is not asked for our own address."""
         content = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}/api/v2{path}", content, {"Content-Type": "application/json"}, method=method)
-        with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
+        with build_opener(ProxyHandler({})).open(request, timeout=60) as answer:
             return json.load(answer)
 
     def _state(self) -> dict[str, Any]:

@@ -122,6 +122,15 @@ class Ledger:
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def standing(self) -> tuple[datetime | None, int]:
+        """When the last receipt was written, and how many deliveries are on their way to theirs."""
+        c = self._delivery.c
+        is_on_its_way = c.state.in_(("received", "extracted", "validated", "normalized")) | c.receipt_at.is_(None)
+        query = sa.select(sa.func.max(c.receipt_at), sa.func.count().filter(is_on_its_way))
+        with self.engine.connect() as connection:
+            last, on_their_way = connection.execute(query).one()
+        return last, on_their_way
+
     def declared(self, delivery: Delivery) -> dict[str, Any]:
         """The last manifest that came with the delivery's bytes; empty if none did."""
         arrival = ledger_tables()["arrival"]

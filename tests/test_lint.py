@@ -475,7 +475,6 @@ def test_what_is_sent_waits_until_the_contract_is_mended(
     pipeline.build_site()
 
     path.write_text(path.read_text("utf-8").replace("snapshoot", "snapshot"), "utf-8")
-    load_all.cache_clear()
     mended = Pipeline(pipeline.settings, load_all(folder))
     mended.migrate()
     again = send(mended, "education/schools", "schools_2026-09-01.csv", CSV.encode("utf-8-sig"))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from functools import cache
 from typing import Any
 
 from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.triggers.base import TriggerEvent
+from ledger_trigger import ledger
 
 
 class DecisionTrigger(HITLTrigger):
@@ -57,12 +57,5 @@ class DecisionTrigger(HITLTrigger):
         return TriggerEvent({"decided_elsewhere": True})
 
     def _state(self) -> str:
-        state: str = _ledger().get(self.dataset, self.delivery_id)["state"]
+        state: str = ledger().get(self.dataset, self.delivery_id)["state"]
         return state
-
-
-@cache
-def _ledger() -> Any:
-    from etl.pipeline import Pipeline
-
-    return Pipeline.from_environment().ledger

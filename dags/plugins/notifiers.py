@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk.bases.notifier import BaseNotifier
 
 from etl.settings import Settings
@@ -42,6 +41,8 @@ def notifiers(settings: Settings) -> dict[str, BaseNotifier]:
     """One notifier for each way that is set up, by its name; each is for one notice, for rendering changes it."""
     made: dict[str, BaseNotifier] = {}
     if settings.notify_mail:
+        from airflow.providers.smtp.notifications.smtp import SmtpNotifier  # each task loads plugins; few send mail
+
         made["mail"] = SmtpNotifier(
             to=list(settings.notify_mail),
             # Templates of ours, filled from the context: whatever a notice says is never taken for a template.

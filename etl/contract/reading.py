@@ -52,13 +52,26 @@ class Contracts(dict[str, Contract]):
         return Contracts((c for c in self.values() if c.id not in wrong), {**self.wrong, **wrong})
 
 
-@cache
 def load_all(folder: Path = EXPECTATIONS) -> Contracts:
-    """All contracts below a folder, in the order of their paths. A wrong one harms itself alone: it is logged once."""
+    """All contracts below a folder, in the order of their paths. A wrong one harms itself alone: it is logged once.
+
+    They are read again only when something below the folder has been added, changed or taken away.
+    """
+    return _loaded(folder, _stamps(folder))
+
+
+@cache
+def _loaded(folder: Path, _: tuple[Any, ...]) -> Contracts:
     contracts = read_all(folder)
     for error in contracts.wrong.values():
         log.error("left out: %s", error)
     return contracts
+
+
+def _stamps(folder: Path) -> tuple[Any, ...]:
+    """Of every file below a folder what changes when it does."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
 
 
 def read_all(folder: Path = EXPECTATIONS) -> Contracts:

@@ -21,11 +21,12 @@ def page(receipt: Receipt, up: str | None = None) -> str:
         receipt: what it says.
         up: address of the page that it belongs to; None for the page that an agency is sent.
     """
-    return _template().render(r=receipt, up=up, shown=receipt.problems[:_KINDS_SHOWN], rows_shown=_ROWS_SHOWN)
+    return template().render(r=receipt, up=up, shown=receipt.problems[:_KINDS_SHOWN], rows_shown=_ROWS_SHOWN)
 
 
 @cache
-def _template() -> Template:
+def template() -> Template:
+    """The page's template; to compile it takes as long as to read a small file."""
     return templates(ranges=_ranges).get_template("receipt.html.j2")
 
 

@@ -118,8 +118,9 @@ def kill(victim: str, airflow: Airflow, chance: random.Random) -> int:
             components[victim].kill()
             components[victim].wait(5)
             return 1
-        # The scheduler's children, the workers, watch over one task each, which is a child of theirs.
-        supervisor = chance.choice([p for p in components["scheduler"].children() if p.children()])
+        # The scheduler has a child that forks workers; each watches over one task, which is a child of its own.
+        workers = [worker for forker in components["scheduler"].children() for worker in forker.children()]
+        supervisor = chance.choice([worker for worker in workers if worker.children()])
         (supervisor if victim == "task's supervisor" else supervisor.children()[0]).kill()
         return 1
     return 0
