@@ -25,6 +25,7 @@ from great_expectations.expectations.registry import get_expectation_impl
 from etl import condition
 from etl.contract import Column, Contract, ContractError
 from etl.contract.names import nearest
+from etl.contract.suite import of_types
 from etl.delivery import AS_OF, bare
 
 DIMENSIONS = ("completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy")
@@ -110,6 +111,8 @@ def check(contract: Contract) -> int:
         raise ContractError(
             path, 'a suite is {"name": ..., "expectations": [...]}, with nothing between [] if it has none'
         )
+    if findings := [*of_types(suite)]:
+        raise ContractError(path, *findings)
     if findings := [*_of_suite(suite, contract), *_of_expectations(suite["expectations"], contract)]:
         raise ContractError(path, *findings)
     return len(suite["expectations"])

@@ -127,6 +127,7 @@ class Slip:
     kind: str
     path: tuple[str | int, ...]
     make: Callable[[], Any]  # the whole document with it
+    value: object = ...  # that was written, of another type
 
     def __str__(self) -> str:
         return f"{self.kind} {'.'.join(map(str, self.path))}"
@@ -139,7 +140,7 @@ def slips(document: Any, at: tuple[str | int, ...] = ()) -> Iterator[Slip]:
     for step in steps:
         path = (*at, step)
         for value in _of_other_types(here[step]):
-            yield Slip("type", path, partial(_with, document, path, value))
+            yield Slip("type", path, partial(_with, document, path, value), value)
         if isinstance(here, dict):
             if at[-1:] not in [(name,) for name in OF_AN_AGENCY]:
                 yield Slip("delete", path, partial(_without, document, path))
@@ -157,7 +158,8 @@ def slips(document: Any, at: tuple[str | int, ...] = ()) -> Iterator[Slip]:
 def _of_other_types(value: Any) -> Iterator[Any]:
     yield None
     for other in ("x y", 7, 7.5, True, [], ["x"], {}, {"a": "b"}):
-        if type(other) is not type(value):
+        is_number = type(value) is float and type(other) is int
+        if type(other) is not type(value) and not is_number:
             yield other
     if isinstance(value, int | bool):
         yield str(value)
