@@ -17,6 +17,7 @@ from etl.contract.document import (
     Source,
     Text,
 )
+from etl.contract.expansion import shared_files
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
 from etl.date_format import DateFormat, date_format
@@ -93,6 +94,11 @@ class Contract:
     def id(self) -> str:
         """Agency and dataset, as in `civil.births`."""
         return f"{self.agency}.{self.dataset}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that says what it is; a code list is a file of its own."""
+        return self.path, *shared_files(self.path.parent.parent)
 
     @cached_property
     def key(self) -> tuple[Column, ...]:
