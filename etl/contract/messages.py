@@ -66,7 +66,12 @@ def _sentence(fault: Mapping[str, Any], name: str | int, above: list[str | int],
         return f"{where}unknown {name!r}; {_mend(str(name), _fields(model, above))}"
     if kind == "missing":
         field = _fields(model, above)[str(name)]
-        return f"{name} is missing; {field.description}, as `{name}: {(field.examples or ['...'])[0]}`"
+        example = (field.examples or ["..."])[0]
+        if above[-1:] == [_CUSTOM]:
+            example = f"{{property: {name}, value: {example}}}"
+        elif above[-1:] != ["slaProperties"]:
+            example = f"{name}: {example}"
+        return f"{name} is missing; {field.description}, as `{example}`"
     if kind == "literal_error":
         choices = re.findall("'([^']*)'", fault["ctx"]["expected"])
         return f"{name} is {said!r}, not one of {', '.join(choices)}"
