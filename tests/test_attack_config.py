@@ -155,7 +155,7 @@ OF_CONTRACT: dict[str, tuple[str, str, str]] = {
     ),
     "a sign that ends a statement": ("businessName: Mã trường", 'businessName: "Mã\\0"', "it holds the sign U+0000"),
     "a command to a terminal": ("businessName: Mã trường", 'businessName: "\\e]0;x\\a"', "it holds the sign U+001B"),
-    "half a character": ("businessName: Mã trường", 'businessName: "\\ud800"', "it holds the sign U+D800"),
+    "half a character": ("businessName: Mã trường", 'businessName: "\\ud800"', "invalid Unicode character"),
 }
 NO_ENCODINGS = (
     "zlib", "rot13", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "utf-7",

@@ -27,8 +27,8 @@ MORE = "\n          - {property: "
 
 # What a person mistypes in schools.yaml -> what that person is told.
 OF_CONTRACT = {
-    "a tab": ("\ndomain: people", "\n\tdomain: people", "line 7, column 1: not YAML: found character"),
-    "YAML's syntax": ("version: 1.0.0", "version: [1.0.0", "not YAML: expected ',' or ']'"),
+    "a tab": ("\ndomain: people", "\n\tdomain: people", "line 7, column 1: not YAML: found a tab"),
+    "YAML's syntax": ("version: 1.0.0", "version: [1.0.0", "not YAML: did not find expected ',' or ']'"),
     "a key twice": ("status: active", "status: active\nstatus: draft", "line 7, column 1: not YAML: 'status' stands"),
     "no real day": ("version: 1.0.0", "version: 2026-02-30", "put what is no date into quotation marks"),
     "an empty file": (None, "", "it holds NoneType, and must hold a contract"),

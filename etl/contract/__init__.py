@@ -7,9 +7,9 @@ contract may say is in `etl.contract.document`, and nothing else is accepted: a 
 
 from __future__ import annotations
 
-from etl.contract.document import Choice, DeliveryMode, Hold, LogicalType, SemanticType, Source, Text
+from etl.contract.document import Choice, DeliveryMode, LogicalType, SemanticType, Text
 from etl.contract.messages import ContractError
-from etl.contract.model import GEOMETRY_TYPES, REASON_CHARS, Column, Contract, Severity
+from etl.contract.model import GEOMETRY_TYPES, REASON_CHARS, Column, Contract, Hold, Severity, Source
 from etl.contract.reading import Contracts, load, load_all, read_all, written_out
 
 __all__ = [

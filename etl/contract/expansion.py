@@ -64,13 +64,22 @@ class Dictionary:
     agencies: Shared
 
 
+def shared_files(folder: Path) -> tuple[Path, Path]:
+    """The files of elements and of agencies that a folder's contracts go by."""
+    elements, agencies = (
+        folder / name if (folder / name).exists() else EXPECTATIONS / name
+        for name in ("elements.yaml", "agencies.yaml")
+    )
+    return elements, agencies
+
+
 def dictionary(folder: Path) -> Dictionary:
     """What is said once for all contracts in a folder."""
-    return Dictionary(_shared(folder, "elements.yaml", Element), _shared(folder, "agencies.yaml", Agency))
+    elements, agencies = shared_files(folder)
+    return Dictionary(_shared(elements, Element), _shared(agencies, Agency))
 
 
-def _shared(folder: Path, name: str, model: type[Element] | type[Agency]) -> Shared:
-    path = folder / name if (folder / name).exists() else EXPECTATIONS / name
+def _shared(path: Path, model: type[Element] | type[Agency]) -> Shared:
     try:
         said = parsed(path)
     except ContractError as error:

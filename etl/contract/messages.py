@@ -66,7 +66,12 @@ def _sentence(fault: Mapping[str, Any], name: str | int, above: list[str | int],
         return f"{where}unknown {name!r}; {_mend(str(name), _fields(model, above))}"
     if kind == "missing":
         field = _fields(model, above)[str(name)]
-        return f"{name} is missing; {field.description}, as `{name}: {(field.examples or ['...'])[0]}`"
+        example = (field.examples or ["..."])[0]
+        if above[-1:] == [_CUSTOM]:
+            example = f"{{property: {name}, value: {example}}}"
+        elif above[-1:] != ["slaProperties"]:
+            example = f"{name}: {example}"
+        return f"{name} is missing; {field.description}, as `{example}`"
     if kind == "literal_error":
         choices = re.findall("'([^']*)'", fault["ctx"]["expected"])
         return f"{name} is {said!r}, not one of {', '.join(choices)}"
@@ -78,7 +83,7 @@ def _sentence(fault: Mapping[str, Any], name: str | int, above: list[str | int],
 def _mend(name: str, known: Mapping[str, FieldInfo]) -> str:
     if name in _MENDS:
         return _MENDS[name]
-    if _CUSTOM in known and name in _fields(_model_of(known[_CUSTOM]), []):
+    if _CUSTOM in known and name in _fields(_model_of(known[_CUSTOM].annotation), []):
         return f"write {{property: {name}, value: ...}} under {_CUSTOM}"
     return nearest(name, known)
 
@@ -87,10 +92,12 @@ def _fields(model: type[BaseModel] | None, above: list[str | int]) -> dict[str, 
     """The fields of the model that stands at a place, by the names that a contract calls them."""
     for step in above:
         field = _fields(model, []).get(str(step))
-        model = _model_of(field) if field and not isinstance(step, int) else model
+        model = _model_of(field.annotation) if field and not isinstance(step, int) else model
     return {str(field.alias): field for field in model.model_fields.values()} if model else {}
 
 
-def _model_of(field: FieldInfo) -> type[BaseModel] | None:
-    kinds = (field.annotation, *get_args(field.annotation))
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+def _model_of(kind: Any) -> type[BaseModel] | None:
+    """The model in a type, as in list[Support] | None."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind
+    return next((found for part in get_args(kind) if (found := _model_of(part))), None)

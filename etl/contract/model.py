@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from etl.contract.document import (
+    Choice,
     Classification,
     DeliveryMode,
     GeometryType,
-    Hold,
     LogicalType,
     SemanticType,
-    Source,
     Text,
 )
+from etl.contract.expansion import shared_files
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
 from etl.date_format import DateFormat, date_format
@@ -25,6 +25,28 @@ Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = get_args(GeometryType)
 REASON_CHARS = 500  # of a decision's reason: it is written on a receipt, which is a page
 FORMATS = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss"}  # where a contract names none
+
+
+@dataclass(frozen=True)
+class Source:
+    """How the bytes of one delivery are to be read."""
+
+    format: Literal["csv", "excel", "xml", "ndjson", "geojson"]
+    encoding: str = "utf-8"  # a Python codec, or a legacy Vietnamese one that viparse knows: tcvn3, vni, viscii
+    delimiter: str = ","
+    numbers: Literal["plain", "vietnamese"] = "plain"  # vietnamese: 1.234.567,89
+    archive: Literal["zip"] | None = None  # the file is the only member of an archive
+    record: str | None = None  # XML: the element that is one row
+    null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
+    root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What becomes of a held delivery on which nobody decides."""
+
+    days: float = 3.0  # that it waits for a decision
+    default: Choice = "reject"  # what is decided then; a delivery that could not be read is rejected in any case
 
 
 @dataclass(frozen=True)
@@ -93,6 +115,11 @@ class Contract:
     def id(self) -> str:
         """Agency and dataset, as in `civil.births`."""
         return f"{self.agency}.{self.dataset}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that says what it is; a code list is a file of its own."""
+        return self.path, *shared_files(self.path.parent.parent)
 
     @cached_property
     def key(self) -> tuple[Column, ...]:

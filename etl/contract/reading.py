@@ -14,7 +14,7 @@ from etl.contract import document, rules
 from etl.contract.document import Document, Part
 from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, parsed
 from etl.contract.messages import ContractError, sentences
-from etl.contract.model import Column, Contract
+from etl.contract.model import Column, Contract, Hold, Source
 from etl.contract.names import NAME, OF_NAMES, taken_by
 from etl.contract.texts import of_texts
 from etl.settings import EXPECTATIONS
@@ -216,11 +216,11 @@ def _contract(head: Document, columns: Iterable[document.Column], path: Path) ->
         mode=custom.delivery_mode,
         frequency=head.sla_properties.frequency,
         latency=head.sla_properties.latency,
-        source=custom.source,
+        source=Source(**custom.source.model_dump()),
         columns=tuple(map(_column, columns)),
         part=custom.part,
         max_rejected=custom.max_rejected,
-        hold=custom.hold,
+        hold=Hold(**custom.hold.model_dump()),
         tell_rejected=custom.tell_rejected,
         tags=tuple(head.tags),
         path=path,

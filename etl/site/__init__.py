@@ -109,7 +109,8 @@ def _build_reference(
 ) -> None:
     """The pages that depend on no delivery."""
     lists = [CODES / f"{name}.csv" for name in code_lists()]
-    source = digest([*(contract.path for contract in contracts), *sorted(SQL.glob("*/*.sql")), *lists])
+    said = dict.fromkeys(file for contract in contracts for file in contract.files)
+    source = digest([*said, *sorted(SQL.glob("*/*.sql")), *lists])
     if not shelf.lacks("dictionary.html", source):
         return
     for name in ("site.css", "search.js"):

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from etl.contract import Column, Contract, ContractError
 from etl.contract.names import nearest
+from etl.contract.suite import of_types
 from etl.delivery import AS_OF, bare
 from etl.validate import grammar
 from etl.validate.conditions import Condition
@@ -132,6 +133,8 @@ def checked(contract: Contract) -> list[Mapping[str, Any]]:
         raise ContractError(
             path, 'a suite is {"name": ..., "expectations": [...]}, with nothing between [] if it has none'
         )
+    if findings := [*of_types(suite)]:
+        raise ContractError(path, *findings)
     if findings := [*_of_suite(suite, contract), *_of_expectations(suite["expectations"], contract)]:
         raise ContractError(path, *findings)
     expectations: list[Mapping[str, Any]] = suite["expectations"]
