@@ -22,7 +22,7 @@ from rich.console import Console
 from demo.__main__ import FIRST_DAY, PEOPLE, SEED, drop
 from demo.airflow import Airflow
 from etl.delivery import Delivery
-from etl.pipeline import FINAL, Pipeline
+from etl.pipeline import Pipeline
 from etl.settings import PROJECT, Settings
 
 _ALONE = 5  # files dropped one by one
@@ -60,7 +60,7 @@ def measure(folder: Path) -> dict[str, Any]:
         _wait(lambda: _final(pipeline, deliveries))
         seconds = round(time.monotonic() - began, 1)
         _wait(lambda: airflow.unfinished_runs() == 0)
-        states = [entry["state"] for entry in pipeline.ledger.all() if _is_one_of(entry, deliveries)]
+        states = [entry.state for entry in pipeline.ledger.all() if _is_one_of(entry, deliveries)]
         return {
             "arrival_seconds": alone,
             "files": len(deliveries),
@@ -106,12 +106,12 @@ def _wait(condition: Any) -> None:
 
 
 def _final(pipeline: Pipeline, deliveries: Sequence[Delivery]) -> bool:
-    final = [entry for entry in pipeline.ledger.all() if entry["state"] in FINAL and _is_one_of(entry, deliveries)]
+    final = [entry for entry in pipeline.ledger.all() if entry.state.is_at_rest and _is_one_of(entry, deliveries)]
     return len(final) == len(deliveries)
 
 
 def _is_one_of(entry: dict[str, Any], deliveries: Sequence[Delivery]) -> bool:
-    return (entry["dataset"], entry["sha256"]) in {(d.contract_id, d.sha256) for d in deliveries}
+    return (entry.dataset, entry.sha256) in {(d.contract_id, d.sha256) for d in deliveries}
 
 
 def _parse(airflow: Airflow) -> dict[str, float]:

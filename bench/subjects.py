@@ -154,8 +154,8 @@ def _load(pipeline: Any, received: Any) -> None:
 def _totals(entries: list[dict[str, Any]], stations: Sequence[str]) -> dict[str, Any]:
     """Seconds of stations and counts of rows, in sum, of the ledger's rows; one that was held counted nothing."""
     return {
-        "stations": {name: sum(entry["timings"].get(name, 0.0) for entry in entries) for name in stations},
-        "counts": {name: sum(entry[name] or 0 for entry in entries) for name in _COUNTS},
+        "stations": {name: sum(entry.timings.get(name, 0.0) for entry in entries) for name in stations},
+        "counts": {name: sum(getattr(entry, name) or 0 for entry in entries) for name in _COUNTS},
     }
 
 

@@ -48,7 +48,7 @@ class DecideOperator(HITLOperator, SkipMixin):
         pipeline = Pipeline.from_environment()
         delivery_id = context["dag_run"].partition_key
         for hold in pipeline.held():
-            if (hold.entry["dataset"], hold.entry["delivery_id"]) == (self.dataset, delivery_id):
+            if (hold.entry.dataset, hold.entry.delivery_id) == (self.dataset, delivery_id):
                 pipeline.run_station("receipt", self.dataset, delivery_id)  # the agency need not wait for the person
                 pipeline.build_site(self.dataset)
                 self._ask(pipeline, context["ti"].id, hold)
@@ -79,8 +79,8 @@ class DecideOperator(HITLOperator, SkipMixin):
     def _ask(self, pipeline: Pipeline, ti_id: Any, hold: Any) -> None:
         options = list(OPTIONS) if hold.is_acceptable else ["Reject"]
         defaults = [option for option, choice in OPTIONS.items() if choice == hold.default]
-        body = pipeline.hold_page(self.dataset, hold.entry["delivery_id"])
-        subject = f"{hold.name} is held"
+        body = pipeline.hold_page(self.dataset, hold.entry.delivery_id)
+        subject = f"{hold.entry.name} is held"
         upsert_hitl_detail(ti_id, options, subject, body, defaults, params=self.serialized_params)
         self.log.info("%s: a person must decide until %s", subject, hold.deadline.isoformat())
         self.defer(
@@ -91,7 +91,7 @@ class DecideOperator(HITLOperator, SkipMixin):
                 params=self.serialized_params,
                 timeout_datetime=max(hold.deadline, datetime.now(UTC)),
                 dataset=self.dataset,
-                delivery_id=hold.entry["delivery_id"],
+                delivery_id=hold.entry.delivery_id,
             ),
             method_name="execute_complete",
         )
@@ -99,10 +99,10 @@ class DecideOperator(HITLOperator, SkipMixin):
     def _go_on(self, pipeline: Pipeline, context: Any) -> None:
         """Let the next stations run, unless the delivery is at its end."""
         delivery = (self.dataset, context["dag_run"].partition_key)
-        state = pipeline.ledger.get(*delivery)["state"]
+        state = pipeline.ledger.get(*delivery).state
         if state == "extracted":  # accepted, and then something broke before it was judged anew
             state = pipeline.run_station("validate", *delivery).state
-        if state in ("held", "rejected", "withdrawn"):
+        if state.is_stopped:
             self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))
 
 

@@ -17,6 +17,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from etl.state import State
+
 if TYPE_CHECKING:
     from etl.audit import Finding
     from etl.contract import Contract
@@ -99,8 +101,8 @@ def run(
     console.print(f"Data quality: {pipeline.data_docs}", soft_wrap=True, highlight=False)
     if first_page:
         console.print(f"Data catalogue: {first_page}", soft_wrap=True, highlight=False)
-    loaded = sum(entry["state"] == "loaded" for entry in entries)
-    stopped = sum(entry["state"] in ("held", "rejected", "withdrawn") for entry in entries)
+    loaded = sum(entry.state is State.LOADED for entry in entries)
+    stopped = sum(entry.state.is_stopped for entry in entries)
     console.print(
         f"{loaded} of {len(found.files)} files are loaded, {stopped} held or rejected, {len(faults)} with a fault."
     )
@@ -240,7 +242,7 @@ def held(
     pipeline = Pipeline.from_environment()
     if apply_defaults:
         overdue = [hold for hold in pipeline.held() if hold.deadline <= datetime.now(UTC)]
-        names = [(hold.entry["dataset"], hold.entry["delivery_id"]) for hold in overdue]
+        names = [(hold.entry.dataset, hold.entry.delivery_id) for hold in overdue]
         for name in names:
             _walk_on(pipeline, *name, pipeline.decide_by_default(*name))
         print_deliveries(console, [pipeline.ledger.get(*name) for name in names])

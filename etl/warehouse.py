@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB
 from etl import semantic
 from etl.contract import Contract, Text
 from etl.settings import CITY_ZONE, REFERENCE, SQL
+from etl.state import State
 
 log = logging.getLogger(__name__)
 SCHEMAS = {
@@ -38,6 +39,8 @@ SCHEMAS = {
     "quality": "Danh sách việc cần làm về chất lượng dữ liệu / Lists of what to look into; single records",
 }
 _COPY_ROWS = 50_000  # rows written to PostgreSQL at a time, to bound memory
+_STATES = ", ".join(map(repr, map(str, State)))
+_FINAL = ", ".join(repr(str(state)) for state in State if state.is_final)
 COUNTS = ("rejected", "duplicates", "inserted", "changed", "unchanged", "superseded")
 
 
@@ -97,7 +100,7 @@ def _ops(metadata: sa.MetaData) -> None:
             "held_at", sa.DateTime(timezone=True), comment="since when it waits for a decision; null: it does not"
         ),
         sa.CheckConstraint(
-            "state IN ('received', 'extracted', 'validated', 'normalized', 'loaded', 'held', 'rejected', 'withdrawn')",
+            f"state IN ({_STATES})",
             name="known_state",
         ),
         sa.CheckConstraint(
@@ -109,6 +112,8 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Index("delivery_last_change", "dataset", "last_change"),
         sa.Index("delivery_arrival", "dataset", "received_at"),
         sa.Index("delivery_corrects", "dataset", "corrects", postgresql_where=sa.text("corrects IS NOT NULL")),
+        sa.Index("delivery_unfinished", "dataset", "state", postgresql_where=sa.text(f"state NOT IN ({_FINAL})")),
+        sa.Index("delivery_receipt", "receipt_at"),
         schema="ops",
         comment="One row a delivery / Mỗi dòng là một lần giao dữ liệu",
     )
@@ -160,6 +165,7 @@ def _ops(metadata: sa.MetaData) -> None:
         sa.Column("about", sa.Text, primary_key=True, comment="delivery, or when one was due"),
         sa.Column("way", sa.Text, primary_key=True, comment="mail or webhook"),
         sa.Column("sent_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Index("notification_sent", "way", "event", "sent_at"),
         schema="ops",
         comment="One row a notice that was sent / Mỗi dòng là một thông báo đã gửi",
     )
@@ -394,8 +400,10 @@ def lock(connection: sa.Connection, name: str) -> None:
 
     A lock is a row that only the pipeline's own role may lock; an advisory lock is anybody's who may log in.
     """
-    connection.execute(sa.text("INSERT INTO ops.lock (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": name})
-    connection.execute(sa.text("SELECT FROM ops.lock WHERE name = :name FOR UPDATE"), {"name": name})
+    take = sa.text("SELECT FROM ops.lock WHERE name = :name FOR UPDATE")
+    if connection.execute(take, {"name": name}).rowcount == 0:
+        connection.execute(sa.text("INSERT INTO ops.lock (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": name})
+        connection.execute(take, {"name": name})
 
 
 def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame]) -> int:

@@ -14,10 +14,10 @@ from etl.pipeline import Pipeline
 
 
 @pytest.fixture
-def loaded(pipeline: Pipeline, send: Callable[..., dict[str, Any]], clean_day: Path) -> Pipeline:
+def loaded(pipeline: Pipeline, send: Callable[..., Any], clean_day: Path) -> Pipeline:
     file = next((clean_day / "tax" / "taxpayers").iterdir())
     entry = send(pipeline, "tax/taxpayers", file.name, file.read_bytes())
-    assert entry["state"] == "loaded"
+    assert entry.state == "loaded"
     return pipeline
 
 
@@ -53,7 +53,7 @@ def test_a_state_that_nobody_knows_is_refused(loaded: Pipeline) -> None:
 
 
 def test_a_file_does_not_read_the_ledger_of_all_before_it(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], clean_day: Path
+    pipeline: Pipeline, send: Callable[..., Any], clean_day: Path
 ) -> None:
     with pipeline.engine.begin() as connection:  # ten files a day
         connection.exec_driver_sql(
@@ -71,8 +71,8 @@ def test_a_file_does_not_read_the_ledger_of_all_before_it(
     file = next((clean_day / "health" / "visits").iterdir())
     before = rows_read_one_by_one(pipeline)
     entry = send(pipeline, "health/visits", file.name, file.read_bytes())
-    assert entry["state"] == "loaded"
-    assert entry["inserted"] > 0
+    assert entry.state == "loaded"
+    assert entry.inserted > 0
     assert rows_read_one_by_one(pipeline) - before < 1000
 
 

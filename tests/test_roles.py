@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from etl import server
 from etl.pipeline import Pipeline
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 ANALYST = Path(__file__).parent.parent / "docs" / "data-engineer.md"  # its statements make an analyst's role
 
 
