@@ -203,9 +203,11 @@ def test_nothing_is_open_in_the_warehouse_while_a_message_is_sent(troubled: Pipe
     observer = sa.create_engine(troubled.settings.warehouse_url())
 
     def slow(message: notify.Message) -> None:
-        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND starts_with(state, 'idle in tr')"
+        of_ours = "datname = current_database() AND starts_with(state, 'idle in transaction')"
         with observer.connect() as connection:
-            seen.append(connection.exec_driver_sql(query).scalar_one())
+            seen.append(
+                connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {of_ours}").scalar_one()
+            )
 
     assert notify.send(troubled.ledger, troubled.contracts, {"slow": slow}) == (3, [])
     assert seen == [0, 0, 0]

@@ -7,7 +7,7 @@ Built after every run; only what has news is looked at, so a build costs the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -22,15 +22,15 @@ from etl.receipt.facts import Receipt
 from etl.receipt.page import page
 from etl.settings import REFERENCE, SQL
 from etl.site import pages
-from etl.site.facts import UNDATED, Field, Standing, dictionary
-from etl.site.lineage import Mart, marts, readers
+from etl.site.facts import UNDATED, Field, Source, Standing, dictionary
 from etl.site.memory import Memory
 from etl.site.public import for_public
 from etl.site.shelf import Shelf, digest
-from etl.storage import Storage, write_text
+from etl.storage import Storage, read_json, write_json, write_text
 
 SHOWN = 100  # deliveries on a dataset's own page; each month has a page of its own
 MONTH_SHOWN = 1000  # deliveries on the page of a month
+_READERS = ".readers.json"
 _SPARKS = 30  # deliveries in the small chart of the index
 
 
@@ -54,9 +54,7 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
         freshness = {row["dataset"]: row for row in known.freshness()}
         held = known.held_of_each()
         sparks = known.newest_of_each(_SPARKS)
-    found = marts(contracts.values())
-    read_by = readers(found)
-    fields = {name: dictionary(contract, read_by) for name, contract in contracts.items()}
+    fields = _build_reference(Shelf(storage.site), contracts)
     standings = []
     for name, contract in contracts.items():
         folder = storage.site / contract.agency / contract.dataset
@@ -69,9 +67,6 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
             told = pages.dataset(standing, newest, list(memory.months), fields[name], memory.with_page, now)
             write_text(folder / "index.html", told)
         standings.append(stands(memory.count, entries=sparks.get(name, ())))
-    shelf = Shelf(storage.site)
-    _build_reference(shelf, contracts.values(), fields, found)
-    shelf.close()
     write_text(storage.site / "index.html", pages.index(standings, fields, now))
     return storage.site / "index.html"
 
@@ -128,14 +123,23 @@ def _receipt_page(entry: LedgerEntry) -> str:
     return f"{entry.delivery_id}/{PAGE}"
 
 
-def _build_reference(
-    shelf: Shelf, contracts: Iterable[Contract], fields: Mapping[str, Sequence[Field]], found: Sequence[Mart]
-) -> None:
-    """The pages that depend on no delivery."""
+def _build_reference(shelf: Shelf, contracts: Mapping[str, Contract]) -> dict[str, list[Field]]:
+    """Make the pages that depend on no delivery, if they have changed; gives the columns of each dataset.
+
+    Which marts read a column is remembered: to find it out takes longer than all else that a build does.
+    """
     lists = sorted((REFERENCE / "codes").glob("*.csv"))
-    source = digest([*(contract.path for contract in contracts), *sorted(SQL.glob("*/*.sql")), *lists])
+    source = digest([*sorted(SQL.glob("*/*.sql")), *lists]) + "".join(map(repr, contracts.values()))
     if not shelf.lacks("dictionary.html", source):
-        return
+        known = read_json(shelf.folder / _READERS)
+        read_by = {Source(*column.rsplit(".", 1)): names for column, names in known.items()}
+        return {name: dictionary(contract, read_by) for name, contract in contracts.items()}
+    from etl.site.lineage import marts, readers
+
+    found = marts(contracts.values())
+    read_by = dict(readers(found))
+    fields = {name: dictionary(contract, read_by) for name, contract in contracts.items()}
+    write_json(shelf.folder / _READERS, {f"{column.table}.{column.column}": names for column, names in read_by.items()})
     for name in ("site.css", "search.js"):
         shelf.put(name, source, pages.asset(name))
     for path in lists:
@@ -143,3 +147,5 @@ def _build_reference(
     shelf.put("codes/index.html", source, pages.code_lists(lists, fields))
     shelf.put("marts.html", source, pages.marts(found, fields))
     shelf.put("dictionary.html", source, pages.dictionary(fields))
+    shelf.close()
+    return fields

@@ -12,7 +12,6 @@ from etl import semantic
 from etl.contract import Column, Contract
 from etl.entry import LedgerEntry
 from etl.semantic import Output
-from etl.site.lineage import Source
 
 UNDATED = "undated"  # the month of a delivery whose period nobody knows
 
@@ -68,6 +67,19 @@ class Standing:
 
 
 _OF_FRESHNESS = {"last_period": "last_period_loaded", "due_at": "due_at", "late_by": "late_by"}
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """A column of the warehouse.
+
+    Attributes:
+        table: schema and name, as in `people.births`, also where the view of its current rows is read.
+        column: its name.
+    """
+
+    table: str
+    column: str
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from upath import UPath
 
 from etl.contract import Contract
-from etl.site.shelf import code, digest
+from etl.site.shelf import code
 from etl.storage import read_json, write_json
 
 _MEMORY = ".pages.json"
@@ -38,7 +39,7 @@ class Memory:
     @classmethod
     def of(cls, folder: UPath, contract: Contract) -> Memory:
         """What is remembered; nothing, if the pages must all be made anew."""
-        made_by = digest([contract.path]) + code()
+        made_by = hashlib.sha256(f"{code()} {contract}".encode()).hexdigest()
         memory = read_json(folder / _MEMORY) if (folder / _MEMORY).exists() else {}
         if memory.get("made_by") != made_by:
             return cls(folder, made_by, {}, (), None)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import yaml
@@ -17,8 +17,10 @@ from etl.entry import LedgerEntry
 from etl.rendering import templates
 from etl.settings import TEMPLATES
 from etl.site.chart import of_rejected, of_rows
-from etl.site.facts import UNDATED, Field, Standing
-from etl.site.lineage import Mart, Source
+from etl.site.facts import UNDATED, Field, Source, Standing
+
+if TYPE_CHECKING:
+    from etl.site.lineage import Mart
 
 Fields = Mapping[str, Sequence[Field]]
 
