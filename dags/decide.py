@@ -43,11 +43,12 @@ class DecideOperator(HITLOperator, SkipMixin):
 
     def execute(self, context: Any) -> None:
         """Ask, if there is something to decide."""
+        from etl.hold import holds
         from etl.pipeline import Pipeline
 
         pipeline = Pipeline.from_environment()
         delivery_id = context["dag_run"].partition_key
-        for hold in pipeline.held():
+        for hold in holds(pipeline.ledger, pipeline.contracts):
             if (hold.entry.dataset, hold.entry.delivery_id) == (self.dataset, delivery_id):
                 pipeline.run_station("receipt", self.dataset, delivery_id)  # the agency need not wait for the person
                 pipeline.build_site(self.dataset)

@@ -236,19 +236,20 @@ def held(
     """List what waits for a person's decision: why, since when, and what is decided if nobody does."""
     from datetime import UTC, datetime
 
+    from etl.hold import held_for_contract, holds
     from etl.pipeline import Pipeline
     from etl.summary import print_deliveries, print_held_for_contract, print_holds, print_unfinished
 
     pipeline = Pipeline.from_environment()
     if apply_defaults:
-        overdue = [hold for hold in pipeline.held() if hold.deadline <= datetime.now(UTC)]
+        overdue = [hold for hold in holds(pipeline.ledger, pipeline.contracts) if hold.deadline <= datetime.now(UTC)]
         names = [(hold.entry.dataset, hold.entry.delivery_id) for hold in overdue]
         for name in names:
             _walk_on(pipeline, *name, pipeline.decide_by_default(*name))
         print_deliveries(console, [pipeline.ledger.get(*name) for name in names])
-    print_holds(console, pipeline.held())
-    print_unfinished(console, pipeline.unfinished())
-    print_held_for_contract(console, pipeline.held_for_contract())
+    print_holds(console, holds(pipeline.ledger, pipeline.contracts))
+    print_unfinished(console, pipeline.ledger.unfinished())
+    print_held_for_contract(console, held_for_contract(pipeline.ledger, pipeline.contracts))
 
 
 @app.command()

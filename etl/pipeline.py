@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from etl.audit import Finding
-    from etl.entry import Decision, LedgerEntry, Unfinished
-    from etl.hold import Hold
+    from etl.entry import Decision, LedgerEntry
     from etl.ledger import Ledger
     from etl.receive import Landed
     from etl.replay import Replay
@@ -291,22 +290,6 @@ class Pipeline:
             self.ledger.reinstated(delivery, reason)
             yield from self.walk(dataset, delivery_id)
 
-    def held(self) -> list[Hold]:
-        """The deliveries that wait for a person's decision, the one that must be decided first on top."""
-        from etl.hold import holds
-
-        return holds(self.ledger, self.contracts)
-
-    def unfinished(self, dataset: str | None = None, delivery_id: str | None = None) -> list[Unfinished]:
-        """The deliveries that were decided and have not come to their end since; all, of a dataset, or one."""
-        return self.ledger.unfinished(dataset, delivery_id)
-
-    def held_for_contract(self) -> list[LedgerEntry]:
-        """The deliveries that wait until a contract or suite is mended, and for no decision."""
-        from etl.hold import held_for_contract
-
-        return held_for_contract(self.ledger, self.contracts)
-
     def hold_page(self, dataset: str, delivery_id: str) -> str:
         """What a person must know to decide on a held delivery, in Markdown; personal data is masked."""
         from etl.hold import COMPARED, Hold, page
@@ -336,7 +319,7 @@ class Pipeline:
         from etl.hold import check, check_reason
 
         delivery = self._delivery(dataset, delivery_id)
-        unfinished = next(iter(self.unfinished(dataset, delivery_id)), None)
+        unfinished = next(iter(self.ledger.unfinished(dataset, delivery_id)), None)
         if unfinished is None or unfinished.decision.choice != choice:
             check(self.ledger.get(dataset, delivery_id), choice, unfinished)
             self.ledger.decided(delivery, choice, by, check_reason(reason))
@@ -369,7 +352,7 @@ class Pipeline:
         if known.entry.state is State.WITHDRAWN:
             return Outcome(State.WITHDRAWN)
         if dataset in self.contracts.wrong or station == "load":
-            return self._stopped(delivery, Stop("held", WRONG_CONTRACT), known, clock)
+            return self._stopped(delivery, Stop("held", WRONG_CONTRACT), clock)
         return self._data_station(station, delivery, self.contracts[dataset], known, clock)
 
     def walk(self, dataset: str, delivery_id: str, first: Station = STATIONS[0]) -> Iterator[tuple[Station, Outcome]]:
@@ -477,9 +460,9 @@ class Pipeline:
         self, station: stations.Station, delivery: Delivery, contract: Contract, known: _Known, clock: _Clock
     ) -> Outcome:
         if station == "extract" and (stop := self._unread(delivery)):
-            return self._stopped(delivery, stop, known, clock)
+            return self._stopped(delivery, stop, clock)
         if station == "extract" and delivery.corrects and (unfounded := self._unfounded(delivery, delivery.corrects)):
-            return self._stopped(delivery, unfounded, known, clock)
+            return self._stopped(delivery, unfounded, clock)
         from etl.profile import Earlier
 
         result = stations.run(
@@ -502,7 +485,7 @@ class Pipeline:
             if problems is not None:
                 ledger.found(delivery, problems, result.report)
             if result.stop:
-                return self._stopped(delivery, result.stop, known, clock, ledger, **result.counts)
+                return _stopped(ledger, delivery, result.stop, clock, **result.counts)
             parts = {"parts": result.report["parts"]} if station == "normalize" else {}
             ledger.passed(delivery, result.state, clock.spent, **result.counts, **parts)
         return Outcome(result.state, counts=result.counts)
@@ -523,22 +506,9 @@ class Pipeline:
         if right:
             stop.message = Text(f"{stop.message.vi} {right.vi}", f"{stop.message.en} {right.en}")
 
-    def _stopped(
-        self,
-        delivery: Delivery,
-        stop: Stop,
-        known: _Known,
-        clock: _Clock,
-        ledger: Ledger | None = None,
-        **counts: int,
-    ) -> Outcome:
-        from etl.ledger import rejection
-
-        decision = known.decision if stop.state is State.HELD else None
-        if decision and decision.choice == "reject":  # a person has answered this hold already
-            stop = rejection(decision.by, decision.reason, loggable(stop.rule, stop.message))
-        (ledger or self.ledger).stopped(delivery, stop, clock.spent, **counts)
-        return Outcome(stop.state, stop.message, rule=stop.rule)
+    def _stopped(self, delivery: Delivery, stop: Stop, clock: _Clock) -> Outcome:
+        with self.ledger.transaction() as ledger:
+            return _stopped(ledger, delivery, stop, clock)
 
     def _load(self, delivery: Delivery, contract: Contract) -> Outcome:
         from etl.load import load
@@ -610,3 +580,14 @@ class Pipeline:
             if path.exists():
                 return pl.read_parquet(str(path))
         return pl.DataFrame(schema=PROBLEM)
+
+
+def _stopped(ledger: Ledger, delivery: Delivery, stop: Stop, clock: _Clock, **counts: int) -> Outcome:
+    """Record, as part of a transaction, why a delivery stops; a hold that a person has rejected is a rejection."""
+    from etl.ledger import rejection
+
+    decision = ledger.decision(delivery) if stop.state is State.HELD else None
+    if decision and decision.choice == "reject":
+        stop = rejection(decision.by, decision.reason, loggable(stop.rule, stop.message))
+    ledger.stopped(delivery, stop, clock.spent, **counts)
+    return Outcome(stop.state, stop.message, rule=stop.rule)

@@ -85,7 +85,7 @@ def test_a_decision_that_was_killed_is_listed_and_goes_on(
         assert citydw(pipeline, *command).returncode == 0
     entry = pipeline.ledger.get(*name)
     assert entry.state == "loaded" and (entry.rejected == 3) == (choice == "accept")
-    assert pipeline.unfinished() == [] and list(pipeline.audit()) == []
+    assert pipeline.ledger.unfinished() == [] and list(pipeline.audit()) == []
     with pipeline.engine.connect() as connection:
         decided = connection.exec_driver_sql("SELECT decided_by FROM ops.decision ORDER BY decision_id").scalars().all()
     assert decided == ([f"Lan ({ME})"] if choice == "accept" else [f"Lan ({ME})", ME])

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from etl import cli
-from etl.hold import Undecidable, masked
+from etl.hold import Undecidable, holds, masked
 from etl.pipeline import Pipeline
 
 Send = Callable[..., Any]
@@ -96,7 +96,7 @@ def test_reject_is_the_end_and_the_agency_hears_why(pipeline: Pipeline, held: di
     assert (entry.state, entry.rule, entry.held_at) == ("rejected", "rejected_on_review", None)
     assert "scanned upside down" in entry.message_vi and held.message_vi in entry.message_vi
     assert held.message_en in receipt(pipeline, entry)
-    assert pipeline.held() == []
+    assert holds(pipeline.ledger, pipeline.contracts) == []
 
 
 def test_a_decision_stands_when_the_delivery_walks_again(pipeline: Pipeline, held: dict[str, Any]) -> None:
@@ -198,7 +198,7 @@ def test_when_nobody_decides_the_contracts_default_is_decided(
     run, name = CliRunner().invoke, (held.dataset, held.delivery_id)
     run(cli.app, ["held", "--apply-defaults"])
     assert pipeline.ledger.get(*name).state == "held", "there is time left"
-    (hold,) = pipeline.held()
+    (hold,) = holds(pipeline.ledger, pipeline.contracts)
     assert hold.deadline - held.held_at == timedelta(days=3)
     with pipeline.engine.begin() as connection:
         connection.execute(sa.text("UPDATE ops.delivery SET held_at = held_at - interval '73 hours'"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,20 @@ def test_a_month_of_very_many_deliveries_says_that_it_shows_the_last_ones(pipeli
     assert page.count("<tr>") == 1 + 1000
     assert "This page has the last 1\u202f000 by period only, of 1\u202f234 in all." in page
     assert "<code>1234</code>" in page and "<code>234</code>" not in page
+
+
+def test_a_station_asks_once_and_tells_once(pipeline: Pipeline, send: Callable[..., Any], clean_day: Path) -> None:
+    file = next((clean_day / "tax" / "declarations").iterdir())
+    pipeline.ledger.all()  # the pool's first connection asks PostgreSQL what it can do
+    counts: Counter[str] = Counter()
+    sa.event.listen(pipeline.engine, "checkout", lambda *_: counts.update(["connections"]))
+    sa.event.listen(pipeline.engine, "before_cursor_execute", lambda *about: counts.update([about[2].split()[0]]))
+    sa.event.listen(pipeline.engine, "commit", lambda _: counts.update(["transactions"]))
+    assert send(pipeline, "tax/declarations", file.name, file.read_bytes()).state == "loaded"
+    to_ask, to_tell = 4, 6  # load asks and tells in one; receiving only tells
+    others = 2  # what the past says, and the question of this test
+    assert counts["transactions"] <= counts["connections"] <= to_ask + to_tell + others
+    assert counts["UPDATE"] <= 6 and counts["INSERT"] <= 6
 
 
 def rows_read(pipeline: Pipeline) -> int:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from etl import lint
 from etl.contract import ContractError, load_all, read_all
 from etl.delivery import WRONG_CONTRACT
+from etl.hold import held_for_contract, holds
 from etl.notify import notices
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, PROJECT
@@ -431,8 +432,8 @@ def test_what_is_sent_waits_until_the_contract_is_mended(
     assert (entry.state, entry.rule, entry.loaded_at) == ("held", WRONG_CONTRACT, None)
     assert "do not send it again" in entry.message_en
     assert send(pipeline, "education/schools", "schools.csv", b"x").rule == "no_period_in_name"
-    assert pipeline.held() == [], "nobody can decide on it"
-    assert [e.delivery_id for e in pipeline.held_for_contract()] == [entry.delivery_id]
+    assert holds(pipeline.ledger, pipeline.contracts) == [], "nobody can decide on it"
+    assert held_for_contract(pipeline.ledger, pipeline.contracts) == [entry]
     (notice,) = notices([entry], [], pipeline.contracts)
     assert (notice.event, notice.about) == ("held", entry.delivery_id)
 
