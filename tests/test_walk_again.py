@@ -40,7 +40,7 @@ def test_the_same_rules_make_the_same_table(shared: Pipeline, send: Send, clean_
             pass
         assert table(shared, name) == before
         again = shared.ledger.get(contract.id, loaded.delivery_id)
-        assert {c: getattr(again, c) for c in counts} == {c: loaded[c] for c in counts}
+        assert {c: getattr(again, c) for c in counts} == {c: getattr(loaded, c) for c in counts}
 
 
 def test_a_stricter_rule_takes_rows_out_and_a_held_walk_leaves_the_table(
