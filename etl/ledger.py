@@ -440,12 +440,19 @@ class Ledger:
             return connection.execute(sa.select(sa.func.max(t.sent_at)).where(t.way == way, t.event == event)).scalar()
 
     def told(self, way: str, notices: Iterable[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
-        """Those of some notices that were sent that way; a notice is its dataset, event, and what it is about."""
-        t = ledger_tables()["notification"].c
-        query = sa.select(t.dataset, t.event, t.about).where(t.way == way)
-        query = query.where(sa.tuple_(t.dataset, t.event, t.about).in_(list(notices)))
+        """Those of some notices, one at least, that were sent that way.
+
+        A notice is its dataset, event, and what it is about.
+        """
+        query = sa.text(
+            "SELECT dataset, event, about FROM ops.notification"
+            " JOIN unnest(CAST(:datasets AS text[]), CAST(:events AS text[]), CAST(:abouts AS text[]))"
+            " AS asked (dataset, event, about) USING (dataset, event, about) WHERE way = :way"
+        )
+        datasets, events, abouts = map(list, zip(*notices, strict=True))
+        asked = {"datasets": datasets, "events": events, "abouts": abouts, "way": way}
         with self._connected() as connection:
-            return {(dataset, event, about) for dataset, event, about in connection.execute(query)}
+            return {(dataset, event, about) for dataset, event, about in connection.execute(query, asked)}
 
     def tell(self, way: str, notices: Iterable[tuple[str, str, str]]) -> None:
         """Record that notices were sent that way."""

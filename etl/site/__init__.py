@@ -60,7 +60,7 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
         folder = storage.site / contract.agency / contract.dataset
         memory = Memory.of(folder, contract)
         stands = partial(Standing.of, contract, held=held.get(name, 0), freshness=freshness.get(name, {}))
-        if dataset in (None, name):
+        if dataset in (None, name) or memory.until is None:
             memory = _build_deliveries(storage, folder, contract, ledger, memory)
             newest = ledger.newest(name, SHOWN)
             standing = stands(memory.count, entries=newest)
