@@ -24,7 +24,8 @@ from rich.console import Console
 from demo.__main__ import FIRST_DAY, PEOPLE, SEED, drop
 from demo.airflow import Airflow
 from etl.delivery import Delivery
-from etl.pipeline import FINAL, Pipeline
+from etl.entry import LedgerEntry
+from etl.pipeline import Pipeline
 from etl.settings import PROJECT, Settings
 
 _ALONE = 5  # files dropped one by one
@@ -66,7 +67,7 @@ def measure(folder: Path) -> dict[str, Any]:
         deliveries = _drop(files[_ALONE + _EACH :], pipeline)
         seconds = round(time.monotonic() - began, 1)
         _rest(pipeline, airflow)
-        states = [entry["state"] for entry in pipeline.ledger.all() if _is_one_of(entry, deliveries)]
+        states = [entry.state for entry in pipeline.ledger.all() if _is_one_of(entry, deliveries)]
         return {
             "arrival_seconds": alone,
             "core_seconds": core_seconds,
@@ -116,7 +117,7 @@ def _drop(files: Sequence[Path], pipeline: Pipeline) -> list[Delivery]:
 
 def _rest(pipeline: Pipeline, airflow: Airflow) -> None:
     """Wait until there is nothing left to do, the marts included."""
-    loads = [entry["loaded_at"] for entry in pipeline.ledger.all() if entry["loaded_at"]]
+    loads = [entry.loaded_at for entry in pipeline.ledger.all() if entry.loaded_at]
     _wait(lambda: airflow.unfinished_runs() == 0 and (not loads or airflow.last_success("marts") > max(loads)), 2)
 
 
@@ -139,12 +140,12 @@ def _wait(condition: Any, every: float = 0.25) -> None:
 
 
 def _final(pipeline: Pipeline, deliveries: Sequence[Delivery]) -> bool:
-    final = [entry for entry in pipeline.ledger.all() if entry["state"] in FINAL and _is_one_of(entry, deliveries)]
+    final = [entry for entry in pipeline.ledger.all() if entry.state.is_at_rest and _is_one_of(entry, deliveries)]
     return len(final) == len(deliveries)
 
 
-def _is_one_of(entry: dict[str, Any], deliveries: Sequence[Delivery]) -> bool:
-    return (entry["dataset"], entry["sha256"]) in {(d.contract_id, d.sha256) for d in deliveries}
+def _is_one_of(entry: LedgerEntry, deliveries: Sequence[Delivery]) -> bool:
+    return (entry.dataset, entry.sha256) in {(d.contract_id, d.sha256) for d in deliveries}
 
 
 def _parse(airflow: Airflow) -> dict[str, float]:

@@ -10,9 +10,12 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.measure import Clock
+
+if TYPE_CHECKING:
+    from etl.entry import LedgerEntry
 
 LOOKS = ("one record", "a ward's first 100", "a ward's count")  # kinds of queries that look back
 _TIMES = 200  # that each is asked
@@ -152,11 +155,11 @@ def _load(pipeline: Any, received: Any) -> None:
     raise RuntimeError(f"{received.dataset}/{received.delivery_id} did not get to its table: {outcomes}")
 
 
-def _totals(entries: list[dict[str, Any]], stations: Sequence[str]) -> dict[str, Any]:
+def _totals(entries: list[LedgerEntry], stations: Sequence[str]) -> dict[str, Any]:
     """Seconds of stations and counts of rows, in sum, of the ledger's rows; one that was held counted nothing."""
     return {
-        "stations": {name: sum(entry["timings"].get(name, 0.0) for entry in entries) for name in stations},
-        "counts": {name: sum(entry[name] or 0 for entry in entries) for name in _COUNTS},
+        "stations": {name: sum(entry.timings.get(name, 0.0) for entry in entries) for name in stations},
+        "counts": {name: sum(getattr(entry, name) or 0 for entry in entries) for name in _COUNTS},
     }
 
 

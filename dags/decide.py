@@ -44,12 +44,13 @@ class DecideOperator(HITLOperator, SkipMixin):
 
     def execute(self, context: Any) -> None:
         """Ask, if there is something to decide."""
+        from etl.hold import holds
         from etl.pipeline import Pipeline
 
         pipeline = Pipeline.from_environment()
         delivery_id = context["dag_run"].partition_key
-        for hold in pipeline.held():
-            if (hold.entry["dataset"], hold.entry["delivery_id"]) == (self.dataset, delivery_id):
+        for hold in holds(pipeline.ledger, pipeline.contracts):
+            if (hold.entry.dataset, hold.entry.delivery_id) == (self.dataset, delivery_id):
                 self._ask(pipeline, context["ti"].id, hold)
         self._go_on(pipeline, context)
 
@@ -78,8 +79,8 @@ class DecideOperator(HITLOperator, SkipMixin):
     def _ask(self, pipeline: Pipeline, ti_id: Any, hold: Any) -> None:
         options = list(OPTIONS) if hold.is_acceptable else ["Reject"]
         defaults = [option for option, choice in OPTIONS.items() if choice == hold.default]
-        body = pipeline.hold_page(self.dataset, hold.entry["delivery_id"])
-        subject = f"{hold.name} is held"
+        body = pipeline.hold_page(self.dataset, hold.entry.delivery_id)
+        subject = f"{hold.entry.name} is held"
         upsert_hitl_detail(ti_id, options, subject, body, defaults, params=self.serialized_params)
         self.log.info("%s: a person must decide until %s", subject, hold.deadline.isoformat())
         self.defer(
@@ -90,7 +91,7 @@ class DecideOperator(HITLOperator, SkipMixin):
                 params=self.serialized_params,
                 timeout_datetime=max(hold.deadline, datetime.now(UTC)),
                 dataset=self.dataset,
-                delivery_id=hold.entry["delivery_id"],
+                delivery_id=hold.entry.delivery_id,
             ),
             method_name="execute_complete",
         )
@@ -99,7 +100,7 @@ class DecideOperator(HITLOperator, SkipMixin):
         """Walk on from where the decision, or a try that broke behind it, has left the delivery."""
         from etl.pipeline import STATIONS
 
-        state = pipeline.ledger.get(self.dataset, context["dag_run"].partition_key)["state"]
+        state = pipeline.ledger.get(self.dataset, context["dag_run"].partition_key).state
         is_behind = dict(zip(("received", "extracted", "validated", "normalized"), STATIONS, strict=False))
         walk(self, context, pipeline, self.dataset, is_behind.get(state, "receipt"))
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow.sdk import dag, task
-from notifiers import notifiers
+from notifiers import ways
 
 from etl.settings import Settings
 
 
 @dag(
-    schedule="*/5 * * * *" if notifiers(Settings.from_environment()) else None,
+    schedule="*/5 * * * *" if ways(Settings.from_environment()) else None,
     start_date=datetime(2026, 1, 1),
     max_active_runs=1,
     catchup=False,
@@ -28,21 +28,13 @@ def notify() -> None:
 
     @task(task_id="tell")
     def tell() -> int:
+        from etl.notify import send
         from etl.pipeline import Pipeline
 
         pipeline = Pipeline.from_environment()
-        told, failed = 0, []
-        for notice in pipeline.notices():
-            for way, notifier in notifiers(pipeline.settings).items():
-                try:
-                    with pipeline.ledger.telling(notice.dataset, notice.event, notice.about, way) as is_news:
-                        if is_news:
-                            notifier({"notice": notice.to_json()})
-                            told += 1
-                except Exception as error:  # one way that is shut must not shut the other
-                    failed.append(f"{way}: {type(error).__name__}")
+        told, failed = send(pipeline.ledger, pipeline.contracts, ways(pipeline.settings))
         if failed:
-            raise RuntimeError(f"{told} notices were sent, {len(failed)} were not: {', '.join(sorted(set(failed)))}")
+            raise RuntimeError(f"{told} messages were sent, {len(failed)} were not: {', '.join(sorted(set(failed)))}")
         return told
 
     tell()

@@ -9,6 +9,7 @@ from airflow.sdk import dag, task
 from city_assets import inbox, landing
 
 from etl.contract import load_all
+from etl.state import State
 
 CONTRACTS = load_all()
 
@@ -33,8 +34,8 @@ def receive() -> None:
         # Not only the new ones: to send a file again is how a person mends a delivery that never began.
         announced = {(r.dataset, r.delivery_id) for r in received if r.state == "received"}
         if ti.try_number > 1:  # the try before may have died between landing and telling Airflow
-            waiting = (entry for entry in pipeline.ledger.all() if entry["state"] == "received")
-            named = {(entry["dataset"], entry["delivery_id"]) for entry in waiting}
+            waiting = pipeline.ledger.in_state(State.RECEIVED)
+            named = {(entry.dataset, entry.delivery_id) for entry in waiting}
             announced |= {(dataset, delivery_id) for dataset, delivery_id in named if dataset in CONTRACTS}
         for dataset, delivery_id in sorted(announced):
             outlet_events[landing(CONTRACTS[dataset])].add_partitions(delivery_id)

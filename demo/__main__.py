@@ -22,7 +22,7 @@ from demo.airflow import Airflow, AirflowError
 from etl.cli.output import STATIONS, print_deliveries
 from etl.delivery import Delivery
 from etl.period import period_of
-from etl.pipeline import FINAL, Pipeline
+from etl.pipeline import Pipeline
 from etl.settings import Settings
 from etl.warehouse import embedded
 
@@ -70,7 +70,7 @@ def start() -> None:
             _wait_for_marts(pipeline, airflow)
         is_new = _any_new(pipeline, last_arrival)
     console.print()
-    entries = {(entry["dataset"], entry["sha256"]): entry for entry in pipeline.ledger.all()}
+    entries = {(entry.dataset, entry.sha256): entry for entry in pipeline.ledger.all()}
     print_deliveries(console, [entries[d.contract_id, d.sha256] for d in deliveries])
     report.print_answers(console, pipeline.engine)
     if not is_new:
@@ -139,22 +139,22 @@ def _wait_for_deliveries(
     def all_final() -> bool:
         nonlocal arrivals
         arrivals = arrivals if arrivals >= len(deliveries) else _arrivals_since(pipeline, last_arrival)
-        states = {(e["dataset"], e["sha256"]): e for e in pipeline.ledger.all()}
+        states = {(e.dataset, e.sha256): e for e in pipeline.ledger.all()}
         final = 0
         for delivery, bar in bars.items():
             entry = states.get((delivery.contract_id, delivery.sha256))
             if entry is None:
                 continue
-            done = entry["state"] in FINAL and entry["receipt_at"] is not None
+            done = entry.state.is_at_rest and entry.receipt_at is not None
             final += done
-            progress.update(bar, completed=stations if done else len(entry["timings"]))
+            progress.update(bar, completed=stations if done else len(entry.timings))
         return arrivals >= len(deliveries) and final == len(deliveries) and not airflow.unfinished_runs(but="marts")
 
     _wait(all_final, airflow, "the deliveries have not reached a final state")
 
 
 def _wait_for_marts(pipeline: Pipeline, airflow: Airflow) -> None:
-    loads = [e["loaded_at"] for e in pipeline.ledger.all() if e["loaded_at"]]
+    loads = [e.loaded_at for e in pipeline.ledger.all() if e.loaded_at]
 
     def fresh() -> bool:
         return not airflow.unfinished_runs() and (not loads or airflow.last_success("marts") > max(loads))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import polars as pl
 from upath import UPath
@@ -18,9 +17,11 @@ from upath import UPath
 from etl.arrival import is_sidecar
 from etl.contract import Contract
 from etl.delivery import ROW, Delivery, rejected_rows
+from etl.entry import LedgerEntry
 from etl.ledger import Ledger
 from etl.reconcile import GRACE, overdue
 from etl.replay import replay
+from etl.state import State
 from etl.storage import Storage, Zone, digest_of
 from etl.warehouse.ops import COUNTS
 
@@ -44,18 +45,17 @@ def verify(ledger: Ledger, storage: Storage) -> Iterator[Finding]:
     """Hash everything in landing again and compare it with the ledger, both ways; and what is kept of the files."""
     known = {}
     for entry in ledger.all():
-        name = f"{entry['dataset']}/{entry['delivery_id']}"
-        known[name] = entry["sha256"]
+        known[entry.name] = entry.sha256
         try:
-            delivery = storage.delivery(*_names(entry["dataset"]), entry["delivery_id"])
+            delivery = storage.delivery(*_names(entry.dataset), entry.delivery_id)
             found = digest_of(storage.content(delivery))
         except FileNotFoundError as error:
-            yield Finding(name, "landing", f"{UPath(str(error.filename)).name} is missing")
+            yield Finding(entry.name, "landing", f"{UPath(str(error.filename)).name} is missing")
             continue
-        if found != entry["sha256"]:
-            yield Finding(name, "landing", f"SHA-256 is {found}, the ledger says {entry['sha256']}")
-        if delivery.to_json() != _delivery(entry).to_json():
-            yield Finding(name, "landing", "manifest.json describes another delivery than the ledger")
+        if found != entry.sha256:
+            yield Finding(entry.name, "landing", f"SHA-256 is {found}, the ledger says {entry.sha256}")
+        if delivery.to_json() != entry.delivery.to_json():
+            yield Finding(entry.name, "landing", "manifest.json describes another delivery than the ledger")
     for manifest in sorted((storage.root / "landing").glob("*/*/*/manifest.json")):
         agency, dataset, delivery_id = manifest.parts[-4:-1]
         if f"{agency}.{dataset}/{delivery_id}" not in known:
@@ -81,28 +81,28 @@ def audit(ledger: Ledger, storage: Storage, contracts: Mapping[str, Contract]) -
     """
     yield from verify(ledger, storage)
     now = datetime.now(UTC)
-    decided = {(entry["dataset"], entry["delivery_id"]): entry for entry in ledger.unfinished()}
-    for (dataset, delivery_id), entry in decided.items():
-        if now - entry["decided_at"] >= GRACE:  # one that was decided a moment ago is just on its way
-            text = f"{entry['decided_by']} decided {entry['choice']}, and it has not come to its end: `citydw held`"
-            yield Finding(f"{dataset}/{delivery_id}", "ledger", text)
+    decided = {(one.entry.dataset, one.entry.delivery_id): one for one in ledger.unfinished()}
+    for one in decided.values():
+        if now - one.decision.at >= GRACE:  # one that was decided a moment ago is just on its way
+            text = f"{one.decision.by} decided {one.decision.choice}, and it has not come to its end: `citydw held`"
+            yield Finding(one.entry.name, "ledger", text)
     for waiting, why in overdue(ledger.waiting(), now):
         if (waiting.dataset, waiting.delivery_id) not in decided:
             yield Finding(f"{waiting.dataset}/{waiting.delivery_id}", "ledger", why)
-    in_tables = [entry for entry in ledger.all() if entry["loaded_at"] is not None]
+    in_tables = [entry for entry in ledger.all() if entry.loaded_at is not None]
     for entry in in_tables:
-        if entry["state"] == "loaded":  # one that walks again has new files in some zones and old ones in others
+        if entry.state is State.LOADED:  # one that walks again has new files in some zones and old ones in others
             yield from _zones(ledger, storage, entry)
-    for dataset in sorted({entry["dataset"] for entry in in_tables}):
+    for dataset in sorted({entry.dataset for entry in in_tables}):
         if dataset in contracts:
             yield from _table(ledger, storage, contracts[dataset])
         else:
             yield Finding(dataset, "warehouse", "not looked at, for its contract is missing or wrong: `citydw lint`")
 
 
-def _zones(ledger: Ledger, storage: Storage, entry: dict[str, Any]) -> Iterator[Finding]:
-    delivery = _delivery(entry)
-    name = f"{entry['dataset']}/{entry['delivery_id']}"
+def _zones(ledger: Ledger, storage: Storage, entry: LedgerEntry) -> Iterator[Finding]:
+    delivery, name = entry.delivery, entry.name
+    rows_in, rejected, duplicates = entry.rows_in or 0, entry.rejected or 0, entry.duplicates or 0
     try:
         rows = _read(storage, "raw", delivery, "rows")
         extracted = _read(storage, "raw", delivery, "problems")
@@ -113,15 +113,15 @@ def _zones(ledger: Ledger, storage: Storage, entry: dict[str, Any]) -> Iterator[
         yield Finding(name, error.zone, str(error))
         return
     broken = extracted.filter(pl.col(ROW).is_not_null() & ~pl.col(ROW).is_in(rows[ROW].implode()))[ROW].n_unique()
-    good = entry["rows_in"] - entry["rejected"] - entry["duplicates"]
+    good = rows_in - rejected - duplicates
     for zone, what, found, expected in (
-        ("raw", "rows and broken lines", rows.height + broken, entry["rows_in"]),
-        ("validated", "rejected rows", rejected_rows(problems).len(), entry["rejected"]),
+        ("raw", "rows and broken lines", rows.height + broken, rows_in),
+        ("validated", "rejected rows", rejected_rows(problems).len(), rejected),
         ("validated", "accepted rows", accepted.height, good),
         ("staging", "rows", staged.height, good),
         ("staging", "accepted rows", staged.join(accepted, on=ROW, how="semi").height, good),
         ("ledger", "problems", ledger.count_problems(delivery), problems.height),
-        ("ledger", "rows in all counts together", sum(entry[c] for c in COUNTS), entry["rows_in"]),
+        ("ledger", "rows in all counts together", sum(getattr(entry, c) for c in COUNTS), rows_in),
     ):
         if found != expected:
             yield Finding(name, zone, f"{found} {what}, not {expected}")
@@ -156,22 +156,6 @@ def _read(storage: Storage, zone: Zone, delivery: Delivery, file: str) -> pl.Dat
         return pl.read_parquet(str(storage.folder(zone, delivery) / f"{file}.parquet"))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise _Unreadable(zone, f"{file}.parquet", error) from None
-
-
-def _delivery(entry: dict[str, Any]) -> Delivery:
-    agency, dataset = _names(entry["dataset"])
-    return Delivery(
-        agency,
-        dataset,
-        entry["as_of"],
-        entry["revision"],
-        entry["sha256"],
-        entry["size_bytes"],
-        entry["file_name"],
-        entry["corrects"],
-        entry["correction"] or 0,
-        entry["word"],
-    )
 
 
 def _names(dataset: str) -> tuple[str, str]:

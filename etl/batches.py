@@ -54,7 +54,7 @@ def writing(path: UPath) -> Iterator[Callable[[pl.DataFrame], None]]:
     begun: list[Future[None]] = []
     writers: list[pq.ParquetWriter] = []
     with (
-        publish(path) as aside,
+        publish(path, is_last=False) as aside,
         aside.open("wb") as stream,
         ExitStack() as stack,
         ThreadPoolExecutor(1) as thread,  # compresses a batch while its caller makes the next

@@ -20,6 +20,7 @@ from upath import UPath
 
 from etl import stations
 from etl.contract import Contract
+from etl.entry import LedgerEntry
 from etl.receipt import FACTS, PAGE, WORKBOOK, receipt
 from etl.receipt.facts import Receipt
 from etl.receive import UNDATED, land, refusal
@@ -52,7 +53,7 @@ class Checked:
     @property
     def exit_code(self) -> int:
         """0: no row would be rejected; 1: some would; 2: the file as a whole would be held or rejected."""
-        if self.receipt.state in ("held", "rejected"):
+        if self.receipt.state.is_stopped:
             return 2
         return 1 if self.receipt.rejected else 0
 
@@ -80,21 +81,22 @@ def check(
         landed = land(storage, UPath(file.resolve()), (contract.agency, contract.dataset), today, limits)
         is_dated = landed.doubt != UNDATED
         stop = refusal(landed if is_dated else replace(landed, doubt=None), contract)
-        outcome: dict[str, Any] = {}
+        known: dict[str, Any] = {}
         for station in stations.STATIONS if stop is None else ():
             tell(_TOLD[station])
             result = stations.run(
                 station, storage, landed.delivery, contract, home, declared=landed.declared, limits=limits
             )
-            outcome |= {"state": result.state} | result.counts
+            known |= {"state": result.state} | result.counts
             stop = result.stop
             if stop:
                 break
         if stop:
             said = {"message_vi": stop.message.vi, "message_en": stop.message.en}
-            outcome |= {"state": stop.state, "rule": stop.rule} | said
+            known |= {"state": stop.state, "rule": stop.rule} | said
         tell("viết phiếu / writing the receipt")
-        told = receipt(storage, landed.delivery, contract, outcome, most_rows=most_rows, is_check=True)
+        entry = replace(LedgerEntry.of_delivery(landed.delivery), **known)
+        told = receipt(storage, landed.delivery, contract, entry, most_rows=most_rows, is_check=True)
         out.mkdir(parents=True, exist_ok=True)
         for name in (PAGE, FACTS, WORKBOOK):
             made = Path(storage.folder("outbox", landed.delivery) / name)

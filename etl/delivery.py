@@ -17,8 +17,8 @@ import yaml
 
 from etl.contract import Severity, Text
 from etl.settings import EXPECTATIONS
+from etl.state import State
 
-State = Literal["received", "extracted", "validated", "normalized", "loaded", "held", "rejected", "withdrawn"]
 ROW = "_row"  # the row's number in the sender's own file
 AS_OF = "_as_of"  # the period of a row's delivery
 RECEIVED = "received."  # before a typed column's name: the text that was sent
@@ -145,7 +145,7 @@ class Stop(Exception):
 
     def __init__(self, state: Literal["held", "rejected"], rule: str, **details: object) -> None:
         """Take the wording of `rule` from `expectations/wording.yaml` and fill in the details."""
-        self.state = state
+        self.state = State(state)
         self.rule = rule
         self.message = wording(rule).fill(**details)
         super().__init__(f"{self.message.vi} / {self.message.en}")

@@ -15,18 +15,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import polars as pl
 
-from etl.contract import REASON_CHARS, Choice, Column, Contract, Text
+from etl.contract import REASON_CHARS, Choice, Column, Contract, Contracts, Text
 from etl.delivery import ROW, WRONG_CONTRACT, loggable
-from etl.ledger import REJECTED_ON_REVIEW
+from etl.entry import LedgerEntry, Unfinished
+from etl.ledger import REJECTED_ON_REVIEW, Ledger
 from etl.settings import CITY_TIME
+from etl.state import State
 
 _WORST = 10  # problems shown, the most frequent ones
 _SAMPLE = 3  # values shown of each
-_LAST = 10  # earlier deliveries to compare with
+COMPARED = 10  # earlier deliveries to compare with
 _CLEAR = 6  # characters of a value of an open column up to which it is shown: codes are short, personal data is not
 _LONGEST = 40  # characters shown of a masked value
 _WORD_JOINER = "\N{WORD JOINER}"  # has no width, and ends what Airflow's page would make a link of
@@ -41,22 +42,22 @@ class Hold:
     """A delivery that waits for a decision.
 
     Attributes:
-        entry: its row of `ops.delivery`.
+        entry: what the ledger says of it.
         contract: of its dataset.
     """
 
-    entry: dict[str, Any]
+    entry: LedgerEntry
     contract: Contract
-
-    @property
-    def name(self) -> str:
-        """Dataset and delivery id."""
-        return f"{self.entry['dataset']}/{self.entry['delivery_id']}"
 
     @property
     def message(self) -> Text:
         """Why it is held."""
-        return Text(self.entry["message_vi"], self.entry["message_en"])
+        return self.entry.message or Text("", "")
+
+    @property
+    def since(self) -> datetime:
+        """Since when it waits."""
+        return self.entry.held_at or self.entry.received_at  # held before holds had a time
 
     @property
     def days(self) -> float:
@@ -66,8 +67,7 @@ class Hold:
     @property
     def deadline(self) -> datetime:
         """When the default is decided."""
-        since: datetime = self.entry["held_at"] or self.entry["received_at"]  # held before holds had a time
-        return since + timedelta(days=self.days)
+        return self.since + timedelta(days=self.days)
 
     @property
     def default(self) -> Choice:
@@ -77,29 +77,24 @@ class Hold:
     @property
     def is_acceptable(self) -> bool:
         """Whether the file could be read: only then is there anything to accept."""
-        return self.entry["rows_in"] is not None
+        return self.entry.rows_in is not None
 
 
-@dataclass(frozen=True)
-class Unfinished:
-    """A delivery that was decided, and has not come to its end since: whoever decided was stopped on the way.
+def holds(ledger: Ledger, contracts: Contracts) -> list[Hold]:
+    """The deliveries that wait for a person's decision, the one that must be decided first on top."""
+    held = ledger.in_state(State.HELD)
+    waiting = [Hold(entry, contracts[entry.dataset]) for entry in held if not is_ours_to_mend(entry, contracts)]
+    return sorted(waiting, key=lambda hold: hold.deadline)
 
-    Attributes:
-        entry: its row of `ops.delivery`.
-        choice: what was decided.
-        by: who decided.
-        at: when.
-    """
 
-    entry: dict[str, Any]
-    choice: Choice
-    by: str
-    at: datetime
+def held_for_contract(ledger: Ledger, contracts: Contracts) -> list[LedgerEntry]:
+    """The deliveries that wait until a contract or suite is mended, and for no decision."""
+    return [entry for entry in ledger.in_state(State.HELD) if is_ours_to_mend(entry, contracts)]
 
-    @property
-    def command(self) -> str:
-        """What goes on with it."""
-        return f"citydw decide {self.entry['dataset']} {self.entry['delivery_id']} {self.choice}"
+
+def is_ours_to_mend(entry: LedgerEntry, contracts: Contracts) -> bool:
+    """Whether a held delivery waits for the data center, for nothing is wrong with the delivery itself."""
+    return entry.rule == WRONG_CONTRACT or entry.dataset not in contracts
 
 
 def check_reason(reason: str) -> str:
@@ -118,52 +113,49 @@ def check_reason(reason: str) -> str:
     return line
 
 
-def check(entry: dict[str, Any], choice: Choice, unfinished: Unfinished | None = None) -> None:
+def check(entry: LedgerEntry, choice: Choice, unfinished: Unfinished | None = None) -> None:
     """Refuse a decision that cannot be taken.
 
     Args:
-        entry: the delivery's row of `ops.delivery`.
+        entry: what the ledger says of the delivery.
         choice: what a person wants.
         unfinished: the decision that stands on it and was not carried out.
 
     Raises:
         Undecidable: if the delivery waits for no decision, or cannot be accepted.
     """
-    name = f"{entry['dataset']}/{entry['delivery_id']}"
-    is_rejected = entry["state"] == "rejected" and entry["rule"] == REJECTED_ON_REVIEW
-    if unfinished and entry["state"] != "rejected":
-        raise Undecidable(f"{name} was decided already, by {unfinished.by}; to go on: {unfinished.command}")
-    if entry["state"] != "held" and not (is_rejected and choice != "reject"):
-        raise Undecidable(f"{name} is {entry['state']} and waits for no decision; `citydw held` lists those that do.")
-    if choice != "reject" and entry["rule"] == WRONG_CONTRACT:
+    name, state = entry.name, entry.state
+    is_rejected = state is State.REJECTED and entry.rule == REJECTED_ON_REVIEW
+    if unfinished and state is not State.REJECTED:
+        raise Undecidable(f"{name} was decided already, by {unfinished.decision.by}; to go on: {unfinished.command}")
+    if state is not State.HELD and not (is_rejected and choice != "reject"):
+        raise Undecidable(f"{name} is {state} and waits for no decision; `citydw held` lists those that do.")
+    if choice != "reject" and entry.rule == WRONG_CONTRACT:
         raise Undecidable(
-            f"{name} waits until its contract or suite is mended: `citydw lint {entry['dataset']}` says what is wrong,"
+            f"{name} waits until its contract or suite is mended: `citydw lint {entry.dataset}` says what is wrong,"
             " and `citydw walk` goes on then."
         )
-    if choice != "reject" and entry["rows_in"] is None:
+    if choice != "reject" and entry.rows_in is None:
         raise Undecidable(
-            f"{name} could not be read as a whole, so there is nothing to accept: {entry['message_en']} Reject it; or"
+            f"{name} could not be read as a whole, so there is nothing to accept: {entry.message_en} Reject it; or"
             " change its contract, if that is what is wrong, and run `citydw walk`."
         )
 
 
-def page(
-    entry: dict[str, Any], contract: Contract, problems: pl.DataFrame, all_entries: Sequence[dict[str, Any]]
-) -> str:
+def page(hold: Hold, problems: pl.DataFrame, before: Sequence[LedgerEntry]) -> str:
     """What a person must know to decide on a held delivery, in Markdown, without personal data.
 
     Args:
-        entry: the delivery's row of `ops.delivery`.
-        contract: of its dataset.
+        hold: the delivery.
         problems: of the PROBLEM schema.
-        all_entries: the ledger's rows of the dataset, in the order of time.
+        before: deliveries of the dataset before this one to compare it with, the oldest first.
     """
-    hold = Hold(entry, contract)
+    entry, contract = hold.entry, hold.contract
     deadline = f"{hold.deadline.astimezone(CITY_TIME):%Y-%m-%d %H:%M %Z}"
-    message = loggable(entry["rule"], hold.message)
+    message = loggable(entry.rule, hold.message)
     title = f"{contract.title.vi} / {contract.title.en}"
     lines = [
-        f"**{title}**, delivery `{entry['delivery_id']}`, held for `{entry['rule']}`:",
+        f"**{title}**, delivery `{entry.delivery_id}`, held for `{entry.rule}`:",
         "",
         _plain(message.vi),
         "",
@@ -178,7 +170,7 @@ def page(
         lines += [
             "The file could not be read as a whole, so it can only be rejected; or mend its contract and `citydw walk`."
         ]
-    return "\n".join([*lines, *_comparison(entry, all_entries)])
+    return "\n".join([*lines, *_comparison(entry, before)])
 
 
 def masked(value: str, column: Column | None) -> str:
@@ -193,10 +185,10 @@ def masked(value: str, column: Column | None) -> str:
     return shape[:_LONGEST] + ("…" if len(shape) > _LONGEST else "")
 
 
-def _choices(entry: dict[str, Any], contract: Contract, problems: pl.DataFrame) -> list[str]:
+def _choices(entry: LedgerEntry, contract: Contract, problems: pl.DataFrame) -> list[str]:
     critical = problems.filter((pl.col("severity") == "critical") & pl.col(ROW).is_not_null())
     by_contract = critical.filter(~pl.col("rule").is_in(_rules_of_the_suite(contract)))[ROW].n_unique()
-    rows_in, rejected = entry["rows_in"], critical[ROW].n_unique()
+    rows_in, rejected = entry.rows_in or 0, critical[ROW].n_unique()
     lines = [
         "| Decision | rows in | of them rejected | what it means |",
         "|---|--:|--:|---|",
@@ -210,7 +202,7 @@ def _choices(entry: dict[str, Any], contract: Contract, problems: pl.DataFrame) 
     return lines
 
 
-def _worst(entry: dict[str, Any], contract: Contract, problems: pl.DataFrame) -> list[str]:
+def _worst(entry: LedgerEntry, contract: Contract, problems: pl.DataFrame) -> list[str]:
     rows = problems.filter(pl.col(ROW).is_not_null())
     worst = (
         rows.group_by("severity", "rule", "column", "en", maintain_order=True)
@@ -229,20 +221,18 @@ def _worst(entry: dict[str, Any], contract: Contract, problems: pl.DataFrame) ->
             for number, value in zip(numbers, values, strict=True)
         ]
         label = f"`{rule}` ({severity}){f', {column.label}' if column else ''}: {_plain(text)}"
-        lines.append(f"| {label} | {count:,} | {count / max(entry['rows_in'], 1):.0%} | {', '.join(sample)} |")
+        lines.append(f"| {label} | {count:,} | {count / max(entry.rows_in or 0, 1):.0%} | {', '.join(sample)} |")
     return [*lines, ""]
 
 
-def _comparison(entry: dict[str, Any], all_entries: Sequence[dict[str, Any]]) -> list[str]:
-    before = [e for e in all_entries if e["delivery_id"] != entry["delivery_id"] and e["as_of"] and e["rows_in"]]
-    before = [e for e in before if e["as_of"] <= entry["as_of"]][-_LAST:]
+def _comparison(entry: LedgerEntry, before: Sequence[LedgerEntry]) -> list[str]:
     lines = ["", "| Delivery | state | rows in | rejected | share |", "|---|---|--:|--:|--:|"]
     for e in [*before, entry]:
-        rows_in, rejected = e["rows_in"], e["rejected"]
-        name = f"**{e['delivery_id']}**" if e is entry else e["delivery_id"]
+        rows_in, rejected = e.rows_in, e.rejected
+        name = f"**{e.delivery_id}**" if e is entry else e.delivery_id
         share = f"{rejected / rows_in:.1%}" if rows_in and rejected is not None else ""
         counts = ("" if count is None else f"{count:,}" for count in (rows_in, rejected))
-        lines.append(f"| {name} | {e['state']} | {' | '.join(counts)} | {share} |")
+        lines.append(f"| {name} | {e.state} | {' | '.join(counts)} | {share} |")
     return lines
 
 

@@ -9,6 +9,7 @@ way.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -24,6 +25,7 @@ from etl.contract import Contract
 from etl.delivery import AS_OF, Delivery, Place
 from etl.ledger import Ledger, Moment
 from etl.semantic import part_columns
+from etl.state import State
 from etl.storage import Storage, read_json
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.names import named
@@ -45,11 +47,14 @@ def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contrac
     Raises:
         LoadFault: if PostgreSQL refused or was lost.
     """
+    started = time.perf_counter()
     with locked(ledger, contract) as connection:
-        if ledger.get(contract.id, delivery.id)["state"] == "withdrawn":
+        known = ledger.within(connection)
+        entry = known.get(contract.id, delivery.id)
+        if entry.state is State.WITHDRAWN:
             return None
-        counts = _Loading(connection, ledger, storage, delivery, contract).run()
-        ledger.merged(connection, delivery, counts)
+        counts = _Loading(connection, known, storage, delivery, contract, is_reload=entry.loaded_at is not None).run()
+        known.merged(delivery, counts, {"load": time.perf_counter() - started})
     return counts
 
 
@@ -60,13 +65,13 @@ def withdraw(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Con
         LoadFault: if PostgreSQL refused or was lost.
     """
     with locked(ledger, contract) as connection:
-        for entry in (*reversed(ledger.corrections(contract.id, delivery.id)), ledger.get(contract.id, delivery.id)):
-            if entry["state"] == "withdrawn":
+        known = ledger.within(connection)
+        for entry in (*reversed(known.corrections(contract.id, delivery.id)), known.get(contract.id, delivery.id)):
+            if entry.state is State.WITHDRAWN:
                 continue
-            taken = storage.delivery(contract.agency, contract.dataset, entry["delivery_id"])
-            if entry["loaded_at"] is not None:
-                _Loading(connection, ledger, storage, taken, contract).undo()
-            ledger.withdrawn(connection, taken, reason)
+            if entry.loaded_at is not None:
+                _Loading(connection, known, storage, entry.delivery, contract, is_reload=True).undo()
+            known.withdrawn(entry.delivery, reason)
 
 
 def staged_assertions(
@@ -162,7 +167,13 @@ class _Loading:
     """One load, or its undoing, within one transaction."""
 
     def __init__(
-        self, connection: sa.Connection, ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract
+        self,
+        connection: sa.Connection,
+        ledger: Ledger,
+        storage: Storage,
+        delivery: Delivery,
+        contract: Contract,
+        is_reload: bool,
     ) -> None:
         self.connection = connection
         self.ledger = ledger
@@ -175,7 +186,7 @@ class _Loading:
         about = (delivery.revision, delivery.sha256, delivery.corrects, delivery.correction, delivery.word)
         self.mine = Place(delivery.id, _period(delivery), *about)
         self.parts = part_columns(contract) if contract.mode == "snapshot" else []
-        self.is_reload = ledger.get(contract.id, delivery.id)["loaded_at"] is not None
+        self.is_reload = is_reload
 
     @cached_property
     def order(self) -> list[Place]:
@@ -187,7 +198,7 @@ class _Loading:
         return self.order.index(self.mine)
 
     def run(self) -> dict[str, int]:
-        if not self.is_reload and not self.ledger.has_loaded(self.connection, self.contract.id):
+        if not self.is_reload and not self.ledger.has_loaded(self.contract.id):
             effects = self._fill()
         elif self._is_newest_word():
             effects = self._merge()
@@ -199,7 +210,7 @@ class _Loading:
         self._replace(self._touched(), self._others())
 
     def _others(self, since: date = date.min) -> list[Place]:
-        loaded = self.ledger.loaded(self.connection, self.contract.id, since)
+        loaded = self.ledger.loaded(self.contract.id, since)
         return [place for place in loaded if place.delivery_id != self.delivery.id]
 
     def _lots(self) -> Iterator[pl.DataFrame]:
@@ -217,6 +228,11 @@ class _Loading:
     def rivals(self) -> list[Place]:
         """The deliveries in the table of the same period or later ones."""
         return self._others(since=self.mine.as_of)
+
+    @cached_property
+    def last(self) -> list[Place]:
+        """The deliveries in the table of the last period before this one's."""
+        return self.ledger.loaded_of_period_before(self.contract.id, self.mine.as_of)
 
     @property
     def is_last_part(self) -> bool:
@@ -244,13 +260,13 @@ class _Loading:
         """Whether another delivery holds a newer change to a record than one of this delivery's."""
         if self.contract.column_with_role("sequence") is None:
             return False
-        for place in self.ledger.unmeasured(self.connection, self.contract.id):
+        for place in self.ledger.unmeasured(self.contract.id):
             last = _moment(_scan(self.storage, self.contract, place), pl.Expr.max)
-            self.ledger.measured(self.connection, self.contract.id, place, last)
+            self.ledger.measured(self.contract.id, place, last)
         names = [*self.key, history.SEQUENCE]
         mine = _scan(self.storage, self.contract, self.mine).select(names)
         first = _moment(mine, pl.Expr.min)
-        newer = [] if first is None else self.ledger.changed_after(self.connection, self.contract.id, first)
+        newer = [] if first is None else self.ledger.changed_after(self.contract.id, first)
         if not newer:
             return False
         theirs = pl.concat([_scan(self.storage, self.contract, place).select(names) for place in newer])
@@ -380,18 +396,14 @@ class _Loading:
 
         A correction may have moved a record to another part; then the rows themselves are compared.
         """
-        if self.rivals or not self.place:
+        if self.rivals or not self.last:
             return False
         mine = _parts(self.storage, self.contract, self.mine)
-        return all(_parts(self.storage, self.contract, place) == mine for place in self._last())
-
-    def _last(self) -> list[Place]:
-        """The deliveries of the last period before this one."""
-        return [place for place in self.order[: self.place] if place.as_of == self.order[self.place - 1].as_of]
+        return all(_parts(self.storage, self.contract, place) == mine for place in self.last)
 
     def _said_before(self) -> Iterator[pl.DataFrame]:
-        """The last snapshot, some rows at a time, with what corrections made of it."""
-        last = self._last()
+        """The last snapshot, some rows at a time, with what corrections made of it; where this one has no rivals."""
+        last = self.last
         whole = max((at for at, place in enumerate(last) if place.corrects is None), default=0)
         if whole == len(last) - 1:
             yield from batches.read(staged_rows(self.storage, self.contract, last[whole]))

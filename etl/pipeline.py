@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,8 +23,9 @@ from upath import UPath
 
 from etl import lint, stations
 from etl.contract import Choice, Contract, Contracts, Text, load_all
-from etl.delivery import WRONG_CONTRACT, Delivery, State, Stop, loggable, printable
+from etl.delivery import WRONG_CONTRACT, Delivery, Stop, loggable, printable
 from etl.settings import Settings
+from etl.state import State
 from etl.storage import Storage
 from etl.warehouse import address
 
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from etl.audit import Finding
-    from etl.hold import Hold, Unfinished
+    from etl.entry import Decision, LedgerEntry
     from etl.ledger import Ledger
-    from etl.notify import Notice
     from etl.receive import Landed
     from etl.replay import Replay
 
@@ -47,7 +47,6 @@ _HALF = (
     "khi tiếp nhận, tệp còn đang được ghi; tệp đầy đủ được nhận thành lần giao khác"
     " / the file was still being written when it was received; the whole of it is a delivery of its own"
 )
-FINAL: tuple[State, ...] = ("loaded", "held", "rejected", "withdrawn")
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ class Received:
 
     @property
     def is_final(self) -> bool:
-        """Whether there is nothing left to do: loaded, held, rejected or withdrawn."""
-        return self.state in FINAL
+        """Whether no station has anything left to do: loaded, held, rejected or withdrawn."""
+        return self.state.is_at_rest
 
     @property
     def delivery_id(self) -> str:
@@ -86,7 +85,29 @@ class Outcome:
     @property
     def stopped(self) -> bool:
         """Held, rejected or withdrawn: only the receipt follows."""
-        return self.state in ("held", "rejected", "withdrawn")
+        return self.state.is_stopped
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """How long a station has been at work on a delivery."""
+
+    station: Station
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """The seconds until now, as the ledger takes them."""
+        return {self.station: time.perf_counter() - self.started}
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What a station must know of a delivery before it begins, asked for at once."""
+
+    entry: LedgerEntry
+    decision: Decision | None
+    declared: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -205,22 +226,23 @@ class Pipeline:
         delivery = landed.delivery
         if landed.unread and self._is_final(delivery):
             raise NotReceived(f"{delivery.file_name}: stays unread; its sender was told why")
-        is_new = self.ledger.arrived(delivery, landed.declared)
+        entry, is_new = self.ledger.arrived(delivery, landed.declared, {"receive": time.perf_counter() - started})
         is_whole = self._put_away(file, landed)  # after a crash before it, the file is received again
-        if is_new:
-            self.ledger.spent(delivery, "receive", time.perf_counter() - started)
-        entry = self.ledger.get(delivery.contract_id, delivery.id)
         stop = self._refusal(landed)
         # These bytes, under another name, or before there was such a dataset or its contract was right.
-        was_refused = entry["rule"] in (*REFUSALS, WRONG_CONTRACT)
-        if stop and (entry["state"] == "received" or was_refused):
+        was_refused = entry.rule in (*REFUSALS, WRONG_CONTRACT)
+        state = entry.state
+        if stop and (state is State.RECEIVED or was_refused):
             self._tell_right_folder(stop, delivery)
-            self.ledger.stopped(delivery, stop)
+            self.ledger.stopped(delivery, stop, {})
+            state = stop.state
         elif was_refused:
-            self.ledger.passed(delivery, "received")
+            self.ledger.received_again(delivery)
+            state = State.RECEIVED
         if not is_whole:
             self._withdraw_half(delivery.contract_id, delivery.id)
-        received = Received(delivery, is_new, self.ledger.get(delivery.contract_id, delivery.id)["state"])
+            state = self.ledger.get(delivery.contract_id, delivery.id).state
+        received = Received(delivery, is_new, state)
         if received.is_final:
             self.run_station("receipt", delivery.contract_id, delivery.id)
         return received
@@ -260,51 +282,25 @@ class Pipeline:
         delivery = self._delivery(dataset, delivery_id)
         withdraw(self.ledger, self.storage, delivery, self.contracts[dataset], reason)
         for entry in self.ledger.corrections(dataset, delivery_id):
-            self.run_station("receipt", dataset, entry["delivery_id"])
+            self.run_station("receipt", dataset, entry.delivery_id)
         return self.run_station("receipt", dataset, delivery_id)
 
     def reinstate(self, dataset: str, delivery_id: str, reason: str) -> Iterator[tuple[Station, Outcome]]:
         """Take a withdrawal back: the delivery walks through all stations again."""
         delivery = self._delivery(dataset, delivery_id)
-        if self.ledger.get(dataset, delivery_id)["state"] == "withdrawn":
+        if self.ledger.get(dataset, delivery_id).state is State.WITHDRAWN:
             self.ledger.reinstated(delivery, reason)
             yield from self.walk(dataset, delivery_id)
 
-    def held(self) -> list[Hold]:
-        """The deliveries that wait for a person's decision, the one that must be decided first on top."""
-        from etl.hold import Hold
-
-        held = [entry for entry in self.ledger.all() if entry["state"] == "held"]
-        holds = [Hold(entry, self.contracts[entry["dataset"]]) for entry in held if not self._waits_for_us(entry)]
-        return sorted(holds, key=lambda hold: hold.deadline)
-
-    def unfinished(self, dataset: str | None = None, delivery_id: str | None = None) -> list[Unfinished]:
-        """The deliveries that were decided and have not come to their end since; all, of a dataset, or one."""
-        from etl.hold import Unfinished
-
-        rows = self.ledger.unfinished(dataset, delivery_id)
-        return [Unfinished(row, row["choice"], row["decided_by"], row["decided_at"]) for row in rows]
-
-    def held_for_contract(self) -> list[dict[str, Any]]:
-        """The ledger's rows of the deliveries that wait until a contract or suite is mended, and for no decision."""
-        return [entry for entry in self.ledger.all() if entry["state"] == "held" and self._waits_for_us(entry)]
-
-    def _waits_for_us(self, entry: dict[str, Any]) -> bool:
-        return entry["rule"] == WRONG_CONTRACT or entry["dataset"] not in self.contracts
-
     def hold_page(self, dataset: str, delivery_id: str) -> str:
         """What a person must know to decide on a held delivery, in Markdown; personal data is masked."""
-        from etl.hold import page
+        from etl.hold import COMPARED, Hold, page
 
         delivery = self._delivery(dataset, delivery_id)
-        entry = self.ledger.get(dataset, delivery_id)
-        return page(entry, self.contracts[dataset], self._problems(delivery), self.ledger.all(dataset))
-
-    def notices(self) -> Iterator[Notice]:
-        """What somebody must be told; see `etl.notify`."""
-        from etl.notify import notices
-
-        return notices(self.ledger.all(), self.ledger.freshness(), self.contracts)
+        with self.ledger.transaction() as ledger:
+            hold = Hold(ledger.get(dataset, delivery_id), self.contracts[dataset])
+            before = ledger.before(delivery, COMPARED)
+        return page(hold, self._problems(delivery), before)
 
     def decide(self, dataset: str, delivery_id: str, choice: Choice, by: str, reason: str) -> Outcome:
         """Record a decision on a held delivery; one that is accepted is judged anew, with the decision in mind.
@@ -325,14 +321,13 @@ class Pipeline:
         from etl.hold import check, check_reason
 
         delivery = self._delivery(dataset, delivery_id)
-        unfinished = next(iter(self.unfinished(dataset, delivery_id)), None)
-        if unfinished is None or unfinished.choice != choice:
+        unfinished = next(iter(self.ledger.unfinished(dataset, delivery_id)), None)
+        if unfinished is None or unfinished.decision.choice != choice:
             check(self.ledger.get(dataset, delivery_id), choice, unfinished)
             self.ledger.decided(delivery, choice, by, check_reason(reason))
         if choice != "reject":
             return self.run_station("validate", dataset, delivery_id)
-        entry = self.ledger.get(dataset, delivery_id)
-        return Outcome("rejected", Text(entry["message_vi"], entry["message_en"]))
+        return Outcome(State.REJECTED, self.ledger.get(dataset, delivery_id).message)
 
     def decide_by_default(self, dataset: str, delivery_id: str) -> Outcome:
         """Decide what the contract says for a delivery on which nobody decided in time."""
@@ -349,17 +344,18 @@ class Pipeline:
             Exception: faults of ours or of the machine, never of the data; running the station again is safe.
         """
         delivery = self._delivery(dataset, delivery_id)
-        with self._timed(delivery, station):
-            if station == "receipt":
-                return self._receipt(delivery)
-            if self.ledger.get(dataset, delivery_id)["state"] == "withdrawn":
-                return Outcome("withdrawn")
-            if dataset in self.contracts.wrong:
-                return self._stopped(delivery, Stop("held", WRONG_CONTRACT))
-            contract = self.contracts[dataset]
-            if station == "load":
-                return self._load(delivery, contract)
-            return self._data_station(station, delivery, contract)
+        clock = _Clock(station)
+        if station == "receipt":
+            return self._receipt(delivery, clock)
+        if station == "load" and dataset not in self.contracts.wrong:
+            return self._load(delivery, self.contracts[dataset])
+        with self.ledger.transaction() as ledger:
+            known = _Known(ledger.get(dataset, delivery_id), ledger.decision(delivery), ledger.declared(delivery))
+        if known.entry.state is State.WITHDRAWN:
+            return Outcome(State.WITHDRAWN)
+        if dataset in self.contracts.wrong or station == "load":
+            return self._stopped(delivery, Stop("held", WRONG_CONTRACT), clock)
+        return self._data_station(station, delivery, self.contracts[dataset], known, clock)
 
     def walk(self, dataset: str, delivery_id: str, first: Station = STATIONS[0]) -> Iterator[tuple[Station, Outcome]]:
         """Walk a delivery through the stations from `first` on, in this process; says after each what came of it."""
@@ -385,7 +381,7 @@ class Pipeline:
             Each delivery's id with what came of it, before all are loaded.
         """
         with self.engine.connect() as connection:
-            in_table = [delivery_id for delivery_id, *_ in self.ledger.loaded(connection, dataset)]
+            in_table = [delivery_id for delivery_id, *_ in self.ledger.within(connection).loaded(dataset)]
         for delivery_id in in_table:
             for station in STATIONS[: STATIONS.index("load")]:
                 outcome = self.run_station(station, dataset, delivery_id)
@@ -454,43 +450,46 @@ class Pipeline:
             return True
 
     def _is_final(self, delivery: Delivery) -> bool:
-        dataset = delivery.contract_id
-        return self.ledger.knows(dataset, delivery.id) and self.ledger.get(dataset, delivery.id)["state"] in FINAL
+        entry = self.ledger.find(delivery.contract_id, delivery.id)
+        return entry is not None and entry.state.is_at_rest
 
     def _withdraw_half(self, dataset: str, delivery_id: str) -> None:
         """Withdraw what was received of a file to which its writer has added since."""
-        if dataset in self.contracts and self.ledger.get(dataset, delivery_id)["state"] != "withdrawn":
+        if dataset in self.contracts and self.ledger.get(dataset, delivery_id).state is not State.WITHDRAWN:
             self.withdraw(dataset, delivery_id, _HALF)
 
-    def _data_station(self, station: stations.Station, delivery: Delivery, contract: Contract) -> Outcome:
+    def _data_station(
+        self, station: stations.Station, delivery: Delivery, contract: Contract, known: _Known, clock: _Clock
+    ) -> Outcome:
         if station == "extract" and (stop := self._unread(delivery)):
-            return self._stopped(delivery, stop)
+            return self._stopped(delivery, stop, clock)
         if station == "extract" and delivery.corrects and (unfounded := self._unfounded(delivery, delivery.corrects)):
-            return self._stopped(delivery, unfounded)
+            return self._stopped(delivery, unfounded, clock)
         from etl.profile import Earlier
 
-        decision = self.ledger.decision(delivery)
         result = stations.run(
             station,
             self.storage,
             delivery,
             contract,
             str(self.settings.gx_home),
-            declared=self.ledger.declared(delivery),
-            choice=decision["choice"] if decision else None,
+            declared=known.declared,
+            choice=known.decision.choice if known.decision else None,
             earlier=Earlier(partial(self.ledger.profiles_before, delivery), partial(self.ledger.word_before, delivery)),
             limits=self.settings.limits,
         )
         if unknown := result.report.get("unknown_columns"):
             log.warning(f"{contract.id}/{delivery.id}: {unknown} columns are not in the contract; see ops.problem")
-        if station == "validate" and result.report:
-            self.ledger.found(delivery, self._problems(delivery), result.report)
         if result.stop and station == "extract":
             self._tell_right_folder(result.stop, delivery)
-        if result.stop:
-            return self._stopped(delivery, result.stop, **result.counts)
-        parts = {"parts": result.report["parts"]} if station == "normalize" else {}
-        self.ledger.passed(delivery, result.state, **result.counts, **parts)
+        problems = self._problems(delivery) if station == "validate" and result.report else None
+        with self.ledger.transaction() as ledger:
+            if problems is not None:
+                ledger.found(delivery, problems, result.report)
+            if result.stop:
+                return _stopped(ledger, delivery, result.stop, clock, **result.counts)
+            parts = {"parts": result.report["parts"]} if station == "normalize" else {}
+            ledger.passed(delivery, result.state, clock.spent, **result.counts, **parts)
         return Outcome(result.state, counts=result.counts)
 
     def _unread(self, delivery: Delivery) -> Stop | None:
@@ -509,32 +508,21 @@ class Pipeline:
         if right:
             stop.message = Text(f"{stop.message.vi} {right.vi}", f"{stop.message.en} {right.en}")
 
-    def _stopped(self, delivery: Delivery, unanswered: Stop, **counts: int) -> Outcome:
-        stop = self._answered(delivery, unanswered)
-        self.ledger.stopped(delivery, stop, **counts)
-        return Outcome(stop.state, stop.message, rule=stop.rule)
+    def _stopped(self, delivery: Delivery, stop: Stop, clock: _Clock) -> Outcome:
+        with self.ledger.transaction() as ledger:
+            return _stopped(ledger, delivery, stop, clock)
 
     def _load(self, delivery: Delivery, contract: Contract) -> Outcome:
         from etl.load import load
 
         counts = load(self.ledger, self.storage, delivery, contract)
-        return Outcome("withdrawn") if counts is None else Outcome("loaded", counts=counts)
+        return Outcome(State.WITHDRAWN) if counts is None else Outcome(State.LOADED, counts=counts)
 
-    def _answered(self, delivery: Delivery, stop: Stop) -> Stop:
-        """A hold that a person has answered by rejecting the delivery is a rejection."""
-        from etl.ledger import rejection
-
-        decision = self.ledger.decision(delivery) if stop.state == "held" else None
-        if decision and decision["choice"] == "reject":
-            return rejection(decision, loggable(stop.rule, stop.message))
-        return stop
-
-    def _receipt(self, delivery: Delivery) -> Outcome:
-        entry = self._write_receipt(delivery)
-        if delivery.corrects and self.ledger.knows(delivery.contract_id, delivery.corrects):
-            self._write_receipt(self._delivery(delivery.contract_id, delivery.corrects))  # it says what is mended now
-        message = Text(entry["message_vi"], entry["message_en"]) if entry["message_vi"] else None
-        return Outcome(entry["state"], message, rule=entry["rule"])
+    def _receipt(self, delivery: Delivery, clock: _Clock) -> Outcome:
+        entry = self._write_receipt(delivery, clock)
+        if delivery.corrects and (corrected := self.ledger.find(delivery.contract_id, delivery.corrects)):
+            self._write_receipt(corrected.delivery, None)  # it says what is mended now
+        return Outcome(entry.state, entry.message, rule=entry.rule)
 
     def _unfounded(self, correction: Delivery, corrects: str) -> Stop | None:
         """Why a workbook is not taken for one of ours that came back mended; None if it is one."""
@@ -551,35 +539,37 @@ class Pipeline:
         return None
 
     def _is_in_table(self, dataset: str, delivery_id: str) -> bool:
-        known = self.ledger.knows(dataset, delivery_id)
-        return known and self.ledger.get(dataset, delivery_id)["loaded_at"] is not None
+        entry = self.ledger.find(dataset, delivery_id)
+        return entry is not None and entry.loaded_at is not None
 
-    def _write_receipt(self, delivery: Delivery) -> dict[str, Any]:
-        """Write a delivery's receipt as things stand now; gives the ledger's row."""
+    def _write_receipt(self, delivery: Delivery, clock: _Clock | None) -> LedgerEntry:
+        """Write a delivery's receipt as things stand now; gives what the ledger says of it."""
         from etl.receipt import receipt
         from etl.receipt.facts import Past
 
-        entry = self.ledger.get(delivery.contract_id, delivery.id) | {"late_by": self.ledger.late_by(delivery)}
-        of_same = self.ledger.corrections(delivery.contract_id, delivery.corrects or delivery.id)
+        with self.ledger.transaction() as ledger:
+            entry = ledger.get(delivery.contract_id, delivery.id)
+            late_by = ledger.late_by(delivery)
+            of_same = ledger.corrections(delivery.contract_id, delivery.corrects or delivery.id)
+            before = ledger.before(delivery, _HISTORY)
+            words = ledger.words(delivery) if entry.state is State.LOADED and not delivery.corrects else []
         receipt(
             self.storage,
             delivery,
             self.contracts.get(delivery.contract_id),
             entry,
+            late_by=late_by,
             history=[
-                Past(delivery=e["delivery_id"], as_of=e["as_of"], rows_in=e["rows_in"], rejected=e["rejected"])
-                for e in self.ledger.before(delivery, _HISTORY)
+                Past(delivery=e.delivery_id, as_of=e.as_of, rows_in=e.rows_in or 0, rejected=e.rejected or 0)
+                for e in before
             ],
-            corrections=[
-                (self._delivery(e["dataset"], e["delivery_id"]), e) for e in of_same if e["corrects"] == delivery.id
-            ],
-            words=self.ledger.words(delivery) if entry["state"] == "loaded" and not delivery.corrects else (),
-            workbook_number=1 + max((e["correction"] for e in of_same), default=0),
+            corrections=[each for each in of_same if each.corrects == delivery.id],
+            words=words,
+            workbook_number=1 + max((each.correction or 0 for each in of_same), default=0),
             key=self.settings.key,
             most_rows=self.settings.workbook_rows,
         )
-        with self.ledger.engine.begin() as connection:
-            self.ledger.update(connection, delivery, receipt_at=sa.func.now())
+        self.ledger.receipted(delivery, clock.spent if clock else {})
         return entry
 
     def _problems(self, delivery: Delivery) -> pl.DataFrame:
@@ -593,8 +583,13 @@ class Pipeline:
                 return pl.read_parquet(str(path))
         return pl.DataFrame(schema=PROBLEM)
 
-    @contextmanager
-    def _timed(self, delivery: Delivery, station: Station) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.ledger.spent(delivery, station, time.perf_counter() - started)
+
+def _stopped(ledger: Ledger, delivery: Delivery, stop: Stop, clock: _Clock, **counts: int) -> Outcome:
+    """Record, as part of a transaction, why a delivery stops; a hold that a person has rejected is a rejection."""
+    from etl.ledger import rejection
+
+    decision = ledger.decision(delivery) if stop.state is State.HELD else None
+    if decision and decision.choice == "reject":
+        stop = rejection(decision.by, decision.reason, loggable(stop.rule, stop.message))
+    ledger.stopped(delivery, stop, clock.spent, **counts)
+    return Outcome(stop.state, stop.message, rule=stop.rule)

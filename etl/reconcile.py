@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from etl.settings import CITY_TIME
+from etl.state import State
 
 GRACE = timedelta(minutes=5)  # from a file's arrival, or a decision, to its run in Airflow
 AGAIN = timedelta(
@@ -40,7 +41,7 @@ class Waiting:
 
     dataset: str
     delivery_id: str
-    state: str
+    state: State
     since: datetime
     found: Found | None
     found_at: datetime | None
@@ -48,7 +49,7 @@ class Waiting:
     @property
     def is_held(self) -> bool:
         """Whether it waits for a person, which is in order."""
-        return self.state == "held"
+        return self.state is State.HELD
 
 
 def without_run(waiting: Sequence[Waiting], runs: int, now: datetime) -> list[Waiting]:

@@ -13,6 +13,7 @@ from etl.contract import Contract
 from etl.delivery import Place
 from etl.ledger import Ledger
 from etl.load import counted, locked, snapshots, staged_assertions
+from etl.state import State
 from etl.storage import Storage
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.names import named
@@ -69,7 +70,7 @@ def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = Fa
             f"CREATE TABLE {anew} (LIKE {live} INCLUDING ALL)",
         ):
             connection.exec_driver_sql(statement)
-        order = ledger.loaded(connection, contract.id)
+        order = ledger.within(connection).loaded(contract.id)
         count = 0
         unheard: tuple[str, ...] = ()
         if order:
@@ -89,7 +90,7 @@ def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = Fa
             connection.exec_driver_sql(f"DELETE FROM {live}")
             connection.exec_driver_sql(f"INSERT INTO {live} ({columns}) SELECT {columns} FROM {anew}")
         if swap and order:
-            _mark_loaded(connection, ledger, storage, contract, order, said)
+            _mark_loaded(ledger.within(connection), storage, contract, order, said)
         if swap or result.is_equal:
             connection.exec_driver_sql(f"DROP TABLE {anew}")
     return result
@@ -120,21 +121,16 @@ def _unheard(
 
 
 def _mark_loaded(
-    connection: sa.Connection,
-    ledger: Ledger,
-    storage: Storage,
-    contract: Contract,
-    order: Sequence[Place],
-    said: pl.DataFrame,
+    ledger: Ledger, storage: Storage, contract: Contract, order: Sequence[Place], said: pl.DataFrame
 ) -> None:
     """Tell the ledger of deliveries that were staged anew; they are counted as if all had come in the order of time."""
     key, content = key_columns(contract), content_columns(contract)
     effects = history.effects(said, key, content, snapshots(storage, contract, order))
     for position, (delivery_id, *_) in enumerate(order):
-        if ledger.get(contract.id, delivery_id)["state"] == "normalized":
+        if ledger.get(contract.id, delivery_id).state is State.NORMALIZED:
             delivery = storage.delivery(contract.agency, contract.dataset, delivery_id)
             mine = effects.filter(pl.col(history.POSITION) == position)
-            ledger.merged(connection, delivery, counted(storage, delivery, history.count(mine)))
+            ledger.merged(delivery, counted(storage, delivery, history.count(mine)), {})
 
 
 def _only_in(connection: sa.Connection, one: str, other: str, columns: str) -> dict[str, int]:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from etl import confined, lint
 from etl.contract import Choice, Contract, ContractError, Text
-from etl.delivery import WRONG_CONTRACT, Delivery, State, Stop
+from etl.delivery import WRONG_CONTRACT, Delivery, Stop
 from etl.settings import DEFAULT_LIMITS, Limits
+from etl.state import State
 from etl.storage import Storage, is_left_over, read_json
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Station = Literal["extract", "validate", "normalize"]
 STATIONS: tuple[Station, ...] = get_args(Station)
-_BEHIND: dict[Station, State] = {"extract": "extracted", "validate": "validated", "normalize": "normalized"}
+_BEHIND: dict[Station, State] = {
+    "extract": State.EXTRACTED,
+    "validate": State.VALIDATED,
+    "normalize": State.NORMALIZED,
+}
 _OF_MEMORY = 1 / 4  # the share of its limit that a file may take in our own process
 _COUNTS = ("rows_in", "rejected", "duplicates")
 
@@ -83,7 +88,7 @@ def run(
         report = _run(station, storage, delivery, contract, gx_home, declared or {}, choice, earlier, limits)
     except ContractError as error:
         log.error("%s/%s is held: %s", contract.id, delivery.id, error)
-        return Result("held", {}, Stop("held", WRONG_CONTRACT))
+        return Result(State.HELD, {}, Stop("held", WRONG_CONTRACT))
     except Stop as stop:
         is_judged = station == "validate"  # it publishes before it holds
         return Result(

@@ -210,15 +210,20 @@ def claimed(file: UPath, root: UPath) -> Iterator[bool]:
 
 
 @contextmanager
-def publish(path: UPath) -> Iterator[UPath]:
+def publish(path: UPath, *, is_last: bool = True) -> Iterator[UPath]:
     """Write aside, then rename: readers see the whole file or none.
+
+    Args:
+        path: the file's real name.
+        is_last: nothing else is published in its folder by the same hand. Another file's name may be lost in a power
+            cut until the last one is there, and readers look for that one first.
 
     Yields:
         The path to write to. On leaving without an exception it is flushed to disk and takes its real name.
     """
     with aside_of(path) as aside:
         yield aside
-        put_in_place(aside, path)
+        put_in_place(aside, path, is_last=is_last)
 
 
 @contextmanager
@@ -268,13 +273,14 @@ def _remove_if_abandoned(file: Path) -> None:
             file.unlink()
 
 
-def put_in_place(aside: UPath, path: UPath) -> None:
-    """Flush a file that was written aside to disk, and give it its name."""
+def put_in_place(aside: UPath, path: UPath, *, is_last: bool = True) -> None:
+    """Flush a file that was written aside to disk, and give it its name; see `publish`."""
     make_folder(path.parent)
     if isinstance(aside, Path):
         _sync(aside)
         aside.replace(path)
-        _sync(path.parent)
+        if is_last:
+            _sync(path.parent)
     else:
         aside.rename(path)  # an object store shows an object only when it is whole
 
@@ -304,9 +310,9 @@ def write_json(path: UPath, content: dict[str, Any]) -> None:
     write_text(path, json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
-def write_text(path: UPath, content: str) -> None:
-    """Publish a text file (UTF-8)."""
-    with publish(path) as aside:
+def write_text(path: UPath, content: str, *, is_last: bool = True) -> None:
+    """Publish a text file (UTF-8); see `publish`."""
+    with publish(path, is_last=is_last) as aside:
         aside.write_text(content, encoding="utf-8")
 
 
@@ -336,6 +342,6 @@ def read_json(path: UPath) -> dict[str, Any]:
 
 
 def write_parquet(path: UPath, frame: pl.DataFrame) -> None:
-    """Publish a Parquet file (zstd)."""
-    with publish(path) as aside:
+    """Publish a Parquet file (zstd), before the report of its folder."""
+    with publish(path, is_last=False) as aside:
         frame.write_parquet(str(aside), compression="zstd")

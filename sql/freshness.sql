@@ -7,8 +7,15 @@ SELECT
     d.dataset,
     d.delivery_id,
     due.at AS due_at,
-    -- A correction is never late. Neither is what was due before anything had come: such a file brings the archive.
-    CASE WHEN d.revision = 1 AND due.at >= since.first_arrival AND d.received_at > due.at
+    -- A period, or a part of it where a dataset comes in parts, is served by the first delivery that was accepted,
+    -- whatever its revision: what comes after it, to say more or to mend it, is never late. Neither is what was due
+    -- before anything had come: such a file brings the archive.
+    CASE WHEN d.corrects IS NULL AND due.at >= since.first_arrival AND d.received_at > due.at AND NOT EXISTS (
+            SELECT FROM ops.delivery served
+            WHERE served.dataset = d.dataset AND served.as_of = d.as_of AND served.corrects IS NULL
+                AND served.loaded_at IS NOT NULL AND served.received_at < d.received_at
+                AND coalesce(served.parts && d.parts, true)
+        )
         THEN d.received_at - due.at
     END AS late_by
 FROM ops.delivery d
@@ -27,10 +34,12 @@ SELECT
 FROM ops.schedule s
 CROSS JOIN LATERAL (
     -- A period that has not begun is a slip in a file's name: it must not hide what is missing.
+    -- Two questions, for each is answered by the last entries of the index in time, however many deliveries there are.
     SELECT
-        max(d.as_of) FILTER (WHERE d.loaded_at IS NOT NULL) AS loaded,
-        max(d.as_of) FILTER (WHERE d.state NOT IN ('rejected', 'withdrawn')) AS received
-    FROM ops.delivery d WHERE d.dataset = s.dataset AND d.as_of <= current_date
+        (SELECT max(d.as_of) FROM ops.delivery d
+            WHERE d.dataset = s.dataset AND d.as_of <= current_date AND d.loaded_at IS NOT NULL) AS loaded,
+        (SELECT max(d.as_of) FROM ops.delivery d
+            WHERE d.dataset = s.dataset AND d.as_of <= current_date AND d.state NOT IN ('rejected', 'withdrawn')) AS received
 ) last
 CROSS JOIN LATERAL (
     SELECT ((last.loaded + s.frequency)::date + s.frequency + s.latency) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS at

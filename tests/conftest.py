@@ -93,7 +93,7 @@ def pipeline(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
 
 
 @pytest.fixture
-def send() -> Callable[..., dict[str, Any]]:
+def send() -> Callable[..., Any]:
     """Drop one file into a pipeline's inbox, let it be received and walk it to its end; gives the ledger's row."""
 
     def drop_and_walk(pipeline: Pipeline, folder: str, file_name: str, content: bytes) -> dict[str, Any]:

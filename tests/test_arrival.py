@@ -131,7 +131,7 @@ def test_a_file_that_is_not_as_declared_waits_and_is_held(pipeline: Pipeline, in
     assert receive_and_walk(patient) == []
     time.sleep(QUIET)
     (entry,) = receive_and_walk(patient)
-    assert (entry["state"], entry["rule"]) == ("held", "declared_sha256")
+    assert (entry.state, entry.rule) == ("held", "declared_sha256")
 
 
 # --- a writer that goes on after the file was taken
@@ -142,18 +142,18 @@ def test_a_writer_that_holds_the_file_open_is_noticed(pipeline: Pipeline, inbox:
     with (inbox / NAME).open("wb", buffering=0) as writer:
         writer.write(half)
         (first,) = receive_and_walk(pipeline)
-        assert first["state"] == "loaded"
+        assert first.state == "loaded"
         assert list(pipeline.verify()) == []
         writer.write(births[len(half) :])
     (finding,) = pipeline.verify()
-    assert (finding.delivery, finding.zone) == (f"civil.births/{first['delivery_id']}", "processed")
+    assert (finding.delivery, finding.zone) == (f"civil.births/{first.delivery_id}", "processed")
     (second,) = receive_and_walk(pipeline)
-    assert second["state"] == "loaded"
-    assert second["sha256"] == hashlib.sha256(births).hexdigest()
-    first = pipeline.ledger.get("civil.births", first["delivery_id"])
-    assert (first["state"], first["loaded_at"]) == ("withdrawn", None)
-    assert "còn đang được ghi" in first["message_vi"]
-    assert opened_by(pipeline) == {second["delivery_id"]}
+    assert second.state == "loaded"
+    assert second.sha256 == hashlib.sha256(births).hexdigest()
+    first = pipeline.ledger.get("civil.births", first.delivery_id)
+    assert (first.state, first.loaded_at) == ("withdrawn", None)
+    assert "còn đang được ghi" in first.message_vi
+    assert opened_by(pipeline) == {second.delivery_id}
     assert list(pipeline.audit()) == []
     assert receive_and_walk(pipeline) == []
 
@@ -166,7 +166,7 @@ def test_a_file_that_is_only_touched_after_it_was_taken_stays_taken(
     (kept,) = (Path(pipeline.storage.processed) / FOLDER).iterdir()
     os.utime(kept, (1, 1))
     assert receive_and_walk(pipeline) == []
-    assert pipeline.ledger.get("civil.births", entry["delivery_id"])["state"] == "loaded"
+    assert pipeline.ledger.get("civil.births", entry.delivery_id).state == "loaded"
 
 
 def test_a_grown_file_whose_name_is_taken_waits(pipeline: Pipeline, inbox: Path, births: bytes) -> None:
@@ -176,9 +176,9 @@ def test_a_grown_file_whose_name_is_taken_waits(pipeline: Pipeline, inbox: Path,
         writer.write(births[-40:])
     (inbox / NAME).write_bytes(b"")  # another file of that name
     (other,) = receive_and_walk(pipeline)
-    assert other["rule"] == "empty_file"
+    assert other.rule == "empty_file"
     (whole,) = receive_and_walk(pipeline)
-    assert (whole["state"], opened_by(pipeline)) == ("loaded", {whole["delivery_id"]})
+    assert (whole.state, opened_by(pipeline)) == ("loaded", {whole.delivery_id})
 
 
 @pytest.fixture(scope="module")
@@ -201,14 +201,14 @@ def test_a_writer_that_pauses_at_any_byte(shared: Pipeline, births: bytes, data:
             writer.write(births[start:end])
             if end < len(births) or is_held_open:
                 receive_and_walk(shared)
-                assert opened_by(shared) <= {entry["delivery_id"] for entry in shared.ledger.all()}
+                assert opened_by(shared) <= {entry.delivery_id for entry in shared.ledger.all()}
     for _ in range(3):
         receive_and_walk(shared)
-    whole = [e for e in shared.ledger.all() if e["sha256"] == hashlib.sha256(births).hexdigest()]
+    whole = [e for e in shared.ledger.all() if e.sha256 == hashlib.sha256(births).hexdigest()]
     halves = [e for e in shared.ledger.all() if e not in whole]
-    assert [entry["state"] for entry in whole] == ["loaded"]
-    assert {entry["state"] for entry in halves} <= {"withdrawn"}
-    assert opened_by(shared) == {whole[0]["delivery_id"]}
+    assert [entry.state for entry in whole] == ["loaded"]
+    assert {entry.state for entry in halves} <= {"withdrawn"}
+    assert opened_by(shared) == {whole[0].delivery_id}
     assert list(shared.audit()) == []
     assert [path for path in inbox.iterdir() if path.is_file()] == []
 
@@ -254,7 +254,7 @@ def test_files_of_editors_and_systems_are_left_alone_and_logged(
     (inbox / NAME).write_bytes(births)
     with caplog.at_level(logging.WARNING):
         (entry,) = receive_and_walk(pipeline)
-    assert entry["state"] == "loaded"
+    assert entry.state == "loaded"
     assert sorted(path.name for path in inbox.iterdir() if path.is_file()) == sorted(LEFT_ALONE)
     for name in LEFT_ALONE:
         assert sum(f"/{name}, for " in record.getMessage() for record in caplog.records) == 1, name
@@ -273,37 +273,37 @@ def test_files_of_editors_and_systems_are_left_alone_and_logged(
     ],
 )
 def test_a_deliberate_file_of_another_kind_gets_a_receipt(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], folder: str, name: str, endings: str
+    pipeline: Pipeline, send: Callable[..., Any], folder: str, name: str, endings: str
 ) -> None:
     entry = send(pipeline, folder, name, b"%PDF-1.7")
-    assert (entry["state"], entry["rule"]) == ("rejected", "wrong_ending")
-    assert endings in entry["message_vi"] and endings in entry["message_en"]
-    assert entry["receipt_at"] is not None
+    assert (entry.state, entry.rule) == ("rejected", "wrong_ending")
+    assert endings in entry.message_vi and endings in entry.message_en
+    assert entry.receipt_at is not None
 
 
 def test_the_same_bytes_under_a_right_name_are_taken(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], births: bytes
+    pipeline: Pipeline, send: Callable[..., Any], births: bytes
 ) -> None:
-    assert send(pipeline, FOLDER, "births.csv", births)["rule"] == "no_period_in_name"
+    assert send(pipeline, FOLDER, "births.csv", births).rule == "no_period_in_name"
     again = send(pipeline, FOLDER, "births_2026-02-30.csv", births)
-    assert (again["rule"], "births_2026-02-30.csv" in again["message_vi"]) == ("impossible_period", True)
-    assert send(pipeline, FOLDER, "births_2026-03-02.pdf", births)["rule"] == "wrong_ending"
-    assert send(pipeline, FOLDER, NAME, births)["state"] == "loaded"
+    assert (again.rule, "births_2026-02-30.csv" in again.message_vi) == ("impossible_period", True)
+    assert send(pipeline, FOLDER, "births_2026-03-02.pdf", births).rule == "wrong_ending"
+    assert send(pipeline, FOLDER, NAME, births).state == "loaded"
 
 
 @pytest.mark.parametrize("name", ["births_2026-03-02.TXT", "births_2026-03-02.tsv", "births_2026-03-02 (1).CSV"])
 def test_every_usual_ending_of_a_format_is_taken(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], births: bytes, name: str
+    pipeline: Pipeline, send: Callable[..., Any], births: bytes, name: str
 ) -> None:
-    assert send(pipeline, FOLDER, name, births)["state"] == "loaded"
+    assert send(pipeline, FOLDER, name, births).state == "loaded"
 
 
 def test_a_period_in_which_nothing_happened_is_not_late(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], births: bytes
+    pipeline: Pipeline, send: Callable[..., Any], births: bytes
 ) -> None:
     send(pipeline, FOLDER, NAME, births)
     entry = send(pipeline, FOLDER, "births_2026-03-03.csv", births.splitlines(keepends=True)[0])
-    assert (entry["state"], entry["rows_in"], entry["inserted"]) == ("loaded", 0, 0)
+    assert (entry.state, entry.rows_in, entry.inserted) == ("loaded", 0, 0)
     (fresh,) = (row for row in pipeline.ledger.freshness() if row["dataset"] == "civil.births")
     assert str(fresh["last_period_loaded"]) == "2026-03-03"
     assert opened_by(pipeline) != set()  # nothing has ended
@@ -311,10 +311,10 @@ def test_a_period_in_which_nothing_happened_is_not_late(
 
 
 def test_a_receipt_says_the_time_of_day_that_orders_the_files_of_a_day(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], births: bytes
+    pipeline: Pipeline, send: Callable[..., Any], births: bytes
 ) -> None:
     entry = send(pipeline, FOLDER, "births_2026-03-02-15-00.csv", births)
-    delivery = pipeline.storage.delivery("civil", "births", entry["delivery_id"])
+    delivery = pipeline.storage.delivery("civil", "births", entry.delivery_id)
     page = (pipeline.storage.folder("outbox", delivery) / "receipt.html").read_text(encoding="utf-8")
     assert "02/03/2026, 15:00:00" in page and "bản sửa" not in page
 
@@ -339,9 +339,9 @@ def test_an_inbox_on_another_file_system_is_emptied(pipeline: Pipeline, births: 
     (folder / NAME).write_bytes(births)
     (folder / f"{NAME}.sha256").write_text(hashlib.sha256(births).hexdigest())
     (entry,) = receive_and_walk(pipeline)
-    assert entry["state"] == "loaded"
+    assert entry.state == "loaded"
     assert list(folder.iterdir()) == []
-    kept = Path(pipeline.storage.processed) / FOLDER / f"{entry['delivery_id']}_{NAME}"
+    kept = Path(pipeline.storage.processed) / FOLDER / f"{entry.delivery_id}_{NAME}"
     assert kept.read_bytes() == births
     assert kept.with_name(f"{kept.name}.sha256").exists()
     assert receive_and_walk(pipeline) == []
@@ -359,7 +359,7 @@ def test_a_file_that_cannot_be_moved_is_loaded_and_others_too(
     blocked.parent.mkdir(parents=True)
     blocked.write_text("no folder")
     entries = receive_and_walk(pipeline)
-    assert {entry["dataset"]: entry["state"] for entry in entries} == {
+    assert {entry.dataset: entry.state for entry in entries} == {
         "civil.births": "loaded",
         "civil.deaths": "loaded",
     }
@@ -426,7 +426,7 @@ def test_run_leaves_a_file_that_still_grows(pipeline: Pipeline, births: bytes, t
         growing.wait()
     assert failed.returncode == 2
     assert f"{NAME}: still being written" in failed.stderr.replace("\n", "")
-    assert [str(entry["as_of"]) for entry in pipeline.ledger.all()] == ["2026-03-01"]
+    assert [str(entry.as_of) for entry in pipeline.ledger.all()] == ["2026-03-01"]
 
 
 GROWING = """

@@ -216,11 +216,11 @@ def test_a_suite_has_no_fields_that_are_reckoned_or_shown(tmp_path: Path, home: 
 
 
 def test_a_file_that_comes_meanwhile_waits(
-    tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., dict[str, Any]]
+    tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., Any]
 ) -> None:
     pipeline = new_pipeline(schools(tmp_path, OF_SUITE["a command in pandas' language"][0]))
     entry = send(pipeline, "education/schools", "schools_2026-09-01.csv", CSV.encode("utf-8-sig"))
-    assert (entry["state"], entry["rule"]) == ("held", WRONG_CONTRACT)
+    assert (entry.state, entry.rule) == ("held", WRONG_CONTRACT)
 
 
 @pytest.mark.parametrize("attack", OF_CONTRACT)
@@ -254,7 +254,7 @@ def test_an_agency_whose_folder_is_no_name_has_no_datasets(tmp_path: Path, name:
 
 
 def test_odd_texts_break_no_statement_and_no_page(
-    tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., dict[str, Any]]
+    tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., Any]
 ) -> None:
     odd = "A :x %s %(a)s 100% '; -- \\ $$ {{ 7*7 }} {x} <img src=x onerror=alert(1)> “”"
     folder = schools(tmp_path, {"type": BETWEEN, "kwargs": {"column": "pupils", "min_value": 5000}})
@@ -274,7 +274,7 @@ def test_odd_texts_break_no_statement_and_no_page(
         comment = "SELECT obj_description(CAST('people.schools_current' AS regclass))"
         assert odd.replace("'", "’") in str(connection.execute(sa.text(comment)).scalar())
     entry = send(pipeline, "education/schools", "schools_2026-09-01.csv", CSV.encode("utf-8-sig"))
-    assert entry["state"] == "loaded", entry["message_en"]
+    assert entry.state == "loaded", entry.message_en
     pipeline.build_site()
     pages = [*Path(pipeline.settings.home).rglob("*.html")]
     shown = [page for page in pages if "onerror=alert(1)" in page.read_text("utf-8")]

@@ -74,11 +74,11 @@ def citydw(pipeline: Pipeline, *arguments: str, program: str = "from etl.cli imp
 def test_a_decision_that_was_killed_is_listed_and_goes_on(
     pipeline: Pipeline, held: dict[str, Any], choice: str, station: int, left: str
 ) -> None:
-    name = (held["dataset"], held["delivery_id"])
+    name = (held.dataset, held.delivery_id)
     command = ("decide", *name, choice, "--reason", "it is so", "--by", "Lan")
     killed = citydw(pipeline, str(station), *command, program=KILLED)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert pipeline.ledger.get(*name)["state"] == left
+    assert pipeline.ledger.get(*name).state == left
     assert " ".join(command[:4]) in " ".join(citydw(pipeline, "held").stdout.split())
     pass_time(pipeline, GRACE)  # before, it may be just on its way
     audit = citydw(pipeline, "audit")
@@ -88,15 +88,15 @@ def test_a_decision_that_was_killed_is_listed_and_goes_on(
         assert other.returncode == 2 and "was decided already" in other.stderr
         assert citydw(pipeline, *command).returncode == 0
     entry = pipeline.ledger.get(*name)
-    assert entry["state"] == "loaded" and (entry["rejected"] == 3) == (choice == "accept")
-    assert pipeline.unfinished() == [] and list(pipeline.audit()) == []
+    assert entry.state == "loaded" and (entry.rejected == 3) == (choice == "accept")
+    assert pipeline.ledger.unfinished() == [] and list(pipeline.audit()) == []
     with pipeline.engine.connect() as connection:
         decided = connection.exec_driver_sql("SELECT decided_by FROM ops.decision ORDER BY decision_id").scalars().all()
     assert decided == ([f"Lan ({ME})"] if choice == "accept" else [f"Lan ({ME})", ME])
 
 
 def test_a_rejection_that_was_killed_is_told_to_the_agency(pipeline: Pipeline, held: dict[str, Any]) -> None:
-    name = (held["dataset"], held["delivery_id"])
+    name = (held.dataset, held.delivery_id)
     command = ("decide", *name, "reject", "--reason", "the pages are upside down")
     citydw(pipeline, "0", *command, program=KILLED)
     receipt = Path(pipeline.storage.root) / "outbox" / "civil" / "births" / name[1] / "receipt.html"
@@ -107,26 +107,26 @@ def test_a_rejection_that_was_killed_is_told_to_the_agency(pipeline: Pipeline, h
 
 
 def test_who_decides_is_the_account_whatever_the_environment_says(pipeline: Pipeline, held: dict[str, Any]) -> None:
-    name = (held["dataset"], held["delivery_id"])
+    name = (held.dataset, held.delivery_id)
     listed = {"CITYDW_DECIDERS": "Lan, Minh", "LOGNAME": "director", "USER": "director"}
     for by in ((), ("--by", "Director")):
         refused = citydw(pipeline, "decide", *name, "reject", "--reason", "no", *by, **listed)
         assert refused.returncode == 2 and "Lan, Minh" in refused.stderr
     assert citydw(pipeline, "decide", *name, "reject", "--reason", "no", "--by", "Minh", **listed).returncode == 0
-    assert f"Minh ({ME})" in pipeline.ledger.get(*name)["message_en"]
+    assert f"Minh ({ME})" in pipeline.ledger.get(*name).message_en
 
 
 @pytest.mark.parametrize("reason", ["", " \n", "a" * 501, "a\x00b", "a\x1b[31mb", "a\ud800b"])
 def test_a_reason_that_no_receipt_can_show_is_refused_in_a_sentence(
     pipeline: Pipeline, held: dict[str, Any], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = (held["dataset"], held["delivery_id"])
+    name = (held.dataset, held.delivery_id)
     with pytest.raises(Undecidable, match="reason"):
         pipeline.decide(*name, "reject", "Lan", reason)
     monkeypatch.setattr(Pipeline, "from_environment", classmethod(lambda cls: pipeline))
     told = CliRunner().invoke(cli.app, ["decide", *name, "reject", "--reason", reason])
     assert told.exit_code == 2 and "reason" in told.output and not isinstance(told.exception, UnicodeError)
-    assert pipeline.ledger.get(*name)["state"] == "held"
+    assert pipeline.ledger.get(*name).state == "held"
     assert pipeline.decide(*name, "reject", "Lan", "a" * 500).state == "rejected"
 
 
@@ -169,16 +169,14 @@ def test_what_a_sender_wrote_is_text_on_the_decision_page(text: str) -> None:
     assert shown.replace("\N{WORD JOINER}", "") == text
 
 
-def test_the_decision_page_has_no_link(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], doubtful: bytes
-) -> None:
+def test_the_decision_page_has_no_link(pipeline: Pipeline, send: Callable[..., Any], doubtful: bytes) -> None:
     inbox = Path(pipeline.storage.inbox) / "civil" / "births"
     inbox.mkdir(parents=True)
     words = "see http://evil.example www.evil.example [a](b) lan@evil.example"
     (inbox / f"{NAME}.manifest.json").write_text(json.dumps({words: 1}))
     entry = send(pipeline, "civil/births", NAME, doubtful)
-    assert entry["state"] == "held" and "evil.example" in entry["message_en"]
-    tokens = as_markdown(pipeline.hold_page(entry["dataset"], entry["delivery_id"]))
+    assert entry.state == "held" and "evil.example" in entry.message_en
+    tokens = as_markdown(pipeline.hold_page(entry.dataset, entry.delivery_id))
     leaves = [leaf for token in tokens for leaf in token.children or ()]
     assert not {leaf.type for leaf in leaves} & {"link_open", "image", "html_inline"}
     assert not AUTOLINKS.search(" ".join(leaf.content for leaf in leaves if leaf.type != "code_inline"))

@@ -211,7 +211,7 @@ def test_one_that_only_says_so_is_read(said: dict[str, str], name: str) -> None:
 
 # --- a process of its own
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 
 
 def with_memory(pipeline: Pipeline, memory: int) -> Pipeline:
@@ -221,7 +221,7 @@ def with_memory(pipeline: Pipeline, memory: int) -> Pipeline:
 
 
 def receipt(pipeline: Pipeline, entry: dict[str, Any]) -> dict[str, Any]:
-    delivery: Delivery = pipeline.storage.delivery("land", "permits", entry["delivery_id"])
+    delivery: Delivery = pipeline.storage.delivery("land", "permits", entry.delivery_id)
     told: dict[str, Any] = json.loads((pipeline.storage.folder("outbox", delivery) / "receipt.json").read_text("utf-8"))
     return told
 
@@ -237,10 +237,10 @@ def test_a_file_that_takes_too_much_memory_is_rejected_with_a_receipt(
     """Some objects of JSON, each of next to nothing: a byte of them takes dozens in memory."""
     small = with_memory(pipeline, 48 << 20)
     entry = send(small, "land/permits", permits.name, b'{"a":1}\n' * 400_000)
-    assert (entry["state"], entry["rule"]) == ("rejected", "too_much_memory")
+    assert (entry.state, entry.rule) == ("rejected", "too_much_memory")
     assert receipt(small, entry)["state"] == "rejected"
     again = send(pipeline, "land/permits", permits.name.replace("03-02", "03-03"), permits.read_bytes())
-    assert again["state"] == "loaded", "the pipeline goes on"
+    assert again.state == "loaded", "the pipeline goes on"
 
 
 def walked_after_a_crash(pipeline: Pipeline, folder: str, name: str, content: bytes) -> tuple[Delivery, dict[str, Any]]:
@@ -264,7 +264,7 @@ def test_a_small_file_that_ended_a_process_is_read_apart_the_next_time(pipeline:
     far = book(sheet(row('<c r="P1048576"><v>1</v></c>')))  # as many empty cells as are allowed
     name = next((clean_day / "civil" / "deaths").iterdir()).name
     delivery, entry = walked_after_a_crash(with_memory(pipeline, 64 << 20), "civil/deaths", name, far)
-    assert (entry["state"], entry["rule"]) == ("rejected", "too_much_memory")
+    assert (entry.state, entry.rule) == ("rejected", "too_much_memory")
     assert (pipeline.storage.folder("outbox", delivery) / "receipt.json").exists()
 
 
@@ -275,8 +275,8 @@ def test_a_file_that_is_read_apart_says_the_same(
     other = new_pipeline()
     delivery, apart = walked_after_a_crash(other, "land/permits", permits.name, permits.read_bytes())
     counts = ("state", "rows_in", "rejected", "inserted", "duplicates")
-    assert here["state"] == "loaded"
-    assert [apart[name] for name in counts] == [here[name] for name in counts]
+    assert here.state == "loaded"
+    assert [getattr(apart, name) for name in counts] == [getattr(here, name) for name in counts]
     raw = [pl.read_parquet(str(p.storage.folder("raw", delivery) / "rows.parquet")) for p in (pipeline, other)]
     assert raw[0].equals(raw[1])
 

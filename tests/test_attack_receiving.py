@@ -238,10 +238,10 @@ def test_an_odd_object_costs_itself_alone(
                 pass
         entry = shared.ledger.get(mine.dataset, mine.delivery_id)
         if kind in TAKEN:
-            assert entry["rule"] != "unreadable_manifest"
+            assert entry.rule != "unreadable_manifest"
         else:
-            assert entry["state"] == ("held" if kind in HELD else "rejected")
-            assert entry["receipt_at"] is not None
+            assert entry.state == ("held" if kind in HELD else "rejected")
+            assert entry.receipt_at is not None
     landed = [path for path in Path(shared.storage.root / "landing").rglob("*") if path.is_file()]
     assert sum(512 * path.stat().st_blocks for path in landed) < 8 << 20
     assert all("password" not in path.read_text(errors="replace") for path in landed)
@@ -312,7 +312,7 @@ def test_a_file_over_the_limit_is_refused_without_being_copied(shared: Pipeline,
         assert (received.state, content.stat().st_size) == ("received", size)
         return
     entry = careful.ledger.get(received.dataset, received.delivery_id)
-    assert (entry["state"], entry["rule"], entry["size_bytes"]) == ("rejected", "file_too_large", size)
+    assert (entry.state, entry.rule, entry.size_bytes) == ("rejected", "file_too_large", size)
     assert content.stat().st_size < 200
     assert (inbox / NAME).exists()
     assert receive(careful) == []
@@ -349,7 +349,7 @@ def test_no_sign_in_a_folders_name_makes_it_another(shared: Pipeline, inbox: Pat
     (folder / "taxpayers_2026-03-03.csv").write_text(TEXT)
     (received,) = receive(shared)
     assert received.dataset not in shared.contracts and received.delivery.dataset != "wards_new"
-    assert shared.ledger.get(received.dataset, received.delivery_id)["rule"] == "unknown_dataset"
+    assert shared.ledger.get(received.dataset, received.delivery_id).rule == "unknown_dataset"
 
 
 @pytest.mark.parametrize(
@@ -385,9 +385,9 @@ def test_a_revision_that_leaps_does_not_lock_a_period(shared: Pipeline, inbox: P
         (received,) = receive(shared)
         entry = shared.ledger.get(received.dataset, received.delivery_id)
         if revision is None:
-            assert (entry["as_of"], entry["rule"]) == (None, "unclear_revision")
+            assert (entry.as_of, entry.rule) == (None, "unclear_revision")
         else:
-            assert (entry["as_of"], entry["revision"], entry["rule"]) == (date(2026, 3, 2), revision, None)
+            assert (entry.as_of, entry.revision, entry.rule) == (date(2026, 3, 2), revision, None)
 
 
 # --- links and races

@@ -76,7 +76,7 @@ def test_no_role_in_use_is_a_superuser_or_makes_roles(installed: sa.URL) -> None
 
 
 def test_the_owner_loads_builds_marts_and_changes_nothing_twice(pipeline: Pipeline) -> None:
-    states = {entry["state"] for entry in pipeline.ledger.all()}
+    states = {entry.state for entry in pipeline.ledger.all()}
     assert states == {"loaded"}
     assert pipeline.refresh_marts()
     assert pipeline.migrate() == []

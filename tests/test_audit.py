@@ -13,7 +13,7 @@ import pytest
 from etl.delivery import Delivery
 from etl.pipeline import Pipeline
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 
 
 @pytest.fixture
@@ -21,10 +21,10 @@ def loaded(pipeline: Pipeline, send: Send, clean_day: Path) -> tuple[Pipeline, D
     for dataset in ("tax/taxpayers", "civil/births"):
         file = next((clean_day / dataset).iterdir())
         entry = send(pipeline, dataset, file.name, file.read_bytes() + b"a line that is no record\n")
-        assert entry["state"] == "loaded"
-        assert entry["rejected"] > 0
+        assert entry.state == "loaded"
+        assert entry.rejected > 0
     assert list(pipeline.audit()) == []
-    return pipeline, pipeline.storage.delivery("civil", "births", entry["delivery_id"])
+    return pipeline, pipeline.storage.delivery("civil", "births", entry.delivery_id)
 
 
 def found(pipeline: Pipeline, delivery: Delivery) -> set[str]:

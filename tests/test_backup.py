@@ -19,7 +19,7 @@ from etl.settings import Settings
 from etl.warehouse import embedded
 from etl.warehouse.embedded import temporary
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 QUERIES = (
     "SELECT * FROM people.births ORDER BY 1, 2, 3",
     "SELECT * FROM business.taxpayers ORDER BY 1",
@@ -53,9 +53,9 @@ def test_it_comes_back_whole(pipeline: Pipeline, send: Send, clean_day: Path, tm
         assert answers(again.engine) == before
         assert list(again.audit()) == []
         file = next((clean_day / "civil" / "births").iterdir())
-        assert send(again, "civil/births", file.name, file.read_bytes())["loaded_at"]
+        assert send(again, "civil/births", file.name, file.read_bytes()).loaded_at
         file = next((clean_day / "civil" / "deaths").iterdir())
-        assert send(again, "civil/deaths", file.name, file.read_bytes())["state"] == "loaded"
+        assert send(again, "civil/deaths", file.name, file.read_bytes()).state == "loaded"
         again.engine.dispose()
 
 
@@ -87,7 +87,7 @@ def test_what_comes_while_it_is_made_is_received_anew(
         again.restore(tmp_path / "backup")
         assert list(again.verify()) == []
         (received,) = again.receive_inbox()
-        assert (received.dataset, received.delivery_id) == ("civil.deaths", later["delivery_id"])
+        assert (received.dataset, received.delivery_id) == ("civil.deaths", later.delivery_id)
         assert received.is_new
         list(again.walk(received.dataset, received.delivery_id))
         assert list(again.audit()) == []

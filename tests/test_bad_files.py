@@ -17,7 +17,7 @@ from etl.extract.text import decode
 from etl.pipeline import Pipeline
 from simulate.encodings import encode
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 
 
 def births(day: Path) -> list[list[str]]:
@@ -195,22 +195,22 @@ def test_a_bad_file_ends_with_a_sentence_and_stays_in_landing(
     folder, name, make, state, hint = BAD[kind]
     content = make(clean_day)
     entry = send(shared, folder, name, content)
-    assert entry["state"] == state
-    assert hint in entry["message_vi"]
-    assert entry["message_en"] and "\n" not in entry["message_vi"]
+    assert entry.state == state
+    assert hint in entry.message_vi
+    assert entry.message_en and "\n" not in entry.message_vi
 
-    delivery = shared.storage.delivery(*entry["dataset"].split("."), entry["delivery_id"])
+    delivery = shared.storage.delivery(*entry.dataset.split("."), entry.delivery_id)
     assert shared.storage.content(delivery).read_bytes() == content
     outbox = shared.storage.folder("outbox", delivery)
-    assert entry["message_vi"] in html.unescape((outbox / "receipt.html").read_text("utf-8"))
-    assert json.loads((outbox / "receipt.json").read_text("utf-8"))["message"]["en"] == entry["message_en"]
+    assert entry.message_vi in html.unescape((outbox / "receipt.html").read_text("utf-8"))
+    assert json.loads((outbox / "receipt.json").read_text("utf-8"))["message"]["en"] == entry.message_en
     assert shared.receive_inbox() == []
 
 
 def test_other_deliveries_go_on(pipeline: Pipeline, send: Send, clean_day: Path) -> None:
-    assert send(pipeline, "civil/births", "births_2026-03-01.csv", b"")["state"] == "rejected"
+    assert send(pipeline, "civil/births", "births_2026-03-01.csv", b"").state == "rejected"
     good = next((clean_day / "civil" / "births").iterdir())
-    assert send(pipeline, "civil/births", good.name, good.read_bytes())["state"] == "loaded"
+    assert send(pipeline, "civil/births", good.name, good.read_bytes()).state == "loaded"
 
 
 def test_a_file_that_is_mostly_wrong_is_held_with_its_worst_rule(
@@ -222,9 +222,9 @@ def test_a_file_that_is_mostly_wrong_is_held_with_its_worst_rule(
         row = rows[count + 1] = list(row)
         row[at], row[number] = "không rõ ràng", f"{count + 1}/2026"
     entry = send(pipeline, "civil/births", "births_2026-04-01.csv", as_csv(rows))
-    assert (entry["state"], entry["rule"]) == ("held", "too_many_rejected")
-    assert "Giới tính" in entry["message_vi"]
-    assert "không rõ ràng" not in entry["message_vi"], "a sentence about the file quotes no cell"
+    assert (entry.state, entry.rule) == ("held", "too_many_rejected")
+    assert "Giới tính" in entry.message_vi
+    assert "không rõ ràng" not in entry.message_vi, "a sentence about the file quotes no cell"
 
 
 def test_the_same_bytes_again_are_recorded_and_not_loaded_again(
@@ -233,8 +233,8 @@ def test_the_same_bytes_again_are_recorded_and_not_loaded_again(
     file = next((clean_day / "civil" / "births").iterdir())
     first = send(pipeline, "civil/births", file.name, file.read_bytes())
     again = send(pipeline, "civil/births", file.name, file.read_bytes())
-    assert again["delivery_id"] == first["delivery_id"]
-    assert again["loaded_at"] == first["loaded_at"]
+    assert again.delivery_id == first.delivery_id
+    assert again.loaded_at == first.loaded_at
     with pipeline.engine.connect() as connection:
         arrivals = connection.exec_driver_sql("SELECT is_new FROM ops.arrival ORDER BY arrival_id").scalars().all()
     assert arrivals == [True, False]
@@ -249,7 +249,7 @@ def test_a_nul_character_in_json_is_shown_and_loses_nothing_else(
     entry = send(
         pipeline, "land/permits", "permits_2026-03-09.ndjson", "\n".join([json.dumps(record), *lines[1:]]).encode()
     )
-    assert entry["state"] == "loaded"
+    assert entry.state == "loaded"
     with pipeline.engine.connect() as connection:
         value = connection.exec_driver_sql(
             "SELECT value FROM ops.problem WHERE rule = 'control_character' AND row_no = 1"

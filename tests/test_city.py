@@ -47,27 +47,27 @@ def query(pipeline: Pipeline, sql: str, schema: pl.Schema | None = None) -> pl.D
 
 def file_names(pipeline: Pipeline) -> dict[str, str]:
     entries = pipeline.ledger.all()
-    return {f"{e['dataset']}/{e['delivery_id']}": f"{e['dataset'].replace('.', '/')}/{e['file_name']}" for e in entries}
+    return {f"{e.dataset}/{e.delivery_id}": f"{e.dataset.replace('.', '/')}/{e.file_name}" for e in entries}
 
 
 def test_every_delivery_is_loaded_and_its_rows_are_accounted_for(city: Path, loaded: Pipeline) -> None:
     counts = ["rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded"]
     entries = loaded.ledger.all()
-    assert {e["state"] for e in entries} == {"loaded"}
+    assert {e.state for e in entries} == {"loaded"}
     for entry in entries:
-        assert entry["rows_in"] == sum(entry[name] for name in counts[1:])
+        assert entry.rows_in == sum(getattr(entry, name) for name in counts[1:])
     late = {"births_2026-03-03.csv", "taxpayers_2026-03-04.csv"}  # their keys have newer words when they arrive
     truth = {row["file"]: row for row in pl.read_parquet(city / "truth" / "deliveries.parquet").to_dicts()}
     assert len(truth) == len(entries)
     for entry in entries:
-        expected = truth[f"{entry['dataset'].replace('.', '/')}/{entry['file_name']}"]
+        expected = truth[f"{entry.dataset.replace('.', '/')}/{entry.file_name}"]
         names = counts[:3] if _after_or_at_a_late_one(entry, late) else counts
-        assert {n: entry[n] for n in names} == {n: expected[n] for n in names}, entry["file_name"]
+        assert {n: getattr(entry, n) for n in names} == {n: expected[n] for n in names}, entry.file_name
 
 
 def _after_or_at_a_late_one(entry: dict, late: set[str]) -> bool:
     """Where files arrive out of order, what a file changed depends on what was there; the history does not."""
-    return entry["dataset"] in ("civil.births", "tax.taxpayers") and entry["as_of"].day >= 3
+    return entry.dataset in ("civil.births", "tax.taxpayers") and entry.as_of.day >= 3
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -111,8 +111,8 @@ def test_a_problem_names_the_column_that_was_spoiled(city: Path, loaded: Pipelin
 
 
 def test_what_was_received_stays_beside_what_was_made_of_it(loaded: Pipeline) -> None:
-    entry = next(e for e in loaded.ledger.all("civil.births") if e["file_name"] == "births_2026-03-02.csv")
-    delivery = loaded.storage.delivery("civil", "births", entry["delivery_id"])
+    entry = next(e for e in loaded.ledger.all("civil.births") if e.file_name == "births_2026-03-02.csv")
+    delivery = loaded.storage.delivery("civil", "births", entry.delivery_id)
     raw = pl.read_parquet(str(loaded.storage.folder("raw", delivery) / "rows.parquet"))
     staged = pl.read_parquet(str(loaded.storage.folder("staging", delivery) / "rows.parquet"))
     both = staged.join(raw, on="_row", suffix="_raw")

@@ -18,7 +18,7 @@ from etl.extract import extract_bytes
 from etl.extract.csv import read
 from etl.pipeline import Pipeline
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 Rows = list[list[str]]
 BIRTHS = load_all()["civil.births"]
 
@@ -215,14 +215,14 @@ def column(rows: Rows, old: str, new: str | None) -> bytes:
 def test_a_missing_optional_column_loads_as_nulls_with_a_warning(pipeline: Pipeline, send: Send, rows: Rows) -> None:
     optional = next(c for c in BIRTHS.columns if not c.required and c.source_name == "noi_sinh")
     entry = send(pipeline, "civil/births", "births_2026-03-02.csv", column(rows, "noi_sinh", None))
-    assert (entry["state"], entry["rejected"], entry["rows_in"]) == ("loaded", 0, len(rows) - 1)
+    assert (entry.state, entry.rejected, entry.rows_in) == ("loaded", 0, len(rows) - 1)
     with pipeline.engine.connect() as connection:
         said = connection.exec_driver_sql("SELECT row_no, severity, vi FROM ops.problem").all()
         filled = connection.exec_driver_sql(f"SELECT count({optional.name}) FROM people.births").scalar_one()
     assert [row[:2] for row in said] == [(None, "warning")]
     assert "noi_sinh" in said[0][2]
     assert filled == 0
-    delivery = pipeline.storage.delivery("civil", "births", entry["delivery_id"])
+    delivery = pipeline.storage.delivery("civil", "births", entry.delivery_id)
     receipt = (pipeline.storage.folder("outbox", delivery) / "receipt.html").read_text("utf-8")
     assert "Lưu ý về cả tệp" in receipt
     assert list(pipeline.audit()) == []

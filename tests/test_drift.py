@@ -20,7 +20,7 @@ from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
 from simulate import write_city
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 ADDED = {"tax.taxpayers": "phone", "civil.marriages": "wife_ethnicity", "health.visits": "dien_thoai"}  # one a mode
 
 
@@ -64,9 +64,9 @@ def test_a_new_column_is_kept_and_backfilled_as_if_it_had_always_been_known(
     column = next(c for c in known_always.contracts[dataset].columns if c.name == ADDED[dataset])
     expected = list(send_all(known_always, send, days, dataset))
     for entry in send_all(known_later, send, days, dataset):
-        assert entry["state"] == "loaded"
+        assert entry.state == "loaded"
         assert list(problems(known_later, entry, "new_column")) == [(None, "warning", "data_center")]
-        delivery = known_later.storage.delivery(*dataset.split("."), entry["delivery_id"])
+        delivery = known_later.storage.delivery(*dataset.split("."), entry.delivery_id)
         raw = pl.read_parquet(str(known_later.storage.folder("raw", delivery) / "rows.parquet"))
         assert raw[f"unknown.{column.source_name}"].count() > 0
     assert "1 columns are not in the contract" in caplog.text
@@ -79,8 +79,8 @@ def test_a_new_column_is_kept_and_backfilled_as_if_it_had_always_been_known(
     assert table(today, dataset) == table(known_always, dataset)
     counts = ("state", "rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded", "ended")
     for entry in expected:
-        again = today.ledger.get(dataset, entry["delivery_id"])
-        assert {c: again[c] for c in counts} == {c: entry[c] for c in counts}
+        again = today.ledger.get(dataset, entry.delivery_id)
+        assert {c: getattr(again, c) for c in counts} == {c: getattr(entry, c) for c in counts}
         assert list(problems(today, entry, "new_column")) == []
     assert list(today.audit()) == []
 
@@ -95,7 +95,7 @@ def test_a_delivery_that_the_new_contract_holds_keeps_its_rows(
     Path(content).write_bytes(b"ma_so_thue\n1\n")
     assert [outcome.state for _, outcome in pipeline.backfill("tax.taxpayers")] == ["normalized", "held", "normalized"]
     assert table(pipeline, "tax.taxpayers") == before
-    assert [entry["state"] for entry in pipeline.ledger.all()] == ["loaded", "held", "loaded"]
+    assert [entry.state for entry in pipeline.ledger.all()] == ["loaded", "held", "loaded"]
 
 
 @pytest.mark.parametrize("name", ["*", "^.*$", "^n.*$", "received.so", "x" * 100_000, "=1+1", "a\0b"])
@@ -114,7 +114,7 @@ def problems(pipeline: Pipeline, entry: dict[str, Any], rule: str) -> Iterator[t
     with pipeline.engine.connect() as connection:
         found = connection.exec_driver_sql(
             "SELECT row_no, severity, responsible FROM ops.problem WHERE delivery_id = %(id)s AND rule = %(rule)s",
-            {"id": entry["delivery_id"], "rule": rule},
+            {"id": entry.delivery_id, "rule": rule},
         )
         yield from map(tuple, found)
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from etl.load import LoadFault
 from etl.pipeline import Pipeline
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 CITYDW = [sys.executable, "-c", "from etl.cli import main; main()"]
 # A disk that is full for files above some size: the kernel refuses to write on, as it does on a full disk.
 ON_A_FULL_DISK = [
@@ -89,7 +89,7 @@ def test_a_lost_connection_in_the_middle_of_a_load(pipeline: Pipeline, send: Sen
             pipeline.run_station("load", received.dataset, received.delivery_id)
     cutter.join()
     assert rows(pipeline, "business.taxpayers") == before
-    assert pipeline.ledger.get(received.dataset, received.delivery_id)["state"] == "normalized"
+    assert pipeline.ledger.get(received.dataset, received.delivery_id).state == "normalized"
     assert pipeline.run_station("load", received.dataset, received.delivery_id).state == "loaded"
     assert list(pipeline.audit()) == []
 
@@ -108,7 +108,7 @@ def test_a_landing_that_is_away_for_a_while(pipeline: Pipeline, clean_day: Path)
     (entry,) = pipeline.ledger.all()
     landing = Path(pipeline.storage.root / "landing")
     landing.rename(landing.with_name("away"))
-    failed = citydw(pipeline, "walk", entry["dataset"], entry["delivery_id"])
+    failed = citydw(pipeline, "walk", entry.dataset, entry.delivery_id)
     assert failed.returncode == 2
     assert "missing" in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -118,7 +118,7 @@ def test_a_landing_that_is_away_for_a_while(pipeline: Pipeline, clean_day: Path)
     )
     assert rows(pipeline, "people.births") > 0
     landing.with_name("away").rename(landing)
-    assert citydw(pipeline, "walk", entry["dataset"], entry["delivery_id"]).returncode == 0
+    assert citydw(pipeline, "walk", entry.dataset, entry.delivery_id).returncode == 0
     assert list(pipeline.audit()) == []
 
 
@@ -132,11 +132,11 @@ def test_an_outbox_that_takes_nothing(pipeline: Pipeline, clean_day: Path) -> No
     assert "outbox" in failed.stderr
     assert "Traceback" not in failed.stderr
     (entry,) = pipeline.ledger.all()
-    assert (entry["state"], entry["receipt_at"]) == ("loaded", None)
+    assert (entry.state, entry.receipt_at) == ("loaded", None)
     outbox.unlink()
     assert citydw(pipeline, "run", str(file)).returncode == 0
     (entry,) = pipeline.ledger.all()
-    assert entry["receipt_at"] is not None
+    assert entry.receipt_at is not None
     assert list(outbox.rglob("receipt.html"))
 
 

@@ -19,7 +19,7 @@ from etl.contract import ContractError, load
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 DATASET, FOLDER = "civil.births", "civil/births"
 CITY = timedelta(hours=7)  # ahead of UTC
 
@@ -77,14 +77,29 @@ def test_a_late_deliverys_receipt_says_so(pipeline: Pipeline, send: Send, births
     backdate(pipeline, timedelta(days=28))
     late = sent_for(pipeline, send, births, today - timedelta(days=9))
     assert re.search("đến trễ [78] ngày", receipt(pipeline, late))
-    folder = Path(pipeline.storage.root) / "outbox" / FOLDER / late["delivery_id"]
+    folder = Path(pipeline.storage.root) / "outbox" / FOLDER / late.delivery_id
     assert json.loads((folder / "receipt.json").read_text("utf-8"))["late_by_seconds"] > 7 * 86_400
     again = send(pipeline, FOLDER, f"births_{today - timedelta(days=9)}_r2.csv", births)
-    assert "đến trễ" not in receipt(pipeline, again), "a correction is not late"
+    assert "đến trễ" not in receipt(pipeline, again), "the period is served: what mends it is not late"
+
+
+def test_a_second_word_in_time_does_not_hide_that_nothing_was_accepted_in_time(
+    pipeline: Pipeline, send: Send, births: bytes
+) -> None:
+    today = (datetime.now(UTC) + CITY).date()
+    sent_for(pipeline, send, births, today - timedelta(days=30))
+    backdate(pipeline, timedelta(days=28))
+    period = today - timedelta(days=9)
+    refused = send(pipeline, FOLDER, f"births_{period}.csv", b"so;quyen_so\n1;2\n")
+    assert refused.state == "held"
+    backdate(pipeline, timedelta(days=8))  # it was there in time, and of no use
+    second = send(pipeline, FOLDER, f"births_{period}_r2.csv", births)
+    assert second.state == "loaded"
+    assert re.search("đến trễ [78] ngày", receipt(pipeline, second))
 
 
 def receipt(pipeline: Pipeline, entry: dict[str, Any]) -> str:
-    folder = Path(pipeline.storage.root) / "outbox" / FOLDER / entry["delivery_id"]
+    folder = Path(pipeline.storage.root) / "outbox" / FOLDER / entry.delivery_id
     return html.unescape((folder / "receipt.html").read_text("utf-8"))
 
 

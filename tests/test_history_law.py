@@ -228,10 +228,10 @@ def receive_and_walk(pipeline: Pipeline) -> None:
     """What the DAGs do: bring the inbox to landing, and walk whatever has not come to its end."""
     pipeline.receive_inbox()
     for entry in pipeline.ledger.all():
-        if entry["state"] not in ("loaded", "withdrawn"):
-            prepare(pipeline, entry["dataset"], entry["delivery_id"])
-            if pipeline.ledger.get(entry["dataset"], entry["delivery_id"])["state"] != "held":
-                for _ in pipeline.walk(entry["dataset"], entry["delivery_id"], "load"):
+        if entry.state not in ("loaded", "withdrawn"):
+            prepare(pipeline, entry.dataset, entry.delivery_id)
+            if pipeline.ledger.get(entry.dataset, entry.delivery_id).state != "held":
+                for _ in pipeline.walk(entry.dataset, entry.delivery_id, "load"):
                     pass
 
 
@@ -345,8 +345,8 @@ class Histories(RuleBasedStateMachine):
             self.drop(file)
             (received,) = self.pipeline.receive_inbox()
             prepare(self.pipeline, self.dataset, received.delivery_id)
-        waiting = [entry for entry in self.pipeline.ledger.all() if entry["state"] != "loaded"]
-        ids = [entry["delivery_id"] for entry in waiting if entry["state"] not in ("withdrawn", "held")]
+        waiting = [entry for entry in self.pipeline.ledger.all() if entry.state != "loaded"]
+        ids = [entry.delivery_id for entry in waiting if entry.state not in ("withdrawn", "held")]
         with ThreadPoolExecutor(2) as workers:
             for loading in [workers.submit(self.pipeline.run_station, "load", self.dataset, i) for i in ids]:
                 assert loading.result().state == "loaded"
@@ -399,7 +399,7 @@ class Histories(RuleBasedStateMachine):
         replayed = self.pipeline.replay(self.dataset)
         assert replayed.is_equal
         assert not replayed.unheard
-        states = {entry["delivery_id"]: entry["state"] for entry in self.pipeline.ledger.all()}
+        states = {entry.delivery_id: entry.state for entry in self.pipeline.ledger.all()}
         assert states == {i: self.state(file) for file, i in self.sent.items()}
         later = sum(word > 1 for word in self.words.values())
         self.seen += Counter({"histories": 1, "deliveries": len(self.sent), "later words": later})

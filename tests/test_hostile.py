@@ -93,7 +93,7 @@ def drop(pipeline: Pipeline, folder: str, name: str, make: Callable[[Path], None
 def problems_of(pipeline: Pipeline, entry: Row) -> list[tuple[int, str, str]]:
     with pipeline.engine.connect() as connection:
         query = "SELECT row_no, rule, vi FROM ops.problem WHERE dataset = %s AND delivery_id = %s ORDER BY 1, 2"
-        return [tuple(row) for row in connection.exec_driver_sql(query, (entry["dataset"], entry["delivery_id"]))]
+        return [tuple(row) for row in connection.exec_driver_sql(query, (entry.dataset, entry.delivery_id))]
 
 
 def clean_file(day: Path, folder: str) -> Path:
@@ -372,13 +372,13 @@ def test_a_hostile_file_ends_in_a_sentence_within_a_gibibyte(kind: str, shared: 
     name = f"x_2026-05-{list(HOSTILE).index(kind) + 1:02}{hostile.suffix}"
     drop(shared, hostile.folder, name, lambda file: hostile.make(clean_file(clean_day, hostile.folder), file))
     used = walk_alone(shared)
-    (entry,) = (e for e in shared.ledger.all(hostile.folder.replace("/", ".")) if e["file_name"] == name)
-    assert (entry["state"], entry["rule"]) == (hostile.state, hostile.rule)
-    assert hostile.sentence in entry["message_vi"]
-    assert entry["message_en"] and "\n" not in entry["message_vi"]
+    (entry,) = (e for e in shared.ledger.all(hostile.folder.replace("/", ".")) if e.file_name == name)
+    assert (entry.state, entry.rule) == (hostile.state, hostile.rule)
+    assert hostile.sentence in entry.message_vi
+    assert entry.message_en and "\n" not in entry.message_vi
     assert used["bytes"] < GIB
-    delivery = shared.storage.delivery(*entry["dataset"].split("."), entry["delivery_id"])
-    assert entry["message_vi"] in page(shared, delivery)
+    delivery = shared.storage.delivery(*entry.dataset.split("."), entry.delivery_id)
+    assert entry.message_vi in page(shared, delivery)
     landing = Path(shared.storage.content(delivery))
     landing.chmod(0o644)
     landing.write_bytes(b"")  # some are of a gigabyte
@@ -389,7 +389,7 @@ def test_good_files_load_after_hostile_ones(shared: Pipeline, clean_day: Path) -
         clean = clean_file(clean_day, folder)
         drop(shared, folder, clean.name, lambda file, clean=clean: void(file.write_bytes(clean.read_bytes())))
     walk_alone(shared)
-    states = {e["file_name"]: e["state"] for e in shared.ledger.all() if not e["file_name"].startswith("x_")}
+    states = {e.file_name: e.state for e in shared.ledger.all() if not e.file_name.startswith("x_")}
     assert set(states.values()) == {"loaded"}
     assert len(states) == len({hostile.folder for hostile in HOSTILE.values()})
 
@@ -422,7 +422,7 @@ def test_hostile_lines_cost_their_own_row(pipeline: Pipeline, clean_day: Path) -
     used = walk_alone(pipeline)
     assert used["bytes"] < GIB
     (entry,) = pipeline.ledger.all("civil.births")
-    assert (entry["state"], entry["rows_in"]) == ("loaded", len(hostile) + len(good))
+    assert (entry.state, entry.rows_in) == ("loaded", len(hostile) + len(good))
     found = problems_of(pipeline, entry)
     for number, (_, rules) in enumerate(hostile, start=2):
         told = {rule for row, rule, _ in found if row == number}
@@ -454,7 +454,7 @@ def test_numbers_out_of_range_cost_their_own_record(pipeline: Pipeline, clean_da
     drop(pipeline, "land/parcels", "parcels_2026-05-01.geojson", lambda file: void(file.write_text(text, "utf-8")))
     assert walk_alone(pipeline)["bytes"] < GIB
     (entry,) = pipeline.ledger.all("land.parcels")
-    assert area and entry["state"] == "loaded"
+    assert area and entry.state == "loaded"
     rejected = {row: rule for row, rule, _ in problems_of(pipeline, entry) if row <= 8}
     assert rejected == (
         dict.fromkeys((1, 2, 6), "type_number")
@@ -476,7 +476,7 @@ def test_hostile_records_cost_their_own_line(pipeline: Pipeline, clean_day: Path
     drop(pipeline, "land/permits", "permits_2026-05-01.ndjson", lambda file: void(file.write_text(text, "utf-8")))
     assert walk_alone(pipeline)["bytes"] < GIB
     (entry,) = pipeline.ledger.all("land.permits")
-    assert (entry["state"], entry["rows_in"]) == ("loaded", len(hostile) + len(lines))
+    assert (entry.state, entry.rows_in) == ("loaded", len(hostile) + len(lines))
     found = problems_of(pipeline, entry)
     for number, rule in enumerate(hostile.values(), start=1):
         assert rule in {r for row, r, _ in found if row == number}
@@ -497,7 +497,7 @@ def test_an_excel_formula_without_a_value_is_never_an_empty_cell(pipeline: Pipel
     drop(pipeline, DEATHS, "deaths_2026-05-01.xlsx", lambda file: excel_with(change)(clean, file))
     assert walk_alone(pipeline)["bytes"] < GIB
     (entry,) = pipeline.ledger.all("civil.deaths")
-    assert entry["state"] == "loaded"
+    assert entry.state == "loaded"
     formulas = [(rule, vi) for _, rule, vi in problems_of(pipeline, entry) if rule.startswith("formula")]
     assert [rule for rule, _ in formulas] == ["formula_not_computed", "formula_failed"]
     assert "công thức chưa có kết quả" in formulas[0][1]
@@ -550,8 +550,8 @@ def test_a_strange_file_name_is_shown_escaped(
 ) -> None:
     clean = clean_file(clean_day, BIRTHS)
     entry = send(pipeline, BIRTHS, name, clean.read_bytes())
-    assert (entry["state"], entry["file_name"]) == ("loaded", told)
-    delivery = pipeline.storage.delivery("civil", "births", entry["delivery_id"])
+    assert (entry.state, entry.file_name) == ("loaded", told)
+    delivery = pipeline.storage.delivery("civil", "births", entry.delivery_id)
     assert f'<dd id="file">{told}</dd>' in page(pipeline, delivery)
     assert not any((Path(pipeline.storage.inbox) / BIRTHS).iterdir())
     (kept,) = (Path(pipeline.storage.processed) / BIRTHS).iterdir()

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from etl import lint
 from etl.contract import ContractError, load_all, read_all
 from etl.delivery import WRONG_CONTRACT
+from etl.hold import held_for_contract, holds
+from etl.notify import notices
 from etl.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, PROJECT
 
@@ -457,28 +459,29 @@ MISSPELT = ("expect_column_values_to_be_between", "expect_column_value_to_be_bet
 
 
 def test_what_is_sent_waits_until_the_contract_is_mended(
-    tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., dict[str, Any]], clean_day: Path
+    tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., Any], clean_day: Path
 ) -> None:
     folder = folder_with(tmp_path, "schools.yaml", "value: snapshot", "value: snapshoot")
     path = folder / "education" / "schools.yaml"
     pipeline = new_pipeline(folder)
     entry = send(pipeline, "education/schools", "schools_2026-09-01.csv", CSV.encode("utf-8-sig"))
-    assert (entry["state"], entry["rule"], entry["loaded_at"]) == ("held", WRONG_CONTRACT, None)
-    assert "do not send it again" in entry["message_en"]
-    assert send(pipeline, "education/schools", "schools.csv", b"x")["rule"] == "no_period_in_name"
-    assert pipeline.held() == [], "nobody can decide on it"
-    assert [e["delivery_id"] for e in pipeline.held_for_contract()] == [entry["delivery_id"]]
-    assert [notice.event for notice in pipeline.notices() if notice.about == entry["delivery_id"]] == ["held"]
+    assert (entry.state, entry.rule, entry.loaded_at) == ("held", WRONG_CONTRACT, None)
+    assert "do not send it again" in entry.message_en
+    assert send(pipeline, "education/schools", "schools.csv", b"x").rule == "no_period_in_name"
+    assert holds(pipeline.ledger, pipeline.contracts) == [], "nobody can decide on it"
+    assert held_for_contract(pipeline.ledger, pipeline.contracts) == [entry]
+    (notice,) = notices([entry], [], pipeline.contracts)
+    assert (notice.event, notice.about) == ("held", entry.delivery_id)
 
     births = clean_day / "civil/births/births_2026-03-02.csv"
-    assert send(pipeline, "civil/births", births.name, births.read_bytes())["state"] == "loaded"
+    assert send(pipeline, "civil/births", births.name, births.read_bytes()).state == "loaded"
     pipeline.build_site()
 
     path.write_text(path.read_text("utf-8").replace("snapshoot", "snapshot"), "utf-8")
     mended = Pipeline(pipeline.settings, load_all(folder))
     mended.migrate()
     again = send(mended, "education/schools", "schools_2026-09-01.csv", CSV.encode("utf-8-sig"))
-    assert (again["delivery_id"], again["state"], again["inserted"]) == (entry["delivery_id"], "loaded", 1)
+    assert (again.delivery_id, again.state, again.inserted) == (entry.delivery_id, "loaded", 1)
 
 
 @pytest.mark.parametrize(
@@ -489,14 +492,14 @@ def test_what_is_sent_waits_until_the_contract_is_mended(
 def test_nothing_is_loaded_by_half_a_suite(
     tmp_path: Path,
     new_pipeline: Callable[..., Pipeline],
-    send: Callable[..., dict[str, Any]],
+    send: Callable[..., Any],
     file: str,
     before: str,
     after: str,
 ) -> None:
     pipeline = new_pipeline(folder_with(tmp_path, file, before, after))
     entry = send(pipeline, "education/schools", "schools_2026-09-01.csv", CSV.encode("utf-8-sig"))
-    assert (entry["state"], entry["rule"], entry["loaded_at"]) == ("held", WRONG_CONTRACT, None)
+    assert (entry.state, entry.rule, entry.loaded_at) == ("held", WRONG_CONTRACT, None)
     with pipeline.engine.connect() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM people.schools")).scalar_one() == 0
 

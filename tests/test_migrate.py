@@ -53,7 +53,7 @@ def test_a_second_migration_finds_nothing_to_do(pipeline: Pipeline) -> None:
     "view", [None, "CREATE VIEW one AS SELECT v.* FROM people.visits v GROUP BY ma_lk, valid_from"]
 )
 def test_a_first_load_leaves_the_table_as_it_was_made(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], clean_day: Path, view: str | None
+    pipeline: Pipeline, send: Callable[..., Any], clean_day: Path, view: str | None
 ) -> None:
     def made() -> list[tuple[str, ...]]:
         with pipeline.engine.connect() as connection:
@@ -69,17 +69,17 @@ def test_a_first_load_leaves_the_table_as_it_was_made(
             connection.exec_driver_sql(view)
     before = made()
     file = next((clean_day / "health" / "visits").iterdir())
-    assert send(pipeline, "health/visits", file.name, file.read_bytes())["inserted"]
+    assert send(pipeline, "health/visits", file.name, file.read_bytes()).inserted
     assert made() == before
     assert len(before) > 2
     assert pipeline.migrate() == []
 
 
 def test_a_new_column_is_added_and_kept_rows_have_null_there(
-    pipeline: Pipeline, tmp_path: Path, send: Callable[..., dict[str, Any]], clean_day: Path
+    pipeline: Pipeline, tmp_path: Path, send: Callable[..., Any], clean_day: Path
 ) -> None:
     file = next((clean_day / "tax" / "taxpayers").iterdir())
-    loaded = send(pipeline, "tax/taxpayers", file.name, file.read_bytes())["inserted"]
+    loaded = send(pipeline, "tax/taxpayers", file.name, file.read_bytes()).inserted
     applied = migrate(pipeline.engine, changed(tmp_path, lambda text: text.rstrip() + COLUMN))
     assert applied == [
         "ALTER TABLE business.taxpayers ADD COLUMN fax TEXT; "
@@ -91,9 +91,7 @@ def test_a_new_column_is_added_and_kept_rows_have_null_there(
     assert loaded > 0
 
 
-def test_an_old_ledgers_checks_become_todays(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], clean_day: Path
-) -> None:
+def test_an_old_ledgers_checks_become_todays(pipeline: Pipeline, send: Callable[..., Any], clean_day: Path) -> None:
     with pipeline.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE ops.delivery DROP CONSTRAINT every_row_is_accounted_for")
         connection.exec_driver_sql("ALTER TABLE ops.delivery DROP CONSTRAINT known_state")
@@ -103,7 +101,7 @@ def test_an_old_ledgers_checks_become_todays(
         )
     file = next((clean_day / "tax" / "taxpayers").iterdir())
     sent = send(pipeline, "tax/taxpayers", file.name, file.read_bytes())
-    delivery = sent["dataset"], sent["delivery_id"]
+    delivery = sent.dataset, sent.delivery_id
     with pytest.raises(LoadFault, match="CheckViolation"):
         pipeline.withdraw(*delivery, reason="the wrong month")
     applied = pipeline.migrate()
@@ -118,7 +116,7 @@ def test_an_old_ledgers_checks_become_todays(
 
 
 def test_a_ledger_that_breaks_a_check_is_refused_whole(
-    pipeline: Pipeline, tmp_path: Path, send: Callable[..., dict[str, Any]], clean_day: Path
+    pipeline: Pipeline, tmp_path: Path, send: Callable[..., Any], clean_day: Path
 ) -> None:
     file = next((clean_day / "tax" / "taxpayers").iterdir())
     send(pipeline, "tax/taxpayers", file.name, file.read_bytes())

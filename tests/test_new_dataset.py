@@ -14,7 +14,7 @@ from etl.settings import EXPECTATIONS
 HEADER = "ma_truong,ten_truong,ngay_thanh_lap,dien_thoai,so_hoc_sinh\n"
 
 
-def test_schools(tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., dict[str, Any]]) -> None:
+def test_schools(tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., Any]) -> None:
     contracts = tmp_path / "expectations"
     shutil.copytree(EXPECTATIONS, contracts)
     shutil.copytree(Path(__file__).parent / "schools", contracts / "education", dirs_exist_ok=True)
@@ -27,12 +27,12 @@ def test_schools(tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Ca
         "79000703,Trường THCS Hòa Bình,31/02/1995,,300\n"
     )
     entry = send(pipeline, "education/schools", "schools_2026-09-01.csv", first.encode("utf-8-sig"))
-    assert entry["state"] == "loaded", entry["message_en"]
-    assert (entry["rows_in"], entry["rejected"], entry["inserted"]) == (4, 2, 2)
+    assert entry.state == "loaded", entry.message_en
+    assert (entry.rows_in, entry.rejected, entry.inserted) == (4, 2, 2)
 
     second = HEADER + "79000701,Trường THPT Lê Quý Đôn,05/09/1877,02839301234,1300\n"
     entry = send(pipeline, "education/schools", "schools_2026-10-01.csv", second.encode("utf-8-sig"))
-    assert (entry["changed"], entry["ended"]) == (1, 1)
+    assert (entry.changed, entry.ended) == (1, 1)
 
     with pipeline.engine.connect() as connection:
         rows = connection.exec_driver_sql(

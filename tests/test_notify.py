@@ -12,18 +12,23 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 
+from etl import notify
 from etl.pipeline import Pipeline
 from etl.settings import PROJECT
+from etl.state import State
+from etl.warehouse import address
 from tests.hook import Hook, listening
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 # What Airflow runs as the DAG's task.
 TELL = """
 from airflow.dag_processing.dagbag import DagBag
@@ -100,7 +105,7 @@ def troubled(pipeline: Pipeline, send: Send, clean_day: Path) -> Pipeline:
     sent = (("\n".join(broken).encode("utf-8-sig"), "loaded"), (headerless, "held"), (b"", "rejected"))
     for days, (content, state) in enumerate(sent):
         entry = send(pipeline, folder, f"births_{long_ago + timedelta(days=days):%Y-%m-%d}.csv", content)
-        assert entry["state"] == state, entry["message_en"]
+        assert entry.state == state, entry.message_en
     return pipeline
 
 
@@ -109,22 +114,28 @@ def test_each_thing_is_told_once_by_mail_and_webhook(
 ) -> None:
     box, port = mailbox
     done = tell(troubled, tmp_path, port, hook)
-    assert "told 8" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "told 6" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
     assert "schedule */5 * * * *" in done.stdout
-    assert sorted(body["event"] for body in hook.bodies) == ["held", "late", "rejected", "rejected"]
-    by_event = {body["event"]: body for body in hook.bodies}
-    assert by_event["held"]["dataset"] == "civil.births"
-    assert by_event["held"]["facts"]["default"] == "reject"
-    assert by_event["late"]["facts"]["late_by_seconds"] > 15 * 86_400
-    assert "A file has come and is not loaded." in by_event["late"]["text"]["en"]
-    assert len(box.mails) == 4
+    assert [(body["event"], body["count"], body["more"]) for body in hook.bodies] == [
+        ("held", 1, 0),
+        ("late", 1, 0),
+        ("rejected", 2, 0),
+    ]
+    (held,), (late,), rejected = (body["notices"] for body in hook.bodies)
+    assert held["dataset"] == "civil.births"
+    assert held["facts"]["default"] == "reject"
+    assert late["facts"]["late_by_seconds"] > 15 * 86_400
+    assert "A file has come and is not loaded." in late["text"]["en"]
+    assert {notice["facts"]["state"] for notice in rejected} == {"loaded", "rejected"}
+    assert len(box.mails) == 3
     for mail, body in zip(box.mails, hook.bodies, strict=True):
         assert mail["to"] == "lan@example.vn, minh@example.vn"
         assert mail["subject"] == f"{body['title']['vi']} / {body['title']['en']}"
         text = html.unescape(mail.get_body(("html",)).get_content())
-        assert text.index(body["text"]["vi"]) < text.index(body["text"]["en"])
+        for notice in body["notices"]:
+            assert text.index(notice["text"]["vi"]) < text.index(notice["text"]["en"])
     assert "told 0" in tell(troubled, tmp_path, port, hook).stdout
-    assert len(box.mails) == len(hook.bodies) == 4
+    assert len(box.mails) == len(hook.bodies) == 3
 
     said = json.dumps(hook.bodies, ensure_ascii=False) + "".join(
         str(part) for mail in box.mails for part in (mail["subject"], mail.get_body(("html",)).get_content())
@@ -141,8 +152,8 @@ def test_each_thing_is_told_once_by_mail_and_webhook(
     }
     assert len(values) > 50
     assert [value for value in values if value in said + done.stdout + done.stderr] == []
-    held = next(entry for entry in troubled.ledger.all() if entry["state"] == "held")
-    assert held["rule"] == "no_header" and "tệp thiếu dòng tên cột" in said
+    (entry,) = troubled.ledger.in_state(State.HELD)
+    assert entry.rule == "no_header" and "tệp thiếu dòng tên cột" in said
 
 
 def test_a_way_that_is_shut_does_not_shut_the_other_and_is_tried_again(
@@ -152,9 +163,78 @@ def test_a_way_that_is_shut_does_not_shut_the_other_and_is_tried_again(
     hook.status = 503
     done = tell(troubled, tmp_path, port, hook)
     assert done.returncode != 0
-    assert "4 notices were sent, 4 were not: webhook: RuntimeError" in done.stderr
+    assert "3 messages were sent, 3 were not: webhook: RuntimeError" in done.stderr
     assert "k3y" not in done.stdout + done.stderr, "the webhook's address may hold a key"
-    assert (len(box.mails), len(hook.bodies)) == (4, 0)
+    assert (len(box.mails), len(hook.bodies)) == (3, 0)
     hook.status = 200
-    assert "told 4" in tell(troubled, tmp_path, port, hook).stdout
-    assert (len(box.mails), len(hook.bodies)) == (4, 4)
+    assert "told 3" in tell(troubled, tmp_path, port, hook).stdout
+    assert (len(box.mails), len(hook.bodies)) == (3, 3)
+
+
+def unknown_folders(pipeline: Pipeline, count: int, days_ago: int = 0) -> None:
+    """So many files in folders that nobody knows, each refused and receipted."""
+    with pipeline.engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO ops.delivery (dataset, delivery_id, revision, sha256, size_bytes, file_name, state, rule,"
+                " receipt_at) SELECT 'civil.x' || n || '_' || :days, 'undated-' || left(md5(n::text), 12), 1,"
+                " md5(n::text), 1, 'x.csv', 'rejected', 'unknown_dataset', now() - make_interval(days => :days)"
+                " FROM generate_series(1, :count) n"
+            ),
+            {"count": count, "days": days_ago},
+        )
+
+
+def test_three_hundred_unknown_folders_are_one_mail(
+    pipeline: Pipeline, tmp_path: Path, mailbox: tuple[Mailbox, int], hook: Hook
+) -> None:
+    unknown_folders(pipeline, 300)
+    box, port = mailbox
+    assert "told 2" in tell(pipeline, tmp_path, port, hook).stdout
+    (body,), (mail,) = hook.bodies, box.mails
+    assert (body["count"], body["more"], len(body["notices"])) == (300, 250, 50)
+    assert "300" in mail["subject"]
+    text = html.unescape(mail.get_body(("html",)).get_content())
+    assert all(f"{notice['dataset']}/" in text for notice in body["notices"]) and "and 250 more" in text
+    assert "told 0" in tell(pipeline, tmp_path, port, hook).stdout, "all three hundred are told"
+
+
+def test_nothing_is_open_in_the_warehouse_while_a_message_is_sent(troubled: Pipeline) -> None:
+    seen = []
+    observer = sa.create_engine(address.warehouse_url(troubled.settings))
+
+    def slow(message: notify.Message) -> None:
+        of_ours = "datname = current_database() AND starts_with(state, 'idle in transaction')"
+        with observer.connect() as connection:
+            seen.append(
+                connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {of_ours}").scalar_one()
+            )
+
+    assert notify.send(troubled.ledger, troubled.contracts, {"slow": slow}) == (3, [])
+    assert seen == [0, 0, 0]
+
+
+def test_after_days_without_a_mail_server_nothing_is_lost_and_nothing_told_twice(pipeline: Pipeline) -> None:
+    got: list[str] = []
+    is_shut = False
+
+    def way(message: notify.Message) -> None:
+        if is_shut:
+            raise ConnectionError
+        got.extend(notice.dataset for notice in message.notices)
+
+    tell_all = partial(notify.send, pipeline.ledger, pipeline.contracts, {"mail": way})
+    unknown_folders(pipeline, 1, days_ago=9)
+    assert (tell_all(), got) == ((0, []), []), "whoever turns this on is not told of what was long ago"
+    unknown_folders(pipeline, 1)
+    assert (tell_all(), got) == ((1, []), ["civil.x1_0"])
+    with pipeline.engine.begin() as connection:  # that was ten days ago, and since then the server is away
+        connection.exec_driver_sql("UPDATE ops.notification SET sent_at = sent_at - interval '10 days'")
+        connection.exec_driver_sql("UPDATE ops.delivery SET receipt_at = receipt_at - interval '10 days'")
+    unknown_folders(pipeline, 2, days_ago=5)
+    is_shut = True
+    assert tell_all() == (0, ["mail: ConnectionError"])
+    is_shut = False
+    assert tell_all() == (1, [])
+    assert sorted(got) == ["civil.x1_0", "civil.x1_5", "civil.x2_5"]
+    assert tell_all() == (0, [])

@@ -25,7 +25,7 @@ from etl.semantic import ward
 from simulate import write_city
 from tests.city import CONTRACTS
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 Rows = list[dict[str, str]]
 PEOPLE, DAYS, START = 10_000, 60, date(2026, 3, 2)
 DECLARATIONS, PARCELS = "tax/declarations", "land/parcels"
@@ -121,7 +121,7 @@ ANOMALIES: dict[tuple[str, int], tuple[str, Callable[[bytes, list[bytes]], bytes
 def failed_rules(pipeline: Pipeline, entry: dict[str, Any]) -> set[str]:
     query = "SELECT rule FROM ops.validation WHERE (dataset, delivery_id) = (%s, %s) AND NOT success"
     with pipeline.engine.connect() as connection:
-        rows = connection.exec_driver_sql(query, (entry["dataset"], entry["delivery_id"]))
+        rows = connection.exec_driver_sql(query, (entry.dataset, entry.delivery_id))
         return {rule for (rule,) in rows}
 
 
@@ -142,17 +142,17 @@ def test_sixty_days_with_six_deliveries_that_are_not_what_they_seem(
             if planted := ANOMALIES.get((folder, number)):
                 what, change, rule = planted
                 entry = send(pipeline, folder, name, change(content, sent[folder]))
-                assert (entry["state"], entry["rule"]) == ("held", "unlike_the_past"), (what, entry)
-                assert rule in failed_rules(pipeline, entry), (what, entry["message_en"])
+                assert (entry.state, entry.rule) == ("held", "unlike_the_past"), (what, entry)
+                assert rule in failed_rules(pipeline, entry), (what, entry.message_en)
                 found.append(what)
                 name = f"{file.stem}_r2{file.suffix}"  # the agency sends the right file
             entry = send(pipeline, folder, name, content)
             sent.setdefault(folder, []).append(content)
             walked += 1
-            if entry["state"] != "loaded":
-                false_holds.append((name, entry["rule"], entry["message_en"]))
-                pipeline.decide(entry["dataset"], entry["delivery_id"], "accept", "engineer", "it is right")
-                for _ in pipeline.walk(entry["dataset"], entry["delivery_id"], "normalize"):
+            if entry.state != "loaded":
+                false_holds.append((name, entry.rule, entry.message_en))
+                pipeline.decide(entry.dataset, entry.delivery_id, "accept", "engineer", "it is right")
+                for _ in pipeline.walk(entry.dataset, entry.delivery_id, "normalize"):
                     pass
     sys.stdout.write(f"{walked} right deliveries, {len(false_holds)} of them held: {false_holds}\n")
     assert len(found) == 6
@@ -186,25 +186,25 @@ def test_a_snapshot_that_would_end_a_third_of_all_parcels_is_held_not_obeyed(
     send(pipeline, PARCELS, "parcels_2026-03-02.geojson", less(cadastre, 0))
     before = parcels_now(pipeline)
     held = send(pipeline, PARCELS, "parcels_2026-03-03.geojson", less(cadastre, 0.3))
-    assert (held["state"], held["rule"]) == ("held", "unlike_the_past"), "though there is no other past"
+    assert (held.state, held.rule) == ("held", "unlike_the_past"), "though there is no other past"
     assert "too_many_ended" in failed_rules(pipeline, held)
     assert parcels_now(pipeline) == before
-    assert "29," in held["message_vi"] or "30," in held["message_vi"], "how many would end"
-    assert "{" not in held["message_vi"] + held["message_en"]
+    assert "29," in held.message_vi or "30," in held.message_vi, "how many would end"
+    assert "{" not in held.message_vi + held.message_en
 
-    pipeline.decide(held["dataset"], held["delivery_id"], "accept", "engineer", "a district was surveyed anew")
-    for _ in pipeline.walk(held["dataset"], held["delivery_id"], "normalize"):
+    pipeline.decide(held.dataset, held.delivery_id, "accept", "engineer", "a district was surveyed anew")
+    for _ in pipeline.walk(held.dataset, held.delivery_id, "normalize"):
         pass
     assert parcels_now(pipeline) < 0.75 * before
     again = send(pipeline, PARCELS, "parcels_2026-03-04.geojson", less(cadastre, 0.31))
-    assert again["state"] == "loaded", "it is compared with the last accepted one"
+    assert again.state == "loaded", "it is compared with the last accepted one"
 
 
 def test_an_emptied_snapshot_is_held(pipeline: Pipeline, send: Send, cadastre: dict[str, Any]) -> None:
     send(pipeline, PARCELS, "parcels_2026-03-02.geojson", less(cadastre, 0))
     before = parcels_now(pipeline)
     held = send(pipeline, PARCELS, "parcels_2026-03-03.geojson", less(cadastre, 1))
-    assert held["state"] == "held"
+    assert held.state == "held"
     assert parcels_now(pipeline) == before
 
 
@@ -212,7 +212,7 @@ def test_parts_of_a_period_are_compared_with_their_like(pipeline: Pipeline, send
     write_city(tmp_path, people=4_000, days=7, seed=9, start=START)
     days = sorted((tmp_path / "days").iterdir())
     states = [
-        send(pipeline, "health/visits", file.name, file.read_bytes())["state"]
+        send(pipeline, "health/visits", file.name, file.read_bytes()).state
         for day in days
         for file in sorted((day / "health/visits").iterdir())
     ]

@@ -29,7 +29,7 @@ from etl.receipt.facts import schema
 from etl.settings import EXPECTATIONS, PROJECT
 from tests.test_contracts import is_said_in_both
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 Rows = list[tuple[Any, ...]]
 HEADER = "ma_truong,ten_truong,ngay_thanh_lap,dien_thoai,so_hoc_sinh"
 GOOD = "79000701,Trường THPT Lê Quý Đôn,05/09/1877,02839301234,1250"
@@ -106,7 +106,7 @@ def outbox(pipeline: Pipeline, entry: dict[str, Any]) -> Path:
 
 
 def delivery_of(pipeline: Pipeline, entry: dict[str, Any]) -> Delivery:
-    return pipeline.storage.delivery(*entry["dataset"].split("."), entry["delivery_id"])
+    return pipeline.storage.delivery(*entry.dataset.split("."), entry.delivery_id)
 
 
 def facts(pipeline: Pipeline, entry: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def mend(workbook: Path, rows: dict[int, str], header: str = HEADER) -> bytes:
 
 def test_the_page_accounts_for_every_row_and_says_what_to_mend(schools: Pipeline, send: Send) -> None:
     entry = send(schools, "education/append", "schools_2026-09-01.csv", SENT)
-    assert (entry["state"], entry["rows_in"], entry["rejected"]) == ("loaded", 7, 5)
+    assert (entry.state, entry.rows_in, entry.rejected) == ("loaded", 7, 5)
     read = page(schools, entry)
     assert read.get("lang") == "vi"
     verdict = words(read.get_element_by_id("verdict"))
@@ -205,7 +205,7 @@ def test_the_published_schema_is_what_the_receipt_follows() -> None:
 def test_json_and_page_tell_the_same(schools: Pipeline, send: Send) -> None:
     entry = send(schools, "education/append", "schools_2026-09-01.csv", SENT)
     told = facts(schools, entry)
-    assert sum(part["rows"] for part in told["parts"]) == told["rows_in"] == entry["rows_in"]
+    assert sum(part["rows"] for part in told["parts"]) == told["rows_in"] == entry.rows_in
     by_rule = {p["rule"]: p for p in told["problems"]}
     assert by_rule["school_code_form"]["rows"] == [3]
     assert by_rule["school_code_form"]["example"] == "79000701"
@@ -244,7 +244,7 @@ def test_a_receipt_comes_whatever_becomes_of_the_delivery(schools: Pipeline, sen
     assert not (outbox(schools, entry) / WORKBOOK).exists()
     again = send(schools, "education/append", "schools_2026-09-04.csv", good)
     assert facts(schools, again)["state"] == "loaded"
-    schools.withdraw("education.append", entry["delivery_id"], "nhầm tháng")
+    schools.withdraw("education.append", entry.delivery_id, "nhầm tháng")
     assert "Đã rút lại" in words(page(schools, entry))
 
 
@@ -309,7 +309,7 @@ def test_a_workbook_is_capped_and_the_page_says_so(schools: Pipeline, send: Send
     assert facts(few, entry)["workbook_rows"] == 2
     assert "chỉ chứa 2 trong 5 dòng" in words(page(few, entry))
     first = send(few, "education/append", "sua.xlsx", mend(outbox(few, entry) / WORKBOOK, {3: BAD[3][1], 4: BAD[4][1]}))
-    assert (first["state"], first["rejected"]) == ("loaded", 0)
+    assert (first.state, first.rejected) == ("loaded", 0)
     book = openpyxl.load_workbook(outbox(few, entry) / WORKBOOK)
     assert [row[0].value for row in book.worksheets[0].iter_rows()][-2:] == ["5", "6"], "the next ones"
 
@@ -325,14 +325,14 @@ def test_a_mended_workbook_sets_everything_right(
     header = as_file(text()).decode("utf-8-sig").strip()
     schools, truth = new_pipeline(contracts), new_pipeline(contracts)
     original = send(schools, f"education/{mode}", "schools_2026-09-01.csv", as_file(SENT))
-    assert original["rejected"] == 5
+    assert original.rejected == 5
     lines = as_file(MENDED).decode("utf-8-sig").splitlines()
     mended = mend(outbox(schools, original) / WORKBOOK, {n: lines[n - 1] for n in BAD}, header)
 
     entry = send(schools, f"education/{mode}", WORKBOOK, mended)
-    assert (entry["state"], entry["rejected"], entry["inserted"]) == ("loaded", 0, 5)
-    assert entry["corrects"] == original["delivery_id"]
-    assert entry["as_of"] == original["as_of"]
+    assert (entry.state, entry.rejected, entry.inserted) == ("loaded", 0, 5)
+    assert entry.corrects == original.delivery_id
+    assert entry.as_of == original.as_of
 
     send(truth, f"education/{mode}", "schools_2026-09-01.csv", as_file(MENDED))
     assert said(schools, mode) == said(truth, mode)
@@ -341,10 +341,10 @@ def test_a_mended_workbook_sets_everything_right(
 
     told = facts(schools, original)
     assert (told["rejected"], told["resolved"], told["workbook_rows"]) == (5, 5, 0)
-    assert [(c["delivery"], c["resolved"]) for c in told["corrections"]] == [(entry["delivery_id"], 5)]
+    assert [(c["delivery"], c["resolved"]) for c in told["corrections"]] == [(entry.delivery_id, 5)]
     read = page(schools, original)
     assert "Không còn dòng nào phải sửa." in words(read)
-    assert f"../{entry['delivery_id']}/receipt.html" in read.xpath("//@href")
+    assert f"../{entry.delivery_id}/receipt.html" in read.xpath("//@href")
     assert not (outbox(schools, original) / WORKBOOK).exists()
     counts = read.get_element_by_id("counts")
     assert sum(numbers(counts.xpath("tbody/tr/td"))) == 7, "what the file itself brought does not change"
@@ -354,10 +354,10 @@ def test_what_is_not_mended_yet_remains_and_does_not_hold_back_the_rest(schools:
     lines = [f"790{n:05},Trường {n},31/02/1995,,300" for n in range(25)]
     good = [f"791{n:05},Trường {n},01/02/1995,,300" for n in range(175)]
     original = send(schools, "education/append", "schools_2026-09-01.csv", text(*lines, *good))
-    assert (original["state"], original["rejected"]) == ("loaded", 25)
+    assert (original.state, original.rejected) == ("loaded", 25)
     one = {2: lines[0].replace("31/02", "28/02")}
     first = send(schools, "education/append", "sua.xlsx", mend(outbox(schools, original) / WORKBOOK, one))
-    assert (first["state"], first["rows_in"], first["rejected"], first["inserted"]) == ("loaded", 25, 24, 1)
+    assert (first.state, first.rows_in, first.rejected, first.inserted) == ("loaded", 25, 24, 1)
     told = facts(schools, original)
     assert (told["resolved"], told["workbook_rows"]) == (1, 24)
     (problem,) = told["problems"]
@@ -366,8 +366,8 @@ def test_what_is_not_mended_yet_remains_and_does_not_hold_back_the_rest(schools:
 
     rest = {n: lines[n - 2].replace("31/02", "28/02") for n in range(3, 27)}
     second = send(schools, "education/append", "sua.xlsx", mend(outbox(schools, first) / WORKBOOK, rest))
-    assert (second["corrects"], second["correction"]) == (original["delivery_id"], 2)
-    assert (second["rejected"], second["inserted"]) == (0, 24)
+    assert (second.corrects, second.correction) == (original.delivery_id, 2)
+    assert (second.rejected, second.inserted) == (0, 24)
     assert facts(schools, original)["resolved"] == 25
     assert list(schools.audit()) == []
 
@@ -378,11 +378,11 @@ def test_a_correction_of_a_snapshot_ends_nothing_and_revives_what_only_seemed_to
     """A record whose row was sent back was missing from the snapshot: once mended, it never ended."""
     before = send(schools, "education/snapshot", "schools_2026-08-01.csv", text(GOOD, BAD[4][1], BAD[5][1]))
     original = send(schools, "education/snapshot", "schools_2026-09-01.csv", SENT)
-    assert original["ended"] == 2
+    assert original.ended == 2
     workbook = outbox(schools, original) / WORKBOOK
     renamed = BAD[5][1].replace("Hòa Bình", "Hòa Bình 2")
     entry = send(schools, "education/snapshot", "sua.xlsx", mend(workbook, {4: BAD[4][1], 5: renamed}))
-    assert (entry["state"], entry["rejected"], entry["ended"]) == ("loaded", 2, 0)  # one was left empty
+    assert (entry.state, entry.rejected, entry.ended) == ("loaded", 2, 0)  # one was left empty
     with schools.engine.connect() as connection:
         history = connection.exec_driver_sql(
             "SELECT school_code, valid_from, valid_to, opened_by, closed_by FROM people.schools_snapshot"
@@ -390,14 +390,14 @@ def test_a_correction_of_a_snapshot_ends_nothing_and_revives_what_only_seemed_to
         ).all()
     august, september = date(2026, 8, 1), date(2026, 9, 1)
     assert [tuple(row) for row in history] == [
-        ("79000703", august, None, before["delivery_id"], None),
-        ("79000704", august, september, before["delivery_id"], entry["delivery_id"]),  # which row replaced which
-        ("79000704", september, None, entry["delivery_id"], None),
+        ("79000703", august, None, before.delivery_id, None),
+        ("79000704", august, september, before.delivery_id, entry.delivery_id),  # which row replaced which
+        ("79000704", september, None, entry.delivery_id, None),
     ]
     assert list(schools.audit()) == []
 
     later = send(schools, "education/snapshot", "schools_2026-10-01.csv", text(GOOD))
-    assert later["ended"] == 3
+    assert later.ended == 3
     assert list(schools.audit()) == []
 
 
@@ -439,7 +439,7 @@ def test_it_does_not_matter_when_a_correction_comes(
                 mended = mended or mend(outbox(pipeline, original) / WORKBOOK, rows, header)
                 entry = send(pipeline, folder, "sua.xlsx", mended)
                 correction = entry
-            assert entry["state"] == "loaded", entry
+            assert entry.state == "loaded", entry
             assert list(pipeline.audit()) == []
             if set(order[:number]) == without_again:
                 tables_before.append(table(pipeline, f"people.schools_{mode}"))
@@ -447,14 +447,14 @@ def test_it_does_not_matter_when_a_correction_comes(
     assert tables[0] == tables[1] == tables[2]
     assert len(tables_before) == 2 and tables_before[0] == tables_before[1] != tables[0]
     for delivery in (original, correction):
-        for _ in pipeline.walk(f"education.{mode}", delivery["delivery_id"]):
+        for _ in pipeline.walk(f"education.{mode}", delivery.delivery_id):
             pass
         assert table(pipeline, f"people.schools_{mode}") == tables[0]
-    pipeline.withdraw(f"education.{mode}", correction["delivery_id"], "nhầm")
+    pipeline.withdraw(f"education.{mode}", correction.delivery_id, "nhầm")
     assert table(pipeline, f"people.schools_{mode}") != tables[0] or mode == "snapshot"
     assert facts(pipeline, original)["resolved"] == 0
     assert list(pipeline.audit()) == []
-    for _ in pipeline.reinstate(f"education.{mode}", correction["delivery_id"], "không nhầm"):
+    for _ in pipeline.reinstate(f"education.{mode}", correction.delivery_id, "không nhầm"):
         pass
     assert table(pipeline, f"people.schools_{mode}") == tables[0]
     assert list(pipeline.audit()) == []
@@ -463,7 +463,7 @@ def test_it_does_not_matter_when_a_correction_comes(
 def test_of_rows_that_contradict_each_other_the_clerk_keeps_one(schools: Pipeline, send: Send) -> None:
     twice = ("79000709,Trường A,,,100", "79000709,Trường B,,,200")
     original = send(schools, "education/append", "schools_2026-09-01.csv", text(GOOD, *twice, HEADER))
-    assert original["rejected"] == 3
+    assert original.rejected == 3
     book = openpyxl.load_workbook(outbox(schools, original) / WORKBOOK)
     sheet = book.worksheets[0]
     for number in [cell.row for cell in sheet["A"] if cell.value in ("3", "5")][::-1]:
@@ -471,7 +471,7 @@ def test_of_rows_that_contradict_each_other_the_clerk_keeps_one(schools: Pipelin
     saved = io.BytesIO()
     book.save(saved)
     entry = send(schools, "education/append", "sua.xlsx", saved.getvalue())
-    assert (entry["rows_in"], entry["inserted"]) == (1, 1)
+    assert (entry.rows_in, entry.inserted) == (1, 1)
     assert facts(schools, original)["resolved"] == 3
     assert "Không còn dòng nào phải sửa." in words(page(schools, original))
 
@@ -481,10 +481,10 @@ def test_a_change_that_is_mended_stays_in_its_place_within_the_file(schools: Pip
     first = "79000709,Trường cũ,31/02/1995,,100,T,1"
     content = "\r\n".join([header, first, "79000709,Trường mới,01/02/1995,,200,S,2", ""]).encode("utf-8-sig")
     original = send(schools, "education/changes", "schools_2026-09-01.csv", content)
-    assert original["rejected"] == 1
+    assert original.rejected == 1
     mended = mend(outbox(schools, original) / WORKBOOK, {2: first.replace("31/02", "28/02")}, header)
     entry = send(schools, "education/changes", "sua.xlsx", mended)
-    assert (entry["state"], entry["rejected"], entry["superseded"]) == ("loaded", 0, 1)
+    assert (entry.state, entry.rejected, entry.superseded) == ("loaded", 0, 1)
     assert [row[1] for row in said(schools, "changes")] == ["Trường mới"]
     assert list(schools.audit()) == []
 
@@ -493,9 +493,9 @@ def test_a_withdrawn_delivery_takes_its_corrections_along(schools: Pipeline, sen
     original = send(schools, "education/snapshot", "schools_2026-09-01.csv", SENT)
     mended = mend(outbox(schools, original) / WORKBOOK, {n: line for n, (_, line) in BAD.items()})
     entry = send(schools, "education/snapshot", "sua.xlsx", mended)
-    schools.withdraw("education.snapshot", original["delivery_id"], "nhầm tháng")
+    schools.withdraw("education.snapshot", original.delivery_id, "nhầm tháng")
     assert said(schools, "snapshot") == []
-    assert schools.ledger.get("education.snapshot", entry["delivery_id"])["state"] == "withdrawn"
+    assert schools.ledger.get("education.snapshot", entry.delivery_id).state == "withdrawn"
     assert "Đã rút lại" in words(page(schools, entry))
     assert list(schools.audit()) == []
 
@@ -504,12 +504,12 @@ def test_a_correction_of_what_is_not_there_is_held(schools: Pipeline, send: Send
     original = send(schools, "education/append", "schools_2026-09-01.csv", SENT)
     mended = mend(outbox(schools, original) / WORKBOOK, {3: BAD[3][1]})
     stray = send(schools, "education/snapshot", "sua.xlsx", mended)
-    assert (stray["state"], stray["rule"]) == ("held", "correction_of_nothing")
-    assert original["delivery_id"] in words(page(schools, stray))
+    assert (stray.state, stray.rule) == ("held", "correction_of_nothing")
+    assert original.delivery_id in words(page(schools, stray))
     assert said(schools, "snapshot") == []
-    schools.withdraw("education.append", original["delivery_id"], "nhầm tháng")
+    schools.withdraw("education.append", original.delivery_id, "nhầm tháng")
     late = send(schools, "education/append", "sua.xlsx", mended)
-    assert (late["state"], late["rule"]) == ("held", "correction_of_nothing")
+    assert (late.state, late.rule) == ("held", "correction_of_nothing")
 
 
 def forged(workbook: bytes, rename: Callable[[list[str]], list[str | None]]) -> bytes:
@@ -540,7 +540,7 @@ def test_a_workbook_that_we_did_not_make_is_held(schools: Pipeline, send: Send, 
     mended = mend(outbox(schools, original) / WORKBOOK, {n: line for n, (_, line) in BAD.items()})
     before = said(schools, "append")
     entry = send(schools, "education/append", "sua.xlsx", forged(mended, rename))
-    assert (entry["state"], entry["rule"]) == ("held", "correction_forged")
+    assert (entry.state, entry.rule) == ("held", "correction_forged")
     assert said(schools, "append") == before
 
 
@@ -550,7 +550,7 @@ def test_a_workbook_of_another_installation_is_held(
     one, other = new_pipeline(contracts), new_pipeline(contracts)
     originals = [send(p, "education/append", "schools_2026-09-01.csv", SENT) for p in (one, other)]
     mended = mend(outbox(one, originals[0]) / WORKBOOK, {3: BAD[3][1]})
-    assert send(other, "education/append", "sua.xlsx", mended)["rule"] == "correction_forged"
+    assert send(other, "education/append", "sua.xlsx", mended).rule == "correction_forged"
 
 
 def test_a_workbook_is_taken_once(schools: Pipeline, send: Send) -> None:
@@ -558,11 +558,11 @@ def test_a_workbook_is_taken_once(schools: Pipeline, send: Send) -> None:
     workbook = outbox(schools, original) / WORKBOOK
     first = mend(workbook, {3: BAD[3][1]})
     second = mend(workbook, {3: BAD[3][1], 4: BAD[4][1]})
-    assert send(schools, "education/append", "sua.xlsx", first)["state"] == "loaded"
+    assert send(schools, "education/append", "sua.xlsx", first).state == "loaded"
     entry = send(schools, "education/append", "sua.xlsx", second)
-    assert (entry["state"], entry["rule"]) == ("held", "correction_used")
+    assert (entry.state, entry.rule) == ("held", "correction_used")
     third = mend(outbox(schools, original) / WORKBOOK, {4: BAD[4][1]})  # the newest one
-    assert send(schools, "education/append", "sua.xlsx", third)["state"] == "loaded"
+    assert send(schools, "education/append", "sua.xlsx", third).state == "loaded"
 
 
 def test_a_correction_touches_only_what_was_sent_back(schools: Pipeline, send: Send) -> None:
@@ -604,7 +604,7 @@ def test_numbers_and_dates_that_excel_made_of_what_was_typed_are_understood(scho
     saved = io.BytesIO()
     book.save(saved)
     entry = send(schools, "education/append", "sua.xlsx", saved.getvalue())
-    assert (entry["inserted"], entry["rejected"]) == (1, 3)
+    assert (entry.inserted, entry.rejected) == (1, 3)
     assert ("79000703", "=1+1", date(1995, 2, 28), None, 305) in [row[:5] for row in said(schools, "append")]
 
 
@@ -613,7 +613,7 @@ def test_what_is_not_mended_comes_back_exactly_as_it_was_sent(pipeline: Pipeline
 
     def broken(entry: dict[str, Any]) -> list[Any]:
         """Problems of rows that were cut into cells."""
-        query = f"SELECT rule, column_name, value FROM ops.problem WHERE delivery_id = '{entry['delivery_id']}'"
+        query = f"SELECT rule, column_name, value FROM ops.problem WHERE delivery_id = '{entry.delivery_id}'"
         with pipeline.engine.connect() as connection:
             query += " AND severity = 'critical' AND column_name IS NOT NULL ORDER BY 1, 2, 3"
             return connection.exec_driver_sql(query).all()
@@ -623,10 +623,10 @@ def test_what_is_not_mended_comes_back_exactly_as_it_was_sent(pipeline: Pipeline
         folder = f"{contract.agency}/{contract.dataset}"
         for file in sorted((clean_day / folder).iterdir()):
             original = send(pipeline, folder, file.name, file.read_bytes())
-            if original["rejected"]:
+            if original.rejected:
                 unmended = (outbox(pipeline, original) / WORKBOOK).read_bytes()
                 entry = send(pipeline, folder, WORKBOOK, unmended)
-                assert (entry["state"], entry["rejected"]) == ("loaded", entry["rows_in"])
+                assert (entry.state, entry.rejected) == ("loaded", entry.rows_in)
                 assert broken(entry) == broken(original)
                 compared.add(contract.source.format)
     assert len(compared) >= 3, compared

@@ -16,7 +16,7 @@ import pytest
 
 from etl.pipeline import Pipeline
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 FOLDER = "civil/births"
 NAME = "births_2026-03-02.csv"
 
@@ -78,8 +78,8 @@ def test_the_same_bytes_again_are_recorded_and_receipted_and_not_loaded(
 ) -> None:
     first = send(pipeline, FOLDER, NAME, births)
     again = send(pipeline, FOLDER, NAME, births)
-    assert again["loaded_at"] == first["loaded_at"]
-    assert again["receipt_at"] > first["receipt_at"]
+    assert again.loaded_at == first.loaded_at
+    assert again.receipt_at > first.receipt_at
     with pipeline.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT is_new FROM ops.arrival ORDER BY 1").scalars().all() == [False, True]
 
@@ -112,7 +112,7 @@ def test_what_the_manifest_declares_is_checked(
 ) -> None:
     drop(pipeline, f"{NAME}.manifest.json", json.dumps(manifest(births)).encode())
     entry = send(pipeline, FOLDER, NAME, births)
-    assert (entry["state"], entry["rule"]) == (("held", rule) if rule else ("loaded", None))
+    assert (entry.state, entry.rule) == (("held", rule) if rule else ("loaded", None))
 
 
 def test_a_right_manifest_for_the_same_bytes_lets_the_delivery_go_on(
@@ -120,12 +120,12 @@ def test_a_right_manifest_for_the_same_bytes_lets_the_delivery_go_on(
 ) -> None:
     drop(pipeline, f"{NAME}.manifest.json", b'{"rows": 1}')
     held = send(pipeline, FOLDER, NAME, births)
-    assert held["message_vi"] == (
+    assert held.message_vi == (
         f"Tệp kèm .manifest.json khai 1 bản ghi nhưng trong tệp có {records(births)}; hãy kiểm tra và gửi lại."
     )
-    assert send(pipeline, FOLDER, NAME, births)["state"] == "held"
+    assert send(pipeline, FOLDER, NAME, births).state == "held"
     drop(pipeline, f"{NAME}.manifest.json", json.dumps({"rows": records(births)}).encode())
-    assert send(pipeline, FOLDER, NAME, births)["state"] == "loaded"
+    assert send(pipeline, FOLDER, NAME, births).state == "loaded"
 
 
 @pytest.mark.parametrize(
@@ -146,15 +146,15 @@ def test_a_hash_beside_the_file_is_checked_and_moved_with_it(
 ) -> None:
     drop(pipeline, NAME + ending, beside(births).encode())
     entry = send(pipeline, FOLDER, NAME, births)
-    assert (entry["state"], entry["rule"]) == (("held", rule) if rule else ("loaded", None))
+    assert (entry.state, entry.rule) == (("held", rule) if rule else ("loaded", None))
     kept = sorted(p.name for p in (Path(pipeline.storage.processed) / FOLDER).iterdir())
-    assert kept == [f"{entry['delivery_id']}_{NAME}", f"{entry['delivery_id']}_{NAME}{ending}"]
+    assert kept == [f"{entry.delivery_id}_{NAME}", f"{entry.delivery_id}_{NAME}{ending}"]
 
 
 def test_a_hash_that_contradicts_the_manifest_holds_the_file(pipeline: Pipeline, send: Send, births: bytes) -> None:
     drop(pipeline, f"{NAME}.sha256", hashlib.sha256(births).hexdigest().encode())
     drop(pipeline, f"{NAME}.manifest.json", json.dumps({"sha256": "0" * 64}).encode())
-    assert send(pipeline, FOLDER, NAME, births)["rule"] == "unreadable_manifest"
+    assert send(pipeline, FOLDER, NAME, births).rule == "unreadable_manifest"
 
 
 def test_a_control_total_is_exact(pipeline: Pipeline, send: Send, clean_day: Path) -> None:
@@ -172,10 +172,10 @@ def test_a_control_total_is_exact(pipeline: Pipeline, send: Send, clean_day: Pat
         name = f"declarations_2026-03-02_r{number}.zip"
         (inbox / f"{name}.manifest.json").write_text(f'{{"totals": {{"{column}": {said}}}}}')
         entry = send(pipeline, "tax/declarations", name, file.read_bytes())
-        assert entry["state"] == state, entry["message_en"]
+        assert entry.state == state, entry.message_en
 
 
 def test_a_manifest_may_name_the_period(pipeline: Pipeline, send: Send, births: bytes) -> None:
     drop(pipeline, "export.csv.manifest.json", b'{"as_of": "2026-03-02", "revision": 3}')
     entry = send(pipeline, FOLDER, "export.csv", births)
-    assert (entry["state"], str(entry["as_of"]), entry["revision"]) == ("loaded", "2026-03-02", 3)
+    assert (entry.state, str(entry.as_of), entry.revision) == ("loaded", "2026-03-02", 3)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from etl.pipeline import Pipeline
 from etl.reconcile import AGAIN, GRACE, Waiting, without_run
+from etl.state import State
 from tests.test_held import FOLDER, NAME
 
 pytest_plugins = ("tests.test_held",)  # its `held` and `doubtful`
@@ -95,18 +96,18 @@ def test_what_comes_again_or_is_reinstated_has_its_time_anew(pipeline: Pipeline,
 
 
 def test_a_held_delivery_is_in_order_and_yet_needs_a_run(
-    pipeline: Pipeline, held: dict[str, Any], doubtful: bytes, send: Callable[..., dict[str, Any]]
+    pipeline: Pipeline, held: Any, doubtful: bytes, send: Callable[..., dict[str, Any]]
 ) -> None:
     pass_time(pipeline, GRACE)
     assert named(pipeline) == {}
-    (waiting,) = pipeline.ledger.waiting(held["dataset"])
+    (waiting,) = pipeline.ledger.waiting(held.dataset)
     assert waiting.is_held and without_run([waiting], 1, datetime.now(UTC)) == []
     assert without_run([waiting], 0, datetime.now(UTC)) == [waiting], "no run asks the person, or decides in time"
-    assert send(pipeline, FOLDER, NAME, doubtful)["state"] == "held"
+    assert send(pipeline, FOLDER, NAME, doubtful).state == "held"
 
 
-def test_a_decision_of_a_moment_ago_is_no_finding(pipeline: Pipeline, held: dict[str, Any]) -> None:
-    delivery = pipeline.storage.delivery("civil", "births", held["delivery_id"])
+def test_a_decision_of_a_moment_ago_is_no_finding(pipeline: Pipeline, held: Any) -> None:
+    delivery = pipeline.storage.delivery("civil", "births", held.delivery_id)
     pipeline.ledger.decided(delivery, "accept", "Lan", "it is so")
     assert named(pipeline) == {}
     pass_time(pipeline, GRACE)
@@ -115,7 +116,7 @@ def test_a_decision_of_a_moment_ago_is_no_finding(pipeline: Pipeline, held: dict
 
 def waiting(name: str, minutes: float, state: str = "received", found: Any = None, days: float = 0.0) -> Waiting:
     found_at = NOW - timedelta(days=days) if found else None
-    return Waiting("civil.births", name, state, NOW - timedelta(minutes=minutes), found, found_at)
+    return Waiting("civil.births", name, State(state), NOW - timedelta(minutes=minutes), found, found_at)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from etl.pipeline import Pipeline
 from etl.warehouse import address, embedded
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 ANALYST = Path(__file__).parent.parent / "docs" / "how-to" / "operate.md"  # its statements make an analyst's role
 
 

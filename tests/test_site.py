@@ -102,7 +102,7 @@ def parsed(page: Path) -> Any:
 
 
 def test_the_town_has_seen_everything(town: Pipeline) -> None:
-    births = {str(e["as_of"]): (e["state"], e["rule"]) for e in town.ledger.all("civil.births")}
+    births = {str(e.as_of): (e.state, e.rule) for e in town.ledger.all("civil.births")}
     assert births == {
         "2026-03-02": ("loaded", None),
         "2026-03-09": ("held", "too_many_rejected"),
@@ -162,7 +162,7 @@ def test_what_it_says_of_a_delivery(town: Pipeline, site: Path) -> None:
     first = lines["02/03/2026"]
     entry = town.ledger.all("civil.births")[0]
     counts = [int(cell.get("value")) for cell in first.xpath(".//data")]
-    assert counts == [entry[name] for name in ("rows_in", "inserted", "changed", "rejected")]
+    assert counts == [getattr(entry, name) for name in ("rows_in", "inserted", "changed", "rejected")]
     assert "Tạm giữ" in words(lines["09/03/2026"]) and "Đã rút lại" in words(lines["14/03/2026"])
     assert all(len(row.xpath(".//a[contains(@href, 'receipt.html')]")) == 1 for row in lines.values())
     undated = parsed(site / "civil/births/undated.html")
@@ -257,13 +257,14 @@ def test_what_has_not_changed_is_not_made_again(town: Pipeline, site: Path) -> N
     changed = {path for path, stamp in stamps(site).items() if before[path] != stamp}
     assert changed == {site / "index.html", site / "civil/births/index.html"}
     entry = town.ledger.all("civil.births")[0]
-    town.run_station("receipt", "civil.births", entry["delivery_id"])
+    town.run_station("receipt", "civil.births", entry.delivery_id)
     town.build_site()
     again = {path.relative_to(site) for path, stamp in stamps(site, "index.html").items() if before[path] != stamp}
     births = Path("civil/births")
-    receipt = births / entry["delivery_id"]
-    memory = births / ".made_from.json"
-    assert again == {receipt / PAGE, receipt / FACTS, births / f"{entry['as_of']:%Y-%m}.html", memory}
+    receipt = births / entry.delivery_id
+    month = f"{entry.as_of:%Y-%m}"
+    memory = {births / f".made_from.{month}.json", births / ".pages.json"}
+    assert again == {receipt / PAGE, receipt / FACTS, births / f"{month}.html", *memory}
 
 
 def test_a_receipt_of_an_older_version_is_not_linked_and_the_table_says_so(pipeline: Pipeline, clean_day: Path) -> None:

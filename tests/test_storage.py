@@ -85,19 +85,19 @@ def test_a_failed_writer_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_deliveries_clear_up_what_killed_workers_left(
-    pipeline: Pipeline, send: Callable[..., dict[str, Any]], clean_day: Path
+    pipeline: Pipeline, send: Callable[..., Any], clean_day: Path
 ) -> None:
     file = next((clean_day / "tax" / "taxpayers").iterdir())
     root = Path(pipeline.settings.data)
     die_writing(root / "landing" / "content", "aside_of")
     entry = send(pipeline, "tax/taxpayers", file.name, file.read_bytes())
-    assert entry["state"] == "loaded"
+    assert entry.state == "loaded"
     [rows] = (root / "raw" / "tax").rglob("rows.parquet")
     [receipt] = (root / "outbox" / "tax").rglob("receipt.json")
     for path in (rows, receipt):
         die_writing(path)
     for station in ("extract", "receipt"):
-        pipeline.run_station(station, entry["dataset"], entry["delivery_id"])
+        pipeline.run_station(station, entry.dataset, entry.delivery_id)
     assert list(root.rglob("*.part")) == []
 
 

@@ -14,7 +14,7 @@ from etl.pipeline import STATIONS, Pipeline
 from etl.settings import EXPECTATIONS
 from tests.city import CONTRACTS
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 
 
 def table(pipeline: Pipeline, name: str) -> list[tuple[Any, ...]]:
@@ -36,11 +36,11 @@ def test_the_same_rules_make_the_same_table(shared: Pipeline, send: Send, clean_
     assert before
     counts = ("state", "rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded")
     for first in STATIONS:
-        for _ in shared.walk(contract.id, loaded["delivery_id"], first):
+        for _ in shared.walk(contract.id, loaded.delivery_id, first):
             pass
         assert table(shared, name) == before
-        again = shared.ledger.get(contract.id, loaded["delivery_id"])
-        assert {c: again[c] for c in counts} == {c: loaded[c] for c in counts}
+        again = shared.ledger.get(contract.id, loaded.delivery_id)
+        assert {c: getattr(again, c) for c in counts} == {c: getattr(loaded, c) for c in counts}
 
 
 def test_a_stricter_rule_takes_rows_out_and_a_held_walk_leaves_the_table(
@@ -51,9 +51,9 @@ def test_a_stricter_rule_takes_rows_out_and_a_held_walk_leaves_the_table(
 
     def walk_with(max_rejected: float) -> str:
         today = Pipeline(pipeline.settings, load_all(stricter(tmp_path / f"{max_rejected}", max_rejected)))
-        for _ in today.walk(loaded["dataset"], loaded["delivery_id"]):
+        for _ in today.walk(loaded.dataset, loaded.delivery_id):
             pass
-        return str(today.ledger.get(loaded["dataset"], loaded["delivery_id"])["state"])
+        return str(today.ledger.get(loaded.dataset, loaded.delivery_id).state)
 
     before = table(pipeline, "business.taxpayers")
     with pipeline.engine.connect() as connection:

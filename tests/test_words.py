@@ -20,7 +20,7 @@ from etl.receive import land
 from etl.storage import Storage, read_json
 from tests.tools.truth import expectations
 
-Send = Callable[..., dict[str, Any]]
+Send = Callable[..., Any]
 LIST, DISTRICTS, FINES = "history/parts", "history/districts", "history/fines"
 
 
@@ -49,7 +49,7 @@ def fines(*lines: str) -> bytes:
 
 def notes(pipeline: Pipeline, entry: dict[str, Any]) -> dict[str, str]:
     """The English sentences on a receipt about the file as a whole, by rule."""
-    delivery = pipeline.storage.delivery(*entry["dataset"].split("."), entry["delivery_id"])
+    delivery = pipeline.storage.delivery(*entry.dataset.split("."), entry.delivery_id)
     told = json.loads((pipeline.storage.folder("outbox", delivery) / FACTS).read_text("utf-8"))
     page = (pipeline.storage.folder("outbox", delivery) / PAGE).read_text("utf-8")
     assert all(note["text"]["vi"] in page for note in told["notes"])
@@ -66,14 +66,14 @@ def test_the_receipt_says_that_it_is_the_second_word_and_what_it_replaces(trial:
     first = send(trial, LIST, "list_2026-03-10.csv", rows("1,A,x", "2,A,y"))
     assert notes(trial, first) == {}
     second = send(trial, LIST, "list_2026-03-10 (moi).csv", rows("1,A,x", "2,A,z"))
-    assert second["delivery_id"].startswith("20260310-r1w2-")
-    assert second["superseded"] == 0, "it is not older than what the warehouse has"
+    assert second.delivery_id.startswith("20260310-r1w2-")
+    assert second.superseded == 0, "it is not older than what the warehouse has"
     said = notes(trial, second)
     assert said == {
         "later_word": "This file is taken as the second word on 10/03/2026 and replaces file “list_2026-03-10.csv”."
     }
     again = send(trial, LIST, "list_2026-03-10.csv", rows("1,A,x", "2,A,y"))
-    assert again["delivery_id"] == first["delivery_id"]
+    assert again.delivery_id == first.delivery_id
     assert current(trial, "parts", "id, v") == {(1, "x"), (2, "z")}
     assert notes(trial, again) == {
         "replaced_since": "File “list_2026-03-10 (moi).csv” has come since as the second word on 10/03/2026"
@@ -87,10 +87,10 @@ def test_the_receipt_says_that_it_is_the_second_word_and_what_it_replaces(trial:
 
 def test_a_word_that_was_not_accepted_is_not_said_to_be_replaced(trial: Pipeline, send: Send) -> None:
     bad = send(trial, LIST, "list_2026-03-10.csv", b"no header of ours\n1\n")
-    assert bad["state"] in ("held", "rejected")
+    assert bad.state in ("held", "rejected")
     good = send(trial, LIST, "list_2026-03-10 (moi).csv", rows("1,A,x"))
-    assert good["state"] == "loaded"
-    assert good["delivery_id"].startswith("20260310-r1w2-")
+    assert good.state == "loaded"
+    assert good.delivery_id.startswith("20260310-r1w2-")
     assert notes(trial, good) == {}
 
 
@@ -109,12 +109,12 @@ def test_files_that_add_to_each_other_are_not_said_to_replace_each_other(trial: 
 def test_a_part_that_nobody_declared_waits_for_a_person_who_may_accept_it(trial: Pipeline, send: Send) -> None:
     send(trial, LIST, "list_2026-03-10_A.csv", rows("1,A,x", "2,A,y"))
     held = send(trial, LIST, "list_2026-03-10_B.csv", rows("3,B,x", "4,B,y"))
-    assert (held["state"], held["rule"]) == ("held", "part_or_later_word")
-    assert "list_2026-03-10_A.csv" in held["message_vi"]
-    assert "list_2026-03-10_B.csv" in held["message_vi"]
+    assert (held.state, held.rule) == ("held", "part_or_later_word")
+    assert "list_2026-03-10_A.csv" in held.message_vi
+    assert "list_2026-03-10_B.csv" in held.message_vi
     assert current(trial, "parts", "id") == {(1,), (2,)}
-    trial.decide(held["dataset"], held["delivery_id"], "accept", "engineer", "the first one was of another city")
-    for _ in trial.walk(held["dataset"], held["delivery_id"], "normalize"):
+    trial.decide(held.dataset, held.delivery_id, "accept", "engineer", "the first one was of another city")
+    for _ in trial.walk(held.dataset, held.delivery_id, "normalize"):
         pass
     assert current(trial, "parts", "id") == {(3,), (4,)}
     assert list(trial.audit()) == [], "the second word took the first one back"
@@ -124,21 +124,21 @@ def test_the_audit_sees_a_delivery_that_left_no_trace(trial: Pipeline, send: Sen
     """As before words were counted: two files of one place in time, and nothing said which one was the later."""
     first = send(trial, LIST, "list_2026-03-10_A.csv", rows("1,A,x", "2,A,y"))
     second = send(trial, LIST, "list_2026-03-10_B.csv", rows("3,B,x", "4,B,y"))
-    trial.decide(second["dataset"], second["delivery_id"], "accept", "engineer", "law")
-    for _ in trial.walk(second["dataset"], second["delivery_id"], "normalize"):
+    trial.decide(second.dataset, second.delivery_id, "accept", "engineer", "law")
+    for _ in trial.walk(second.dataset, second.delivery_id, "normalize"):
         pass
     as_before_words_were_counted(trial, second)
     trial.replay("history.parts", swap=True)
     found = [finding for finding in trial.audit() if "not one of its rows" in finding.text]
-    ids = {first["delivery_id"]: {(1,), (2,)}, second["delivery_id"].replace("w2", ""): {(3,), (4,)}}
+    ids = {first.delivery_id: {(1,), (2,)}, second.delivery_id.replace("w2", ""): {(3,), (4,)}}
     (gone,) = [delivery_id for delivery_id, of_it in ids.items() if not of_it & current(trial, "parts", "id")]
     assert [finding.delivery for finding in found] == [f"history.parts/{gone}"]
 
 
 def as_before_words_were_counted(pipeline: Pipeline, entry: dict[str, Any]) -> None:
     """Let a second word be one of those that landed before words were counted."""
-    agency, dataset = entry["dataset"].split(".")
-    old, new = entry["delivery_id"], entry["delivery_id"].replace("w2", "")
+    agency, dataset = entry.dataset.split(".")
+    old, new = entry.delivery_id, entry.delivery_id.replace("w2", "")
     root = Path(pipeline.storage.root)
     shutil.rmtree(root / "landing" / agency / dataset / "words")
     for folder in [*root.rglob(old)]:
@@ -160,10 +160,10 @@ def test_what_landed_before_words_were_counted_keeps_its_name(trial: Pipeline, s
     first, second = (send(trial, LIST, f"list_2026-03-10_{n}.csv", contents[n]) for n in (0, 1))
     as_before_words_were_counted(trial, second)
     third = send(trial, LIST, "list_2026-03-10_2.csv", contents[2])
-    assert third["delivery_id"].startswith("20260310-r1w2-"), "it comes after both"
+    assert third.delivery_id.startswith("20260310-r1w2-"), "it comes after both"
     for n, entry in enumerate((first, second)):
         again = send(trial, LIST, f"list_2026-03-10_{n}.csv", contents[n])
-        assert again["delivery_id"] == entry["delivery_id"].replace("w2", "")
+        assert again.delivery_id == entry.delivery_id.replace("w2", "")
     assert current(trial, "parts", "id, v") == {(1, "w"), (2, "y")}
     assert list(trial.audit()) == []
 
@@ -211,15 +211,15 @@ def test_two_files_whose_hashes_begin_alike_both_land(storage: Storage) -> None:
 def test_a_mended_workbook_finds_the_word_that_it_mends(trial: Pipeline, send: Send) -> None:
     send(trial, LIST, "list_2026-03-10.csv", rows("1,A,x", "2,A,y"))
     second = send(trial, LIST, "list_2026-03-10 (moi).csv", rows("1,A,z", "2,A,y", "drei,A,y"))
-    assert second["rejected"] == 1
-    delivery = trial.storage.delivery("history", "parts", second["delivery_id"])
+    assert second.rejected == 1
+    delivery = trial.storage.delivery("history", "parts", second.delivery_id)
     book = trial.storage.folder("outbox", delivery) / WORKBOOK
     mark = find_mark(book)
     assert mark and (mark.of, mark.number) == (delivery.id, 1)
     sent = Path(book).read_bytes()
     mended = send(trial, LIST, "rejected.xlsx", sent)
-    assert mended["delivery_id"].startswith("20260310-r1w2c1-")
-    assert mended["corrects"] == delivery.id
+    assert mended.delivery_id.startswith("20260310-r1w2c1-")
+    assert mended.corrects == delivery.id
 
 
 @pytest.mark.parametrize(

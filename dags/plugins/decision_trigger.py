@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.triggers.base import TriggerEvent
 from ledger_trigger import ledger
+
+if TYPE_CHECKING:
+    from etl.state import State
 
 
 class DecisionTrigger(HITLTrigger):
@@ -52,10 +55,10 @@ class DecisionTrigger(HITLTrigger):
 
     async def _elsewhere(self) -> TriggerEvent:
         """A command line that decides also walks the delivery to its end; only then is it this run's turn."""
-        while await asyncio.to_thread(self._state) not in ("loaded", "rejected", "withdrawn"):
+        while not (await asyncio.to_thread(self._state)).is_final:
             await asyncio.sleep(self.poke_interval)
         return TriggerEvent({"decided_elsewhere": True})
 
-    def _state(self) -> str:
-        state: str = ledger().get(self.dataset, self.delivery_id)["state"]
+    def _state(self) -> State:
+        state: State = ledger().get(self.dataset, self.delivery_id).state
         return state

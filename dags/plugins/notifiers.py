@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from airflow.sdk.bases.notifier import BaseNotifier
 
 from etl.settings import Settings
 
+if TYPE_CHECKING:
+    from etl.notify import Message
+
 _SECONDS = 10.0
 
 
 class WebhookNotifier(BaseNotifier):
-    """Posts the notice as JSON.
+    """Posts the message as JSON.
 
     Attributes:
         url: where to; it may hold a secret, so no message of ours shows it.
@@ -24,31 +28,39 @@ class WebhookNotifier(BaseNotifier):
         self.url = url
 
     def notify(self, context: Any) -> None:
-        """Post `context["notice"]`.
+        """Post `context["message"]`.
 
         Raises:
             RuntimeError: if nobody answers, or the answer is no success.
         """
         try:
-            answer = httpx.post(self.url, json=context["notice"], timeout=_SECONDS)
+            answer = httpx.post(self.url, json=context["message"].to_json(), timeout=_SECONDS)
         except httpx.HTTPError as error:
             raise RuntimeError(f"The webhook cannot be reached ({type(error).__name__}).") from None
         if not answer.is_success:
             raise RuntimeError(f"The webhook answered {answer.status_code}.")
 
 
-def notifiers(settings: Settings) -> dict[str, BaseNotifier]:
-    """One notifier for each way that is set up, by its name; each is for one notice, for rendering changes it."""
-    made: dict[str, BaseNotifier] = {}
-    if settings.notify_mail:
+# Templates of ours, filled from the context: whatever a notice says is never taken for a template.
+_SUBJECT = "{{ message.title.vi }} / {{ message.title.en }}"
+_BODY = """{% for notice in message.named %}
+{% if message.notices | length > 1 %}<h3>{{ notice.title.vi | e }} / {{ notice.title.en | e }}</h3>{% endif %}
+<p>{{ notice.text.vi | e }}</p><p>{{ notice.text.en | e }}</p>
+{% endfor %}
+{% if message.more %}<p>… và {{ message.more }} mục khác / and {{ message.more }} more</p>{% endif %}"""
+
+
+def ways(settings: Settings) -> dict[str, Callable[[Message], None]]:
+    """What sends a message, for each way that is set up, by its name."""
+    made: dict[str, Callable[[Message], None]] = {}
+    to, url = settings.notify_mail, settings.notify_webhook
+    if to:
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier  # each task loads plugins; few send mail
 
-        made["mail"] = SmtpNotifier(
-            to=list(settings.notify_mail),
-            # Templates of ours, filled from the context: whatever a notice says is never taken for a template.
-            subject="{{ notice.title.vi }} / {{ notice.title.en }}",
-            html_content="<p>{{ notice.text.vi | e }}</p><p>{{ notice.text.en | e }}</p>",
+        # A notifier for each message, for rendering changes it.
+        made["mail"] = lambda message: SmtpNotifier(to=list(to), subject=_SUBJECT, html_content=_BODY)(
+            {"message": message}
         )
-    if settings.notify_webhook:
-        made["webhook"] = WebhookNotifier(settings.notify_webhook)
+    if url:
+        made["webhook"] = lambda message: WebhookNotifier(url)({"message": message})
     return made

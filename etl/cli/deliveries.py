@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from etl.cli.arguments import agency_and_dataset, known_delivery, person_named
 from etl.cli.console import console
 from etl.cli.errors import stop, told_of
+from etl.state import State
 
 if TYPE_CHECKING:
     from etl.pipeline import Outcome, Pipeline
@@ -87,8 +88,8 @@ def run(
     console.print(f"Data quality: {pipeline.data_docs}", soft_wrap=True, highlight=False)
     if first_page:
         console.print(f"Data catalogue: {first_page}", soft_wrap=True, highlight=False)
-    loaded = sum(entry["state"] == "loaded" for entry in entries)
-    stopped = sum(entry["state"] in ("held", "rejected", "withdrawn") for entry in entries)
+    loaded = sum(entry.state is State.LOADED for entry in entries)
+    stopped = sum(entry.state.is_stopped for entry in entries)
     console.print(
         f"{loaded} of {len(found.files)} files are loaded, {stopped} held or rejected, {len(faults)} with a fault."
     )
@@ -163,18 +164,19 @@ def held(
     from datetime import UTC, datetime
 
     from etl.cli.output import print_deliveries, print_held_for_contract, print_holds, print_unfinished
+    from etl.hold import held_for_contract, holds
     from etl.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
     if apply_defaults:
-        overdue = [hold for hold in pipeline.held() if hold.deadline <= datetime.now(UTC)]
-        names = [(hold.entry["dataset"], hold.entry["delivery_id"]) for hold in overdue]
+        overdue = [hold for hold in holds(pipeline.ledger, pipeline.contracts) if hold.deadline <= datetime.now(UTC)]
+        names = [(hold.entry.dataset, hold.entry.delivery_id) for hold in overdue]
         for name in names:
             _walk_on(pipeline, *name, pipeline.decide_by_default(*name))
         print_deliveries(console, [pipeline.ledger.get(*name) for name in names])
-    print_holds(console, pipeline.held())
-    print_unfinished(console, pipeline.unfinished())
-    print_held_for_contract(console, pipeline.held_for_contract())
+    print_holds(console, holds(pipeline.ledger, pipeline.contracts))
+    print_unfinished(console, pipeline.ledger.unfinished())
+    print_held_for_contract(console, held_for_contract(pipeline.ledger, pipeline.contracts))
 
 
 @commands.command()

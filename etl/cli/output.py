@@ -11,23 +11,25 @@ from rich.table import Column, Table
 
 from etl.contract import ContractError
 from etl.delivery import shown
-from etl.hold import Hold, Unfinished
+from etl.entry import LedgerEntry, Unfinished
+from etl.hold import Hold
 from etl.replay import Replay
 from etl.settings import CITY_TIME
+from etl.state import State
 from etl.warehouse.ops import COUNTS
 
 STATIONS = ("receive", "extract", "validate", "normalize", "load", "receipt")
-_STYLES = {"loaded": "green", "held": "yellow", "rejected": "red"}
+_STYLES = {State.LOADED: "green", State.HELD: "yellow", State.REJECTED: "red"}
 
 
 def print_deliveries(
-    console: Console, entries: Iterable[dict[str, Any]], came_before: Collection[tuple[str, str]] = ()
+    console: Console, entries: Iterable[LedgerEntry], came_before: Collection[tuple[str, str]] = ()
 ) -> None:
     """Print what became of each delivery's rows, why it stopped if it did, and the seconds that each station took.
 
     Args:
         console: where to.
-        entries: rows of `ops.delivery`.
+        entries: what the ledger says of them.
         came_before: dataset and delivery id of those whose bytes had arrived before.
     """
     entries = list(entries)
@@ -38,11 +40,12 @@ def print_deliveries(
     rows = Table("dataset", Column("delivery", no_wrap=True), "state", *(_number(name) for name in counts))
     seconds = Table("dataset", Column("delivery", no_wrap=True), *(_number(name) for name in (*STATIONS, "together")))
     for entry in entries:
-        name = (entry["dataset"], entry["delivery_id"])
-        state = f"[{_STYLES.get(entry['state'], 'default')}]{entry['state']}[/]"
+        name = (entry.dataset, entry.delivery_id)
+        state = f"[{_STYLES.get(entry.state, 'default')}]{entry.state}[/]"
         state += " before" if name in came_before else ""
-        rows.add_row(*name, state, *("" if entry[c] is None else f"{entry[c]:,}" for c in counts))
-        spent = entry["timings"]
+        of_rows = (getattr(entry, c) for c in counts)
+        rows.add_row(*name, state, *("" if count is None else f"{count:,}" for count in of_rows))
+        spent = entry.timings
         times = (f"{spent[s]:.1f}" if s in spent else "" for s in STATIONS)
         seconds.add_row(*name, *times, f"{sum(spent.values()):.1f}")
     for title, table in (("Rows", rows), ("Seconds in each station", seconds)):
@@ -50,9 +53,9 @@ def print_deliveries(
         console.print(table)
     console.print("rows in = rejected + duplicates + inserted + changed + unchanged + superseded", style="dim")
     for entry in entries:
-        if entry["message_vi"]:
-            console.print(f"{entry['dataset']} {entry['file_name'][:80]}: {entry['message_vi']}", markup=False)
-            console.print(f"    {entry['message_en']}", markup=False)
+        if entry.message:
+            console.print(f"{entry.dataset} {entry.file_name[:80]}: {entry.message.vi}", markup=False)
+            console.print(f"    {entry.message.en}", markup=False)
 
 
 def print_holds(console: Console, holds: Iterable[Hold]) -> None:
@@ -60,16 +63,15 @@ def print_holds(console: Console, holds: Iterable[Hold]) -> None:
     table = Table("dataset", Column("delivery", no_wrap=True), "held since", "may be accepted", "decided by itself", "")
     holds = list(holds)
     for hold in holds:
-        since = hold.entry["held_at"] or hold.entry["received_at"]
         acceptable = "yes" if hold.is_acceptable else "no"
-        name = (hold.entry["dataset"], hold.entry["delivery_id"])
-        table.add_row(*name, _local(since), acceptable, _local(hold.deadline), hold.default)
+        name = (hold.entry.dataset, hold.entry.delivery_id)
+        table.add_row(*name, _local(hold.since), acceptable, _local(hold.deadline), hold.default)
     if not holds:
         console.print("Nothing waits for a decision.")
         return
     console.print(table)
     for hold in holds:
-        console.print(f"{hold.name}: {hold.message.vi}", markup=False)
+        console.print(f"{hold.entry.name}: {hold.message.vi}", markup=False)
         console.print(f"    {hold.message.en}", markup=False)
 
 
@@ -77,17 +79,17 @@ def print_unfinished(console: Console, decided: Iterable[Unfinished]) -> None:
     """Print which deliveries were decided and have not come to their end, and what goes on with them."""
     for one in decided:
         console.print(
-            f"Decided by {shown(one.by)} at {_local(one.at)}, and not at its end; unless a run is at it now: "
-            f"{one.command} --reason ...",
+            f"Decided by {shown(one.decision.by)} at {_local(one.decision.at)}, and not at its end; unless a run is"
+            f" at it now: {one.command} --reason ...",
             markup=False,
             soft_wrap=True,
         )
 
 
-def print_held_for_contract(console: Console, entries: Iterable[dict[str, Any]]) -> None:
+def print_held_for_contract(console: Console, entries: Iterable[LedgerEntry]) -> None:
     """Print which deliveries wait until their contract or suite is mended."""
     for entry in entries:
-        name = f"{entry['dataset']} {entry['delivery_id']}"
+        name = f"{entry.dataset} {entry.delivery_id}"
         console.print(
             f"{name} waits until its contract is mended; then: citydw walk {name}", markup=False, soft_wrap=True
         )

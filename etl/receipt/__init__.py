@@ -6,17 +6,19 @@ shows it, `workbook` holds the rejected rows. No database is needed: what the le
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from datetime import timedelta
 
 import polars as pl
 
 from etl.contract import Contract
 from etl.correction import mark_for
 from etl.delivery import PROBLEM, ROW, Delivery
+from etl.entry import LedgerEntry
 from etl.receipt.facts import Correction, Past, Receipt, describe
 from etl.receipt.page import page
 from etl.receipt.workbook import as_sent, write_workbook
+from etl.state import State
 from etl.storage import Storage, publish, write_text
 
 PAGE, FACTS, WORKBOOK = "receipt.html", "receipt.json", "rejected.xlsx"
@@ -29,11 +31,12 @@ def receipt(
     storage: Storage,
     delivery: Delivery,
     contract: Contract | None,
-    outcome: Mapping[str, Any],
+    entry: LedgerEntry,
     *,
+    late_by: timedelta | None = None,
     history: Sequence[Past] = (),
-    corrections: Sequence[tuple[Delivery, Mapping[str, Any]]] = (),
-    words: Sequence[Mapping[str, Any]] = (),
+    corrections: Sequence[LedgerEntry] = (),
+    words: Sequence[LedgerEntry] = (),
     workbook_number: int = 1,
     key: bytes | None = None,
     most_rows: int = 50_000,
@@ -45,24 +48,25 @@ def receipt(
         storage: the data root.
         delivery: whose receipt it is.
         contract: the dataset's; None if there is no such dataset.
-        outcome: what became of it, as a row of the ledger says: state, rule, message_vi, message_en, rows_in and
-            counts; what is not known may be absent.
+        entry: what became of it, as the ledger says.
+        late_by: how long after it was due it came; None if in time.
         history: the dataset's deliveries before this one, the oldest first.
-        corrections: those of this delivery that came, each with its own outcome.
-        words: the ledger's rows of the files of its period that are in the table, this one's too, in the order of time.
+        corrections: those of this delivery that came.
+        words: the files of its period that are in the table, this one's too, in the order of time.
         workbook_number: which workbook with rows of this delivery this one is, from 1.
         key: the installation's secret, by which a workbook is known again; None if it may not come back.
         most_rows: rows that the workbook may hold.
         is_check: nothing was sent: the receipt says what would become of the file.
     """
-    found = _problems(storage, delivery) if outcome.get("rejected") is not None else pl.LazyFrame(schema=PROBLEM)
-    came = [(_correction(c, said), _settled(storage, found, c, said)) for c, said in corrections]
+    found = _problems(storage, delivery) if entry.rejected is not None else pl.LazyFrame(schema=PROBLEM)
+    came = [(_correction(each), _settled(storage, found, each)) for each in corrections]
     sent = _to_mend(storage, delivery, contract, found, [rows for _, rows in came], most_rows) if contract else None
     told = describe(
         delivery,
         contract,
-        outcome,
+        entry,
         found,
+        late_by=late_by,
         workbook_rows=sent.height if sent is not None else 0,
         history=history,
         corrections=came,
@@ -74,9 +78,9 @@ def receipt(
     if contract and sent is not None and sent.height:
         rejections = found.filter(_IS_REJECTION & pl.col(ROW).is_in(sent[ROW].implode())).collect()
         mark = mark_for(storage, delivery, workbook_number, key) if told.may_correct and key else None
-        with publish(folder / WORKBOOK) as aside:
+        with publish(folder / WORKBOOK, is_last=False) as aside:
             write_workbook(aside, contract, sent, rejections, mark)
-    write_text(folder / FACTS, told.model_dump_json(indent=2) + "\n")
+    write_text(folder / FACTS, told.model_dump_json(indent=2) + "\n", is_last=False)
     write_text(folder / PAGE, page(told))
     if not told.workbook_rows:
         (folder / WORKBOOK).unlink(missing_ok=True)
@@ -112,23 +116,23 @@ def _to_mend(
     return wanted.join(rows, on=ROW, how="left", maintain_order="left").collect()
 
 
-def _correction(delivery: Delivery, outcome: Mapping[str, Any]) -> Correction:
-    return Correction(delivery=delivery.id, file_name=delivery.file_name, state=outcome["state"], resolved=0)
+def _correction(entry: LedgerEntry) -> Correction:
+    return Correction(delivery=entry.delivery_id, file_name=entry.file_name, state=entry.state, resolved=0)
 
 
-def _settled(storage: Storage, found: pl.LazyFrame, correction: Delivery, outcome: Mapping[str, Any]) -> pl.Series:
+def _settled(storage: Storage, found: pl.LazyFrame, correction: LedgerEntry) -> pl.Series:
     """Rejected rows that a correction brought into the warehouse, and surplus ones that it rightly left out.
 
     Args:
         storage: the data root.
         found: problems of the delivery that is corrected.
         correction: a correction of it.
-        outcome: what became of the correction.
     """
-    if outcome["state"] != "loaded":
+    if correction.state is not State.LOADED:
         return pl.Series(ROW, [], dtype=pl.Int64)
-    origins = pl.scan_parquet(str(storage.folder("raw", correction) / "origins.parquet"))
-    rejected = _problems(storage, correction).filter(_IS_REJECTION).select(ROW)
+    delivery = correction.delivery
+    origins = pl.scan_parquet(str(storage.folder("raw", delivery) / "origins.parquet"))
+    rejected = _problems(storage, delivery).filter(_IS_REJECTION).select(ROW)
     brought_in = origins.join(rejected, on=ROW, how="anti").select(pl.col(OF_ROW).alias(ROW)).drop_nulls()
     is_surplus = pl.col("rule").is_in(_MENDED_BY_LEAVING_OUT).all()
     surplus = found.filter(_IS_REJECTION).group_by(ROW).agg(is_surplus).filter("rule").select(ROW)

@@ -16,8 +16,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from etl.contract import Contract, Text
-from etl.delivery import ROW, Delivery, State
+from etl.delivery import ROW, Delivery
+from etl.entry import LedgerEntry
 from etl.settings import TEMPLATES
+from etl.state import State
 
 ROWS_NAMED = 1000  # row numbers told of one kind of problem; the workbook has all rows
 _PARTS = ("inserted", "changed", "unchanged", "superseded", "waiting", "duplicates", "rejected")
@@ -117,13 +119,14 @@ class Receipt(_Model):
 def describe(
     delivery: Delivery,
     contract: Contract | None,
-    outcome: Mapping[str, Any],
+    entry: LedgerEntry,
     problems: pl.LazyFrame,
     *,
+    late_by: timedelta | None = None,
     workbook_rows: int = 0,
     history: Sequence[Past] = (),
     corrections: Iterable[tuple[Correction, pl.Series]] = (),
-    words: Sequence[Mapping[str, Any]] = (),
+    words: Sequence[LedgerEntry] = (),
     is_check: bool = False,
 ) -> Receipt:
     """Say what became of a delivery.
@@ -131,26 +134,25 @@ def describe(
     Args:
         delivery: whose receipt it is.
         contract: the dataset's; None if there is no such dataset.
-        outcome: as a row of the ledger: state, rule, message_vi, message_en, rows_in, rejected, duplicates and, once
-            loaded, inserted, changed, unchanged, superseded; late_by; what is not known may be absent.
+        entry: what became of it, as the ledger says.
         problems: of the PROBLEM schema.
+        late_by: how long after it was due it came; None if in time.
         workbook_rows: rows in the workbook that lies beside the page.
         history: the dataset's deliveries before this one, the oldest first.
         corrections: the corrections of this delivery, each with the row numbers of this delivery that it set right.
-        words: the ledger's rows of the files of its period that are in the table, this one's too, in the order of time.
+        words: the files of its period that are in the table, this one's too, in the order of time.
         is_check: nothing was sent: it says what would become of the file.
     """
     said = _wording()
-    late_by: timedelta | None = outcome.get("late_by")
-    state: State = outcome["state"]
+    state = entry.state
     rejected = problems.filter(pl.col("severity") == "critical").select(pl.col(ROW).unique()).collect().to_series()
     came = [(correction, rows.filter(rows.is_in(rejected.implode()))) for correction, rows in corrections]
     resolved = pl.concat([rejected.clear(), *(rows for _, rows in came)]).unique()
-    counts = {name: outcome.get(name) for name in ("rows_in", *_PARTS)}
-    if counts["rejected"] is not None and counts["inserted"] is None:  # judged, and not in the warehouse
-        counts["waiting"] = counts["rows_in"] - counts["rejected"] - counts["duplicates"]
+    counts: dict[str, int | None] = {name: getattr(entry, name, None) for name in _PARTS}
+    if entry.rejected is not None and entry.inserted is None:  # judged, and not in the warehouse
+        counts["waiting"] = (entry.rows_in or 0) - entry.rejected - (entry.duplicates or 0)
     found = _problems(problems.filter(pl.col(ROW).is_not_null()), resolved, contract)
-    may_correct = state == "loaded" and workbook_rows > 0
+    may_correct = state is State.LOADED and workbook_rows > 0
     steps = _next_steps(state, len(rejected) - len(resolved), found, is_check=is_check)
     return Receipt(
         dataset=delivery.contract_id,
@@ -163,10 +165,10 @@ def describe(
         as_of=delivery.as_of,
         revision=delivery.revision,
         state=state,
-        rule=outcome.get("rule"),
+        rule=entry.rule,
         verdict=_text(said["check" if is_check else "verdict"][state]),
-        message=Text(outcome["message_vi"], outcome["message_en"]) if outcome.get("message_vi") else None,
-        rows_in=counts["rows_in"],
+        message=entry.message,
+        rows_in=entry.rows_in,
         parts=[
             Part(name=name, label=_text(said["part"][name]), rows=rows)
             for name in _PARTS
@@ -239,25 +241,25 @@ def _late(by: timedelta | None) -> list[Note]:
     return [Note(rule="late", responsible="agency", text=filled)]
 
 
-def _words(delivery: Delivery, contract: Contract | None, words: Sequence[Mapping[str, Any]]) -> Iterator[Note]:
+def _words(delivery: Delivery, contract: Contract | None, words: Sequence[LedgerEntry]) -> Iterator[Note]:
     """Which word on its period a file is, and what it replaces or is replaced by."""
-    at = next((at for at, word in enumerate(words) if word["delivery_id"] == delivery.id), None)
+    at = next((at for at, word in enumerate(words) if word.delivery_id == delivery.id), None)
     if at is None or contract is None:
         return
     said = _wording()["word"]
     what = "records" if contract.mode != "snapshot" else "parts" if contract.part else "whole"
     if at > 0 and delivery.word > 1:
-        yield _word(said["replaces"][what], "later_word", words[at], words[at - 1]["file_name"])
+        yield _word(said["replaces"][what], "later_word", words[at], words[at - 1].file_name)
     if at < len(words) - 1:
-        yield _word(said["replaced"][what], "replaced_since", words[-1], words[-1]["file_name"])
+        yield _word(said["replaced"][what], "replaced_since", words[-1], words[-1].file_name)
 
 
-def _word(said: Mapping[str, str], rule: str, word: Mapping[str, Any], file: str) -> Note:
+def _word(said: Mapping[str, str], rule: str, word: LedgerEntry, file: str) -> Note:
     ordinals = _wording()["word"]["ordinal"]
-    which = ordinals.get(word["word"], ordinals["any"])
-    details = {"day": f"{word['as_of']:%d/%m/%Y}", "file": file}
-    revision = f" (r{word['revision']})" if word["revision"] > 1 else ""
-    vi, en = (said[of].format(which=which[of].format(word=word["word"]) + revision, **details) for of in ("vi", "en"))
+    which = ordinals.get(word.word, ordinals["any"])
+    details = {"day": f"{word.as_of:%d/%m/%Y}", "file": file}
+    revision = f" (r{word.revision})" if word.revision > 1 else ""
+    vi, en = (said[of].format(which=which[of].format(word=word.word) + revision, **details) for of in ("vi", "en"))
     return Note(rule=rule, responsible="agency", text=Text(vi, en))
 
 
@@ -269,13 +271,13 @@ def _notes(found: pl.LazyFrame) -> list[Note]:
 def _next_steps(state: State, remaining: int, found: Iterable[Problem], *, is_check: bool) -> list[str]:
     steps: list[str] = []
     match state:
-        case "held" | "rejected" if is_check:
+        case _ if is_check and state.is_stopped:
             steps = ["check_stopped"]
         case _ if is_check:
             steps = ["check_wrong" if remaining else "check_right"]
-        case "held" | "rejected" | "withdrawn":
+        case _ if state.is_stopped:
             steps = [state]
-        case "loaded":
+        case State.LOADED:
             steps = ["some_remain" if remaining else "all_in"]
     if any(p.responsible == "data_center" and p.count > p.resolved for p in found):
         steps.append("ours")

@@ -2,34 +2,36 @@
 
 Plain files below `site/` of the data root: any web server can serve them, or none (they work from a folder). They are
 made from ledger and contracts, and hold no value of any cell and nothing else that a sender chose, as a file's name.
-Built after every run; what has not changed is left as it is, so a build costs little.
+Built after every run; only what has news is looked at, so a build costs the same after fifty thousand deliveries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from itertools import groupby
-from typing import Any
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import partial
 
 from pydantic import ValidationError
 from upath import UPath
 
 from etl.contract import Contract
 from etl.contract.codes import code_lists
+from etl.entry import LedgerEntry
 from etl.ledger import Ledger
 from etl.receipt import FACTS, PAGE
 from etl.receipt.facts import Receipt
 from etl.receipt.page import page
 from etl.settings import CODES, SQL
 from etl.site import pages
-from etl.site.facts import Entry, Field, Standing, dictionary
-from etl.site.lineage import Mart, marts, readers
+from etl.site.facts import UNDATED, Field, Source, Standing, dictionary
+from etl.site.memory import Memory
 from etl.site.public import for_public
 from etl.site.shelf import Shelf, digest
-from etl.storage import Storage, write_text
+from etl.storage import Storage, read_json, write_json, write_text
 
-SHOWN = 100  # deliveries on a dataset's own page; each month has a page of all
+SHOWN = 100  # deliveries on a dataset's own page; each month has a page of its own
+MONTH_SHOWN = 1000  # deliveries on the page of a month
+_READERS = ".readers.json"
 _SPARKS = 30  # deliveries in the small chart of the index
 
 
@@ -49,43 +51,61 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
         LineageError: if a mart's file cannot be understood.
     """
     now = datetime.now(UTC)
-    freshness = {row["dataset"]: row for row in ledger.freshness()}
-    found = marts(contracts.values())
-    read_by = readers(found)
-    fields = {name: dictionary(contract, read_by) for name, contract in contracts.items()}
-    for name in [dataset] if dataset else contracts:
-        if name in contracts:
-            entries = [Entry.of(row) for row in ledger.all(name)]
-            held = sum(entry.state == "held" for entry in entries)
-            standing = Standing.of(contracts[name], len(entries), held, entries, freshness.get(name, {}))
-            _build_dataset(storage, standing, entries, fields[name], now)
-    shelf = Shelf(storage.site)
-    _build_reference(shelf, contracts.values(), fields, found)
-    standings = _standings(contracts, ledger.last(_SPARKS), freshness)
-    shelf.close()
+    with ledger.transaction() as known:
+        freshness = {row["dataset"]: row for row in known.freshness()}
+        held = known.held_of_each()
+        sparks = known.newest_of_each(_SPARKS)
+    fields = _build_reference(Shelf(storage.site), contracts)
+    standings = []
+    for name, contract in contracts.items():
+        folder = storage.site / contract.agency / contract.dataset
+        memory = Memory.of(folder, contract)
+        stands = partial(Standing.of, contract, held=held.get(name, 0), freshness=freshness.get(name, {}))
+        if dataset in (None, name) or memory.until is None:
+            memory = _build_deliveries(storage, folder, contract, ledger, memory)
+            newest = ledger.newest(name, SHOWN)
+            standing = stands(memory.count, entries=newest)
+            told = pages.dataset(standing, newest, list(memory.months), fields[name], memory.with_page, now)
+            write_text(folder / "index.html", told)
+        standings.append(stands(memory.count, entries=sparks.get(name, ())))
     write_text(storage.site / "index.html", pages.index(standings, fields, now))
     return storage.site / "index.html"
 
 
-def _build_dataset(
-    storage: Storage, standing: Standing, entries: Sequence[Entry], fields: Sequence[Field], now: datetime
-) -> None:
-    contract = standing.contract
-    shelf = Shelf(storage.site / contract.agency / contract.dataset)
-    for entry in entries:
-        _build_receipt(shelf, storage, contract, entry)
-    with_page = {entry.delivery_id for entry in entries if shelf.holds(_receipt_page(entry))}
-    months = {month: list(its) for month, its in groupby(entries, key=lambda entry: entry.month)}
-    for month, its in months.items():
-        source = repr([(entry, entry.delivery_id in with_page) for entry in its])
-        if shelf.lacks(f"{month}.html", source):
-            shelf.put(f"{month}.html", source, pages.month(contract, month, its, with_page))
-    newest = [entry for entry in entries if entry.as_of][-SHOWN:]
-    shelf.close()
-    write_text(shelf.folder / "index.html", pages.dataset(standing, newest, list(months), fields, with_page, now))
+def _build_deliveries(storage: Storage, folder: UPath, contract: Contract, ledger: Ledger, memory: Memory) -> Memory:
+    """Make the pages of the receipts and months that have news; gives what the dataset's pages hold now."""
+    months, until = ledger.months(contract.id, memory.since)
+    if not months and memory.until:
+        return memory
+    with_page = set(memory.with_page)
+    counts = dict(memory.months)
+    for month in months:
+        name = _name(month)
+        entries, counts[name] = ledger.of_month(contract.id, month, MONTH_SHOWN)
+        shelf = Shelf(folder, name)
+        for entry in entries:
+            _build_receipt(shelf, storage, contract, entry)
+        shown = {entry.delivery_id for entry in entries if shelf.holds(_receipt_page(entry))}
+        with_page = (with_page - {entry.delivery_id for entry in entries}) | shown
+        source = repr([counts[name], *((_line(entry), entry.delivery_id in shown) for entry in entries)])
+        if shelf.lacks(f"{name}.html", source):
+            shelf.put(f"{name}.html", source, pages.month(contract, name, entries, counts[name], shown))
+        shelf.close()
+    newest = {entry.delivery_id for entry in ledger.newest(contract.id, SHOWN)}
+    return memory.renewed(dict(sorted(counts.items())), with_page & newest, until)
 
 
-def _build_receipt(shelf: Shelf, storage: Storage, contract: Contract, entry: Entry) -> None:
+def _name(month: date | None) -> str:
+    return f"{month:%Y-%m}" if month else UNDATED
+
+
+def _line(entry: LedgerEntry) -> tuple[object, ...]:
+    """What a table says of a delivery, and a text that differs when its receipt does."""
+    e = entry
+    return e.delivery_id, e.as_of, e.state, e.received_at, e.receipt_at, e.rows_in, e.rejected, e.inserted, e.changed
+
+
+def _build_receipt(shelf: Shelf, storage: Storage, contract: Contract, entry: LedgerEntry) -> None:
     source = str(entry.receipt_at)  # the ledger hears of a receipt after it is written, so this is never too new
     name = _receipt_page(entry)
     if entry.receipt_at is None or not shelf.lacks(name, source):
@@ -100,19 +120,27 @@ def _build_receipt(shelf: Shelf, storage: Storage, contract: Contract, entry: En
     shelf.put(name, source, page(told, up="../index.html"))
 
 
-def _receipt_page(entry: Entry) -> str:
+def _receipt_page(entry: LedgerEntry) -> str:
     return f"{entry.delivery_id}/{PAGE}"
 
 
-def _build_reference(
-    shelf: Shelf, contracts: Iterable[Contract], fields: Mapping[str, Sequence[Field]], found: Sequence[Mart]
-) -> None:
-    """The pages that depend on no delivery."""
+def _build_reference(shelf: Shelf, contracts: Mapping[str, Contract]) -> dict[str, list[Field]]:
+    """Make the pages that depend on no delivery, if they have changed; gives the columns of each dataset.
+
+    Which marts read a column is remembered: to find it out takes longer than all else that a build does.
+    """
     lists = [CODES / f"{name}.csv" for name in code_lists()]
-    said = dict.fromkeys(file for contract in contracts for file in contract.files)
-    source = digest([*said, *sorted(SQL.glob("*/*.sql")), *lists])
+    source = digest([*sorted(SQL.glob("*/*.sql")), *lists]) + "".join(map(repr, contracts.values()))
     if not shelf.lacks("dictionary.html", source):
-        return
+        known = read_json(shelf.folder / _READERS)
+        read_by = {Source(*column.rsplit(".", 1)): names for column, names in known.items()}
+        return {name: dictionary(contract, read_by) for name, contract in contracts.items()}
+    from etl.site.lineage import marts, readers
+
+    found = marts(contracts.values())
+    read_by = dict(readers(found))
+    fields = {name: dictionary(contract, read_by) for name, contract in contracts.items()}
+    write_json(shelf.folder / _READERS, {f"{column.table}.{column.column}": names for column, names in read_by.items()})
     for name in ("site.css", "search.js"):
         shelf.put(name, source, pages.asset(name))
     for path in lists:
@@ -120,16 +148,5 @@ def _build_reference(
     shelf.put("codes/index.html", source, pages.code_lists(lists, fields))
     shelf.put("marts.html", source, pages.marts(found, fields))
     shelf.put("dictionary.html", source, pages.dictionary(fields))
-
-
-def _standings(
-    contracts: Mapping[str, Contract], rows: Iterable[Mapping[str, Any]], freshness: Mapping[str, Mapping[str, Any]]
-) -> list[Standing]:
-    by_dataset = {name: list(its) for name, its in groupby(rows, key=lambda row: row["dataset"])}
-    made = []
-    for name, contract in contracts.items():
-        its = by_dataset.get(name, [])
-        deliveries, held = (its[0]["deliveries"], its[0]["held"]) if its else (0, 0)
-        entries = [Entry.of(row) for row in its]
-        made.append(Standing.of(contract, deliveries, held, entries, freshness.get(name, {})))
-    return made
+    shelf.close()
+    return fields

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from etl.entry import LedgerEntry
 from etl.rendering import day, share
-from etl.site.facts import Entry
+from etl.state import State
 
 _LEAST_SHARE = 0.05  # the height of a chart of shares, at least: a flaw of a thousandth must not look like a disaster
 
@@ -42,7 +43,7 @@ class Chart:
     now: str
 
 
-def of_rejected(entries: Sequence[Entry]) -> Chart | None:
+def of_rejected(entries: Sequence[LedgerEntry]) -> Chart | None:
     """The share of rows that was sent back, delivery by delivery; None if none has been judged yet."""
     shares = [(e.rejected or 0) / e.rows_in if e.rows_in else 0.0 for e in entries]
     words = [share(e.rejected or 0, e.rows_in) if e.rows_in else "–" for e in entries]
@@ -50,7 +51,7 @@ def of_rejected(entries: Sequence[Entry]) -> Chart | None:
     return _chart(entries, shares, words, top, f"{100 * top:.0f} %")
 
 
-def of_rows(entries: Sequence[Entry]) -> Chart | None:
+def of_rows(entries: Sequence[LedgerEntry]) -> Chart | None:
     """The rows of each delivery's file; None if none has been read yet."""
     rows = [float(e.rows_in or 0) for e in entries]
     words = [_grouped(e.rows_in) if e.rows_in is not None else "–" for e in entries]
@@ -59,7 +60,7 @@ def of_rows(entries: Sequence[Entry]) -> Chart | None:
 
 
 def _chart(
-    entries: Sequence[Entry], values: Sequence[float], words: Sequence[str], top: float, said: str
+    entries: Sequence[LedgerEntry], values: Sequence[float], words: Sequence[str], top: float, said: str
 ) -> Chart | None:
     if not any(entry.rows_in is not None for entry in entries):
         return None
@@ -73,11 +74,13 @@ def _chart(
     return Chart(bars, said, days[0], days[-1], told[highest], told[-1])
 
 
-def _state(entry: Entry) -> Literal["loaded", "held", "stopped", "under way"]:
+def _state(entry: LedgerEntry) -> Literal["loaded", "held", "stopped", "under way"]:
     match entry.state:
-        case "loaded" | "held":
-            return entry.state
-        case "rejected" | "withdrawn":
+        case State.LOADED:
+            return "loaded"
+        case State.HELD:
+            return "held"
+        case State.REJECTED | State.WITHDRAWN:
             return "stopped"
         case _:
             return "under way"

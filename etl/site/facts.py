@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from etl import semantic
 from etl.contract import Column, Contract
-from etl.delivery import State
+from etl.entry import LedgerEntry
 from etl.semantic import Output
-from etl.site.lineage import Source
 
 UNDATED = "undated"  # the month of a delivery whose period nobody knows
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A delivery, as a line of a table or a bar of a chart says it; counts are None until a station knows them."""
-
-    delivery_id: str
-    as_of: date | None
-    revision: int
-    corrects: str | None
-    state: State
-    received_at: datetime
-    receipt_at: datetime | None
-    rows_in: int | None
-    rejected: int | None
-    duplicates: int | None
-    inserted: int | None
-    changed: int | None
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Entry:
-        """The entry that a row of `ops.delivery` makes."""
-        return cls(**{field.name: row[field.name] for field in fields(cls)})
-
-    @property
-    def month(self) -> str:
-        """The month of its period, as in 2026-03."""
-        return f"{self.as_of:%Y-%m}" if self.as_of else UNDATED
 
 
 @dataclass(frozen=True)
@@ -62,14 +33,19 @@ class Standing:
     contract: Contract
     deliveries: int
     held: int
-    latest: tuple[Entry, ...]
+    latest: tuple[LedgerEntry, ...]
     last_period: date | None
     due_at: datetime | None
     late_by: timedelta | None
 
     @classmethod
     def of(
-        cls, contract: Contract, deliveries: int, held: int, entries: Sequence[Entry], freshness: Mapping[str, Any]
+        cls,
+        contract: Contract,
+        deliveries: int,
+        held: int,
+        entries: Sequence[LedgerEntry],
+        freshness: Mapping[str, Any],
     ) -> Standing:
         """How a dataset stands.
 
@@ -85,12 +61,25 @@ class Standing:
         return cls(contract, deliveries, held, latest, **told)
 
     @property
-    def last(self) -> Entry | None:
+    def last(self) -> LedgerEntry | None:
         """The delivery of the last period."""
         return self.latest[-1] if self.latest else None
 
 
 _OF_FRESHNESS = {"last_period": "last_period_loaded", "due_at": "due_at", "late_by": "late_by"}
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """A column of the warehouse.
+
+    Attributes:
+        table: schema and name, as in `people.births`, also where the view of its current rows is read.
+        column: its name.
+    """
+
+    table: str
+    column: str
 
 
 @dataclass(frozen=True)

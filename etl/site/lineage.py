@@ -16,6 +16,7 @@ from sqlglot.optimizer.scope import Scope, build_scope
 
 from etl.contract import Contract, Text
 from etl.settings import SQL
+from etl.site.facts import Source
 from etl.warehouse.tables import describe
 
 log = logging.getLogger(__name__)
@@ -28,19 +29,6 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of index option
 
 class LineageError(ValueError):
     """A mart's file that cannot be understood; the text names it and says why."""
-
-
-@dataclass(frozen=True, order=True)
-class Source:
-    """A column of the warehouse.
-
-    Attributes:
-        table: schema and name, as in `people.births`, also where the view of its current rows is read.
-        column: its name.
-    """
-
-    table: str
-    column: str
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import yaml
 from jinja2 import Environment
 
 from etl.contract import Contract, Text
+from etl.entry import LedgerEntry
 from etl.rendering import templates
 from etl.settings import TEMPLATES
 from etl.site.chart import of_rejected, of_rows
-from etl.site.facts import UNDATED, Entry, Field, Standing
-from etl.site.lineage import Mart, Source
+from etl.site.facts import UNDATED, Field, Source, Standing
+
+if TYPE_CHECKING:
+    from etl.site.lineage import Mart
 
 Fields = Mapping[str, Sequence[Field]]
 
@@ -33,7 +36,7 @@ def index(standings: Sequence[Standing], fields: Fields, now: datetime) -> str:
 
 def dataset(
     standing: Standing,
-    newest: Sequence[Entry],
+    newest: Sequence[LedgerEntry],
     months: Sequence[str],
     fields: Sequence[Field],
     with_page: Collection[str],
@@ -68,12 +71,22 @@ def dataset(
     )
 
 
-def month(contract: Contract, name: str, entries: Sequence[Entry], with_page: Collection[str]) -> str:
-    """The page of all deliveries of a dataset that speak for one month, or for no known period."""
+def month(contract: Contract, name: str, entries: Sequence[LedgerEntry], there: int, with_page: Collection[str]) -> str:
+    """The page of the deliveries of a dataset that speak for one month, or for no known period.
+
+    Args:
+        contract: the dataset's.
+        name: the month.
+        entries: its last deliveries, the oldest first.
+        there: how many it has in all.
+        with_page: ids of the deliveries whose receipt is on the site.
+    """
     title = Text(f"tháng {name[5:]}/{name[:4]}", f"of {name}")
     if name == UNDATED:
         title = Text("không rõ kỳ dữ liệu", "of an unknown period")
-    return _page("month", root="../../", contract=contract, title=title, entries=entries[::-1], with_page=with_page)
+    return _page(
+        "month", root="../../", contract=contract, title=title, entries=entries[::-1], there=there, with_page=with_page
+    )
 
 
 def dictionary(fields: Fields) -> str:

@@ -12,20 +12,20 @@ from upath import UPath
 from etl.settings import TEMPLATES
 from etl.storage import read_json, write_json, write_text
 
-_MEMORY = ".made_from.json"
 _MAKERS = ("*.py", "../receipt/*.py", "../rendering.py")  # beside the templates, what a page's look depends on
 
 
 class Shelf:
-    """The pages of one folder, by their names in it.
+    """Some pages of one folder, by their names in it.
 
     What is remembered is a page's source: any text that differs when the page would.
     """
 
-    def __init__(self, folder: UPath) -> None:
+    def __init__(self, folder: UPath, of: str = "") -> None:
+        """Remember what was made; `of` tells these pages from others of the folder."""
         self.folder = folder
-        memory = folder / _MEMORY
-        self._made_from: dict[str, str] = read_json(memory) if memory.exists() else {}
+        self._memory = folder / f".made_from{'.' if of else ''}{of}.json"
+        self._made_from: dict[str, str] = read_json(self._memory) if self._memory.exists() else {}
         self._is_changed = False
 
     def lacks(self, name: str, source: str) -> bool:
@@ -46,10 +46,10 @@ class Shelf:
     def close(self) -> None:
         """Remember what was made."""
         if self._is_changed:
-            write_json(self.folder / _MEMORY, self._made_from)
+            write_json(self._memory, self._made_from)
 
     def _mark(self, source: str, is_there: bool = True) -> str:
-        digest = hashlib.sha256(f"{_code()} {source}".encode()).hexdigest()[:16]
+        digest = hashlib.sha256(f"{code()} {source}".encode()).hexdigest()[:16]
         return digest if is_there else f"-{digest}"
 
 
@@ -62,6 +62,7 @@ def digest(files: Iterable[Path]) -> str:
 
 
 @cache
-def _code() -> str:
+def code() -> str:
+    """One short text for what the look of all pages depends on."""
     here = Path(__file__).parent
     return digest(sorted([*TEMPLATES.iterdir(), *(file for maker in _MAKERS for file in here.glob(maker))]))

@@ -7,6 +7,10 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB
 
+from etl.state import State
+
+_STATES = ", ".join(map(repr, map(str, State)))
+_FINAL = ", ".join(repr(str(state)) for state in State if state.is_final)
 COUNTS = ("rejected", "duplicates", "inserted", "changed", "unchanged", "superseded")
 
 
@@ -63,7 +67,7 @@ def add_tables(metadata: sa.MetaData) -> None:
             "held_at", sa.DateTime(timezone=True), comment="since when it waits for a decision; null: it does not"
         ),
         sa.CheckConstraint(
-            "state IN ('received', 'extracted', 'validated', 'normalized', 'loaded', 'held', 'rejected', 'withdrawn')",
+            f"state IN ({_STATES})",
             name="known_state",
         ),
         sa.CheckConstraint(
@@ -75,6 +79,8 @@ def add_tables(metadata: sa.MetaData) -> None:
         sa.Index("delivery_last_change", "dataset", "last_change"),
         sa.Index("delivery_arrival", "dataset", "received_at"),
         sa.Index("delivery_corrects", "dataset", "corrects", postgresql_where=sa.text("corrects IS NOT NULL")),
+        sa.Index("delivery_unfinished", "dataset", "state", postgresql_where=sa.text(f"state NOT IN ({_FINAL})")),
+        sa.Index("delivery_receipt", "receipt_at"),
         schema="ops",
         comment="One row a delivery / Mỗi dòng là một lần giao dữ liệu",
     )
@@ -88,6 +94,7 @@ def add_tables(metadata: sa.MetaData) -> None:
         sa.Column("arrived_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("is_new", sa.Boolean, nullable=False, comment="false: the same bytes had arrived before"),
         sa.Column("declared", JSONB(none_as_null=True), comment="the manifest that the sender put beside the file"),
+        sa.Index("arrival_delivery", "dataset", "delivery_id"),
         schema="ops",
         comment="One row a file that arrived / Mỗi dòng là một tệp đã nhận",
     )
@@ -100,6 +107,7 @@ def add_tables(metadata: sa.MetaData) -> None:
         sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         sa.Column("is_withdrawn", sa.Boolean, nullable=False, comment="false: an earlier withdrawal was taken back"),
         sa.Column("reason", sa.Text, nullable=False),
+        sa.Index("withdrawal_delivery", "dataset", "delivery_id"),
         schema="ops",
         comment="One row a decision to withdraw a delivery / Mỗi dòng là một quyết định rút lại dữ liệu",
     )
@@ -126,6 +134,7 @@ def add_tables(metadata: sa.MetaData) -> None:
         sa.Column("about", sa.Text, primary_key=True, comment="delivery, or when one was due"),
         sa.Column("way", sa.Text, primary_key=True, comment="mail or webhook"),
         sa.Column("sent_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        sa.Index("notification_sent", "way", "event", "sent_at"),
         schema="ops",
         comment="One row a notice that was sent / Mỗi dòng là một thông báo đã gửi",
     )
@@ -209,5 +218,7 @@ def lock(connection: sa.Connection, name: str) -> None:
 
     A lock is a row that only the pipeline's own role may lock; an advisory lock is anybody's who may log in.
     """
-    connection.execute(sa.text("INSERT INTO ops.lock (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": name})
-    connection.execute(sa.text("SELECT FROM ops.lock WHERE name = :name FOR UPDATE"), {"name": name})
+    take = sa.text("SELECT FROM ops.lock WHERE name = :name FOR UPDATE")
+    if connection.execute(take, {"name": name}).rowcount == 0:
+        connection.execute(sa.text("INSERT INTO ops.lock (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": name})
+        connection.execute(take, {"name": name})

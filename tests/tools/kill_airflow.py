@@ -86,9 +86,9 @@ def survive(day: Path, airflow: Airflow, pipeline: Pipeline, chance: random.Rand
     deliveries = [drop(file, pipeline.settings) for file in sorted(day.rglob("*")) if file.is_file()]
 
     def is_loaded() -> bool:
-        entries = {(e["dataset"], e["sha256"]): e for e in pipeline.ledger.all()}
+        entries = {(e.dataset, e.sha256): e for e in pipeline.ledger.all()}
         mine = [entries.get((d.contract_id, d.sha256)) for d in deliveries]
-        return all(e and e["state"] == "loaded" and e["receipt_at"] for e in mine) and not airflow.unfinished_runs()
+        return all(e and e.state == "loaded" and e.receipt_at for e in mine) and not airflow.unfinished_runs()
 
     last = time.monotonic()
     while not is_loaded():
@@ -101,7 +101,7 @@ def survive(day: Path, airflow: Airflow, pipeline: Pipeline, chance: random.Rand
                 time.sleep(chance.uniform(0, 3))
                 airflow.start()
         elif time.monotonic() - last > LONGEST_RECOVERY:
-            stuck = [f"{e['dataset']}/{e['delivery_id']} {e['state']}" for e in pipeline.ledger.all()]
+            stuck = [f"{e.dataset}/{e.delivery_id} {e.state}" for e in pipeline.ledger.all()]
             say(f"not loaded {LONGEST_RECOVERY:.0f} s after the last kill: {', '.join(stuck)}")
             sys.exit(1)
         time.sleep(1)

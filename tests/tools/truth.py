@@ -149,13 +149,13 @@ def checked_otherwise(case: Case, pipeline: Pipeline, out: Path) -> list[str]:
         said: Counter[tuple[str, str | None]] = Counter((n.rule, None) for n in told.notes)
         for p in told.problems:  # one rule may have several sentences
             said[p.rule, p.column] += p.count
-        problems = _problems(pipeline, contract.id, ledger["delivery_id"])
+        problems = _problems(pipeline, contract.id, ledger.delivery_id)
         labels = {c.name: c.label for c in contract.columns}
         found = Counter((p["rule"], labels.get(p["column_name"], p["column_name"])) for p in problems)
-        became = ledger["state"] if ledger["state"] in ("held", "rejected") else "accepted"
+        became = ledger.state if ledger.state in ("held", "rejected") else "accepted"
         state = told.state if told.state in ("held", "rejected") else "accepted"
-        if (became, ledger["rule"]) != (state, told.rule):
-            differences.append(f"{entry['file']}: {became} ({ledger['rule']}); check says {state} ({told.rule})")
+        if (became, ledger.rule) != (state, told.rule):
+            differences.append(f"{entry['file']}: {became} ({ledger.rule}); check says {state} ({told.rule})")
         elif became == "accepted" and found != said:
             differences.append(f"{entry['file']}: {dict(found)}; check says {dict(said)}")
     return differences
@@ -179,8 +179,8 @@ def _sent(case: Case, entry: dict[str, Any], pipeline: Pipeline) -> _Became:
     if ledger is None:
         state, rule, found = "waiting", None, []
     else:
-        state, rule = ledger["state"], ledger["rule"]
-        found = _problems(pipeline, ledger["dataset"], ledger["delivery_id"])
+        state, rule = ledger.state, ledger.rule
+        found = _problems(pipeline, ledger.dataset, ledger.delivery_id)
     wanted = entry.get("state", "loaded")
     states = wanted if isinstance(wanted, list) else [wanted]
     wrong, unnamed = [], []
@@ -190,15 +190,15 @@ def _sent(case: Case, entry: dict[str, Any], pipeline: Pipeline) -> _Became:
         unnamed += [] if is_stopped else wrong
     elif is_stopped and "rule" in entry and rule != entry["rule"]:
         wrong.append(f"{name}: {state} by {rule}, not by {entry['rule']}")
-    elif not is_stopped and ledger and "rejected" in entry and ledger["rejected"] != entry["rejected"]:
-        wrong.append(f"{name}: {ledger['rejected']} rows sent back, not {entry['rejected']}")
-        unnamed += wrong if ledger["rejected"] < entry["rejected"] else []
+    elif not is_stopped and ledger and "rejected" in entry and ledger.rejected != entry["rejected"]:
+        wrong.append(f"{name}: {ledger.rejected} rows sent back, not {entry['rejected']}")
+        unnamed += wrong if ledger.rejected < entry["rejected"] else []
     for problem in entry.get("problems", []) if not is_stopped else []:
         if not any(_is(problem, p) for p in found):
             wrong.append(f"{name}: no {problem}; found {[(p['row_no'], p['column_name'], p['rule']) for p in found]}")
             if not any(p["row_no"] == problem.get("row") for p in found):
                 unnamed.append(wrong[-1])
-    named_too_much = bool(ledger and ledger["rejected"]) and ledger["rejected"] > entry.get("rejected", 0)
+    named_too_much = bool(ledger and ledger.rejected) and ledger.rejected > entry.get("rejected", 0)
     return _Became(wrong, unnamed, is_loud=(is_stopped and state not in states) or named_too_much)
 
 
