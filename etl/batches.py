@@ -16,7 +16,7 @@ from upath import UPath
 
 from etl.storage import publish
 
-ROWS = 1 << 17  # of a batch; Great Expectations takes a fifth of a second for each, whatever its size
+ROWS = 1 << 17  # of a batch
 _WORKERS = min(os.cpu_count() or 1, 4)  # each holds a batch
 
 In = TypeVar("In")
