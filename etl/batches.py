@@ -18,7 +18,7 @@ from upath import UPath
 from etl.delivery import ROW
 from etl.storage import publish
 
-ROWS = 1 << 17  # of a batch; Great Expectations takes a fifth of a second for each, whatever its size
+ROWS = 1 << 17  # of a batch
 _LOOKED_AT = 1 << 14  # rows by which it is told whether a column's values come again
 _REPEATED = 0.75  # share of them that are distinct, below which many come again in a batch
 _WORKERS = min(os.cpu_count() or 1, 4)  # each holds a batch

@@ -31,10 +31,10 @@ from etl.validate import core_conditions as core
 from etl.validate import gx as with_gx
 from etl.validate import own_conditions as own
 from etl.validate import results
-from etl.validate.checks import KINDS
 from etl.validate.conditions import Condition
 from etl.validate.expected import Expectation, follows
 from etl.validate.findings import Finding, JudgeError, judge, merged
+from etl.validate.kinds import KINDS
 from etl.validate.rows import Rows
 from etl.validate.suite import expected, read
 from tests.city import CONTRACTS

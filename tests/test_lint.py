@@ -148,6 +148,11 @@ OF_CONTRACT = {
         "logicalTypeOptions: {pattern: x}",
         "column opened_on: logicalTypeOptions 'pattern' is not applied here",
     ),
+    "bounds that no value keeps": (
+        "logicalType: integer",
+        "logicalType: integer\n        logicalTypeOptions: {minimum: 9, maximum: 1}",
+        "column pupils: minimum 9 is above maximum 1",
+    ),
     "our own column": ("name: opened_on", "name: valid_from", "'valid_from' is a column that the warehouse has itself"),
     "our other column": ("name: opened_on", "name: opened_by", "'opened_by' is a column that the warehouse has itself"),
     "a column of two words": ("name: opened_on", "name: opened on", "name is 'opened on', and must be small letters"),

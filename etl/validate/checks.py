@@ -4,8 +4,8 @@ Great Expectations logs an expectation that it does not know and goes on without
 when it judges rows. Here the file is compared with its contract and with what can be judged.
 
 A suite is data. Great Expectations would run some of it: a `row_condition` as Python, a query as SQL, a parameter as an
-expression; a JSON schema it would fetch. So a suite holds the expectations and kwargs that are listed here, with plain
-values, and nothing else.
+expression; a JSON schema it would fetch. So a suite holds the expectations and kwargs that `etl.validate.kinds` lists,
+with plain values, and nothing else.
 """
 
 from __future__ import annotations
@@ -24,25 +24,8 @@ from etl.contract.names import nearest
 from etl.contract.suite import of_types
 from etl.delivery import AS_OF, bare
 from etl.validate import grammar
-from etl.validate.conditions import Condition
-from etl.validate.core_conditions import (
-    Between,
-    InSet,
-    LengthsBetween,
-    LengthsEqual,
-    MatchRegex,
-    MatchRegexList,
-    NotInSet,
-    NotMatchRegex,
-    NotMatchRegexList,
-    NotNull,
-    Null,
-    PairEqual,
-    PairGreater,
-    Unique,
-    UniqueTogether,
-)
-from etl.validate.own_conditions import AreaAgrees, DaysInOrder, LikeThePast, NearWard, RowCondition
+from etl.validate.kinds import KINDS, KWARGS, TYPES
+from etl.validate.own_conditions import LikeThePast
 
 DIMENSIONS = ("completeness", "validity", "uniqueness", "consistency", "timeliness", "accuracy")
 RESPONSIBLE = ("agency", "data_center")
@@ -52,61 +35,7 @@ _META_OF_SUITE = ("great_expectations_version",)
 _OF_EXPECTATION = ("type", "kwargs", "meta", "severity", "id", "notes")
 _META = ("rule", "vi", "en", "dimension", "responsible")
 _MAY_SAY = (*_META, "example")
-_PAST = "expect_like_the_past"
-# Those of Great Expectations and ours that look at values and run nothing. Left out are also those whose answer holds
-# values of the rows, for it is shown on pages.
-TYPES = (
-    "expect_area_to_agree",
-    "expect_column_mean_to_be_between",
-    "expect_column_median_to_be_between",
-    "expect_column_pair_values_a_to_be_greater_than_b",
-    "expect_column_pair_values_to_be_equal",
-    "expect_column_pair_values_to_be_in_set",
-    "expect_column_proportion_of_non_null_values_to_be_between",
-    "expect_column_proportion_of_unique_values_to_be_between",
-    "expect_column_stdev_to_be_between",
-    "expect_column_sum_to_be_between",
-    "expect_column_unique_value_count_to_be_between",
-    "expect_column_value_lengths_to_be_between",
-    "expect_column_value_lengths_to_equal",
-    "expect_column_value_z_scores_to_be_less_than",
-    "expect_column_values_to_be_between",
-    "expect_column_values_to_be_in_set",
-    "expect_column_values_to_be_null",
-    "expect_column_values_to_be_unique",
-    "expect_column_values_to_match_regex",
-    "expect_column_values_to_match_regex_list",
-    "expect_column_values_to_match_strftime_format",
-    "expect_column_values_to_not_be_in_set",
-    "expect_column_values_to_not_be_null",
-    "expect_column_values_to_not_match_regex",
-    "expect_column_values_to_not_match_regex_list",
-    "expect_compound_columns_to_be_unique",
-    "expect_days_in_order",
-    "expect_geometry_near_ward",
-    _PAST,
-    "expect_multicolumn_sum_to_equal",
-    "expect_multicolumn_values_to_be_equal",
-    "expect_row_condition",
-    "expect_select_column_values_to_be_unique_within_record",
-    "expect_table_row_count_to_be_between",
-    "expect_table_row_count_to_equal",
-)
-_KWARGS = (
-    "at_most", "column", "column_A", "column_B", "column_list", "condition", "double_sided", "ignore_row_if", "last",
-    "match_on", "max_value", "measure", "min_value", "most", "mostly", "of", "or_equal", "regex", "regex_list", "slack",
-    "strftime_format", "strict_max", "strict_min", "sum_total", "threshold", "times", "value", "value_pairs_set",
-    "value_set",
-)  # fmt: skip
-# Types that are judged without Great Expectations, unless a column's type does not suit.
-KINDS: Mapping[str, type[Condition]] = {
-    kind.type: kind
-    for kind in (
-        AreaAgrees, Between, DaysInOrder, InSet, LengthsBetween, LengthsEqual, LikeThePast, MatchRegex, MatchRegexList,
-        NearWard, NotInSet, NotMatchRegex, NotMatchRegexList, NotNull, Null, PairEqual, PairGreater, RowCondition,
-        Unique, UniqueTogether,
-    )
-}  # fmt: skip
+_PAST = LikeThePast.type
 _FILLED_IN = {"item", "value", "least", "most", "last"}  # into the sentence on a comparison with the past
 _OF_ROWS_AS_A_WHOLE = ("rows", "changed", "ended")  # measures that are of no column
 _COUNTED = ("code", "ward")
@@ -232,7 +161,7 @@ def _of_type(expectation: Mapping[str, Any], kwargs: Mapping[str, Any], contract
     else:
         from etl.validate import gx
 
-        known = gx.fields(expectation["type"]) & {*_KWARGS}
+        known = gx.fields(expectation["type"]) & {*KWARGS}
     unknown = [name for name in kwargs if name not in known]
     for name in unknown:
         yield f"kwargs: {expectation['type']} knows no {name!r}; {nearest(name, known)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from functools import reduce
 from operator import and_, or_
 from typing import Any, Literal, Self
@@ -17,7 +17,9 @@ from etl.validate.conditions import ALL, DELETES, Condition, Name, OfColumn, OfS
 from etl.validate.rows import Rows
 
 UNLESS_DELETED = {"column": {"name": DELETES}, "operator": "==", "parameter": 0, "type": "comparison"}  # as GX has it
-_WIDE, _DIGITS = 1e18, 38  # bounds beyond which, and digits with which, numbers are not compared here
+_DIGITS = 38  # of the numbers that are compared
+_EXACT = Context(prec=_DIGITS)
+_WIDE = 1e18  # a bound from which on Great Expectations compares
 
 
 class NotNull(OfColumn):
@@ -112,7 +114,8 @@ class Between(_Bounded):
         exact = pl.Decimal(_DIGITS, scale)
 
         def bound(number: float, rounding: str) -> pl.Expr:
-            return pl.lit(Decimal(repr(number)).quantize(Decimal(1).scaleb(-scale), rounding), exact)
+            written = Decimal(repr(number)).quantize(Decimal(1).scaleb(-scale), rounding, _EXACT)
+            return pl.lit(written, exact)
 
         return self._within(value.cast(exact), bound)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from etl.contract import GEOMETRY_TYPES, Column, Contract, Severity, Text
+from etl.contract import GEOMETRY_TYPES, Column, Contract, ContractError, Severity, Text
 from etl.delivery import ROW, Wording, wording
 from etl.validate.conditions import ColumnsMatchSet, Condition
 from etl.validate.core_conditions import (
@@ -89,6 +89,9 @@ def follows(contract: Contract, *, with_bare_deletions: bool = False) -> list[Ex
     Args:
         contract: the dataset's.
         with_bare_deletions: of the rows that only delete a record nothing is required but what names it.
+
+    Raises:
+        ContractError: if no value could be right.
     """
     labels = ", ".join(c.label for c in contract.columns)
     there = ColumnsMatchSet(column_set=[c.name for c in contract.columns], exact_match=False)
@@ -125,10 +128,10 @@ def _of_column(column: Column, contract: Contract, with_bare_deletions: bool) ->
         yield Expectation.of(understood, _column_meta(rule, column), severity)
     if column.semantic_type == "geometry":
         yield from _of_shapes(column, mostly, severity)
-    yield from _of_bounds(column, mostly, severity)
+    yield from _of_bounds(column, mostly, severity, contract)
 
 
-def _of_bounds(column: Column, mostly: float, severity: Severity) -> Iterator[Expectation]:
+def _of_bounds(column: Column, mostly: float, severity: Severity, contract: Contract) -> Iterator[Expectation]:
     """What ODCS's logicalTypeOptions say of a column's values."""
     bounds = column.bounds
     if "minLength" in bounds or "maxLength" in bounds:
@@ -145,6 +148,8 @@ def _of_bounds(column: Column, mostly: float, severity: Severity) -> Iterator[Ex
         yield Expectation.of(matches, _column_meta("pattern", column), severity)
     if "minimum" in bounds or "maximum" in bounds:
         least, most = bounds.get("minimum"), bounds.get("maximum")
+        if least is not None and most is not None and least > most:
+            raise ContractError(contract.path, f"column {column.name}: minimum {least:g} is above maximum {most:g}")
         said = " … ".join("" if bound is None else f"{bound:g}" for bound in (least, most))
         between = Between(column=column.name, min_value=least, max_value=most, mostly=mostly)
         yield Expectation.of(between, _meta("range", column=column.label, expected=said), severity)

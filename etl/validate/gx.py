@@ -95,7 +95,7 @@ def faults(type_: str, kwargs: Mapping[str, Any]) -> list[str]:
 
 
 def check_suite(contract: Contract, home: str) -> None:
-    """See that a suite is right, and that Great Expectations takes each expectation of it.
+    """See that what is expected is right, and that Great Expectations takes each expectation of a suite.
 
     Args:
         contract: the dataset's.
@@ -104,6 +104,7 @@ def check_suite(contract: Contract, home: str) -> None:
     Raises:
         ContractError: if not.
     """
+    suite.expected(contract)
     declared, taken = len(suite.read(contract)), len(opened(contract, home).expectations)
     if taken != declared:
         left_out = f"of {declared} expectations Great Expectations takes {taken}"

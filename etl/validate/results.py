@@ -39,7 +39,6 @@ def store(findings: Sequence[Finding], delivery: Delivery, home: str) -> None:
     """
     period = datetime.combine(delivery.as_of, time(), UTC) if delivery.as_of else datetime(1970, 1, 1, tzinfo=UTC)
     folder = Path(home, "validations", *delivery.contract_id.split("."), delivery.id, period.strftime(TIME))
-    folder.mkdir(parents=True, exist_ok=True)
     with publish(UPath(folder / f"{delivery.id}.json")) as aside:
         aside.write_text(json.dumps(as_json(findings, delivery, period), sort_keys=True), encoding="utf-8")
 

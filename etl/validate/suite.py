@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from etl.contract import Contract, ContractError
-from etl.validate.checks import KINDS, checked, sample
+from etl.validate.checks import checked, sample
 from etl.validate.expected import Expectation, follows
 from etl.validate.findings import JudgeError, judge
+from etl.validate.kinds import KINDS
 from etl.validate.own_conditions import LikeThePast
 from etl.validate.rows import Rows
 
