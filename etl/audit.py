@@ -13,10 +13,10 @@ from typing import Any
 import polars as pl
 from upath import UPath
 
-from etl.arrival import is_sidecar
 from etl.contract import Contract
 from etl.delivery import ROW, Delivery, rejected_rows
 from etl.ledger import Ledger
+from etl.receive.inbox import is_sidecar
 from etl.replay import replay
 from etl.storage import Storage, Zone, digest_of
 from etl.warehouse import COUNTS

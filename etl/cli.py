@@ -44,9 +44,10 @@ def run(
     """
     from upath import UPath
 
-    from etl.arrival import Found, found_at, found_in, told, whole
     from etl.delivery import shown
     from etl.pipeline import STATIONS, Pipeline
+    from etl.receive.arrival import whole
+    from etl.receive.inbox import Found, found_at, found_in, told
     from etl.summary import print_deliveries
 
     pipeline = Pipeline.from_environment()
@@ -455,7 +456,7 @@ def _told(error: Exception) -> str:
 def _sentence(error: Exception) -> str:
     """A fault's sentence; one that we know nothing about is raised again, with its traceback for the engineer."""
     from etl.contract import ContractError
-    from etl.receive import NotReceived
+    from etl.receive.landing import NotReceived
 
     match error:
         case ContractError() | NotReceived():

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from etl.contract import Choice, Text
-from etl.declared import RULES
 from etl.delivery import ROW, Delivery, Place, State, Stop, loggable, wording
 from etl.profile import Profile
+from etl.receive.manifest import RULES
 from etl.warehouse import COUNTS, copy_rows, ledger_tables
 
 Moment = int | float | Decimal

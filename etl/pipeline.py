@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from etl.hold import Hold, Unfinished
     from etl.ledger import Ledger
     from etl.notify import Notice
-    from etl.receive import Landed
+    from etl.receive.landing import Landed
     from etl.replay import Replay
 
 log = logging.getLogger(__name__)
@@ -142,8 +142,9 @@ class Pipeline:
 
     def receive_inbox(self) -> list[Received]:
         """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays."""
-        from etl.arrival import agency_of, complete_files, found_in, newly_told
-        from etl.receive import NotReceived
+        from etl.receive.arrival import complete_files
+        from etl.receive.inbox import agency_of, found_in, newly_told
+        from etl.receive.landing import NotReceived
 
         self.look_again()
         if self.storage.inbox.exists():
@@ -183,7 +184,7 @@ class Pipeline:
         Raises:
             NotReceived: if the file cannot be read, changes while it is copied, or is somebody else's to receive.
         """
-        from etl.receive import NotReceived
+        from etl.receive.landing import NotReceived
         from etl.storage import claimed
 
         with ExitStack() as stack:
@@ -196,7 +197,8 @@ class Pipeline:
             return self._receive(file, dataset)
 
     def _receive(self, file: UPath, dataset: tuple[str, str] | None) -> Received:
-        from etl.receive import REFUSALS, NotReceived, land
+        from etl.receive.landing import NotReceived, land
+        from etl.receive.refusal import REFUSALS
 
         started = time.perf_counter()
         landed = land(self.storage, file, dataset, limits=self.settings.limits)
@@ -225,7 +227,7 @@ class Pipeline:
 
     def _refusal(self, landed: Landed) -> Stop | None:
         """Why a file goes no further than to landing; None if it does."""
-        from etl.receive import refusal
+        from etl.receive.refusal import refusal
 
         dataset = landed.delivery.contract_id
         if dataset in self.contracts.wrong and landed.delivery.as_of:
@@ -238,7 +240,7 @@ class Pipeline:
         Half a file is no delivery: what was received of it is withdrawn, and the file goes back to the inbox, where it
         is received anew once it is whole.
         """
-        from etl.processed import changed, put_back
+        from etl.receive.processed import changed, put_back
 
         for watched in changed(self.storage):
             name = f"{watched.agency}.{watched.dataset}"
@@ -438,7 +440,7 @@ class Pipeline:
 
     def _put_away(self, file: UPath, landed: Landed) -> bool:
         """Take a file out of the inbox; False if it is not what was received of it any more."""
-        from etl.processed import move
+        from etl.receive.processed import move
 
         if landed.unread or not file.is_relative_to(self.storage.inbox):  # one from elsewhere is its owner's
             return True
@@ -492,7 +494,7 @@ class Pipeline:
         return Outcome(result.state, counts=result.counts)
 
     def _unread(self, delivery: Delivery) -> Stop | None:
-        from etl.receive import unread
+        from etl.receive.landing import unread
 
         return unread(self.storage, delivery)
 

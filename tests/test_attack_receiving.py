@@ -22,10 +22,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from etl.arrival import complete_files, in_turn
 from etl.backup import backup
 from etl.pipeline import Pipeline, Received
-from etl.receive import NotReceived
+from etl.receive.arrival import complete_files, in_turn
+from etl.receive.landing import NotReceived
 
 SECONDS = 10.0  # for everything that an inbox holds
 FOLDER, NAME = "civil/births", "births_2026-03-02.csv"
@@ -259,7 +259,7 @@ def test_an_odd_object_costs_itself_alone(
 AS_NOBODY = """
 import os, sys
 from upath import UPath
-from etl.arrival import found_in, told
+from etl.receive.inbox import found_in, told
 folder = UPath(sys.argv[1])
 os.setgid(65534), os.setuid(65534)
 found = found_in(folder)

@@ -16,8 +16,8 @@ _LOOK_BACK = 60.0  # seconds between two looks at files that were received
 class InboxTrigger(BaseEventTrigger):
     """Fires when the inbox holds a complete file that it has not announced.
 
-    What "complete" means is said once, in `etl.arrival`. A file that is announced but stays, because receiving it
-    failed, is announced again from time to time; an incomplete file never is. So is a file that was received and has
+    What "complete" means is said once, in `etl.receive.arrival`. A file that is announced but stays, because receiving
+    it failed, is announced again from time to time; an incomplete file never is. So is a file that was received and has
     changed since: receiving takes it back.
 
     Attributes:
@@ -56,7 +56,7 @@ class InboxTrigger(BaseEventTrigger):
     def _complete(self) -> set[tuple[str, float]]:
         from upath import UPath
 
-        from etl.arrival import complete_files
+        from etl.receive.arrival import complete_files
         from etl.settings import Settings
         from etl.storage import Storage, status_of
 
@@ -72,7 +72,7 @@ class InboxTrigger(BaseEventTrigger):
     def _changed(self) -> int:
         from upath import UPath
 
-        from etl.processed import changed
+        from etl.receive.processed import changed
         from etl.storage import Storage
 
         try:
