@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -140,11 +141,15 @@ class Pipeline:
             warehouse.lock(connection, "citydw.site")
             return site.build(self.storage, self.contracts, self.ledger, dataset)
 
-    def receive_inbox(self) -> list[Received]:
-        """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays."""
-        from etl.receive.arrival import complete_files
+    def receive_inbox(self, seconds: float = inf) -> list[Received]:
+        """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays.
+
+        Args:
+            seconds: after which no other file is begun; see `etl.receive.turns`.
+        """
         from etl.receive.inbox import agency_of, found_in, newly_told
         from etl.receive.landing import NotReceived
+        from etl.receive.turns import arriving
 
         self.look_again()
         if self.storage.inbox.exists():
@@ -153,7 +158,7 @@ class Pipeline:
         received: list[Received] = []
         taken: Counter[str] = Counter()
         has_failed = False
-        for file in complete_files(self.storage, self.settings.quiet_seconds):
+        for file in arriving(self.storage, self.settings.quiet_seconds, seconds):
             agency = agency_of(file)
             if taken[agency] >= self.settings.limits.agency_bytes:
                 log.warning("inbox: %s: %s has sent much; it waits for the next time", printable(file.name), agency)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
 from typing import Any
 
 from upath import UPath
@@ -21,7 +21,7 @@ from etl.receive.inbox import DONE, agency_of, found_in, sidecars
 from etl.receive.manifest import Declared, beside, is_there
 from etl.storage import HOLE, Storage, allocated, read_json, status_of, write_text
 
-_MOST_HASHED = 4 << 30
+_MOST_READ = 64 << 20  # bytes of an agency's files at a look: more would keep other agencies waiting
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,7 @@ class Look:
 
 
 def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
-    """Files in the inbox that have arrived; see `whole`. What is seen is remembered for the next look.
-
-    One of each agency follows the other, so that no agency waits for all files of another.
-    """
+    """Files in the inbox that have arrived, in the order of paths; see `whole`. What is seen is remembered."""
     if not storage.inbox.exists():
         return []
     memory = storage.root / "looks.json"
@@ -60,15 +57,7 @@ def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
     if looks != before:
         seen = {path: asdict(look) for path, look in looks.items()}
         write_text(memory, json.dumps(seen))  # in ASCII: a file's name may be no Unicode
-    return in_turn(complete)
-
-
-def in_turn(files: Iterable[UPath]) -> list[UPath]:
-    """Files of several agencies, the first of each before the second of any."""
-    queues: dict[str, list[UPath]] = {}
-    for file in files:
-        queues.setdefault(agency_of(file), []).append(file)
-    return [file for turn in zip_longest(*queues.values()) for file in turn if file is not None]
+    return complete
 
 
 def whole(
@@ -77,7 +66,8 @@ def whole(
     """Tell files that have arrived from those that may still grow.
 
     A file is whole when a `.done` stands beside it; when its bytes are what a manifest or a hash beside it declares; or
-    when neither it nor what stands beside it has changed between two looks that are `quiet_seconds` apart.
+    when neither it nor what stands beside it has changed between two looks that are `quiet_seconds` apart. A look reads
+    only so much of each agency; of what is beyond that, the quiet alone tells the end.
 
     Args:
         files: where to look.
@@ -90,9 +80,10 @@ def whole(
     """
     now = time.time()
     complete, looks = [], {}
+    read: Counter[str] = Counter()  # bytes, by agency
     for file in files:
         try:
-            look = _look(file, before.get(str(file)), now, inbox)
+            look = _look(file, before.get(str(file)), now, inbox, read)
         except OSError:  # gone: somebody else has just received it
             continue
         looks[str(file)] = look
@@ -102,22 +93,27 @@ def whole(
     return complete, looks
 
 
-def _look(file: UPath, before: Look | None, now: float, inbox: UPath) -> Look:
+def _look(file: UPath, before: Look | None, now: float, inbox: UPath, read: Counter[str]) -> Look:
     stats = [status_of(path) for path in (file, *sidecars(file))]
     state = [[float(stat.st_size), float(stat.st_mtime)] for stat in stats]
     if before is None or before.state != state or before.since > now:  # our clock has been set back
-        return Look(state, now, _takes_no_time(stats[0]) and _is_as_declared(file, inbox))
+        return Look(state, now, _is_as_declared(file, stats, inbox, read))
     return before
 
 
-def _takes_no_time(status: os.stat_result) -> bool:
-    """Whether a file is read at once. Of a huge one, or one that is mostly a hole, the quiet alone tells its end."""
-    return status.st_size <= min(_MOST_HASHED, allocated(status) + HOLE)
-
-
-def _is_as_declared(file: UPath, inbox: UPath) -> bool:
+def _is_as_declared(file: UPath, stats: list[os.stat_result], inbox: UPath, read: Counter[str]) -> bool:
+    """Whether a file's bytes are what is declared of them, as far as that takes no time; a hole may take for ever."""
+    size, beside_it = stats[0].st_size, sum(status.st_size for status in stats[1:])
+    agency = agency_of(file)
+    if len(stats) == 1 or size > allocated(stats[0]) + HOLE or read[agency] + beside_it > _MOST_READ:
+        return False
+    read[agency] += beside_it
     try:
         declared = Declared.of(beside(file, inbox) or {})
-        return declared.tells_bytes and declared.fits(file, inbox)
+        hashed = size * declared.hashes
+        if not declared.tells_bytes or read[agency] + hashed > _MOST_READ:
+            return False
+        read[agency] += hashed
+        return declared.fits(file, inbox)
     except (Stop, OSError):  # half a manifest, or one that the delivery will be held for
         return False

@@ -95,6 +95,11 @@ class Declared:
         """Whether it says something about the bytes, by which a file that has not come as a whole is told."""
         return any(value is not None for value in (self.size, self.sha256, self.md5))
 
+    @property
+    def hashes(self) -> int:
+        """How often the file must be read to compare it."""
+        return sum(value is not None for value in (self.sha256, self.md5))
+
     def fits(self, file: UPath, inbox: UPath) -> bool:
         """Whether a file's bytes are those that are declared; they are read only if their number is.
 
