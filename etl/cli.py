@@ -36,6 +36,7 @@ _COLUMNS_SIDE_BY_SIDE = 12  # a wider row is printed down the page
 def run(
     source: Annotated[Path, typer.Argument(help="A file, or a folder of <agency>/<dataset>/<file>.", exists=True)],
     dataset: Annotated[str | None, typer.Option(help="agency.dataset, where the file's folders do not say.")] = None,
+    principal: Annotated[str | None, typer.Option(help="The account through which the files came to you.")] = None,
 ) -> None:
     """Walk files through all stations in this process, without Airflow; whatever is wrong with one, the others walk.
 
@@ -75,7 +76,7 @@ def run(
         for number, file in enumerate(files, start=1):
             progress.update(task, description=escape(f"receive {file.name[:60]}"))
             try:
-                received = pipeline.receive(file, named)
+                received = pipeline.receive(file, named, principal)
                 walked.append(received)
                 if not received.is_final:
                     for station, _ in pipeline.walk(received.dataset, received.delivery_id):

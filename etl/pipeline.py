@@ -23,9 +23,10 @@ import sqlalchemy as sa
 from upath import UPath
 
 from etl import lint, stations
-from etl.contract import Choice, Contract, Contracts, Text, load_all
+from etl.contract import Choice, Contract, ContractError, Contracts, Text, load_all
 from etl.delivery import WRONG_CONTRACT, Delivery, State, Stop, loggable, printable
-from etl.settings import Settings
+from etl.receive.identity import Identities, identities
+from etl.settings import EXPECTATIONS, Settings
 from etl.storage import Storage
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Pipeline:
 
     settings: Settings
     contracts: Contracts
+    identities: Identities = field(default_factory=dict)  # of the agencies that must prove who they are
 
     @classmethod
     def from_environment(cls) -> Pipeline:
@@ -103,7 +105,7 @@ class Pipeline:
         What this process writes from now on is its own.
         """
         os.umask(0o077)
-        return cls(Settings.from_environment(), lint.sound(load_all()))
+        return cls(Settings.from_environment(), lint.sound(load_all()), identities(EXPECTATIONS / "agencies.yaml"))
 
     @cached_property
     def storage(self) -> Storage:
@@ -179,12 +181,17 @@ class Pipeline:
                 pass
         return received
 
-    def receive(self, file: UPath, dataset: tuple[str, str] | None = None) -> Received:
+    def receive(self, file: UPath, dataset: tuple[str, str] | None = None, principal: str | None = None) -> Received:
         """Bring one file to landing and the ledger.
 
         A delivery whose dataset or period nobody knows ends here: it is rejected and receipted at once. So does one
         whose bytes had come before, if nothing is left to do for it. One whose contract is wrong is held; once that is
         mended, it goes on when somebody walks it or it comes again.
+
+        Args:
+            file: the file.
+            dataset: agency and dataset; by default the names of the two folders that the file lies in.
+            principal: the account through which it came, as whoever hands it in has made sure.
 
         Raises:
             NotReceived: if the file cannot be read, changes while it is copied, or is somebody else's to receive.
@@ -199,14 +206,18 @@ class Pipeline:
                 raise NotReceived(f"{printable(file.name)}: cannot be read ({type(error).__name__})") from None
             if not is_ours:
                 raise NotReceived(f"{printable(file.name)}: somebody else receives it")
-            return self._receive(file, dataset)
+            return self._receive(file, dataset, principal)
 
-    def _receive(self, file: UPath, dataset: tuple[str, str] | None) -> Received:
-        from etl.receive.landing import NotReceived, land
+    def _receive(self, file: UPath, dataset: tuple[str, str] | None, principal: str | None) -> Received:
+        from etl.receive.landing import NotReceived, folders, land
         from etl.receive.refusal import REFUSALS
 
         started = time.perf_counter()
-        landed = land(self.storage, file, dataset, limits=self.settings.limits)
+        agency, _ = dataset or folders(self.storage, file)
+        identity = self.identities.get(agency)
+        if isinstance(identity, ContractError):
+            raise NotReceived(f"{printable(file.name)}: waits, for {identity}")
+        landed = land(self.storage, file, dataset, None, self.settings.limits, identity, principal)
         delivery = landed.delivery
         if landed.unread and self._is_final(delivery):
             raise NotReceived(f"{delivery.file_name}: stays unread; its sender was told why")

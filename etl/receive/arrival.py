@@ -109,7 +109,7 @@ def _is_as_declared(file: UPath, stats: list[os.stat_result], inbox: UPath, read
         return False
     read[agency] += beside_it
     try:
-        declared = Declared.of(beside(file, inbox) or {})
+        declared = Declared.of(beside(file, inbox).declared or {})
         hashed = size * declared.hashes
         if not declared.tells_bytes or read[agency] + hashed > _MOST_READ:
             return False

@@ -19,7 +19,8 @@ _MISPLACED = "it does not lie in <agency>/<dataset>/"
 _MOST_SHELVES = 8  # folders of an operator's own, one in the other, above the agencies'
 _LONGEST_TOLD = 1_000  # characters of a path in the log
 DONE = ".done"  # beside a file: it is whole
-_SIDECARS = (DONE, MANIFEST, *CHECKSUMS)
+SIGNATURE = ".sig"  # beside a file: see `etl.receive.identity`
+_SIDECARS = (DONE, MANIFEST, SIGNATURE, *CHECKSUMS)
 # Of files that somebody sends, whether we can read them or not: their sender must hear of them. Files of any other
 # ending are programs' own, or will have another name once they are whole; to move one away would break that.
 _SENT = frozenset(

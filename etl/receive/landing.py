@@ -22,6 +22,7 @@ from upath import UPath
 from etl.contract import Text
 from etl.correction import find_mark
 from etl.delivery import Delivery, Stop, megabytes, printable
+from etl.receive.identity import Identity, prove
 from etl.receive.manifest import beside
 from etl.receive.place import UNDATED, stated_place, with_word
 from etl.receive.processed import Stamp, stamp_from, stamp_of
@@ -46,6 +47,7 @@ class Landed:
         doubt: the rule that says why its period is not certain; None if it is.
         stamp: the file's size and time when its bytes were copied.
         unread: why its bytes were not copied; then landing holds a note in their place. None if they were.
+        unproven: why it is not taken for its agency's; None if it is.
     """
 
     delivery: Delivery
@@ -53,6 +55,7 @@ class Landed:
     doubt: str | None
     stamp: Stamp
     unread: Stop | None = None
+    unproven: Stop | None = None
 
 
 def land(
@@ -61,6 +64,8 @@ def land(
     dataset: tuple[str, str] | None = None,
     undated: date | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    identity: Identity | None = None,
+    principal: str | None = None,
 ) -> Landed:
     """Bring one file's bytes to landing; for bytes that are there already, nothing changes.
 
@@ -70,19 +75,30 @@ def land(
         dataset: agency and dataset; by default the names of the two folders that the file lies in.
         undated: the period of a file that does not say its own.
         limits: what the file may ask of us.
+        identity: what its agency must prove of it; None if its place is proof enough.
+        principal: the account through which it came, as whoever hands it in says.
 
     Raises:
         NotReceived: if the file cannot be read, or changes while it is copied.
     """
-    agency, name = dataset or _folders(storage, file)
+    agency, name = dataset or folders(storage, file)
     with aside_of(storage.root / "landing" / "content") as aside:
-        sha256, stamp, unread = _take(storage, file, aside, limits)
-        declared = beside(file, storage.inbox)
-        declared, as_of, revision, doubt = stated_place(storage, agency, name, file.name, declared)
+        sha256, stamp, owner, unread = _take(storage, file, aside, limits)
+        said = beside(file, storage.inbox, identity.users if identity else None)
+        sender, unproven = None, None
+        if identity and not unread:
+            sent = {"dataset": f"{agency}.{name}", "sha256": sha256, "manifest": said.manifest, "owner": owner}
+            try:
+                sender = prove(identity, file, storage.inbox, sent, principal)
+            except Stop as stop:
+                unproven = stop
+        declared, as_of, revision, doubt = stated_place(storage, agency, name, file.name, said.declared)
+        if unproven:  # whoever sent it has no word on any period
+            declared, as_of, revision, doubt = None, None, 1, None
         if doubt == UNDATED and undated:
             as_of = undated
         delivery = Delivery(agency, name, as_of, revision, sha256, stamp[0], printable(file.name))
-        mark = None if unread else find_mark(aside)
+        mark = None if unread or unproven else find_mark(aside)
         if mark:
             doubt = None
             delivery = replace(
@@ -91,11 +107,11 @@ def land(
         delivery = with_word(storage, delivery)
         manifest = storage.folder("landing", delivery) / "manifest.json"
         if not manifest.exists():
-            about = {"declared": declared, "from": printable(str(file))}
+            about = {"declared": declared, "from": printable(str(file)), "sender": sender}
             if unread:
                 about["unread"] = {"rule": unread.rule, "vi": unread.message.vi, "en": unread.message.en}
             _publish(storage, delivery, aside, about)
-    return Landed(delivery, declared, doubt, stamp, unread)
+    return Landed(delivery, declared, doubt, stamp, unread, unproven)
 
 
 def unread(storage: Storage, delivery: Delivery) -> Stop | None:
@@ -118,11 +134,11 @@ def _publish(storage: Storage, delivery: Delivery, aside: UPath, about: dict[str
             path.chmod(0o400)
 
 
-def _take(storage: Storage, file: UPath, aside: UPath, limits: Limits) -> tuple[str, Stamp, Stop | None]:
+def _take(storage: Storage, file: UPath, aside: UPath, limits: Limits) -> tuple[str, Stamp, int | None, Stop | None]:
     """Open a file once and copy what it holds; of one that asks too much, a note.
 
     Returns:
-        SHA-256 of what was copied, the file's size and time, and why it was not copied itself.
+        SHA-256 of what was copied, the file's size and time, its owner, and why it was not copied itself.
 
     Raises:
         NotReceived: if it cannot be read, or changes meanwhile.
@@ -131,12 +147,13 @@ def _take(storage: Storage, file: UPath, aside: UPath, limits: Limits) -> tuple[
         try:
             stream = stack.enter_context(open_plain(file, storage.inbox))
             before, refused = _status(file, stream), _too_much(file, stream, limits)
+            owner = os.fstat(stream.fileno()).st_uid if isinstance(file, Path) else None
         except OSError as error:
             raise NotReceived(f"{printable(file.name)}: cannot be read ({type(error).__name__})") from None
         if refused:
             note = f"{file.name!a}: {before[0]} bytes, last changed at {before[1]}; they were not read\n".encode()
             aside.write_bytes(note)
-            return hashlib.sha256(note).hexdigest(), before, refused
+            return hashlib.sha256(note).hexdigest(), before, None, refused
         digest, size = hashlib.sha256(), 0
         with aside.open("wb") as copy:
             while size <= before[0] and (chunk := _read(file, stream)):  # one that grows has no end
@@ -145,7 +162,7 @@ def _take(storage: Storage, file: UPath, aside: UPath, limits: Limits) -> tuple[
                 copy.write(chunk)
         if size != before[0] or _status(file, stream) != before:
             raise NotReceived(f"{printable(file.name)}: still being written; it waits for the next look")
-    return digest.hexdigest(), before, None
+    return digest.hexdigest(), before, owner, None
 
 
 def _read(file: UPath, stream: BufferedReader) -> bytes:
@@ -176,7 +193,7 @@ def _too_much(file: UPath, stream: BufferedReader, limits: Limits) -> Stop | Non
     return None
 
 
-def _folders(storage: Storage, file: UPath) -> tuple[str, str]:
+def folders(storage: Storage, file: UPath) -> tuple[str, str]:
     """Agency and dataset by the two folders that a file lies in; a name with signs of its own is that of no dataset.
 
     Raises:
@@ -187,8 +204,8 @@ def _folders(storage: Storage, file: UPath) -> tuple[str, str]:
         place = file.relative_to(storage.inbox)
         if len(place.parts) != 3:
             raise NotReceived(f"{printable(file.name)}: does not lie in <agency>/<dataset>/")
-    folders = [_folder_name(part) for part in place.parts[-3:-1]]
-    return (folders[0], folders[1]) if len(folders) == 2 else ("unknown", folders[0] if folders else "unknown")
+    names = [_folder_name(part) for part in place.parts[-3:-1]]
+    return (names[0], names[1]) if len(names) == 2 else ("unknown", names[0] if names else "unknown")
 
 
 def _folder_name(part: str) -> str:

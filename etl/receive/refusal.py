@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from etl.contract import Contract, Source
 from etl.delivery import Stop
+from etl.receive.identity import UNPROVEN
 from etl.receive.landing import Landed
 from etl.receive.manifest import MANIFEST
 from etl.receive.place import UNDATED
@@ -13,7 +14,7 @@ from etl.receive.place import UNDATED
 # Why a file goes no further than to landing: what its sender mends by sending the same bytes under another name.
 REFUSALS = (
     "unknown_dataset", "wrong_ending", UNDATED, "several_periods_in_name", "impossible_period", "period_not_begun",
-    "unclear_revision",
+    "unclear_revision", UNPROVEN,
 )  # fmt: skip
 _ENDINGS = {
     "csv": (".csv", ".txt", ".tsv"),
@@ -35,6 +36,8 @@ def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False)
         contract: of its dataset; None if there is none that is right.
         is_dataset: there is such a dataset, and its contract is wrong.
     """
+    if landed.unproven:
+        return landed.unproven
     delivery = landed.delivery
     told = {"file": delivery.file_name[:100]}
     ending = PurePosixPath(delivery.file_name.strip().lower()).suffix
