@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 import polars as pl
 from upath import UPath
 
-from etl.arrival import is_sidecar
 from etl.contract import Contract
 from etl.delivery import ROW, Delivery, rejected_rows
 from etl.entry import LedgerEntry
 from etl.ledger import Ledger
+from etl.receive.inbox import is_sidecar
 from etl.reconcile import GRACE, overdue
 from etl.replay import replay
 from etl.state import State

@@ -23,7 +23,9 @@ from etl.contract import Contract
 from etl.entry import LedgerEntry
 from etl.receipt import FACTS, PAGE, WORKBOOK, receipt
 from etl.receipt.facts import Receipt
-from etl.receive import UNDATED, land, refusal
+from etl.receive.landing import land
+from etl.receive.place import UNDATED
+from etl.receive.refusal import refusal
 from etl.settings import CITY_TIME, Limits
 from etl.storage import Storage
 

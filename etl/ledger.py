@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from etl.contract import Choice, Text
-from etl.declared import RULES
 from etl.delivery import ROW, WRONG_CONTRACT, Delivery, Place, Stop, loggable, wording
 from etl.entry import COLUMNS, Decision, LedgerEntry, Unfinished
 from etl.profile import Profile
+from etl.receive.manifest import RULES
 from etl.reconcile import Found, Waiting
 from etl.state import UNDERWAY, State
 from etl.warehouse.copy import copy_rows

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -22,9 +23,10 @@ import sqlalchemy as sa
 from upath import UPath
 
 from etl import lint, stations
-from etl.contract import Choice, Contract, Contracts, Text, load_all
+from etl.contract import Choice, Contract, ContractError, Contracts, Text, load_all
 from etl.delivery import WRONG_CONTRACT, Delivery, Stop, loggable, printable
-from etl.settings import Settings
+from etl.receive.identity import Identities, identities
+from etl.settings import EXPECTATIONS, Settings
 from etl.state import State
 from etl.storage import Storage
 from etl.warehouse import address
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from etl.audit import Finding
     from etl.entry import Decision, LedgerEntry
     from etl.ledger import Ledger
-    from etl.receive import Landed
+    from etl.receive.landing import Landed
     from etl.replay import Replay
 
 log = logging.getLogger(__name__)
@@ -116,6 +118,7 @@ class Pipeline:
 
     settings: Settings
     contracts: Contracts
+    identities: Identities = field(default_factory=dict)  # of the agencies that must prove who they are
 
     @classmethod
     def from_environment(cls) -> Pipeline:
@@ -124,7 +127,7 @@ class Pipeline:
         What this process writes from now on is its own.
         """
         os.umask(0o077)
-        return cls(Settings.from_environment(), lint.sound(load_all()))
+        return cls(Settings.from_environment(), lint.sound(load_all()), identities(EXPECTATIONS / "agencies.yaml"))
 
     @cached_property
     def storage(self) -> Storage:
@@ -163,10 +166,15 @@ class Pipeline:
             lock(connection, "citydw.site")
             return site.build(self.storage, self.contracts, self.ledger, dataset)
 
-    def receive_inbox(self) -> list[Received]:
-        """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays."""
-        from etl.arrival import agency_of, complete_files, found_in, newly_told
-        from etl.receive import NotReceived
+    def receive_inbox(self, seconds: float = inf) -> list[Received]:
+        """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays.
+
+        Args:
+            seconds: after which no other file is begun; see `etl.receive.turns`.
+        """
+        from etl.receive.inbox import agency_of, found_in, newly_told
+        from etl.receive.landing import NotReceived
+        from etl.receive.turns import arriving
 
         self.look_again()
         if self.storage.inbox.exists():
@@ -175,7 +183,7 @@ class Pipeline:
         received: list[Received] = []
         taken: Counter[str] = Counter()
         has_failed = False
-        for file in complete_files(self.storage, self.settings.quiet_seconds):
+        for file in arriving(self.storage, self.settings.quiet_seconds, seconds):
             agency = agency_of(file)
             if taken[agency] >= self.settings.limits.agency_bytes:
                 log.warning("inbox: %s: %s has sent much; it waits for the next time", printable(file.name), agency)
@@ -196,17 +204,22 @@ class Pipeline:
                 pass
         return received
 
-    def receive(self, file: UPath, dataset: tuple[str, str] | None = None) -> Received:
+    def receive(self, file: UPath, dataset: tuple[str, str] | None = None, principal: str | None = None) -> Received:
         """Bring one file to landing and the ledger.
 
         A delivery whose dataset or period nobody knows ends here: it is rejected and receipted at once. So does one
         whose bytes had come before, if nothing is left to do for it. One whose contract is wrong is held; once that is
         mended, it goes on when somebody walks it or it comes again.
 
+        Args:
+            file: the file.
+            dataset: agency and dataset; by default the names of the two folders that the file lies in.
+            principal: the account through which it came, as whoever hands it in has made sure.
+
         Raises:
             NotReceived: if the file cannot be read, changes while it is copied, or is somebody else's to receive.
         """
-        from etl.receive import NotReceived
+        from etl.receive.landing import NotReceived
         from etl.storage import claimed
 
         with ExitStack() as stack:
@@ -216,13 +229,18 @@ class Pipeline:
                 raise NotReceived(f"{printable(file.name)}: cannot be read ({type(error).__name__})") from None
             if not is_ours:
                 raise NotReceived(f"{printable(file.name)}: somebody else receives it")
-            return self._receive(file, dataset)
+            return self._receive(file, dataset, principal)
 
-    def _receive(self, file: UPath, dataset: tuple[str, str] | None) -> Received:
-        from etl.receive import REFUSALS, NotReceived, land
+    def _receive(self, file: UPath, dataset: tuple[str, str] | None, principal: str | None) -> Received:
+        from etl.receive.landing import NotReceived, folders, land
+        from etl.receive.refusal import REFUSALS
 
         started = time.perf_counter()
-        landed = land(self.storage, file, dataset, limits=self.settings.limits)
+        agency, _ = dataset or folders(self.storage, file)
+        identity = self.identities.get(agency)
+        if isinstance(identity, ContractError):
+            raise NotReceived(f"{printable(file.name)}: waits, for {identity}")
+        landed = land(self.storage, file, dataset, None, self.settings.limits, identity, principal)
         delivery = landed.delivery
         if landed.unread and self._is_final(delivery):
             raise NotReceived(f"{delivery.file_name}: stays unread; its sender was told why")
@@ -249,7 +267,7 @@ class Pipeline:
 
     def _refusal(self, landed: Landed) -> Stop | None:
         """Why a file goes no further than to landing; None if it does."""
-        from etl.receive import refusal
+        from etl.receive.refusal import refusal
 
         dataset = landed.delivery.contract_id
         if dataset in self.contracts.wrong and landed.delivery.as_of:
@@ -262,7 +280,7 @@ class Pipeline:
         Half a file is no delivery: what was received of it is withdrawn, and the file goes back to the inbox, where it
         is received anew once it is whole.
         """
-        from etl.processed import changed, put_back
+        from etl.receive.processed import changed, put_back
 
         for watched in changed(self.storage):
             name = f"{watched.agency}.{watched.dataset}"
@@ -436,7 +454,7 @@ class Pipeline:
 
     def _put_away(self, file: UPath, landed: Landed) -> bool:
         """Take a file out of the inbox; False if it is not what was received of it any more."""
-        from etl.processed import move
+        from etl.receive.processed import move
 
         if landed.unread or not file.is_relative_to(self.storage.inbox):  # one from elsewhere is its owner's
             return True
@@ -493,7 +511,7 @@ class Pipeline:
         return Outcome(result.state, counts=result.counts)
 
     def _unread(self, delivery: Delivery) -> Stop | None:
-        from etl.receive import unread
+        from etl.receive.landing import unread
 
         return unread(self.storage, delivery)
 

@@ -152,7 +152,7 @@ def _validate(
     """Judge manifest and rows; what holds the delivery is raised, unless a person has accepted it."""
     import polars as pl
 
-    from etl.declared import Declared
+    from etl.receive.manifest import Declared
     from etl.validate import validate
 
     def manifest() -> None:

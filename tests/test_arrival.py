@@ -21,8 +21,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl.arrival import complete_files
 from etl.pipeline import Pipeline
+from etl.receive.arrival import complete_files
 
 FOLDER = "civil/births"
 NAME = "births_2026-03-02.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -22,10 +23,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from etl.arrival import complete_files, in_turn
 from etl.backup import backup
 from etl.pipeline import Pipeline, Received
-from etl.receive import NotReceived
+from etl.receive import arrival
+from etl.receive.arrival import complete_files
+from etl.receive.landing import NotReceived
+from etl.receive.turns import ROUND, arriving, in_turn, turn_of, waiting
 
 SECONDS = 10.0  # for everything that an inbox holds
 FOLDER, NAME = "civil/births", "births_2026-03-02.csv"
@@ -259,7 +262,7 @@ def test_an_odd_object_costs_itself_alone(
 AS_NOBODY = """
 import os, sys
 from upath import UPath
-from etl.arrival import found_in, told
+from etl.receive.inbox import found_in, told
 folder = UPath(sys.argv[1])
 os.setgid(65534), os.setuid(65534)
 found = found_in(folder)
@@ -287,6 +290,100 @@ def test_a_flood_of_one_agency_delays_another_by_one_file() -> None:
     other = UPath("/in/tax/taxpayers/x.csv")
     assert in_turn([*flood, other]).index(other) == 1
     assert in_turn([*flood, other])[2:] == flood[1:]
+
+
+def test_a_huge_file_stands_behind_all_that_others_send_meanwhile(tmp_path: Path) -> None:
+    sizes = {"civil/births/a.csv": 9 << 20, "civil/births/b.csv": 1, "tax/taxpayers/1.csv": 1, "tax/taxpayers/2.csv": 1}
+    for name, size in sizes.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+    files = [UPath(tmp_path / name) for name in sizes]
+    assert [file.name for file in in_turn(files)] == ["1.csv", "2.csv", "a.csv", "b.csv"]
+    assert [file.name for file in in_turn(files, {"tax": 99 << 20})] == ["a.csv", "b.csv", "1.csv", "2.csv"]
+
+
+def test_who_comes_while_another_floods_is_next_and_none_comes_twice(
+    shared: Pipeline, inbox: Path, clean_day: Path
+) -> None:
+    for number in range(200):
+        (inbox / f"births_2026-03-02_r{number}.csv").write_text(f"{TEXT}{number}\n")
+    files = arriving(shared.storage, quiet_seconds=0, between_looks=0)
+    begun = [next(files) for _ in range(5)]
+    drop_good(shared, clean_day)
+    (inbox / "births_2026-03-02_r500.csv").write_text(f"{TEXT}500\n")
+    begun += [next(files) for _ in range(2)]
+    assert "taxpayers" in {file.parent.name for file in begun[5:]}
+    begun += files
+    assert len(begun) == len(set(begun)) == 202
+    assert waiting(shared.storage, {"civil", "tax"}) == set()
+
+
+def test_a_file_that_comes_in_the_midst_of_a_flood_is_received_in_its_midst(
+    shared: Pipeline, inbox: Path, clean_day: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(1_000):
+        sparse(1 << 40, f"births_2026-03-02_r{number}.csv")(inbox)
+        (inbox / f"births_2026-03-02_r{number}.csv.sha256").write_text("0" * 64)
+    for number in range(300):
+        (inbox / f"a flood {number}.csv").write_text(f"{TEXT}{number}\n")
+    took = {}
+
+    def send() -> None:
+        while not shared.ledger.all("civil.births"):
+            time.sleep(0.01)
+        drop_good(shared, clean_day)
+        sent_at = time.monotonic()
+        while not shared.ledger.all("tax.taxpayers"):
+            time.sleep(0.01)
+        took["seconds"] = time.monotonic() - sent_at
+
+    with ThreadPoolExecutor(1) as other:
+        sent = other.submit(send)
+        received = shared.receive_inbox(seconds=3 * ROUND)
+        sent.result(timeout=60)
+    (place,) = (number for number, each in enumerate(received) if each.dataset == "tax.taxpayers")
+    assert place < len(received) - 1, "others of the flood came after it"
+    with capsys.disabled():
+        sys.stdout.write(f"\nin a flood of 1,300 files, another agency's was received in {took['seconds']:.1f} s\n")
+
+
+def test_a_look_reads_only_so_much_of_each_agency(
+    shared: Pipeline, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrival, "_MOST_READ", 3_000)
+    (inbox.parents[1] / OTHERS).mkdir(parents=True)
+    content = b"x" * 1_200
+    for file in [*(inbox / f"births_2026-03-0{day}.csv" for day in (1, 2, 3)), inbox.parents[1] / OTHERS / "x.csv"]:
+        file.write_bytes(content)
+        file.with_name(f"{file.name}.sha256").write_text(hashlib.sha256(content).hexdigest())
+    named = [file.name for file in complete_files(shared.storage, quiet_seconds=1_000)]
+    assert named == ["births_2026-03-01.csv", "births_2026-03-02.csv", "x.csv"]
+    assert len(complete_files(shared.storage, quiet_seconds=0)) == 4, "of the last one, the quiet tells"
+
+
+def test_what_stays_in_the_inbox_keeps_nothing_from_its_turn(shared: Pipeline, inbox: Path) -> None:
+    for number in range(1, 6):
+        sparse(1 << 40, f"births_2026-03-01_r{number}.csv")(inbox)
+    (inbox / NAME).write_text(TEXT)
+    rounds = [shared.receive_inbox(seconds=0) for _ in range(5)]
+    assert [each.state for received in rounds for each in received] == ["rejected"] * 5
+    assert waiting(shared.storage, {"civil"}) == {"civil"}
+    (inbox / "births_2026-02-28.csv").write_text(TEXT + "2")
+    assert {shared.receive_inbox(seconds=0)[0].state for _ in range(2)} == {"received"}
+    assert waiting(shared.storage, {"civil"}) == set(), "what stays does not call for one round after the other"
+    assert shared.receive_inbox(seconds=0) == []
+
+
+def test_one_receiver_at_a_time_is_at_an_agency(shared: Pipeline, inbox: Path, clean_day: Path) -> None:
+    (inbox / NAME).write_text(TEXT)
+    sent = drop_good(shared, clean_day)
+    with turn_of(shared.storage, "civil") as is_ours:
+        assert is_ours
+        (other,) = receive(shared)
+        good(shared, [other], sent)
+        assert waiting(shared.storage, {"civil", "tax"}) == {"civil"}
+    assert len(receive(shared)) == 1
+    assert waiting(shared.storage, {"civil", "tax"}) == set()
 
 
 def test_what_one_agency_may_send_at_a_time_is_a_setting(shared: Pipeline, inbox: Path, clean_day: Path) -> None:
@@ -498,11 +595,71 @@ def test_the_watcher_outlives_what_it_sees(shared: Pipeline, inbox: Path) -> Non
     assert looked.stdout.split()[-1:] == ["2"], looked.stderr[-2000:]
 
 
+def test_the_watcher_announces_an_agency_once_until_there_is_news_or_receiving_left_some(
+    shared: Pipeline, inbox: Path
+) -> None:
+    watched = subprocess.run(
+        [sys.executable, "-c", WATCHED, str(Path(__file__).parents[1] / "dags" / "plugins"), str(shared.storage.root)],
+        env=os.environ | {"CITYDW_QUIET_SECONDS": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert watched.stdout.splitlines()[-6:] == [
+        "a file: 1",
+        "the same: nothing",
+        "another one, while the agency is received: nothing",
+        "afterwards: 2",
+        "one was received: 1",
+        "a round left one: 1",
+    ], watched.stderr[-2000:]
+
+
+WATCHED = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[1])
+from inbox_trigger import InboxTrigger
+from upath import UPath
+from etl.receive.turns import arriving, turn_of
+from etl.storage import Storage
+
+storage = Storage(UPath(sys.argv[2]))
+folder = storage.inbox / "civil" / "births"
+
+async def main():
+    announced = asyncio.Queue()
+    async def watch():
+        async for event in InboxTrigger(sys.argv[2], every=0.05, again=0.1).run():
+            announced.put_nowait(event.payload["files"])
+    watcher = asyncio.create_task(watch())
+    async def tell(of, seconds=30):
+        try:
+            print(f"{of}: {await asyncio.wait_for(announced.get(), seconds)}")
+        except TimeoutError:
+            print(f"{of}: nothing")
+    (folder / "births_2026-03-01.csv").write_text("1")
+    await tell("a file")
+    await tell("the same", seconds=1)
+    with turn_of(storage, "civil"):
+        (folder / "births_2026-03-02.csv").write_text("2")
+        await tell("another one, while the agency is received", seconds=1)
+    await tell("afterwards")
+    (folder / "births_2026-03-01.csv").unlink()
+    await tell("one was received")
+    with turn_of(storage, "civil"):
+        list(arriving(storage, 0))
+    await tell("a round left one")
+    watcher.cancel()
+
+asyncio.run(main())
+"""
 WATCHER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from inbox_trigger import InboxTrigger
-print(len(InboxTrigger(sys.argv[2])._complete()))
+there, _ = InboxTrigger(sys.argv[2])._look()
+print(sum(map(len, there.values())))
 """
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

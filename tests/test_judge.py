@@ -24,7 +24,7 @@ from upath import UPath
 from etl import batches, stations
 from etl.contract import Contract, load_all
 from etl.delivery import AS_OF, Delivery
-from etl.receive import land
+from etl.receive.landing import land
 from etl.settings import EXPECTATIONS
 from etl.storage import Storage
 from etl.validate import core_conditions as core

@@ -16,7 +16,7 @@ from upath import UPath
 from etl.correction import Mark, find_mark
 from etl.pipeline import Pipeline
 from etl.receipt import FACTS, PAGE, WORKBOOK
-from etl.receive import land
+from etl.receive.landing import land
 from etl.storage import Storage, read_json
 from tests.tools.truth import expectations
 

@@ -25,6 +25,7 @@ commands = typer.Typer()
 def run(
     source: Annotated[Path, typer.Argument(help="A file, or a folder of <agency>/<dataset>/<file>.", exists=True)],
     dataset: Annotated[str | None, typer.Option(help="agency.dataset, where the file's folders do not say.")] = None,
+    principal: Annotated[str | None, typer.Option(help="The account through which the files came to you.")] = None,
 ) -> None:
     """Walk files through all stations in this process, without Airflow; whatever is wrong with one, the others walk.
 
@@ -33,10 +34,11 @@ def run(
     """
     from upath import UPath
 
-    from etl.arrival import Found, found_at, found_in, told, whole
     from etl.cli.output import print_deliveries
     from etl.delivery import shown
     from etl.pipeline import STATIONS, Pipeline
+    from etl.receive.arrival import whole
+    from etl.receive.inbox import Found, found_at, found_in, told
 
     pipeline = Pipeline.from_environment()
     place = UPath(source.resolve())
@@ -63,7 +65,7 @@ def run(
         for number, file in enumerate(files, start=1):
             progress.update(task, description=escape(f"receive {file.name[:60]}"))
             try:
-                received = pipeline.receive(file, named)
+                received = pipeline.receive(file, named, principal)
                 walked.append(received)
                 if not received.is_final:
                     for station, _ in pipeline.walk(received.dataset, received.delivery_id):

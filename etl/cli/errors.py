@@ -30,7 +30,7 @@ def told_of(error: Exception) -> str:
 def sentence(error: Exception) -> str:
     """A fault's sentence; one that we know nothing about is raised again, with its traceback for the engineer."""
     from etl.contract import ContractError
-    from etl.receive import NotReceived
+    from etl.receive.landing import NotReceived
 
     match error:
         case ContractError() | NotReceived():

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from upath import UPath
 
-from etl.arrival import DONE, sidecars
 from etl.delivery import Delivery, printable
+from etl.receive.inbox import DONE, sidecars
 from etl.storage import (
     Storage,
     aside_of,

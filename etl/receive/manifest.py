@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -95,6 +97,11 @@ class Declared:
         """Whether it says something about the bytes, by which a file that has not come as a whole is told."""
         return any(value is not None for value in (self.size, self.sha256, self.md5))
 
+    @property
+    def hashes(self) -> int:
+        """How often the file must be read to compare it."""
+        return sum(value is not None for value in (self.sha256, self.md5))
+
     def fits(self, file: UPath, inbox: UPath) -> bool:
         """Whether a file's bytes are those that are declared; they are read only if their number is.
 
@@ -136,25 +143,36 @@ class Declared:
                 raise Stop("held", "declared_total", column=numeric[name].label, declared=total, found=found)
 
 
-def beside(file: UPath, inbox: UPath) -> dict[str, Any] | None:
-    """What the small files beside a file declare, as fields of a manifest; None if there are none.
+@dataclass(frozen=True)
+class Beside:
+    """What the small files beside a file say of it.
+
+    Attributes:
+        declared: fields of a manifest, None if there are none. Only what is understood, and can be kept anywhere. What
+            is not, what a hash or the file's own name contradicts, and what is no plain file, is a field that no
+            manifest has: so the delivery is held for it, instead of being taken for one of which nothing is declared.
+        manifest: the manifest's bytes; None if there is none that can be read.
+    """
+
+    declared: dict[str, Any] | None
+    manifest: bytes | None = None
+
+
+def beside(file: UPath, inbox: UPath, users: Collection[int] | None = None) -> Beside:
+    """Read the small files beside a file.
 
     Args:
         file: the file.
         inbox: below which no link is followed.
-
-    Returns:
-        Only what is understood, and can be kept anywhere. What is not, what a hash or the file's own name contradicts,
-        and what is no plain file, is a field that no manifest has: so the delivery is held for it, instead of being
-        taken for one of which nothing is declared.
+        users: to whom they must belong, by number; None if anybody may have written them.
     """
     fields: dict[str, Any] | None = None
     try:
-        manifest = _content(file, MANIFEST, inbox)
+        manifest = _content(file, MANIFEST, inbox, users)
         if manifest is not None:
             fields = _understood(_json(manifest), file.name)
         for ending, pattern in _HASHES.items():
-            sums = _content(file, ending, inbox)
+            sums = _content(file, ending, inbox, users)
             if sums is None:
                 continue
             name = ending.removeprefix(".")
@@ -163,8 +181,8 @@ def beside(file: UPath, inbox: UPath) -> dict[str, Any] | None:
             agree = found and (said is None or str(said).lower() == found[0])
             fields = (fields or {}) | ({name: found[0]} if found and agree else {ending: None})
     except NoPlainFile as odd:
-        return {str(odd.filename): None}
-    return fields
+        return Beside({str(odd.filename): None})
+    return Beside(fields, manifest)
 
 
 def unclear(name: str) -> dict[str, Any]:
@@ -180,10 +198,12 @@ def is_there(path: UPath) -> bool:
         return False
 
 
-def _content(file: UPath, ending: str, inbox: UPath) -> bytes | None:
+def _content(file: UPath, ending: str, inbox: UPath, users: Collection[int] | None) -> bytes | None:
     path = file.with_name(file.name + ending)
     try:
         with open_plain(path, inbox) as stream:
+            if users is not None and os.fstat(stream.fileno()).st_uid not in users:
+                raise NoPlainFile(errno.EPERM, "it is somebody else's", ending)
             content = stream.read(_LARGEST + 1)
     except NoPlainFile:
         raise NoPlainFile(errno.EINVAL, "no plain file", ending) from None

@@ -1,35 +1,26 @@
-"""Arrival: which files of a folder are meant for us, and which of them have come as a whole.
-
-Writers differ: some write slowly, some pause, some set a file's time to years ago or ahead. So a file's times are only
-compared with what they were when we looked before, and the time between two looks is told by our own clock.
-"""
+"""Inbox: what lies in it, and which of that is meant for us. Nothing is opened, and no link followed."""
 
 from __future__ import annotations
 
-import json
-import os
 import stat
-import time
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from itertools import zip_longest
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from upath import UPath
 
-from etl.declared import CHECKSUMS, MANIFEST, Declared, beside, is_there
-from etl.delivery import Stop, shown
+from etl.delivery import shown
 from etl.period import UnclearName, period_of
-from etl.storage import HOLE, Storage, allocated, is_plain, read_json, status_of, write_json, write_text
+from etl.receive.manifest import CHECKSUMS, MANIFEST, is_there
+from etl.storage import Storage, is_plain, read_json, status_of, write_json
 
 _FILE, _FOLDER = "file", "folder"
 _MISPLACED = "it does not lie in <agency>/<dataset>/"
 _MOST_SHELVES = 8  # folders of an operator's own, one in the other, above the agencies'
-_MOST_HASHED = 4 << 30
 _LONGEST_TOLD = 1_000  # characters of a path in the log
 DONE = ".done"  # beside a file: it is whole
-_SIDECARS = (DONE, MANIFEST, *CHECKSUMS)
+SIGNATURE = ".sig"  # beside a file: see `etl.receive.identity`
+_SIDECARS = (DONE, MANIFEST, SIGNATURE, *CHECKSUMS)
 # Of files that somebody sends, whether we can read them or not: their sender must hear of them. Files of any other
 # ending are programs' own, or will have another name once they are whole; to move one away would break that.
 _SENT = frozenset(
@@ -60,87 +51,9 @@ class Found:
     left_alone: list[tuple[UPath, str]]
 
 
-@dataclass(frozen=True)
-class Look:
-    """What was seen of a file.
-
-    Attributes:
-        state: size and time of it and of each file beside it.
-        since: when it was first seen so, by our clock (seconds since 1970).
-        is_as_declared: whether its bytes are what a file beside it says of them.
-    """
-
-    state: list[list[float]]
-    since: float
-    is_as_declared: bool
-
-    @classmethod
-    def all_of(cls, fields: dict[str, Any]) -> dict[str, Look]:
-        """Looks as they were written, by the file's path."""
-        return {path: cls(**look) for path, look in fields.items()}
-
-
-def complete_files(storage: Storage, quiet_seconds: float) -> list[UPath]:
-    """Files in the inbox that have arrived; see `whole`. What is seen is remembered for the next look.
-
-    One of each agency follows the other, so that no agency waits for all files of another.
-    """
-    if not storage.inbox.exists():
-        return []
-    memory = storage.root / "looks.json"
-    try:
-        before = Look.all_of(read_json(memory))
-    except (FileNotFoundError, ValueError, TypeError, AttributeError):
-        before = {}
-    complete, looks = whole(found_in(storage.inbox).files, before, quiet_seconds, storage.inbox)
-    if looks != before:
-        seen = {path: asdict(look) for path, look in looks.items()}
-        write_text(memory, json.dumps(seen))  # in ASCII: a file's name may be no Unicode
-    return in_turn(complete)
-
-
-def in_turn(files: Iterable[UPath]) -> list[UPath]:
-    """Files of several agencies, the first of each before the second of any."""
-    queues: dict[str, list[UPath]] = {}
-    for file in files:
-        queues.setdefault(agency_of(file), []).append(file)
-    return [file for turn in zip_longest(*queues.values()) for file in turn if file is not None]
-
-
 def agency_of(file: UPath) -> str:
     """The name of the agency's folder that a file lies in."""
     return str(file.parent.parent.name)
-
-
-def whole(
-    files: Iterable[UPath], before: dict[str, Look], quiet_seconds: float, inbox: UPath
-) -> tuple[list[UPath], dict[str, Look]]:
-    """Tell files that have arrived from those that may still grow.
-
-    A file is whole when a `.done` stands beside it; when its bytes are what a manifest or a hash beside it declares; or
-    when neither it nor what stands beside it has changed between two looks that are `quiet_seconds` apart.
-
-    Args:
-        files: where to look.
-        before: what was seen there before.
-        quiet_seconds: of our own clock.
-        inbox: below which no link is followed.
-
-    Returns:
-        The whole files, and what is seen now.
-    """
-    now = time.time()
-    complete, looks = [], {}
-    for file in files:
-        try:
-            look = _look(file, before.get(str(file)), now, inbox)
-        except OSError:  # gone: somebody else has just received it
-            continue
-        looks[str(file)] = look
-        is_said = look.is_as_declared or is_there(file.with_name(file.name + DONE))
-        if is_said or now - look.since >= quiet_seconds:
-            complete.append(file)
-    return complete, looks
 
 
 def found_in(folder: UPath, agencies: Collection[str] | None = None) -> Found:
@@ -278,27 +191,6 @@ def _is_sent(name: str) -> bool:
         return period_of(name)[0] is not None
     except UnclearName:
         return True
-
-
-def _look(file: UPath, before: Look | None, now: float, inbox: UPath) -> Look:
-    stats = [status_of(path) for path in (file, *sidecars(file))]
-    state = [[float(stat.st_size), float(stat.st_mtime)] for stat in stats]
-    if before is None or before.state != state or before.since > now:  # our clock has been set back
-        return Look(state, now, _takes_no_time(stats[0]) and _is_as_declared(file, inbox))
-    return before
-
-
-def _takes_no_time(status: os.stat_result) -> bool:
-    """Whether a file is read at once. Of a huge one, or one that is mostly a hole, the quiet alone tells its end."""
-    return status.st_size <= min(_MOST_HASHED, allocated(status) + HOLE)
-
-
-def _is_as_declared(file: UPath, inbox: UPath) -> bool:
-    try:
-        declared = Declared.of(beside(file, inbox) or {})
-        return declared.tells_bytes and declared.fits(file, inbox)
-    except (Stop, OSError):  # half a manifest, or one that the delivery will be held for
-        return False
 
 
 def told(found: Found) -> list[str]:

@@ -1,0 +1,66 @@
+"""Refusal: why a file goes no further than to landing, as far as its place and its name tell."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from etl.contract import Contract, Source
+from etl.delivery import Stop
+from etl.receive.identity import UNPROVEN
+from etl.receive.landing import Landed
+from etl.receive.manifest import MANIFEST
+from etl.receive.place import UNDATED
+
+# Why a file goes no further than to landing: what its sender mends by sending the same bytes under another name.
+REFUSALS = (
+    "unknown_dataset", "wrong_ending", UNDATED, "several_periods_in_name", "impossible_period", "period_not_begun",
+    "unclear_revision", UNPROVEN,
+)  # fmt: skip
+_ENDINGS = {
+    "csv": (".csv", ".txt", ".tsv"),
+    "excel": (".xlsx", ".xls"),
+    "xml": (".xml",),
+    "ndjson": (".ndjson", ".jsonl", ".json"),
+    "geojson": (".geojson", ".json"),
+    "zip": (".zip",),
+}
+# What an office saves under these names is told what it is by the station that reads it.
+_TOLD_BY_THE_READER = {"csv": (".xlsx", ".xls", ".xlsm"), "excel": (".xlsm",)}
+
+
+def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False) -> Stop | None:
+    """Why a file goes no further than to landing, as far as its place and its name tell; None if it does.
+
+    Args:
+        landed: the file.
+        contract: of its dataset; None if there is none that is right.
+        is_dataset: there is such a dataset, and its contract is wrong.
+    """
+    if landed.unproven:
+        return landed.unproven
+    delivery = landed.delivery
+    told = {"file": delivery.file_name[:100]}
+    ending = PurePosixPath(delivery.file_name.strip().lower()).suffix
+    endings: tuple[str, ...] = (ending[:10],)
+    if contract:
+        endings = endings_of(contract.source)
+        others = _TOLD_BY_THE_READER.get(_format(contract.source), ())
+        if not delivery.corrects and ending not in (*endings, *others):
+            return Stop("rejected", "wrong_ending", **told, endings=", ".join(endings))
+    elif not is_dataset:
+        return Stop("rejected", "unknown_dataset", detail=delivery.contract_id)
+    if landed.unread:
+        return landed.unread
+    if landed.doubt:
+        example = f"{delivery.dataset}_2026-03-02{endings[0]}"
+        return Stop("rejected", landed.doubt, **told, example=example, manifest=f"{delivery.file_name[:100]}{MANIFEST}")
+    return None
+
+
+def endings_of(source: Source) -> tuple[str, ...]:
+    """The endings that the name of a dataset's file may have, the usual one first."""
+    return _ENDINGS[_format(source)]
+
+
+def _format(source: Source) -> str:
+    return source.archive or source.format
