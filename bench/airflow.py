@@ -23,9 +23,9 @@ from rich.console import Console
 
 from demo.__main__ import FIRST_DAY, PEOPLE, SEED, drop
 from demo.airflow import Airflow
-from etl.delivery import Delivery
-from etl.entry import LedgerEntry
-from etl.pipeline import Pipeline
+from etl.delivery.entry import LedgerEntry
+from etl.delivery.model import Delivery
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT, Settings
 
 _ALONE = 5  # files dropped one by one

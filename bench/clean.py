@@ -54,10 +54,10 @@ def export(state: State, contract: Contract, path: Path, rows: int | None = None
         path: of the CSV file.
         rows: at most so many; by default all.
     """
-    from etl import semantic
+    from etl import datatypes
     from etl.warehouse.tables import key_columns
 
-    types = {output.name: output.type for column in contract.content for output in semantic.outputs(column)}
+    types = {output.name: output.type for column in contract.content for output in datatypes.outputs(column)}
     limit = f" LIMIT {rows}" if rows else ""
     query = f"SELECT {', '.join(types)} FROM {contract.schema}.{contract.table} WHERE valid_to IS NULL{limit}"
     copy = f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)"

@@ -13,7 +13,7 @@ import psutil
 
 from bench.cases import Case, Result, Run
 from bench.measure import Measurement
-from etl.pipeline import STATIONS
+from etl.pipeline.pipeline import STATIONS
 
 Rows = list[list[str]]
 _STATIONS = ("receive", *STATIONS)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.measure import Clock
 
 if TYPE_CHECKING:
-    from etl.entry import LedgerEntry
+    from etl.delivery.entry import LedgerEntry
 
 LOOKS = ("one record", "a ward's first 100", "a ward's count")  # kinds of queries that look back
 _TIMES = 200  # that each is asked
@@ -40,7 +40,7 @@ def walk(
     from upath import UPath
 
     from etl.contract import load_all
-    from etl.pipeline import STATIONS, Pipeline
+    from etl.pipeline.pipeline import STATIONS, Pipeline
     from etl.settings import Settings
 
     pipeline = Pipeline(Settings.from_environment(), load_all(contracts))
@@ -67,7 +67,7 @@ def run(clock: Clock, folder: Path) -> dict[str, Any]:
         from etl.cli import app
 
         app(["run", str(folder)], standalone_mode=False)
-    from etl.pipeline import STATIONS, Pipeline
+    from etl.pipeline.pipeline import STATIONS, Pipeline
 
     return _totals(Pipeline.from_environment().ledger.all(), ("receive", *STATIONS))
 
@@ -77,7 +77,7 @@ def extract(clock: Clock, dataset: str, file: Path) -> dict[str, Any]:
     from upath import UPath
 
     import etl.extract  # noqa: F401 - before the clock begins
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
     pipeline.migrate()

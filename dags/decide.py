@@ -15,7 +15,7 @@ from walk import walk
 from etl.contract import REASON_CHARS, Choice, Contract
 
 if TYPE_CHECKING:
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
 OPTIONS: dict[str, Choice] = {"Accept": "accept", "Accept what passes": "accept-passing", "Reject": "reject"}
 _NO_REASON = "không nêu lý do / no reason was given"
@@ -44,8 +44,8 @@ class DecideOperator(HITLOperator, SkipMixin):
 
     def execute(self, context: Any) -> None:
         """Ask, if there is something to decide."""
-        from etl.hold import holds
-        from etl.pipeline import Pipeline
+        from etl.operate.hold import holds
+        from etl.pipeline.pipeline import Pipeline
 
         pipeline = Pipeline.from_environment()
         delivery_id = context["dag_run"].partition_key
@@ -56,8 +56,8 @@ class DecideOperator(HITLOperator, SkipMixin):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
         """Do what was decided."""
-        from etl.hold import Undecidable
-        from etl.pipeline import Pipeline
+        from etl.operate.hold import Undecidable
+        from etl.pipeline.pipeline import Pipeline
 
         if "error" in event:
             self.process_trigger_event_error(event)
@@ -98,7 +98,7 @@ class DecideOperator(HITLOperator, SkipMixin):
 
     def _go_on(self, pipeline: Pipeline, context: Any) -> None:
         """Walk on from where the decision, or a try that broke behind it, has left the delivery."""
-        from etl.pipeline import STATIONS
+        from etl.pipeline.pipeline import STATIONS
 
         state = pipeline.ledger.get(self.dataset, context["dag_run"].partition_key).state
         is_behind = dict(zip(("received", "extracted", "validated", "normalized"), STATIONS, strict=False))
@@ -107,7 +107,7 @@ class DecideOperator(HITLOperator, SkipMixin):
 
 def _reason(event: dict[str, Any]) -> str:
     """The answer's reason as a receipt can show it: an answer that was given is not asked for again over a letter."""
-    from etl.delivery import shown
+    from etl.delivery.display import shown
 
     line = " ".join(str((event["params_input"] or {}).get("reason", "")).split())
     return shown(line)[:REASON_CHARS] or _NO_REASON

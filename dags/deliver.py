@@ -25,6 +25,6 @@ class DeliverOperator(BaseOperator, SkipMixin):
 
     def execute(self, context: Any) -> None:
         """Walk."""
-        from etl.pipeline import STATIONS, Pipeline
+        from etl.pipeline.pipeline import STATIONS, Pipeline
 
         walk(self, context, Pipeline.from_environment(), self.dataset, STATIONS[0])

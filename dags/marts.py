@@ -28,7 +28,7 @@ def marts() -> None:
     def refresh(*, ti: Any, dag_run: Any) -> list[str]:
         if ti.get_dr_count(dag_id=dag_run.dag_id, states=["queued"]):
             raise AirflowSkipException("Another run is already waiting; it will see what this one would have seen.")
-        from etl.pipeline import Pipeline
+        from etl.pipeline.pipeline import Pipeline
 
         pipeline = Pipeline.from_environment()
         names = pipeline.refresh_marts()

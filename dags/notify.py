@@ -28,8 +28,8 @@ def notify() -> None:
 
     @task(task_id="tell")
     def tell() -> int:
-        from etl.notify import send
-        from etl.pipeline import Pipeline
+        from etl.operate.notify import send
+        from etl.pipeline.pipeline import Pipeline
 
         pipeline = Pipeline.from_environment()
         told, failed = send(pipeline.ledger, pipeline.contracts, ways(pipeline.settings))

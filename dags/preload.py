@@ -11,7 +11,7 @@ from pkgutil import walk_packages
 
 import etl
 from etl.contract import load_all
-from etl.delivery import WRONG_CONTRACT, wording
+from etl.delivery.messages import WRONG_CONTRACT, wording
 from etl.receipt.page import template
 
 # Ours first: once Airflow has set up logging, Great Expectations writes hundreds of lines.

@@ -10,8 +10,8 @@ from airflow.sdk import dag, task
 from city_assets import inbox, landing
 
 from etl.contract import load_all
+from etl.delivery.state import State
 from etl.settings import Settings
-from etl.state import State
 
 CONTRACTS = load_all()
 AT_ONCE = 4
@@ -31,7 +31,7 @@ def receive() -> None:
 
     @task(task_id="receive", outlets=[landing(c) for c in CONTRACTS.values()])
     def bring(*, outlet_events: Any, ti: Any) -> dict[str, int]:
-        from etl.pipeline import Pipeline
+        from etl.pipeline.pipeline import Pipeline
         from etl.receive.turns import ROUND
 
         pipeline = Pipeline.from_environment()

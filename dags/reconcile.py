@@ -1,8 +1,8 @@
 """Every few minutes: announces anew what the ledger has and Airflow works on no more.
 
 Whatever the reason that a delivery has no run (its DAG was paused when it came, its run failed for good, Airflow's
-database began anew), it is found here; `etl.reconcile` says how. What waits because its DAG is paused starts once that
-is unpaused, and `citydw audit` names it until then.
+database began anew), it is found here; `etl.operate.reconcile` says how. What waits because its DAG is paused starts
+once that is unpaused, and `citydw audit` names it until then.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def reconcile() -> None:
 
     @task(task_id="announce", outlets=[landing(c) for c in CONTRACTS.values()])
     def announce(*, outlet_events: Any, ti: Any) -> int:
-        from etl.pipeline import Pipeline
-        from etl.reconcile import without_run
+        from etl.operate.reconcile import without_run
+        from etl.pipeline.pipeline import Pipeline
 
         ledger = Pipeline.from_environment().ledger
         announced = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.utils.skipmixin import SkipMixin
 
 if TYPE_CHECKING:
-    from etl.pipeline import Pipeline, Station
+    from etl.pipeline.pipeline import Pipeline, Station
 
 
 def walk(task: SkipMixin, context: Any, pipeline: Pipeline, dataset: str, first: Station) -> None:
@@ -16,7 +16,7 @@ def walk(task: SkipMixin, context: Any, pipeline: Pipeline, dataset: str, first:
 
     Behind one that is loaded none is needed. One that is held must be decided; any other ends in the task `verdict`.
     """
-    from etl.delivery import loggable
+    from etl.delivery.messages import loggable
 
     seconds = {}
     began = time.perf_counter()

@@ -20,9 +20,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from demo import report
 from demo.airflow import Airflow, AirflowError
 from etl.cli.output import STATIONS, print_deliveries
-from etl.delivery import Delivery
-from etl.period import period_of
-from etl.pipeline import Pipeline
+from etl.delivery.model import Delivery
+from etl.delivery.period import period_of
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import Settings
 from etl.warehouse import embedded
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from etl import batches, semantic
+from etl import datatypes
 from etl.contract import Contract
-from etl.delivery import ROW, Delivery
-from etl.history import CHANGE, SEQUENCE, in_part
-from etl.storage import Storage, read_json, write_json
+from etl.delivery import batches
+from etl.delivery.columns import CHANGE, ROW, SEQUENCE
+from etl.delivery.model import Delivery
+from etl.delivery.storage import Storage, read_json, write_json
 
 
 def normalize(storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, Any]:
@@ -41,8 +42,8 @@ def normalize(storage: Storage, delivery: Delivery, contract: Contract) -> dict[
 
 def _parts(staged: pl.DataFrame, contract: Contract) -> pl.Series:
     """The parts that some rows are of; none where files are no parts of a whole."""
-    columns = semantic.part_columns(contract)
-    return staged.select(in_part(columns)).to_series().unique() if columns else pl.Series([], dtype=pl.String)
+    columns = datatypes.part_columns(contract)
+    return staged.select(datatypes.in_part(columns)).to_series().unique() if columns else pl.Series([], dtype=pl.String)
 
 
 def _among(rows: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
@@ -55,9 +56,9 @@ def _among(rows: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
 
 def normalize_rows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """The standard form of typed, accepted rows; the order is kept."""
-    made = [rows.select(ROW), *(semantic.standardise(rows, column) for column in contract.content)]
+    made = [rows.select(ROW), *(datatypes.standardise(rows, column) for column in contract.content)]
     for role, name in (("change", CHANGE), ("sequence", SEQUENCE)):
         column = contract.column_with_role(role)
         if column:
-            made.append(semantic.standardise(rows, column).to_series(0).alias(name).to_frame())
+            made.append(datatypes.standardise(rows, column).to_series(0).alias(name).to_frame())
     return pl.concat(made, how="horizontal")

@@ -9,7 +9,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-from etl.period import word_of
+from etl.delivery.period import word_of
 from etl.settings import CITY_TIME, TEMPLATES
 
 
@@ -17,7 +17,8 @@ def templates(**filters: Callable[..., object]) -> ImmutableSandboxedEnvironment
     """The templates of `etl/templates/`, which escape what they are given, and run nothing of it.
 
     Args:
-        filters: what a page needs beside `number`, `share`, `day`, `moment` and `word` (see `etl.period.word_of`).
+        filters: what a page needs beside `number`, `share`, `day`, `moment` and `word` (see `word_of` in
+            `etl.delivery.period`).
     """
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(TEMPLATES),

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from upath import UPath
 
 from etl.contract import load_all
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, Settings
 from etl.warehouse import embedded
 from simulate import write_city

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from etl.contract import load_all
-from etl.delivery import RECEIVED
+from etl.delivery.columns import RECEIVED
 
 _OF_A_PERSON = ("personal_id", "tax_code", "bhyt", "bhxh", "phone", "person_name")
 _SHORTEST = 8

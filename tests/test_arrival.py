@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.receive.arrival import complete_files
 
 FOLDER = "civil/births"

@@ -21,10 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from etl import lint
 from etl.contract import ContractError, load, load_all, read_all
-from etl.delivery import WRONG_CONTRACT
-from etl.pipeline import Pipeline
+from etl.delivery.messages import WRONG_CONTRACT
+from etl.pipeline import lint
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
 from etl.validate.grammar import LONGEST, refusal
 from etl.warehouse.names import literal, named

@@ -18,9 +18,9 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 from etl import cli
-from etl.hold import Undecidable, _plain
-from etl.pipeline import Pipeline
-from etl.reconcile import GRACE
+from etl.operate.hold import Undecidable, _plain
+from etl.operate.reconcile import GRACE
+from etl.pipeline.pipeline import Pipeline
 from etl.warehouse import address
 from tests.test_held import NAME
 from tests.test_reconcile import pass_time
@@ -31,7 +31,7 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 # `citydw`, killed as it is about to enter the nth station.
 KILLED = """
 import os, signal, sys
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 walked, at, run_station = [], int(sys.argv.pop(1)), Pipeline.run_station
 def until(self, *args):
     if len(walked) == at:

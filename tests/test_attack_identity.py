@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from etl.contract import ContractError
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.receive.identity import Identity, identities
 
 FOLDER, NAME = "civil/births", "births_2026-03-02.csv"

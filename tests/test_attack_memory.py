@@ -20,10 +20,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl import confined
 from etl.contract import load_all
-from etl.delivery import Delivery
-from etl.pipeline import Pipeline
+from etl.delivery.model import Delivery
+from etl.pipeline import confined
+from etl.pipeline.pipeline import Pipeline
 from tests.test_excel import HOUSEHOLDS
 
 FAR = "IV1048576"  # 268 million cells, of fewer columns than are too many
@@ -36,7 +36,7 @@ import json, resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
 from etl.extract import extract_bytes
 from tests.test_excel import HOUSEHOLDS
 for path in map(Path, sys.argv[1:]):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
 
 # Airflow's own application, with a user of each role; it answers what it is asked on standard input.

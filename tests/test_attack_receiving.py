@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from etl.backup import backup
-from etl.pipeline import Pipeline, Received
+from etl.operate.backup import backup
+from etl.pipeline.pipeline import Pipeline, Received
 from etl.receive import arrival
 from etl.receive.arrival import complete_files
 from etl.receive.landing import NotReceived
@@ -622,7 +622,7 @@ sys.path.insert(0, sys.argv[1])
 from inbox_trigger import InboxTrigger
 from upath import UPath
 from etl.receive.turns import arriving, turn_of
-from etl.storage import Storage
+from etl.delivery.storage import Storage
 
 storage = Storage(UPath(sys.argv[2]))
 folder = storage.inbox / "civil" / "births"

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from upath import UPath
 
 from etl.contract import load_all
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT, Settings
 from etl.warehouse import embedded
 

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl.delivery import Delivery
-from etl.pipeline import Pipeline
+from etl.delivery.model import Delivery
+from etl.pipeline.pipeline import Pipeline
 
 Send = Callable[..., Any]
 

@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 from upath import UPath
 
-from etl.backup import BackupError, backup
-from etl.pipeline import Pipeline
+from etl.operate.backup import BackupError, backup
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import Settings
 from etl.warehouse import embedded
 from etl.warehouse.embedded import temporary

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from etl.extract.text import decode
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from simulate.encodings import encode
 
 Send = Callable[..., Any]

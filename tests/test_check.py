@@ -22,12 +22,12 @@ from openpyxl import load_workbook
 from typer.testing import CliRunner, Result
 from upath import UPath
 
-from etl.check import Checked, check
+from etl.agency.check import Checked, check
 from etl.cli import app
 from etl.contract import load_all
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.recognise import datasets
 from etl.receipt import FACTS, PAGE, WORKBOOK
-from etl.recognise import datasets
 from etl.settings import DEFAULT_LIMITS, PROJECT
 from simulate import write_city
 

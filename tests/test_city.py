@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from polars.testing import assert_frame_equal
 from upath import UPath
 
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from simulate import write_city
 
 TABLES = [

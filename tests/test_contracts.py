@@ -12,9 +12,9 @@ import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 from typer.testing import CliRunner
 
-from etl import cli, semantic
+from etl import cli, datatypes
 from etl.contract import Contract, load, load_all, reference, standard, written_out
-from etl.delivery import wording
+from etl.delivery.messages import wording
 from etl.settings import EXPECTATIONS, PROJECT
 from etl.validate import gx
 from etl.validate.suite import expected, like_the_past
@@ -86,7 +86,7 @@ def test_every_column_is_described_in_both_languages(contract: Contract) -> None
 def test_a_columns_example_is_understood_by_its_own_rules(contract: Contract) -> None:
     import polars as pl
 
-    from etl.delivery import ROW
+    from etl.delivery.columns import ROW
     from etl.extract.cells import type_cells
 
     row = {ROW: [1]} | {c.source_name: [c.example] for c in contract.columns}
@@ -94,7 +94,7 @@ def test_a_columns_example_is_understood_by_its_own_rules(contract: Contract) ->
     assert problems.is_empty(), problems.to_dicts()
     for column in contract.columns:
         if column.semantic_type not in ("address", "ward", "geometry"):  # these depend on another column or on the file
-            assert semantic.understood(typed, column).all(), (column.name, column.example)
+            assert datatypes.understood(typed, column).all(), (column.name, column.example)
 
 
 @BOTH

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from etl.contract import Contract, load_all
-from etl.delivery import ROW, Stop
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
 from etl.extract import date_order
 from etl.extract.cells import type_cells
 from etl.extract.table import CELLS

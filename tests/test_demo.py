@@ -22,7 +22,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from etl.pipeline import STATIONS
+from etl.pipeline.pipeline import STATIONS
 from etl.settings import PROJECT
 from etl.warehouse import embedded
 from tests.city import DATASETS

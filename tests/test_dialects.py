@@ -13,10 +13,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from etl.contract import load, load_all
-from etl.delivery import ROW, Stop
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
 from etl.extract import extract_bytes
 from etl.extract.csv import read
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 
 Send = Callable[..., Any]
 Rows = list[list[str]]

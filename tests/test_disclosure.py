@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from etl.disclosure import Cells, hidden
-from etl.marts import MARK, Mart, MartError, all_marts
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
+from etl.warehouse.disclosure import Cells, hidden
+from etl.warehouse.marts import MARK, Mart, MartError, all_marts
 from simulate import write_city
 
 COUNTS = st.lists(

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from etl.contract import load_all
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
 from etl.extract import extract_bytes
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
 from simulate import write_city
 

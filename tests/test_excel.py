@@ -15,13 +15,14 @@ import openpyxl
 import polars as pl
 import pytest
 
+from etl.agency.template import write_template
 from etl.contract import Contract, load
-from etl.delivery import ROW, Stop
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
 from etl.extract import extract_bytes, read_tables
 from etl.extract.footer import without_last_footer
 from etl.extract.number_format import shown
 from etl.extract.table import Table
-from etl.template import write_template
 
 CASES = Path(__file__).parent / "cases"
 HOUSEHOLDS = load(CASES / "expectations" / "excel" / "households.yaml")

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from etl.load import LoadFault
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 
 Send = Callable[..., Any]
 CITYDW = [sys.executable, "-c", "from etl.cli import main; main()"]

@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from etl.contract import Contract, load_all
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
 from etl.extract import extract_bytes
 
 CONTRACTS = load_all()

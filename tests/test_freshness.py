@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from etl import cli
 from etl.contract import ContractError, load
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
 
 Send = Callable[..., Any]

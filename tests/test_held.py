@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from etl import cli
-from etl.hold import Undecidable, holds, masked
-from etl.pipeline import Pipeline
+from etl.operate.hold import Undecidable, holds, masked
+from etl.pipeline.pipeline import Pipeline
 
 Send = Callable[..., Any]
 FOLDER = "civil/births"

@@ -37,11 +37,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from etl.contract import Contract
-from etl.correction import ROW_IN_FILE, Mark, mark_for
-from etl.delivery import Delivery
-from etl.pipeline import STATIONS, Pipeline
+from etl.delivery.correction import ROW_IN_FILE, Mark, mark_for
+from etl.delivery.model import Delivery
+from etl.delivery.storage import Zone
+from etl.pipeline.pipeline import STATIONS, Pipeline
 from etl.settings import EXPECTATIONS, Settings
-from etl.storage import Zone
 
 HISTORIES = int(os.environ.get("HISTORIES", "500"))
 EXAMPLES = min(

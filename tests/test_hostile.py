@@ -26,10 +26,11 @@ import openpyxl
 import pytest
 
 from etl.contract import load_all
-from etl.delivery import Delivery, Stop
+from etl.delivery.messages import Stop
+from etl.delivery.model import Delivery
+from etl.delivery.period import period_of
 from etl.extract import extract_bytes
-from etl.period import period_of
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import Limits
 from simulate.encodings import encode
 
@@ -41,7 +42,7 @@ Row = dict[str, Any]
 _WALK = """
 import json, time
 from pathlib import Path
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 started = time.perf_counter()
 pipeline = Pipeline.from_environment()
 for received in pipeline.receive_inbox():

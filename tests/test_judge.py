@@ -21,12 +21,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from etl import batches, stations
 from etl.contract import Contract, load_all
-from etl.delivery import AS_OF, Delivery
+from etl.delivery import batches
+from etl.delivery.columns import AS_OF
+from etl.delivery.model import Delivery
+from etl.delivery.storage import Storage
+from etl.pipeline import stations
 from etl.receive.landing import land
 from etl.settings import EXPECTATIONS
-from etl.storage import Storage
 from etl.validate import core_conditions as core
 from etl.validate import gx as with_gx
 from etl.validate import own_conditions as own

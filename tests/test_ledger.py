@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 from lxml import html
 
-from etl import notify
-from etl.hold import holds
-from etl.notify import Message
-from etl.pipeline import Pipeline
+from etl.operate import notify
+from etl.operate.hold import holds
+from etl.operate.notify import Message
+from etl.pipeline.pipeline import Pipeline
 
 
 @pytest.fixture

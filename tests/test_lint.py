@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from etl import lint
 from etl.contract import ContractError, load_all, read_all
-from etl.delivery import WRONG_CONTRACT
-from etl.hold import held_for_contract, holds
-from etl.notify import notices
-from etl.pipeline import Pipeline
+from etl.delivery.messages import WRONG_CONTRACT
+from etl.operate.hold import held_for_contract, holds
+from etl.operate.notify import notices
+from etl.pipeline import lint
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, PROJECT
 
 SCHOOLS = Path(__file__).parent / "schools"

@@ -11,7 +11,7 @@ import pytest
 
 from etl.contract import load_all
 from etl.load import LoadFault
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
 from etl.warehouse.migrate import MigrationRefused, migrate
 

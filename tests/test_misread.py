@@ -13,10 +13,11 @@ import pytest
 from viparse.normalize.encodings import get_charmap
 
 from etl.contract import load_all
-from etl.delivery import ROW, Stop
+from etl.datatypes.ward import units
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
 from etl.extract import misread
 from etl.extract.encodings import decode_by, from_windows_1252
-from etl.semantic.ward import units
 from simulate.encodings import encode
 
 BIRTHS = load_all()["civil.births"]

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
 
 HEADER = "ma_truong,ten_truong,ngay_thanh_lap,dien_thoai,so_hoc_sinh\n"

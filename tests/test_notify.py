@@ -21,10 +21,10 @@ import pytest
 import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 
-from etl import notify
-from etl.pipeline import Pipeline
+from etl.delivery.state import State
+from etl.operate import notify
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
-from etl.state import State
 from etl.warehouse import address
 from tests.hook import Hook, listening
 

@@ -20,8 +20,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl.pipeline import Pipeline
-from etl.semantic import ward
+from etl.datatypes import ward
+from etl.pipeline.pipeline import Pipeline
 from simulate import write_city
 from tests.city import CONTRACTS
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from etl.period import UnclearName, period_of, word_of
+from etl.delivery.period import UnclearName, period_of, word_of
 
 DAY = date(2026, 3, 2)
 DAYS = st.dates(date(1990, 1, 1), date(2099, 12, 31))

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl import batches
 from etl.contract import Column, Contract, Source, Text, load_all
-from etl.delivery import ROW, Stop
+from etl.delivery import batches
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
 from etl.extract import csv as csv_reader
 from etl.extract import extract_bytes, flat_geojson, flat_xml, geojson, ndjson, read_tables, xml
 from etl.extract.table import Table

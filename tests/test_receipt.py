@@ -21,9 +21,9 @@ from lxml import html
 from upath import UPath
 
 from etl.contract import load_all
-from etl.correction import find_mark
-from etl.delivery import Delivery
-from etl.pipeline import Pipeline
+from etl.delivery.correction import find_mark
+from etl.delivery.model import Delivery
+from etl.pipeline.pipeline import Pipeline
 from etl.receipt import FACTS, PAGE, WORKBOOK
 from etl.receipt.facts import schema
 from etl.settings import EXPECTATIONS, PROJECT

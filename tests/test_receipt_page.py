@@ -11,7 +11,10 @@ import polars as pl
 import pytest
 
 from etl.contract import load_all
-from etl.delivery import PROBLEM, ROW, Delivery, problems, wording
+from etl.delivery.columns import ROW
+from etl.delivery.messages import wording
+from etl.delivery.model import Delivery
+from etl.delivery.problems import PROBLEM, problems
 from etl.receipt.facts import Correction, Past, Receipt, describe
 from etl.receipt.page import page
 

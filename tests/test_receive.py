@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 
 Send = Callable[..., Any]
 FOLDER = "civil/births"

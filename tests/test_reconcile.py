@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from etl.pipeline import Pipeline
-from etl.reconcile import AGAIN, GRACE, Waiting, without_run
-from etl.state import State
+from etl.delivery.entry import Waiting
+from etl.delivery.state import State
+from etl.operate.reconcile import AGAIN, GRACE, without_run
+from etl.pipeline.pipeline import Pipeline
 from tests.test_held import FOLDER, NAME
 
 pytest_plugins = ("tests.test_held",)  # its `held` and `doubtful`

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.warehouse import address, embedded
 
 Send = Callable[..., Any]

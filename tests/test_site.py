@@ -19,7 +19,7 @@ from lxml import html
 from upath import UPath
 
 from etl.contract import load_all
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.receipt import FACTS, PAGE
 from etl.settings import SQL
 from etl.site.lineage import LineageError, Source, marts

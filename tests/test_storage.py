@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from etl.pipeline import Pipeline
-from etl.storage import publish, write_once
+from etl.delivery.storage import publish, write_once
+from etl.pipeline.pipeline import Pipeline
 
 DIES_WRITING = """
 import os, signal, sys
 from upath import UPath
-from etl import storage
+from etl.delivery import storage
 with storage.{function}(UPath(sys.argv[1])) as aside:
     aside.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

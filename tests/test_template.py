@@ -13,11 +13,11 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 from typer.testing import CliRunner
 
+from etl.agency.template import write_template
 from etl.cli import app
 from etl.contract import Contract, load_all
+from etl.datatypes.code import members
 from etl.receipt import FACTS
-from etl.semantic.code import members
-from etl.template import write_template
 
 CONTRACTS = load_all()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
 from etl.extract.text import decoded
 
 LETTERS = 'aăđ,;"\r\n\r\n '  # in each of the encodings below; line ends of every kind

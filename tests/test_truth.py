@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.warehouse import embedded
 from tests.tools import truth
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from etl.contract import Contract, load_all
-from etl.pipeline import STATIONS, Pipeline
+from etl.pipeline.pipeline import STATIONS, Pipeline
 from etl.settings import EXPECTATIONS
 from tests.city import CONTRACTS
 

@@ -13,11 +13,11 @@ import openpyxl
 import pytest
 from upath import UPath
 
-from etl.correction import Mark, find_mark
-from etl.pipeline import Pipeline
+from etl.delivery.correction import Mark, find_mark
+from etl.delivery.storage import Storage, read_json
+from etl.pipeline.pipeline import Pipeline
 from etl.receipt import FACTS, PAGE, WORKBOOK
 from etl.receive.landing import land
-from etl.storage import Storage, read_json
 from tests.tools.truth import expectations
 
 Send = Callable[..., Any]

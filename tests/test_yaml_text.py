@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etl import yaml_text
+from etl.contract import yaml_text
 
 
 def test_what_stands_elsewhere_may_be_repeated_and_changed() -> None:

@@ -11,7 +11,7 @@ from airflow.triggers.base import TriggerEvent
 from ledger_trigger import ledger
 
 if TYPE_CHECKING:
-    from etl.state import State
+    from etl.delivery.state import State
 
 
 class DecisionTrigger(HITLTrigger):

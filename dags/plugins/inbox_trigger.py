@@ -72,11 +72,11 @@ class InboxTrigger(BaseEventTrigger):
         """The complete files of each agency, and the agencies of whom the last round has left some."""
         from upath import UPath
 
+        from etl.delivery.storage import Storage, status_of
         from etl.receive.arrival import complete_files
         from etl.receive.inbox import agency_of
         from etl.receive.turns import waiting
         from etl.settings import Settings
-        from etl.storage import Storage, status_of
 
         there: dict[str, set[File]] = defaultdict(set)
         storage = Storage(UPath(self.data))
@@ -93,8 +93,8 @@ class InboxTrigger(BaseEventTrigger):
         """Those agencies that nobody receives now: whoever does looks for news himself."""
         from upath import UPath
 
+        from etl.delivery.storage import Storage
         from etl.receive.turns import turn_of
-        from etl.storage import Storage
 
         free = set()
         for agency in agencies:
@@ -106,8 +106,8 @@ class InboxTrigger(BaseEventTrigger):
     def _changed(self) -> int:
         from upath import UPath
 
+        from etl.delivery.storage import Storage
         from etl.receive.processed import changed
-        from etl.storage import Storage
 
         try:
             return sum(1 for _ in changed(Storage(UPath(self.data))))

@@ -54,6 +54,6 @@ class LedgerTrigger(BaseEventTrigger):
 @cache
 def ledger() -> Any:
     """The ledger, for a process that asks it again and again."""
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     return Pipeline.from_environment().ledger

@@ -11,7 +11,7 @@ from airflow.sdk.bases.notifier import BaseNotifier
 from etl.settings import Settings
 
 if TYPE_CHECKING:
-    from etl.notify import Message
+    from etl.operate.notify import Message
 
 _SECONDS = 10.0
 

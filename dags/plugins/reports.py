@@ -59,7 +59,7 @@ def _application() -> Any:
     from fastapi.responses import HTMLResponse, RedirectResponse, Response
     from upath import UPath
 
-    from etl.storage import Storage
+    from etl.delivery.storage import Storage
 
     settings = Settings.from_environment()
     catalogue = "catalogue"

@@ -24,7 +24,7 @@ def check(
     console.print(f"Kiểm tra / Checking {escape(file.name)}", soft_wrap=True, highlight=False)
     with console.status("…", spinner="line") as status:  # what follows is imported while it turns
         status.update("chuẩn bị / getting ready")
-        from etl.check import check, print_checked
+        from etl.agency.check import check, print_checked
         from etl.contract import load_all
         from etl.settings import Settings
 
@@ -43,8 +43,8 @@ def template(
 ) -> None:
     """Write an empty Excel file for a dataset: header, explanations, drop-down lists, checked cells."""
     agency_and_dataset(dataset)
+    from etl.agency.template import write_template
     from etl.contract import load_all
-    from etl.template import write_template
 
     path = out or Path(f"{dataset}.xlsx")
     write_template(path, load_all()[dataset])

@@ -11,7 +11,7 @@ from etl.cli.errors import stop
 
 if TYPE_CHECKING:
     from etl.contract import Contract
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
     from etl.settings import Settings
 
 _LONGEST_PERSON = 80
@@ -33,7 +33,7 @@ def agency_and_dataset(name: str) -> tuple[str, str]:
 def recognised(file: Path, settings: Settings) -> Contract:
     """The dataset that a file is of; where that is not certain, the clerk is asked to name it."""
     from etl.contract import load_all
-    from etl.recognise import datasets
+    from etl.pipeline.recognise import datasets
 
     found = datasets(file, load_all().values(), settings.limits)
     if len(found) == 1:

@@ -23,7 +23,7 @@ def lint(
 
     from etl.cli.output import print_wrong
     from etl.contract import read_all
-    from etl.lint import errors
+    from etl.pipeline.lint import errors
 
     contracts = read_all()
     known = sorted([*contracts, *contracts.wrong])

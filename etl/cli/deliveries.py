@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from etl.cli.arguments import agency_and_dataset, known_delivery, person_named
 from etl.cli.console import console
 from etl.cli.errors import stop, told_of
-from etl.state import State
+from etl.delivery.state import State
 
 if TYPE_CHECKING:
-    from etl.pipeline import Outcome, Pipeline
+    from etl.pipeline.pipeline import Outcome, Pipeline
 
 commands = typer.Typer()
 
@@ -35,8 +35,8 @@ def run(
     from upath import UPath
 
     from etl.cli.output import print_deliveries
-    from etl.delivery import shown
-    from etl.pipeline import STATIONS, Pipeline
+    from etl.delivery.display import shown
+    from etl.pipeline.pipeline import STATIONS, Pipeline
     from etl.receive.arrival import whole
     from etl.receive.inbox import Found, found_at, found_in, told
 
@@ -105,7 +105,7 @@ def run(
 def deliveries(dataset: Annotated[str | None, typer.Argument(help="agency.dataset; all by default.")] = None) -> None:
     """List what the ledger knows."""
     from etl.cli.output import print_deliveries
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     print_deliveries(console, Pipeline.from_environment().ledger.all(dataset))
 
@@ -118,7 +118,7 @@ def walk(
 ) -> None:
     """Walk a delivery through the stations again, as after a change of its contract, suite or code lists."""
     from etl.cli.output import print_deliveries
-    from etl.pipeline import STATIONS, Pipeline
+    from etl.pipeline.pipeline import STATIONS, Pipeline
 
     if first not in STATIONS:
         raise typer.BadParameter(f"one of {', '.join(STATIONS)}", param_hint="--from")
@@ -144,7 +144,7 @@ def withdraw(
 ) -> None:
     """Take a delivery out: the tables become what they would be if it had never come. The ledger keeps the fact."""
     from etl.cli.output import print_deliveries
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
     known_delivery(pipeline, dataset, delivery_id)
@@ -166,8 +166,8 @@ def held(
     from datetime import UTC, datetime
 
     from etl.cli.output import print_deliveries, print_held_for_contract, print_holds, print_unfinished
-    from etl.hold import held_for_contract, holds
-    from etl.pipeline import Pipeline
+    from etl.operate.hold import held_for_contract, holds
+    from etl.pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
     if apply_defaults:
@@ -199,8 +199,8 @@ def decide(
 
     from etl.cli.output import print_deliveries
     from etl.contract import Choice
-    from etl.hold import Undecidable, check_reason
-    from etl.pipeline import Pipeline
+    from etl.operate.hold import Undecidable, check_reason
+    from etl.pipeline.pipeline import Pipeline
 
     if choice not in get_args(Choice):
         raise typer.BadParameter(f"one of {', '.join(get_args(Choice))}", param_hint="CHOICE")
@@ -220,7 +220,7 @@ def decide(
 def freshness() -> None:
     """List when each dataset's next delivery is due, and what is late by how much."""
     from etl.cli.output import print_freshness
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     print_freshness(console, Pipeline.from_environment().ledger.freshness())
 

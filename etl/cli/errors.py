@@ -51,12 +51,12 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
     import psycopg
     import sqlalchemy as sa
 
-    from etl.backup import BackupError
-    from etl.hold import Undecidable
     from etl.load import LoadFault
-    from etl.marts import MartError, MartIsRead
+    from etl.operate.backup import BackupError
+    from etl.operate.hold import Undecidable
     from etl.site.lineage import LineageError
     from etl.warehouse.embedded import ServerError
+    from etl.warehouse.marts import MartError, MartIsRead
     from etl.warehouse.migrate import MigrationRefused
 
     ours = (MigrationRefused, MartError, MartIsRead, BackupError, LoadFault, ServerError, Undecidable, LineageError)

@@ -14,7 +14,7 @@ from etl.cli.arguments import agency_and_dataset
 from etl.cli.console import console
 
 if TYPE_CHECKING:
-    from etl.audit import Finding
+    from etl.operate.audit import Finding
 
 commands = typer.Typer()
 _COLUMNS_SIDE_BY_SIDE = 12  # a wider row is printed down the page
@@ -23,7 +23,7 @@ _COLUMNS_SIDE_BY_SIDE = 12  # a wider row is printed down the page
 @commands.command()
 def migrate() -> None:
     """Bring the warehouse's tables to what the contracts say, by adding only."""
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     applied = Pipeline.from_environment().migrate()
     for statement in applied:
@@ -34,7 +34,7 @@ def migrate() -> None:
 @commands.command()
 def marts() -> None:
     """Rebuild the tables that analysts query."""
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     for name in Pipeline.from_environment().refresh_marts():
         console.print(name)
@@ -43,7 +43,7 @@ def marts() -> None:
 @commands.command()
 def site() -> None:
     """Build the pages for all: how each dataset stands, its deliveries and receipts, what every column means."""
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
     pipeline.index_data_docs()
@@ -57,7 +57,7 @@ def replay(
 ) -> None:
     """Build a history table anew from staging and compare it with the live one."""
     from etl.cli.output import print_replay
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     agency_and_dataset(dataset)
     result = Pipeline.from_environment().replay(dataset, swap)
@@ -69,7 +69,7 @@ def replay(
 @commands.command()
 def backfill(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> None:
     """Walk all deliveries of a table again, as after its contract got a column, and load them all at once."""
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     agency_and_dataset(dataset)
     pipeline = Pipeline.from_environment()
@@ -83,7 +83,7 @@ def backfill(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> 
 @commands.command()
 def verify() -> None:
     """Hash all of landing again and compare it with the ledger."""
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     print_findings(Pipeline.from_environment().verify())
 
@@ -91,7 +91,7 @@ def verify() -> None:
 @commands.command()
 def audit() -> None:
     """Check for every delivery that each row is accounted for, from landing to the warehouse."""
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     print_findings(Pipeline.from_environment().audit())
 
@@ -99,7 +99,7 @@ def audit() -> None:
 @commands.command()
 def backup(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
     """Write the warehouse, its ledger and the files that they speak of into a folder."""
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     Pipeline.from_environment().backup(folder)
     console.print(f"{folder} holds the backup.", soft_wrap=True)
@@ -108,7 +108,7 @@ def backup(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> Non
 @commands.command()
 def restore(folder: Annotated[Path, typer.Argument(help="What `citydw backup` wrote.")]) -> None:
     """Bring a backup back into an empty database and an empty data root, and verify it."""
-    from etl.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
     pipeline.restore(folder)
@@ -121,7 +121,7 @@ def query(sql: str) -> None:
     import psycopg
     import sqlalchemy as sa
 
-    from etl.delivery import shown
+    from etl.delivery.display import shown
     from etl.settings import Settings
     from etl.warehouse import address
 

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from etl.contract import ContractError
-from etl.delivery import shown
-from etl.entry import LedgerEntry, Unfinished
-from etl.hold import Hold
-from etl.replay import Replay
+from etl.delivery.display import shown
+from etl.delivery.entry import LedgerEntry, Unfinished
+from etl.delivery.state import State
+from etl.operate.hold import Hold
+from etl.operate.replay import Replay
 from etl.settings import CITY_TIME
-from etl.state import State
 from etl.warehouse.ops import COUNTS
 
 STATIONS = ("receive", "extract", "validate", "normalize", "load", "receipt")

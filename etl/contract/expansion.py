@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from etl import yaml_text
+from etl.contract import yaml_text
 from etl.contract.document import Agency, Element, Part, SharedColumn, SharedColumnProperties
 from etl.contract.messages import ContractError, sentences
 from etl.contract.names import nearest

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from etl.contract.date_format import DateFormat, date_format
 from etl.contract.document import (
     Choice,
     Classification,
@@ -19,7 +20,6 @@ from etl.contract.document import (
 from etl.contract.expansion import shared_files
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
-from etl.date_format import DateFormat, date_format
 
 Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = get_args(GeometryType)

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from etl.contract.codes import code_list
+from etl.contract.date_format import date_format
 from etl.contract.document import Column, Document, SemanticType, Source
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
 from etl.contract.names import TAKEN, nearest
-from etl.date_format import date_format
 
 # The logical types that a semantic type is made of; those not named here are of text.
 _OF_TYPES = {"date": ("date", "timestamp"), "money": ("integer", "number"), "number": ("integer", "number")}

@@ -15,10 +15,14 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl import batches
 from etl.contract import Contract, Source
-from etl.correction import sent_back
-from etl.delivery import PROBLEM, ROW, UNKNOWN, Delivery, Stop
+from etl.delivery import batches
+from etl.delivery.columns import ROW, UNKNOWN
+from etl.delivery.correction import sent_back
+from etl.delivery.messages import Stop
+from etl.delivery.model import Delivery
+from etl.delivery.problems import PROBLEM
+from etl.delivery.storage import Storage, write_json, write_parquet
 from etl.extract import correction, csv, date_order, drift, excel, geojson, look_alike, misread, ndjson, xml
 from etl.extract.archive import only_member, size_unpacked
 from etl.extract.bounded import read_blocks
@@ -28,7 +32,6 @@ from etl.extract.footer import without_last_footer
 from etl.extract.screen import screen
 from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
-from etl.storage import Storage, write_json, write_parquet
 
 # The readers of formats that must be in memory as a whole; CSV is read piece by piece.
 _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO
 
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
+from etl.delivery.system_files import is_systems_own
 from etl.extract.bounded import bomb, check_size, most_unpacked, read_unpacked
 from etl.extract.file_kind import locked_zip, no_zip, zip_in_zip, zip_of
-from etl.receive.inbox import is_systems_own
 from etl.settings import Limits
 
 # What is raised on damage, by zipfile and its like.

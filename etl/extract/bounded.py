@@ -6,7 +6,8 @@ import io
 from collections.abc import Iterator
 from typing import IO
 
-from etl.delivery import Stop, megabytes
+from etl.delivery.display import megabytes
+from etl.delivery.messages import Stop
 from etl.settings import Limits
 
 _BLOCK = 1 << 23  # bytes

@@ -8,11 +8,13 @@ from collections.abc import Callable
 import polars as pl
 
 from etl.contract import Column, Contract, Severity
-from etl.delivery import PROBLEM, RECEIVED, ROW, UNKNOWN, problems, wording
-from etl.semantic import person_name, traces
-from etl.semantic.dates import parse_dates, parse_timestamps
-from etl.semantic.numbers import AMBIGUOUS, Notation, parse_decimals, parse_integers
-from etl.semantic.text import clean, free
+from etl.datatypes import person_name, traces
+from etl.datatypes.dates import parse_dates, parse_timestamps
+from etl.datatypes.numbers import AMBIGUOUS, Notation, parse_decimals, parse_integers
+from etl.datatypes.text import clean, free
+from etl.delivery.columns import RECEIVED, ROW, UNKNOWN
+from etl.delivery.messages import wording
+from etl.delivery.problems import PROBLEM, problems
 
 _TAKES_WORDS = ("text", "person_name", "address")  # semantic types to which NULL is a word like any other
 _WITH_OFFSET = r"[0-9] ?Z$|:[0-9]{2}(?:[.,][0-9]+)? ?[+-][0-9]{2}(?::?[0-9]{2})?$"

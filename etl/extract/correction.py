@@ -7,8 +7,8 @@ from dataclasses import replace
 import polars as pl
 
 from etl.contract import Contract
-from etl.correction import OURS, ROW_IN_FILE
-from etl.delivery import ROW
+from etl.delivery.columns import ROW
+from etl.delivery.correction import OURS, ROW_IN_FILE
 from etl.extract import excel
 from etl.extract.table import Table, broken_lines
 from etl.settings import Limits

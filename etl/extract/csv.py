@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from etl.contract import Contract, Source
-from etl.delivery import ROW, Stop
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
 from etl.extract import dialect, fit, quoting, shape
 from etl.extract.bounded import check_columns
 from etl.extract.table import Table, broken_lines, on_the_file

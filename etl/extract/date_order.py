@@ -10,10 +10,12 @@ from __future__ import annotations
 import polars as pl
 
 from etl.contract import Column, Contract
-from etl.date_format import DateFormat, date_format
-from etl.delivery import PROBLEM, RECEIVED, ROW, Stop
+from etl.contract.date_format import DateFormat, date_format
+from etl.datatypes.dates import parse_dates
+from etl.delivery.columns import RECEIVED, ROW
+from etl.delivery.messages import Stop
+from etl.delivery.problems import PROBLEM
 from etl.extract.table import on_the_file
-from etl.semantic.dates import parse_dates
 
 _EVIDENCE = pl.Schema(
     {

@@ -10,9 +10,10 @@ from difflib import SequenceMatcher
 
 import polars as pl
 
-from etl import semantic
+from etl import datatypes
 from etl.contract import Column, Contract, Text
-from etl.delivery import RECEIVED, ROW, Stop
+from etl.delivery.columns import RECEIVED, ROW
+from etl.delivery.messages import Stop
 from etl.extract import fit
 from etl.extract.cells import type_cells
 from etl.extract.table import Table, on_the_file
@@ -107,7 +108,7 @@ def _only_deletes(rows: pl.DataFrame, contract: Contract) -> bool:
         return False
     sent = pl.DataFrame([rows[ROW], rows[change.source_name]])
     typed, _ = type_cells(sent, replace(contract, columns=(change,)))
-    return bool(semantic.deletes(typed, contract).all())
+    return bool(datatypes.deletes(typed, contract).all())
 
 
 def _named(columns: Sequence[Column]) -> str:

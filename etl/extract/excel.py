@@ -13,9 +13,11 @@ from datetime import date
 import polars as pl
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from etl import correction
 from etl.contract import Column, Contract, Source
-from etl.delivery import PROBLEM, ROW, Stop, problems, wording
+from etl.delivery import correction
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop, wording
+from etl.delivery.problems import PROBLEM, problems
 from etl.extract import old_workbook, seen, workbook
 from etl.extract.bounded import check_columns
 from etl.extract.file_kind import damaged_workbook, overlapping_merges

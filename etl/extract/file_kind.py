@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO
 
 from etl.contract import Text
-from etl.delivery import Stop, wording
+from etl.delivery.messages import Stop, wording
 
 _WORKBOOK = Text("tệp Excel", "an Excel workbook")
 

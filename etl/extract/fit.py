@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from etl import semantic
+from etl import datatypes
 from etl.contract import Column, Contract
-from etl.delivery import ROW
+from etl.delivery.columns import ROW
 from etl.extract.cells import type_cells
 
 _LOOKED_AT = 1_000  # cells from the top
@@ -27,7 +27,7 @@ def share(cells: pl.Series, column: Column, contract: Contract) -> float:
     content = pl.DataFrame([numbers, looked_at.alias(column.source_name)])
     filled = int((looked_at.str.strip_chars() != "").sum())
     typed, _ = type_cells(content, replace(contract, columns=(column,)))
-    understood = int((typed[column.name].is_not_null() & semantic.understood(typed, column)).sum())
+    understood = int((typed[column.name].is_not_null() & datatypes.understood(typed, column)).sum())
     return understood / filled if filled else 0.0
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from etl.delivery import ROW
+from etl.delivery.columns import ROW
 from etl.settings import Limits
 
 _PIECE = 4 << 20  # bytes that are cut at a time; a record is shorter

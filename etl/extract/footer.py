@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from etl.contract import Contract
-from etl.delivery import ROW
+from etl.delivery.columns import ROW
 from etl.extract.table import Table, on_the_file
 
 _LINES = 30  # that a footer has at most; more lines that are no records are bad data

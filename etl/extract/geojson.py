@@ -14,14 +14,15 @@ import polars as pl
 import shapely
 
 from etl.contract import Column, Contract, Source, Text
-from etl.delivery import ROW, Stop
+from etl.datatypes.geometry import CITY_CRS, canonical, in_city, is_map_crs, swapped, to_city_crs
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
 from etl.extract.bounded import check_rows
 from etl.extract.flat_geojson import columns
 from etl.extract.json_text import TooDeep, Twice, parser, written
 from etl.extract.record import Records
 from etl.extract.table import Table, broken_lines, on_the_file
 from etl.extract.text import decode
-from etl.semantic.geometry import CITY_CRS, canonical, in_city, is_map_crs, swapped, to_city_crs
 from etl.settings import DEFAULT_LIMITS, Limits
 
 _GEOMETRY, _PROPERTIES = "geometry", "properties"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from etl.contract import Contract
-from etl.delivery import PROBLEM, ROW, problems, wording
-from etl.semantic.text import is_ascii
+from etl.datatypes.text import is_ascii
+from etl.delivery.columns import ROW
+from etl.delivery.messages import wording
+from etl.delivery.problems import PROBLEM, problems
 
 _OTHER = r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Cherokee}\p{Coptic}--\x{2126}]"
 _TWINS = "АВЕЅІЈКМНОРСТУХЗаеѕіјкорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧινορυχ"  # Cyrillic and Greek letters that look Latin

@@ -19,11 +19,14 @@ import numpy as np
 import polars as pl
 
 from etl.contract import Column, Contract, Severity
-from etl.delivery import MISREAD, PROBLEM, READS, ROW, Stop, problems, shown, wording
+from etl.datatypes.syllable import is_syllable
+from etl.datatypes.text import CONTROL, is_ascii
+from etl.delivery.columns import ROW
+from etl.delivery.display import shown
+from etl.delivery.messages import Stop, wording
+from etl.delivery.problems import MISREAD, PROBLEM, READS, problems
 from etl.extract.encodings import LEGACY, bytes_of, decode_by, everyday_name, is_latin_1
 from etl.extract.table import on_the_file
-from etl.semantic.syllable import is_syllable
-from etl.semantic.text import CONTROL, is_ascii
 
 _TABLES = ("tcvn3", "vni", "viscii", "vps", "cp1258")
 _MARKED = "àáâãèéêìíòóôõùúýăĩũơạảấ-ặẹẻẽế-ệỉịọỏố-ộớ-ợụủứ-ựỳỷỵỹ"  # vowels; not ư, for it stands before ơ

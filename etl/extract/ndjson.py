@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etl.contract import Contract, Source
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
 from etl.extract.json_text import TooDeep, parser
 from etl.extract.record import Records
 from etl.extract.table import Table, broken_lines

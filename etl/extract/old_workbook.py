@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import olefile
 
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
 from etl.extract.archive import BROKEN
 from etl.extract.bounded import check_columns, check_emptiness
 from etl.extract.file_kind import locked_workbook, no_workbook

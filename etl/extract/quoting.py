@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from etl.delivery import ROW, Stop
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
 from etl.extract.table import Table, broken_lines, on_the_file
 
 _CELLS = 2  # in quotes, from which they may be a program's

@@ -9,7 +9,9 @@ from typing import Any
 import polars as pl
 
 from etl.contract import Column, Contract, Severity, Text
-from etl.delivery import PROBLEM, ROW, problems, wording
+from etl.delivery.columns import ROW
+from etl.delivery.messages import wording
+from etl.delivery.problems import PROBLEM, problems
 from etl.extract.json_text import Number, Twice, written
 from etl.extract.table import Table, text_rows
 from etl.settings import Limits

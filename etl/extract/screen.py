@@ -7,10 +7,12 @@ from dataclasses import replace
 import polars as pl
 
 from etl.contract import Column, Contract
-from etl.delivery import ROW, problems, wording
+from etl.datatypes.text import free
+from etl.delivery.columns import ROW
+from etl.delivery.messages import wording
+from etl.delivery.problems import problems
 from etl.extract.footer import totals_amid_data
 from etl.extract.table import Table, broken_lines
-from etl.semantic.text import free
 from etl.settings import Limits
 
 _KEY_BYTES = 2000  # of all key cells of a row together: PostgreSQL's index takes no entry beyond 2,704

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from etl.contract import Contract
-from etl.delivery import ROW
+from etl.delivery.columns import ROW
 from etl.extract import fit
 from etl.extract.dialect import Dialect
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from etl import batches
-from etl.delivery import PROBLEM, ROW, Stop, problems, wording
+from etl.delivery import batches
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop, wording
+from etl.delivery.problems import PROBLEM, problems
 from etl.extract.bounded import check_columns, check_emptiness
 from etl.settings import Limits
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from viparse.normalize.tables import convert
 
 from etl.contract import Text
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
 from etl.extract.encodings import LEGACY, charmap, everyday_name, from_windows_1252, is_latin_1, surface
 
 _MARKS = r"\p{M}{31}"  # Unicode's own bound (Stream-Safe Text) is 30; normalising takes the square of their number

@@ -18,7 +18,7 @@ from functools import cache
 
 from lxml import etree
 
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
 from etl.extract.archive import BROKEN
 from etl.extract.bounded import bomb, check_columns, check_emptiness, most_unpacked
 from etl.extract.file_kind import no_workbook

@@ -11,7 +11,7 @@ from collections import Counter
 from lxml import etree
 
 from etl.contract import Contract, Source
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
 from etl.extract import flat_xml
 from etl.extract.bounded import check_rows
 from etl.extract.record import ELEMENTS, Records

@@ -12,14 +12,16 @@ from datetime import timedelta
 import polars as pl
 
 from etl.contract import Contract
-from etl.correction import mark_for
-from etl.delivery import PROBLEM, ROW, Delivery
-from etl.entry import LedgerEntry
+from etl.delivery.columns import ROW
+from etl.delivery.correction import mark_for
+from etl.delivery.entry import LedgerEntry
+from etl.delivery.model import Delivery
+from etl.delivery.problems import PROBLEM
+from etl.delivery.state import State
+from etl.delivery.storage import Storage, publish, write_text
 from etl.receipt.facts import Correction, Past, Receipt, describe
 from etl.receipt.page import page
 from etl.receipt.workbook import as_sent, write_workbook
-from etl.state import State
-from etl.storage import Storage, publish, write_text
 
 PAGE, FACTS, WORKBOOK = "receipt.html", "receipt.json", "rejected.xlsx"
 OF_ROW = "of_row"  # in raw/.../origins.parquet: which row of the corrected delivery a row of a correction mends

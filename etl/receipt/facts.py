@@ -16,10 +16,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from etl.contract import Contract, Text
-from etl.delivery import ROW, Delivery
-from etl.entry import LedgerEntry
+from etl.delivery.columns import ROW
+from etl.delivery.entry import LedgerEntry
+from etl.delivery.model import Delivery
+from etl.delivery.state import State
 from etl.settings import TEMPLATES
-from etl.state import State
 
 ROWS_NAMED = 1000  # row numbers told of one kind of problem; the workbook has all rows
 _PARTS = ("inserted", "changed", "unchanged", "superseded", "waiting", "duplicates", "rejected")

@@ -14,8 +14,9 @@ from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 from upath import UPath
 
 from etl.contract import Contract
-from etl.correction import OURS, Mark
-from etl.delivery import MISREAD, READS, RECEIVED, ROW, UNKNOWN
+from etl.delivery.columns import RECEIVED, ROW, UNKNOWN
+from etl.delivery.correction import OURS, Mark
+from etl.delivery.problems import MISREAD, READS
 from etl.receipt.facts import examples
 
 _LONGEST = 32_767  # characters that a cell of Excel takes

@@ -16,10 +16,10 @@ from typing import Any
 
 from upath import UPath
 
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
+from etl.delivery.storage import HOLE, Storage, allocated, read_json, status_of, write_text
 from etl.receive.inbox import DONE, agency_of, found_in, sidecars
 from etl.receive.manifest import Declared, beside, is_there
-from etl.storage import HOLE, Storage, allocated, read_json, status_of, write_text
 
 _MOST_READ = 64 << 20  # bytes of an agency's files at a look: more would keep other agencies waiting
 

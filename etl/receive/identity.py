@@ -17,11 +17,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError, field_validator
 from upath import UPath
 
-from etl import yaml_text
-from etl.contract import ContractError, Text
-from etl.delivery import Stop, printable
+from etl.contract import ContractError, Text, yaml_text
+from etl.delivery.display import printable
+from etl.delivery.messages import Stop
+from etl.delivery.storage import open_plain
 from etl.receive.inbox import SIGNATURE
-from etl.storage import open_plain
 
 if sys.platform != "win32":
     import pwd

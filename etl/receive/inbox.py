@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from upath import UPath
 
-from etl.delivery import shown
-from etl.period import UnclearName, period_of
+from etl.delivery.display import shown
+from etl.delivery.period import UnclearName, period_of
+from etl.delivery.storage import Storage, is_plain, read_json, status_of, write_json
+from etl.delivery.system_files import is_systems_own
 from etl.receive.manifest import CHECKSUMS, MANIFEST, is_there
-from etl.storage import Storage, is_plain, read_json, status_of, write_json
 
 _FILE, _FOLDER = "file", "folder"
 _MISPLACED = "it does not lie in <agency>/<dataset>/"
@@ -29,12 +30,6 @@ _SENT = frozenset(
     .zst .pdf .doc .docx .odt .rtf .htm .html .ppt .pptx .jpg .jpeg .png .tif .tiff .dbf .mdb .accdb .sql .sqlite .db
     .dat .shp .kml .kmz .gpkg .gml .parquet .yaml .yml .msg .eml
     """.split()  # noqa: SIM905 - a list of fifty is not easier to read
-)
-_SYSTEMS = frozenset(
-    (
-        *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
-        *("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"),
-    )
 )
 
 
@@ -89,15 +84,6 @@ def _sorted(looked_at: Iterable[tuple[UPath, str | None]]) -> Found:
 def sidecars(file: UPath) -> list[UPath]:
     """The files that stand beside a file and speak of it."""
     return [path for ending in _SIDECARS if is_there(path := file.with_name(file.name + ending))]
-
-
-def is_systems_own(path: str) -> bool:
-    """Whether a path is of a file that an operating system or an editor keeps for itself."""
-    return any(_is_systems_own(part) for part in PurePosixPath(path.lower()).parts)
-
-
-def _is_systems_own(name: str) -> bool:
-    return name.startswith((".", "~", "#")) or name in _SYSTEMS
 
 
 def is_sidecar(path: UPath) -> bool:
@@ -173,7 +159,7 @@ def _kind(path: UPath) -> str:
             return "it has a second name elsewhere (a hard link); send a copy"
     if is_file:
         return _FILE
-    return "it is a system's own folder" if _is_systems_own(path.name.lower()) else _FOLDER
+    return "it is a system's own folder" if is_systems_own(path.name.lower()) else _FOLDER
 
 
 def _unreadable(error: OSError) -> str:
@@ -182,7 +168,7 @@ def _unreadable(error: OSError) -> str:
 
 def _is_sent(name: str) -> bool:
     lower = name.lower().strip()
-    if _is_systems_own(lower):
+    if is_systems_own(lower):
         return False
     ending = PurePosixPath(lower).suffix
     if ending and not ending[1:].isdigit():

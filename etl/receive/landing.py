@@ -20,14 +20,16 @@ from typing import Any
 from upath import UPath
 
 from etl.contract import Text
-from etl.correction import find_mark
-from etl.delivery import Delivery, Stop, megabytes, printable
+from etl.delivery.correction import find_mark
+from etl.delivery.display import megabytes, printable
+from etl.delivery.messages import Stop
+from etl.delivery.model import Delivery
+from etl.delivery.storage import HOLE, Storage, allocated, aside_of, open_plain, put_in_place, write_json
 from etl.receive.identity import Identity, prove
 from etl.receive.manifest import beside
 from etl.receive.place import UNDATED, stated_place, with_word
 from etl.receive.processed import Stamp, stamp_from, stamp_of
 from etl.settings import DEFAULT_LIMITS, Limits
-from etl.storage import HOLE, Storage, allocated, aside_of, open_plain, put_in_place, write_json
 
 _CHUNK = 1 << 20
 _LONGEST_FOLDER = 60

@@ -22,15 +22,13 @@ import polars as pl
 from upath import UPath
 
 from etl.contract import Contract
-from etl.delivery import Delivery, Stop, shown
-from etl.period import MOST_REVISIONS, UnclearName, days_in, is_possible, revision_in
-from etl.storage import NoPlainFile, digest_of, is_plain, open_plain, status_of
+from etl.delivery.display import shown
+from etl.delivery.messages import Stop
+from etl.delivery.model import Delivery
+from etl.delivery.period import MOST_REVISIONS, UnclearName, days_in, is_possible, revision_in
+from etl.delivery.storage import NoPlainFile, digest_of, is_plain, open_plain, status_of
 
 MANIFEST = ".manifest.json"
-# What a sender mends by sending the same bytes with a right manifest.
-RULES = (
-    "unreadable_manifest", "declared_size", "declared_sha256", "declared_md5", "declared_rows", "declared_total",
-)  # fmt: skip
 _LARGEST = 1 << 20  # bytes of a file beside a file
 _MOST_TOTALS = 500  # a table has no more columns
 _LONGEST_NAME = 1_000  # of a column, in bytes

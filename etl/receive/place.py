@@ -9,11 +9,12 @@ from typing import Any
 
 from upath import UPath
 
-from etl.delivery import Delivery, Stop
-from etl.period import MOST_REVISIONS, UnclearName, period_of
+from etl.delivery.messages import Stop
+from etl.delivery.model import Delivery
+from etl.delivery.period import MOST_REVISIONS, UnclearName, period_of
+from etl.delivery.storage import Storage, read_json, write_once
 from etl.receive.manifest import Declared, unclear
 from etl.settings import CITY_TIME
-from etl.storage import Storage, read_json, write_once
 
 UNDATED = "no_period_in_name"
 _MOST_AHEAD = 99  # of the highest revision that is known of a period: one that leaps further would have the last word

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from upath import UPath
 
-from etl.delivery import Delivery, printable
-from etl.receive.inbox import DONE, sidecars
-from etl.storage import (
+from etl.delivery.display import printable
+from etl.delivery.model import Delivery
+from etl.delivery.storage import (
     Storage,
     aside_of,
     digest_of,
@@ -34,6 +34,7 @@ from etl.storage import (
     status_of,
     write_text,
 )  # fmt: skip
+from etl.receive.inbox import DONE, sidecars
 
 log = logging.getLogger(__name__)
 

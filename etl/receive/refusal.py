@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from etl.contract import Contract, Source
-from etl.delivery import Stop
+from etl.delivery.messages import Stop
 from etl.receive.identity import UNPROVEN
 from etl.receive.landing import Landed
 from etl.receive.manifest import MANIFEST

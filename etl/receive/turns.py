@@ -19,9 +19,9 @@ from typing import Any
 
 from upath import UPath
 
+from etl.delivery.storage import Storage, allocated, make_folder, read_json, status_of, write_text
 from etl.receive.arrival import complete_files
 from etl.receive.inbox import agency_of
-from etl.storage import Storage, allocated, make_folder, read_json, status_of, write_text
 
 if sys.platform != "win32":
     import fcntl

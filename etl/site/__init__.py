@@ -16,8 +16,8 @@ from upath import UPath
 
 from etl.contract import Contract
 from etl.contract.codes import code_lists
-from etl.entry import LedgerEntry
-from etl.ledger import Ledger
+from etl.delivery.entry import LedgerEntry
+from etl.delivery.storage import Storage, read_json, write_json, write_text
 from etl.receipt import FACTS, PAGE
 from etl.receipt.facts import Receipt
 from etl.receipt.page import page
@@ -27,7 +27,7 @@ from etl.site.facts import UNDATED, Field, Source, Standing, dictionary
 from etl.site.memory import Memory
 from etl.site.public import for_public
 from etl.site.shelf import Shelf, digest
-from etl.storage import Storage, read_json, write_json, write_text
+from etl.warehouse.ledger import Ledger
 
 SHOWN = 100  # deliveries on a dataset's own page; each month has a page of its own
 MONTH_SHOWN = 1000  # deliveries on the page of a month

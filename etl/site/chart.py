@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from etl.entry import LedgerEntry
+from etl.delivery.entry import LedgerEntry
+from etl.delivery.state import State
 from etl.rendering import day, share
-from etl.state import State
 
 _LEAST_SHARE = 0.05  # the height of a chart of shares, at least: a flaw of a thousandth must not look like a disaster
 

@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from etl import semantic
+from etl import datatypes
 from etl.contract import Column, Contract
-from etl.entry import LedgerEntry
-from etl.semantic import Output
+from etl.datatypes import Output
+from etl.delivery.entry import LedgerEntry
 
 UNDATED = "undated"  # the month of a delivery whose period nobody knows
 
@@ -93,7 +93,7 @@ class Field:
     @cached_property
     def outputs(self) -> tuple[Output, ...]:
         """The columns of the warehouse that it becomes; none if it only steers the load."""
-        return semantic.outputs(self.column) if self.column in self.contract.content else ()
+        return datatypes.outputs(self.column) if self.column in self.contract.content else ()
 
     @property
     def marts(self) -> list[str]:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from upath import UPath
 
 from etl.contract import Contract
+from etl.delivery.storage import read_json, write_json
 from etl.site.shelf import code
-from etl.storage import read_json, write_json
 
 _MEMORY = ".pages.json"
 _BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ import yaml
 from jinja2 import Environment
 
 from etl.contract import Contract, Text
-from etl.entry import LedgerEntry
+from etl.delivery.entry import LedgerEntry
 from etl.rendering import templates
 from etl.settings import TEMPLATES
 from etl.site.chart import of_rejected, of_rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etl.contract import Text
-from etl.delivery import bare
+from etl.delivery.messages import bare
 from etl.receipt.facts import Note, Receipt
 
 _OURS = ("late",)  # notes that quote nothing

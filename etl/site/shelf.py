@@ -9,8 +9,8 @@ from pathlib import Path
 
 from upath import UPath
 
+from etl.delivery.storage import read_json, write_json, write_text
 from etl.settings import TEMPLATES
-from etl.storage import read_json, write_json, write_text
 
 _MAKERS = ("*.py", "../receipt/*.py", "../rendering.py")  # beside the templates, what a page's look depends on
 

@@ -16,11 +16,14 @@ from typing import Any
 import polars as pl
 from upath import UPath
 
-from etl import batches
 from etl.contract import Contract, Text
-from etl.delivery import AS_OF, HOLD_MINIMUM, ROW, Delivery, Stop, rejected_rows
-from etl.profile import Earlier
-from etl.storage import Storage, read_json, write_json, write_parquet
+from etl.delivery import batches
+from etl.delivery.columns import AS_OF, ROW
+from etl.delivery.messages import HOLD_MINIMUM, Stop
+from etl.delivery.model import Delivery
+from etl.delivery.problems import rejected_rows
+from etl.delivery.profile import Earlier
+from etl.delivery.storage import Storage, read_json, write_json, write_parquet
 from etl.validate import baseline, results
 from etl.validate.conditions import DELETES
 from etl.validate.expected import Expectation

@@ -16,9 +16,12 @@ from typing import Any
 import polars as pl
 
 from etl.contract import Column, Contract, Text
-from etl.delivery import HOLD_MINIMUM, PROBLEM, ROW, Delivery, Wording, problems
-from etl.profile import SHARES, Earlier, Number, Profile
-from etl.storage import Storage
+from etl.delivery.columns import ROW
+from etl.delivery.messages import HOLD_MINIMUM, Wording
+from etl.delivery.model import Delivery
+from etl.delivery.problems import PROBLEM, problems
+from etl.delivery.profile import SHARES, Earlier, Number, Profile
+from etl.delivery.storage import Storage
 from etl.validate.expected import Expectation
 from etl.validate.findings import Finding, judge
 from etl.validate.own_conditions import LikeThePast

@@ -22,7 +22,8 @@ from pydantic import ValidationError
 from etl.contract import Column, Contract, ContractError
 from etl.contract.names import nearest
 from etl.contract.suite import of_types
-from etl.delivery import AS_OF, bare
+from etl.delivery.columns import AS_OF
+from etl.delivery.messages import bare
 from etl.validate import grammar
 from etl.validate.kinds import KINDS, KWARGS, TYPES
 from etl.validate.own_conditions import LikeThePast

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import polars as pl
 from pydantic import Field, model_validator
 
-from etl.semantic.output import by_distinct
+from etl.datatypes.output import by_distinct
 from etl.validate.conditions import ALL, DELETES, Condition, Name, OfColumn, OfSeveral, Types, judged_rows
 from etl.validate.rows import Rows
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from etl.contract import GEOMETRY_TYPES, Column, Contract, ContractError, Severity, Text
-from etl.delivery import ROW, Wording, wording
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Wording, wording
 from etl.validate.conditions import ColumnsMatchSet, Condition
 from etl.validate.core_conditions import (
     UNLESS_DELETED,

@@ -12,9 +12,11 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import polars as pl
 
-from etl import semantic
+from etl import datatypes
 from etl.contract import Contract, ContractError, Severity, Text
-from etl.delivery import PROBLEM, RECEIVED, ROW, problems, wording
+from etl.delivery.columns import RECEIVED, ROW
+from etl.delivery.messages import wording
+from etl.delivery.problems import PROBLEM, problems
 from etl.validate.conditions import ColumnsMatchSet
 from etl.validate.expected import Expectation
 from etl.validate.own_conditions import Understood
@@ -220,7 +222,7 @@ def failures(rows: pl.DataFrame, finding: Finding, contract: Contract) -> pl.Dat
         return problems(cells, finding.column, finding.rule, finding.text, about, finding.severity)
     column = contract.column(finding.column)
     found = []
-    for (rule,), part in cells.with_columns(semantic.reasons(failing, column)).group_by("rule", maintain_order=True):
+    for (rule,), part in cells.with_columns(datatypes.reasons(failing, column)).group_by("rule", maintain_order=True):
         told = wording(str(rule)) if rule else about
         text = told.fill(column=column.label, example=column.example) if rule else finding.text
         found.append(problems(part, column.name, str(rule or finding.rule), text, told, finding.severity))

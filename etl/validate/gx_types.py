@@ -18,7 +18,7 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_con
 )
 
 from etl.contract import Contract, load_all
-from etl.profile import Measure
+from etl.delivery.profile import Measure
 from etl.validate import own_conditions as own
 from etl.validate.conditions import Condition
 from etl.validate.rows import Rows

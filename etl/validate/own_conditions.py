@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 from pydantic import Field
 
-from etl.profile import Measure
+from etl.delivery.profile import Measure
 from etl.validate.conditions import Condition, OfSeveral, Types
 from etl.validate.rows import Rows
 
@@ -106,7 +106,7 @@ class LikeThePast(Condition):
     It is judged on numbers with their bounds; see `etl.validate.baseline`, which reckons them.
 
     Attributes:
-        measure: see `etl.profile.Number`.
+        measure: see `etl.delivery.profile.Number`.
         of: the column, where the measure is of one.
         last: deliveries that are looked back on.
         slack: how far outside it may lie: of a share and of days so much, of another number such a part.

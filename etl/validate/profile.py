@@ -1,4 +1,4 @@
-"""A delivery's profile, measured; what it is says `etl.profile`."""
+"""A delivery's profile, measured; what it is says `etl.delivery.profile`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Literal, TypeAlias
 import polars as pl
 from upath import UPath
 
-from etl import batches, semantic
+from etl import datatypes
 from etl.contract import Column, Contract
-from etl.delivery import RECEIVED, UNKNOWN, Delivery
-from etl.profile import Measure, Number
-from etl.semantic import ward
-from etl.storage import Storage
+from etl.datatypes import ward
+from etl.delivery import batches
+from etl.delivery.columns import RECEIVED, UNKNOWN
+from etl.delivery.model import Delivery
+from etl.delivery.profile import Measure, Number
+from etl.delivery.storage import Storage
 from etl.validate.rows import Rows
 
 _MOSTLY = 0.8  # of the rows: a column that was filled in so many is missed when it holds nothing
@@ -57,7 +59,7 @@ def total(parts: Sequence[Mapping[str, pl.DataFrame]]) -> Counts:
 
 def staged_keys(path: UPath, contract: Contract) -> pl.Series:
     """Hashes of the standard keys (`hash_rows`) of a delivery's staged rows."""
-    names = [o.name for c in contract.key for o in semantic.outputs(c) if o.in_key]
+    names = [o.name for c in contract.key for o in datatypes.outputs(c) if o.in_key]
     return pl.concat(lot.select(names).hash_rows() for lot in batches.read(path, names))
 
 

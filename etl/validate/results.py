@@ -17,9 +17,9 @@ from typing import Any
 from upath import UPath
 
 from etl.contract import Contract
-from etl.delivery import Delivery
+from etl.delivery.model import Delivery
+from etl.delivery.storage import publish
 from etl.settings import EXPECTATIONS
-from etl.storage import publish
 from etl.validate.expected import Expectation
 from etl.validate.findings import Finding
 

@@ -7,12 +7,12 @@ from typing import TypeVar, cast
 
 import polars as pl
 
-from etl import semantic
+from etl import datatypes
 from etl.contract import Column, Contract
-from etl.semantic.dates import possible_days
-from etl.semantic.geometry import areas
-from etl.semantic.ward import units_of
-from etl.semantic.ward_place import is_far
+from etl.datatypes.dates import possible_days
+from etl.datatypes.geometry import areas
+from etl.datatypes.ward import units_of
+from etl.datatypes.ward_place import is_far
 
 Made = TypeVar("Made")
 
@@ -26,8 +26,8 @@ class Rows:
         self._derived: dict[tuple[str, str], object] = {}
 
     def standard(self, column: Column) -> pl.DataFrame:
-        """A column's standard form; see `semantic.standardise`."""
-        return self._once("standard", column.name, lambda: semantic.standardise(self.frame, column))
+        """A column's standard form; see `datatypes.standardise`."""
+        return self._once("standard", column.name, lambda: datatypes.standardise(self.frame, column))
 
     def days(self, name: str) -> pl.DataFrame:
         """Between which days each date of a column lies; see `possible_days`."""
@@ -47,7 +47,7 @@ class Rows:
         change = self.contract.column_with_role("change")
         if change is None:
             return pl.repeat(False, self.frame.height, dtype=pl.Boolean, eager=True)
-        return (self.standard(change).to_series(0) == semantic.DELETE).fill_null(False)
+        return (self.standard(change).to_series(0) == datatypes.DELETE).fill_null(False)
 
     def _once(self, kind: str, name: str, make: Callable[[], Made]) -> Made:
         if (kind, name) not in self._derived:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import polars as pl
 from upath import UPath
 
-from etl import semantic
+from etl import datatypes
 from etl.contract import Contract
-from etl.delivery import PROBLEM, ROW, rejected_rows
+from etl.delivery.columns import ROW
+from etl.delivery.problems import PROBLEM, rejected_rows
 from etl.validate.expected import unique_key
 from etl.validate.findings import NOWHERE, Finding, Positions, failures, judge
 from etl.validate.rows import Rows
@@ -23,7 +24,7 @@ def keys(rows: Rows) -> pl.DataFrame:
 
 
 def _key_names(contract: Contract) -> list[str]:
-    names = [o.name for c in contract.key for o in semantic.outputs(c) if o.in_key]
+    names = [o.name for c in contract.key for o in datatypes.outputs(c) if o.in_key]
     # Within one file of changes the same record may change twice, but not twice at once.
     sequence = contract.column_with_role("sequence")
     return [*names, sequence.name] if sequence else names

@@ -7,7 +7,7 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, JSONB
 
-from etl.state import State
+from etl.delivery.state import State
 
 _STATES = ", ".join(map(repr, map(str, State)))
 _FINAL = ", ".join(repr(str(state)) for state in State if state.is_final)

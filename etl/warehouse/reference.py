@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import sqlalchemy as sa
 
-from etl import semantic
+from etl import datatypes
 from etl.contract.codes import code_lists
 from etl.settings import REFERENCE
 
@@ -66,8 +66,8 @@ def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
     """Write what the files hold in place of what the tables held."""
     codes = [{"list": name} | code._asdict() for name, its in code_lists().items() for code in its]
     content = {
-        "ref.ward": semantic.ward.units(),
-        "ref.ward_link": semantic.ward.links(),
+        "ref.ward": datatypes.ward.units(),
+        "ref.ward_link": datatypes.ward.links(),
         "ref.code": pl.DataFrame(codes),
         "ref.icd10_chapter": pl.read_csv(REFERENCE / "icd10_chapter.csv", infer_schema=False),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from etl import semantic
+from etl import datatypes
 from etl.contract import Contract, Text
 from etl.warehouse import ops, reference
 from etl.warehouse.names import named
@@ -32,12 +32,12 @@ def table_name(contract: Contract) -> str:
 
 def key_columns(contract: Contract) -> list[str]:
     """Warehouse columns that name one record of the dataset."""
-    return [o.name for c in contract.key for o in semantic.outputs(c) if o.in_key]
+    return [o.name for c in contract.key for o in datatypes.outputs(c) if o.in_key]
 
 
 def content_columns(contract: Contract) -> list[str]:
     """Warehouse columns that hold what the agency said, in contract order."""
-    return [o.name for c in contract.content for o in semantic.outputs(c)]
+    return [o.name for c in contract.content for o in datatypes.outputs(c)]
 
 
 def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
@@ -46,7 +46,7 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
     content = [
         sa.Column(o.name, _sql_type(o.type), comment=both(o.description), primary_key=o.name in key)
         for column in contract.content
-        for o in semantic.outputs(column)
+        for o in datatypes.outputs(column)
     ]
     table = sa.Table(
         contract.table,
@@ -65,7 +65,7 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
     )
     for column in contract.content:
         if column.semantic_type == "ward":
-            ward = semantic.outputs(column)[0].name
+            ward = datatypes.outputs(column)[0].name
             # To look at a ward as of a day. What holds on a day comes before what had ended by then; and what a load
             # adds stands close together, whatever records it is of.
             as_of = (table.c[ward], table.c.valid_to.desc(), table.c.valid_from)

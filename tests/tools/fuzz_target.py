@@ -21,7 +21,8 @@ import polars as pl
 
 with atheris.instrument_imports(include=["etl"]):
     from etl.contract import Contract, load_all
-    from etl.delivery import ROW, Stop
+    from etl.delivery.columns import ROW
+    from etl.delivery.messages import Stop
     from etl.extract import extract_bytes
 
 # What readers trip over: marks of their formats, numbers without end, half characters, names with a meaning elsewhere.

@@ -24,7 +24,7 @@ from upath import UPath
 from demo.__main__ import drop
 from demo.airflow import Airflow
 from etl.contract import load_all
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import Settings
 from etl.warehouse import embedded
 from simulate import write_city

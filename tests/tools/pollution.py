@@ -30,7 +30,8 @@ import pandas as pd
 import polars as pl
 
 from etl.contract import Contract, load_all
-from etl.delivery import RECEIVED, ROW, UNKNOWN, Stop
+from etl.delivery.columns import RECEIVED, ROW, UNKNOWN
+from etl.delivery.messages import Stop
 from etl.extract import extract_bytes
 from simulate import write_city
 from simulate.encodings import encode

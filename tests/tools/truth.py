@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.table import Table
 from upath import UPath
 
-from etl.check import check
+from etl.agency.check import check
 from etl.contract import load_all
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, Settings
 from etl.warehouse import embedded
 

@@ -1,0 +1,163 @@
+"""Check before sending: what would become of a file, by the very stations that it will walk, on a data root of its own.
+
+No database, network or Airflow is needed, and nothing of the file stays but page, facts and workbook.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+from upath import UPath
+
+from etl.contract import Contract
+from etl.delivery.entry import LedgerEntry
+from etl.delivery.storage import Storage
+from etl.pipeline import stations
+from etl.receipt import FACTS, PAGE, WORKBOOK, receipt
+from etl.receipt.facts import Receipt
+from etl.receive.landing import land
+from etl.receive.place import UNDATED
+from etl.receive.refusal import refusal
+from etl.settings import CITY_TIME, Limits
+
+_TOLD: dict[stations.Station, str] = {
+    "extract": "đọc tệp / reading the file",
+    "validate": "kiểm tra từng dòng / judging each row",
+    "normalize": "đưa về dạng chuẩn / bringing it into the standard form",
+}
+_ROWS_SHOWN = 8  # row numbers in the terminal for each kind of problem; the page has more
+_KINDS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What would become of a file.
+
+    Attributes:
+        receipt: what its agency would hear.
+        folder: where page and workbook are.
+        is_dated: whether the file's name says its period; otherwise today's was taken.
+    """
+
+    receipt: Receipt
+    folder: Path
+    is_dated: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0: no row would be rejected; 1: some would; 2: the file as a whole would be held or rejected."""
+        if self.receipt.state.is_stopped:
+            return 2
+        return 1 if self.receipt.rejected else 0
+
+
+def check(
+    file: Path, contract: Contract, out: Path, limits: Limits, most_rows: int, tell: Callable[[str], None]
+) -> Checked:
+    """Walk a file through the stations and write its receipt.
+
+    Args:
+        file: the file.
+        contract: of the dataset that it is of.
+        out: folder for page, facts and workbook; those of an earlier check are replaced.
+        limits: what the file may ask of us.
+        most_rows: rows that the workbook may hold.
+        tell: hears what is being done, in a few words.
+
+    Raises:
+        NotReceived: if the file cannot be read, or changes meanwhile.
+    """
+    # On Windows a file that is still mapped cannot be removed; that is no reason to withhold the result.
+    with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
+        storage = Storage(UPath(home) / "data")
+        today = datetime.now(CITY_TIME).date()
+        landed = land(storage, UPath(file.resolve()), (contract.agency, contract.dataset), today, limits)
+        is_dated = landed.doubt != UNDATED
+        stop = refusal(landed if is_dated else replace(landed, doubt=None), contract)
+        known: dict[str, Any] = {}
+        for station in stations.STATIONS if stop is None else ():
+            tell(_TOLD[station])
+            result = stations.run(
+                station, storage, landed.delivery, contract, home, declared=landed.declared, limits=limits
+            )
+            known |= {"state": result.state} | result.counts
+            stop = result.stop
+            if stop:
+                break
+        if stop:
+            said = {"message_vi": stop.message.vi, "message_en": stop.message.en}
+            known |= {"state": stop.state, "rule": stop.rule} | said
+        tell("viết phiếu / writing the receipt")
+        entry = replace(LedgerEntry.of_delivery(landed.delivery), **known)
+        told = receipt(storage, landed.delivery, contract, entry, most_rows=most_rows, is_check=True)
+        out.mkdir(parents=True, exist_ok=True)
+        for name in (PAGE, FACTS, WORKBOOK):
+            made = Path(storage.folder("outbox", landed.delivery) / name)
+            if made.exists():
+                shutil.copyfile(made, out / name)
+            else:
+                (out / name).unlink(missing_ok=True)
+    return Checked(told, out, is_dated)
+
+
+def print_checked(console: Console, checked: Checked) -> None:
+    """Print the verdict, what is to be mended, and where page and workbook are; no value of any cell."""
+    told = checked.receipt
+    period = f", {told.as_of:%d/%m/%Y}" if told.as_of else ""
+    _say(console, f"{told.title.vi} / {told.title.en} ({told.dataset}){period}", "bold")
+    right = (told.rows_in or 0) - told.rejected
+    match checked.exit_code:
+        case 0:
+            _say(console, f"✓ Sẵn sàng gửi: {right} dòng đúng. / Ready to send: {right} rows are right.", "bold green")
+        case 1:
+            _say(
+                console,
+                f"! {told.rejected} / {told.rows_in} dòng sẽ bị trả lại, các dòng khác được nhận. /"
+                f" {told.rejected} of {told.rows_in} rows would be sent back, the others accepted.",
+                "bold yellow",
+            )
+        case _:
+            _say(console, f"✗ Cả tệp: {told.verdict.vi} / The whole file: {told.verdict.en}", "bold red")
+    if told.message:
+        _say(console, f"  {told.message.vi}\n  {told.message.en}", "red")
+    if told.problems:
+        console.print(_table(told))
+    if len(told.problems) > _KINDS_SHOWN:
+        _say(console, f"… {len(told.problems) - _KINDS_SHOWN} loại lỗi khác trên phiếu / more kinds on the page")
+    for note in told.notes:
+        _say(console, f"  {note.text.vi}\n  {note.text.en}", "yellow")
+    if not checked.is_dated:
+        _say(
+            console,
+            "  Tên tệp chưa có ngày của kỳ dữ liệu nên đã tính theo hôm nay; trước khi gửi hãy đặt tên như "
+            f"dulieu_{told.as_of}.csv.\n  The file's name does not say its period, so today's was taken; put the date"
+            " into it before you send it.",
+            "yellow",
+        )
+    _say(console, f"Phiếu / Page: {checked.folder / PAGE}")
+    if told.workbook_rows:
+        _say(console, f"Các dòng sai / Wrong rows: {checked.folder / WORKBOOK}")
+
+
+def _table(told: Receipt) -> Table:
+    rows = f"{told.row_word.vi}\n{told.row_word.en}"
+    table = Table("cột / column", "lỗi / what is wrong", Column("số lỗi\ncount", justify="right"), rows)
+    for problem in told.problems[:_KINDS_SHOWN]:
+        numbers = ", ".join(map(str, problem.rows[:_ROWS_SHOWN])) + (", …" if problem.count > _ROWS_SHOWN else "")
+        style = "red" if problem.severity == "critical" else "yellow"
+        about = f"[{style}]{escape(problem.text.vi)}[/]\n{escape(problem.text.en)}"
+        table.add_row(escape(problem.source_name or ""), about, str(problem.count), numbers)
+    return table
+
+
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,221 @@
+"""An empty Excel file for a dataset, made from its contract: what is filled in there has the right names and types.
+
+The first sheet is the one to fill in and to send; the others explain it and hold the code lists, which its drop-down
+lists are taken from. Where a column is text, its cells are text before anything is typed, so that no zero is lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+from openpyxl import Workbook
+from openpyxl.comments import Comment
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter, quote_sheetname
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.worksheet import Worksheet
+
+from etl.contract import Column, Contract
+from etl.contract.codes import Code, code_list
+from etl.contract.date_format import date_format
+from etl.datatypes import ward
+from etl.extract.excel import OUR_SHEETS
+from etl.settings import DEFAULT_LIMITS
+
+_DATA = "Dữ liệu"
+_GUIDE, _LISTS = OUR_SHEETS
+_LAST_ROW = 1_048_576  # of an Excel sheet
+_LAST_DAY = "2958465"  # of Excel's calendar
+_TEXT = "@"
+_EXCEL_KNOWS = {"year", "month", "day", "hour", "minute", "second"}  # parts of a date or time, written as ODCS does
+_DARK, _LIGHT = "1F4E66", "7B97A5"
+_FORMATS = {
+    "csv": (
+        "Điền xong, chọn File > Save As > “CSV UTF-8” và gửi tệp CSV đó, không gửi tệp Excel này.",
+        "When it is filled in, choose File > Save As > “CSV UTF-8” and send that CSV file, not this Excel file.",
+    ),
+    "excel": ("Điền xong, lưu lại và gửi chính tệp này.", "When it is filled in, save it and send this very file."),
+}
+_OTHER_FORMAT = (
+    "Bộ dữ liệu này được gửi dưới dạng {format} do phần mềm xuất ra; tệp Excel này chỉ để tham khảo các cột.",
+    "This dataset is sent as {format}, exported by software; this Excel file only shows what its columns are.",
+)
+
+
+def write_template(path: Path, contract: Contract) -> None:
+    """Write an empty workbook for a dataset.
+
+    Args:
+        path: where to.
+        contract: the dataset's.
+
+    Raises:
+        OSError: if the file cannot be written, as while Excel has it open.
+    """
+    book = Workbook()
+    del book[book.sheetnames[0]]
+    data, guide, lists = (book.create_sheet(title) for title in (_DATA, _GUIDE, _LISTS))
+    ranges = _write_lists(lists, contract)
+    for at, column in enumerate(contract.columns, start=1):
+        _write_column(data, at, column, ranges.get(_list_of(column)))
+    data.freeze_panes = "A2"
+    _write_guide(guide, contract)
+    book.save(path)
+
+
+def _write_column(sheet: Worksheet, at: int, column: Column, codes: str | None) -> None:
+    letter = get_column_letter(at)
+    header = sheet.cell(1, at, column.source_name)
+    header.number_format = _TEXT
+    header.font = Font(bold=True, color="FFFFFF")
+    header.fill = PatternFill("solid", fgColor=_DARK if column.required else _LIGHT)
+    header.comment = Comment("\n".join(_explanation(column)), "citydw", height=160, width=320)
+    sheet.column_dimensions[letter].width = max(14, len(column.source_name) + 4)
+    sheet.column_dimensions[letter].number_format = _number_format(column)
+    rule = _validation(column, codes)
+    rule.allow_blank = not column.required
+    rule.showErrorMessage = True
+    rule.errorStyle = "stop" if column.on_invalid == "reject" else "warning"  # what we only flag may be sent
+    rule.errorTitle = column.label[:32]
+    rule.error = f"{column.label}: ví dụ / for example {column.example}"[:225]
+    rule.add(f"{letter}2:{letter}{_LAST_ROW}")
+    sheet.add_data_validation(rule)
+
+
+def _number_format(column: Column) -> str:
+    if column.type in ("date", "timestamp"):
+        return _excel_format(column.format) or _TEXT
+    if column.type == "integer":
+        return "0"
+    if column.type == "number":
+        _, behind = _digits(column)  # all of them are shown, for a CSV file gets what is shown
+        return f"0.{'0' * behind}" if behind else "0"
+    return _TEXT
+
+
+def _validation(column: Column, codes: str | None) -> DataValidation:
+    if codes:
+        return DataValidation(type="list", formula1=codes)
+    if column.type in ("date", "timestamp") and _excel_format(column.format):
+        return DataValidation(type="date", operator="between", formula1="1", formula2=_LAST_DAY)
+    if column.type == "integer":
+        return DataValidation(type="whole", operator="between", formula1=str(-(2**53)), formula2=str(2**53))
+    if column.type == "number":
+        before, _ = _digits(column)
+        most = 10**before
+        return DataValidation(type="decimal", operator="between", formula1=str(-most), formula2=str(most))
+    longest = str(DEFAULT_LIMITS.cell_chars)
+    return DataValidation(type="textLength", operator="lessThanOrEqual", formula1=longest)
+
+
+def _excel_format(jdk_format: str | None) -> str | None:
+    """A date's notation in Excel's words; None where Excel could not read back what it shows.
+
+    Excel's own `/` would be shown as whatever the machine's settings say, so each sign between stands for itself.
+    """
+    if not jdk_format or not re.search(r"[^A-Za-z]", jdk_format):  # 202603020815 is a number to Excel
+        return None
+    notation = date_format(jdk_format)
+    if notation.is_instant or not _EXCEL_KNOWS.issuperset(notation.parts):
+        return None
+    quoted = re.sub(r"'([^']*)'", lambda text: "".join(f"\\{c}" for c in text[1]), jdk_format)
+    return re.sub(r"(?<!\\)[^A-Za-z\\ ]", lambda sign: f"\\{sign[0]}", quoted).replace("MM", "mm").replace("HH", "hh")
+
+
+def _digits(column: Column) -> tuple[int, int]:
+    """Digits that a number may have, before and behind the decimal sign."""
+    precision, scale = map(int, re.findall(r"\d+", column.numeric_type or "numeric(18,2)"))
+    return precision - scale, scale
+
+
+def _list_of(column: Column) -> str | None:
+    """The name of the list that a column's values are of; None where there is none, or a cell may hold several."""
+    if column.separator:
+        return None
+    return "ward" if column.semantic_type == "ward" else column.code_list
+
+
+def _write_lists(sheet: Worksheet, contract: Contract) -> dict[str | None, str]:
+    """Write the code lists side by side; gives the place of each one's codes, as a formula."""
+    places: dict[str | None, str] = {}
+    at = 1
+    for column in contract.columns:
+        name = _list_of(column)
+        if name is None or name in places:
+            continue
+        members = _members(name)
+        letter = get_column_letter(at)
+        _title(sheet, 1, at, f"{column.label}: mã / code")
+        _title(sheet, 1, at + 1, "Tên / Name")
+        for row, (code, meaning) in enumerate(members.iter_rows(), start=2):
+            cell = sheet.cell(row, at, code)
+            cell.number_format = _TEXT
+            sheet.cell(row, at + 1, meaning)
+        sheet.column_dimensions[letter].width = 16
+        sheet.column_dimensions[get_column_letter(at + 1)].width = 50
+        places[name] = f"{quote_sheetname(_LISTS)}!${letter}$2:${letter}${members.height + 1}"
+        at += 3
+    if not places:
+        sheet.sheet_state = "hidden"
+    sheet.freeze_panes = "A2"
+    return places
+
+
+def _members(name: str) -> pl.DataFrame:
+    """Codes of a list with what they mean."""
+    if name == "ward":
+        since = pl.col("valid_from").dt.strftime("từ / since %d/%m/%Y")
+        units = ward.units().sort("valid_from", "code", descending=[True, False])
+        where = pl.concat_str("name", "district", "province", separator=", ", ignore_nulls=True)
+        meaning = pl.concat_str(where, since, separator=", ", ignore_nulls=True)
+        return units.group_by("code", maintain_order=True).agg(meaning.str.join("; ").alias("meaning"))
+    codes = pl.DataFrame(code_list(name), schema=Code._fields, orient="row")
+    return codes.select("code", pl.concat_str("name_vi", "name_en", separator=" / "))
+
+
+def _write_guide(sheet: Worksheet, contract: Contract) -> None:
+    file_format = contract.source.format
+    sending = _FORMATS.get(file_format) or tuple(line.format(format=file_format.upper()) for line in _OTHER_FORMAT)
+    packing = (
+        ("Sau đó nén tệp CSV thành một tệp ZIP.", "Then pack the CSV file into a ZIP.")
+        if contract.source.archive == "zip"
+        else ()
+    )
+    for line in (
+        f"{contract.title.vi} / {contract.title.en} ({contract.id})",
+        *sending,
+        *packing,
+        f"Điền vào trang “{_DATA}”, mỗi bản ghi một dòng; không đổi dòng tiêu đề. Trước khi gửi: citydw check TỆP",
+        f"Fill in sheet “{_DATA}”, a row for each record; leave the header as it is. Before sending: citydw check FILE",
+        "",
+    ):
+        sheet.append([line])
+    sheet.cell(1, 1).font = Font(bold=True, size=14)
+    top = sheet.max_row + 1
+    titles = ("Cột / Column", "Tên / Label", "Bắt buộc / Required", "Ý nghĩa", "Meaning", "Ví dụ / Example")
+    for at, title in enumerate(titles, start=1):
+        _title(sheet, top, at, title)
+        sheet.column_dimensions[get_column_letter(at)].width = (26, 30, 16, 60, 60, 26)[at - 1]
+    for row, column in enumerate(contract.columns, start=top + 1):
+        required = "có / yes" if column.required else ""
+        described = (column.description.vi, column.description.en)
+        for at, text in enumerate((column.source_name, column.label, required, *described, column.example), start=1):
+            cell = sheet.cell(row, at, text)
+            cell.number_format = _TEXT
+            cell.alignment = Alignment(vertical="top", wrap_text=at in (4, 5))
+
+
+def _title(sheet: Worksheet, row: int, column: int, text: str) -> None:
+    cell = sheet.cell(row, column, text)
+    cell.font = Font(bold=True, color="FFFFFF")
+    cell.fill = PatternFill("solid", fgColor=_DARK)
+
+
+def _explanation(column: Column) -> Iterator[str]:
+    yield f"{column.label} ({'bắt buộc / required' if column.required else 'không bắt buộc / optional'})"
+    yield column.description.vi
+    yield column.description.en
+    yield f"Ví dụ / Example: {column.example}"

@@ -1,0 +1,170 @@
+"""Dates: typed ones in the notation that a contract declares, and dates of which only a part is known.
+
+Times are the city's, all the way to the warehouse; what was written with an offset from UTC is stored as an instant.
+
+A partly known date becomes the first day of what is known, with its precision beside it: D, M or Y. A first of January
+that nobody wrote is never stored without that mark.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from etl.contract import Column, Text
+from etl.contract.date_format import DateFormat, date_format
+from etl.datatypes.output import Output, SemanticType, by_distinct
+from etl.settings import CITY_TIME
+
+_AHEAD = CITY_TIME.utcoffset(None) or timedelta()  # of UTC
+_OFFSET = (r"^[+-]([0-9]{2})", r"^[+-][0-9]{2}:?([0-9]{2})$")
+_YEARS = (1850, 2100)  # no living person and no paper of ours is from outside
+_PARTIAL = (
+    r"^(?:(?<y1>[0-9]{4})(?:(?<m1>[0-9]{2})(?<d1>[0-9]{2})(?:(?:[01][0-9]|2[0-3])[0-5][0-9])?)?"
+    r"|(?:(?:(?<d2>[0-9]{1,2})/)?(?<m2>[0-9]{1,2})/)?(?<y2>[0-9]{4}))$"
+)
+
+
+def parse_dates(values: pl.Series, jdk_format: str, pivot: int | None = None) -> pl.Series:
+    """Dates in one notation.
+
+    Args:
+        values: text.
+        jdk_format: as `etl.contract.date_format` reads it, e.g. `dd/MM/yyyy`; leading zeros may be missing where
+            something stands between the numbers.
+        pivot: the first of the hundred years that a year of two digits can mean.
+
+    Returns:
+        Date, the city's day of an instant; null where there is no such day, or something else stands in the cell.
+    """
+    return parse_timestamps(values, jdk_format, pivot).dt.date()
+
+
+def parse_timestamps(values: pl.Series, jdk_format: str, pivot: int | None = None) -> pl.Series:
+    """Points in the city's time in one notation, as `dd/MM/yyyy HH:mm:ss` or `yyyyMMddHHmm`; null as in `parse_dates`.
+
+    What is written with an offset from UTC is converted.
+    """
+    notation = date_format(jdk_format)
+    return by_distinct(values, lambda distinct: _parse(distinct, notation, pivot)).alias(values.name)
+
+
+def _parse(values: pl.Series, notation: DateFormat, pivot: int | None) -> pl.Series:
+    parts = values.str.extract_groups(notation.pattern).struct.unnest()
+
+    def part(name: str) -> pl.Expr:
+        return pl.col(name).str.zfill(2) if name in notation.parts else pl.lit("00")
+
+    written = pl.concat_str(
+        _year(notation, pivot), part("month"), part("day"), _hour(notation), part("minute"), part("second")
+    )
+    made = written.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us")
+    if "fraction" in notation.parts:
+        made += pl.duration(microseconds=pl.col("fraction").str.pad_end(6, "0").cast(pl.Int64))
+    if "offset" in notation.parts:
+        made -= pl.duration(minutes=_minutes_ahead())
+    if notation.is_instant:
+        made += _AHEAD
+    return parts.select(pl.when(made.dt.year().is_between(*_YEARS)).then(made)).to_series()
+
+
+def _year(notation: DateFormat, pivot: int | None) -> pl.Expr:
+    if "year" in notation.parts:
+        return pl.col("year")
+    if pivot is None:
+        raise ValueError(f"format {notation.text!r} has years of two digits and no pivot")
+    return (pivot + (pl.col("short_year").cast(pl.Int64) - pivot) % 100).cast(pl.String)
+
+
+def _hour(notation: DateFormat) -> pl.Expr:
+    if "hour" in notation.parts:
+        return pl.col("hour").str.zfill(2)
+    if "hour_of_half" not in notation.parts:
+        return pl.lit("00")
+    hour = pl.col("hour_of_half").cast(pl.Int64)
+    is_afternoon = pl.col("half").str.to_uppercase().is_in(["PM", "CH"])  # sáng, chiều
+    return pl.when(hour.is_between(1, 12)).then(
+        (hour % 12 + 12 * is_afternoon.cast(pl.Int64)).cast(pl.String).str.zfill(2)
+    )
+
+
+def _minutes_ahead() -> pl.Expr:
+    """How far what is written is ahead of UTC."""
+    hours, minutes = (pl.col("offset").str.extract(pattern).cast(pl.Int64).fill_null(0) for pattern in _OFFSET)
+    ahead = hours * 60 + minutes
+    return pl.when(pl.col("offset").str.starts_with("-")).then(-ahead).otherwise(ahead)
+
+
+def _partial_outputs(column: Column) -> tuple[Output, ...]:
+    d = column.description
+    precision = Text(f"{d.vi} Mức chính xác: D ngày, M tháng, Y năm.", f"{d.en} Precision: D day, M month, Y year.")
+    return (
+        Output(column.name, "date", True, d),
+        Output(f"{column.name}_precision", "text", False, precision),
+    )
+
+
+def _partial(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    made = by_distinct(frame[column.name], _partly_known).struct.unnest()
+    return made.rename({"date": column.name, "precision": f"{column.name}_precision"})
+
+
+def _partly_known(values: pl.Series) -> pl.Series:
+    parts = values.str.extract_groups(_PARTIAL).struct.unnest()
+    known = parts.select(
+        year=pl.coalesce("y1", "y2"),
+        month=pl.coalesce("m1", "m2", pl.lit("00")).str.zfill(2),
+        day=pl.coalesce("d1", "d2", pl.lit("00")).str.zfill(2),
+    )
+    precision = (
+        pl.when(pl.col("day") != "00")
+        .then(pl.when(pl.col("month") != "00").then(pl.lit("D")))  # a day of no month is not understood
+        .when(pl.col("month") != "00")
+        .then(pl.lit("M"))
+        .otherwise(pl.lit("Y"))
+    )
+    first = pl.concat_str("year", pl.col("month").replace("00", "01"), pl.col("day").replace("00", "01"))
+    made = known.select(first.str.to_date("%Y%m%d", strict=False).alias("date"), precision.alias("precision"))
+    good = pl.col("date").dt.year().is_between(*_YEARS) & pl.col("precision").is_not_null()
+    return made.select(
+        pl.struct(pl.when(good).then("date").alias("date"), pl.when(good).then("precision").alias("precision"))
+    ).to_series()
+
+
+def possible_days(values: pl.Series) -> pl.DataFrame:
+    """Between which days each date lies that is known in part only.
+
+    Args:
+        values: dates, points in time, or text that a partly known date is written in.
+
+    Returns:
+        `first` and `last`; null where nothing is known.
+    """
+    if values.dtype != pl.String:
+        return pl.DataFrame({"first": values.dt.date(), "last": values.dt.date()})
+    known = by_distinct(values, _partly_known).struct.unnest()
+    first, precision = pl.col("date"), pl.col("precision")
+    last = (
+        pl.when(precision == "Y")
+        .then(first.dt.offset_by("1y").dt.offset_by("-1d"))
+        .when(precision == "M")
+        .then(first.dt.month_end())
+        .otherwise(first)
+    )
+    return known.select(first.alias("first"), last.alias("last"))
+
+
+def _typed_outputs(column: Column) -> tuple[Output, ...]:
+    made = "timestamptz" if column.is_instant else column.type
+    return (Output(column.name, made, True, column.description),)
+
+
+def _typed(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    if not column.is_instant:
+        return frame.select(column.name)
+    return frame.select((pl.col(column.name) - _AHEAD).dt.replace_time_zone("UTC"))
+
+
+PARTIAL = SemanticType(_partial_outputs, _partial)
+TYPED = SemanticType(_typed_outputs, _typed)

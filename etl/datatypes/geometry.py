@@ -1,0 +1,133 @@
+"""Geometry: WKT in the city's one coordinate reference system, valid, flat, to the millimetre, a polygon in one form.
+
+EPSG:9210 is VN-2000 / TM-3 with the central meridian 105°45', which the city's cadastre uses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import shapely
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+
+from etl.contract import Column
+from etl.datatypes.output import SemanticType, one_text
+
+CITY_CRS = 9210
+_DECIMALS = 3
+_FINER = r"\.[0-9]{4}|[eE][+-]?[0-9]|[zZmM]"  # WKT that may hold more than decimals to the millimetre, or heights
+_CURVED = r"(?i)curve|circular|surface|triangle|\btin\b"
+_DEEPEST = 50  # collections within collections
+# Where the city lies, in metres of its CRS (left, bottom, right, top), with some kilometres of room around: the
+# mainland with its coast, and Côn Đảo. It is nowhere else said where the city is.
+_CITY = ((540_000.0, 1_120_000.0, 715_000.0, 1_290_000.0), (565_000.0, 935_000.0, 640_000.0, 995_000.0))
+_POLYGONS = (3, 6)  # shapely's numbers of Polygon and MultiPolygon
+_shapely: Any = shapely  # it has no type annotations yet
+
+
+def is_map_crs(epsg: int) -> bool:
+    """Whether this is the code of a coordinate reference system for places on a map; some are of heights only."""
+    try:
+        crs = CRS.from_epsg(epsg)
+    except CRSError:
+        return False
+    return bool(crs.is_geographic or crs.is_projected)
+
+
+def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]:
+    """Shapes in another coordinate reference system, brought into the city's.
+
+    Args:
+        shapes: shapely geometries or None; coordinates as x, y (easting or longitude first).
+        epsg: the system that they are in.
+    """
+    if epsg == CITY_CRS:
+        return shapes
+    transformer = Transformer.from_crs(epsg, CITY_CRS, always_xy=True)
+
+    def transform(x: Any, y: Any, *heights: Any) -> tuple[Any, ...]:
+        return (*transformer.transform(x, y), *heights)
+
+    return np.asarray(_shapely.transform(shapes, transform, include_z=None, interleaved=False))
+
+
+def swapped(shapes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Shapes with x and y in each other's place."""
+    return np.asarray(_shapely.transform(shapes, lambda points: points[:, ::-1]))
+
+
+def in_city(shapes: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether each shape (in the city's CRS) lies in the city; what is nothing or empty lies nowhere."""
+    left, bottom, right, top = _shapely.bounds(shapes).T
+    boxes = [(left >= a) & (bottom >= b) & (right <= c) & (top <= d) for a, b, c, d in _CITY]
+    return np.asarray(np.logical_or.reduce(boxes))
+
+
+def canonical(shapes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Shapes with each polygon in one way to write it.
+
+    No point stands twice in a row, a ring runs counterclockwise (a hole clockwise) from its leftmost corner, the lowest
+    of several, and parts and holes stand in GEOS' order. Lines keep their direction; what is not valid stays as it is.
+    """
+    made = shapes.copy()
+    odd = np.isin(_shapely.get_type_id(shapes), _POLYGONS)
+    with np.errstate(invalid="ignore"):  # what is endless is no polygon
+        odd[odd] = ~_is_canonical(shapes[odd])
+    odd[odd] = _shapely.is_valid(shapes[odd])
+    made[odd] = _shapely.orient_polygons(_shapely.normalize(_shapely.remove_repeated_points(shapes[odd])))
+    return made
+
+
+def _is_canonical(polygons: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether a polygon is canonical already, as most are: only of those with one ring is that seen."""
+    points, of = _shapely.get_coordinates(polygons, return_index=True)
+    is_start = np.diff(of, prepend=-1) > 0
+    starts = np.flatnonzero(is_start)
+    made = np.zeros(len(polygons), dtype=bool)
+    if not len(starts):
+        return made
+    x, y = (points - np.repeat(points[starts], np.diff(starts, append=len(of)), axis=0)).T  # from where each begins
+    begins = np.minimum.reduceat(np.where(x < 0, -1, np.where((x == 0) & (y < 0), -1, 0)), starts) == 0
+    area = np.add.reduceat(np.where(is_start, 0.0, np.roll(x, 1) * y - x * np.roll(y, 1)), starts)
+    repeats = np.add.reduceat(~is_start & (np.roll(x, 1) == x) & (np.roll(y, 1) == y), starts)
+    made[of[starts]] = begins & (area > 0) & (repeats == 0)
+    made &= (_shapely.get_num_interior_rings(polygons) == 0) & (_shapely.get_type_id(polygons) == _POLYGONS[0])
+    return made
+
+
+def areas(wkt: pl.Series) -> pl.Series:
+    """The area of each geometry in square metres; null where there is no valid one.
+
+    Args:
+        wkt: in the city's CRS.
+    """
+    shapes = parsed(wkt)
+    shapes[~_shapely.is_valid(shapes)] = None
+    return pl.Series(wkt.name, _shapely.area(shapes), nan_to_null=True)
+
+
+def parsed(wkt: pl.Series) -> np.ndarray[Any, Any]:
+    """Shapely geometries; None where the text is none."""
+    # GEOS follows collections within collections until the stack ends, and the process with it; curves shapely refuses,
+    # and the whole column with them.
+    odd = (wkt.str.count_matches("(?i)collection") > _DEEPEST) | wkt.str.contains(_CURVED)
+    flat = pl.select(pl.when(~odd).then(wkt)).to_series()
+    return np.asarray(_shapely.from_wkt(np.array(flat.to_list(), dtype=object), on_invalid="ignore"))
+
+
+def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    wkt = frame[column.name]
+    shapes = parsed(wkt)
+    # Rounded before it is judged: rounding may make a sliver cross itself. Heights are not kept.
+    rough = wkt.str.contains(_FINER).fill_null(False).to_numpy()
+    shapes[rough] = _shapely.transform(_shapely.force_2d(shapes[rough]), lambda points: points.round(_DECIMALS))
+    shapes = canonical(shapes)
+    shapes[~(_shapely.is_valid(shapes) & in_city(shapes))] = None
+    made = _shapely.to_wkt(shapes, rounding_precision=_DECIMALS)
+    return pl.DataFrame({column.name: pl.Series(made.tolist(), dtype=pl.String)})
+
+
+TYPE = SemanticType(one_text, _standardise)

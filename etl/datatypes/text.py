@@ -1,0 +1,95 @@
+"""Text: one Unicode form; free text keeps its lines and blanks, names and keys have single blanks."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import polars as pl
+from viet_text_tools import normalize_diacritics
+
+from etl.contract import Column
+from etl.datatypes.output import SemanticType, each_part, one_text, where_not
+from etl.datatypes.syllable import is_syllable
+
+# Words of ASCII and of composed Latin letters (Vietnamese among them, each its own NFC form), parted by single blanks.
+CLEAN = r"^[!-~À-ɏḀ-ỿ]+( [!-~À-ɏḀ-ỿ]+)*$"
+# Control characters, tab and line ends aside, and the mark that a program leaves in place of a letter that it lost.
+# They are never dropped: some were letters or signs in another encoding.
+CONTROL = r"[\x00-\x08\x0e-\x1f\x7f-\x{9f}\x{fffd}-\x{ffff}]"
+# What nobody sees and what parts no words: zero-width characters, soft hyphens, directional marks, Hangul's fillers.
+_INVISIBLE = r"[\p{Cf}\x{115f}\x{1160}\x{34f}]"
+_BLANK = r"[\s\x{2800}\x{3164}\x{ffa0}]"  # what parts words: white space, and the fillers that look like it
+# Letters, digits and signs as wide or as narrow as a Chinese character, to their ordinary forms.
+_WIDTHS = {
+    chr(n): unicodedata.normalize("NFKC", chr(n)) for n in range(0xFF01, 0xFFEF) if n != 0xFFA0 and chr(n).isprintable()
+}
+
+
+def is_ascii(values: pl.Series) -> bool:
+    """Whether all values together are ASCII: much cheaper to see than by a pattern, and of most columns so."""
+    return bool(values.str.len_bytes().sum() == values.str.len_chars().sum())
+
+
+def clean(values: pl.Series) -> pl.Series:
+    """Names, codes and keys: NFC, single blanks, no invisible characters, ordinary widths; null if nothing is left."""
+    return where_not(values, CLEAN, _clean)
+
+
+def _clean(values: pl.Series) -> pl.Series:
+    # Invisible characters go before NFC, for one may part a letter from its mark.
+    visible = values.str.replace_all(_INVISIBLE, "").str.replace_many(_WIDTHS).str.normalize("NFC")
+    return _or_null(visible.str.replace_all(f"{_BLANK}+", " ").str.strip_chars(), values)
+
+
+def free(values: pl.Series) -> pl.Series:
+    """Free text: NFC, as sent but for its ends; a line ends with a line feed; null if there is nothing to see."""
+    return where_not(values, CLEAN, _free)
+
+
+def _free(values: pl.Series) -> pl.Series:
+    text = values.str.normalize("NFC").str.replace_all("\r\n?", "\n")
+    around = f"(?:{_BLANK}|{_INVISIBLE})+"
+    return _or_null(text.str.replace(f"^{around}", "").str.replace(f"{around}$", ""), values)
+
+
+def _or_null(made: pl.Series, values: pl.Series) -> pl.Series:
+    return pl.select(pl.when(made != "").then(made)).to_series().alias(values.name)
+
+
+def older_tone_marks(values: pl.Series) -> pl.Series:
+    """Tone marks where the older orthography puts them: "hòa", not "hoà"; values with single blanks, as `clean` gives.
+
+    Where a word's mark belongs is the library's knowledge. It is asked once for each distinct word of the column.
+    """
+    words = values.str.split(" ").explode(keep_nulls=False, empty_as_null=False).unique()
+    marked = words.filter(words.str.contains(r"[^\x00-\x7f]"))
+    moved = {word: right for word in marked if (right := _older(word)) != word}
+    if not moved:
+        return values
+    frame = pl.DataFrame({"value": values, "row": pl.int_range(values.len(), eager=True)})
+    affected = frame.filter(pl.col("value").str.contains_any(list(moved)))
+    mended = affected.select(
+        "row", pl.col("value").str.split(" ").list.eval(pl.element().replace(moved)).list.join(" ").alias("mended")
+    )
+    joined = frame.join(mended, on="row", how="left", maintain_order="left")
+    return joined.select(pl.coalesce("mended", "value").alias(values.name)).to_series()
+
+
+def _older(token: str) -> str:
+    return re.sub(r"[^\W\d_]+", lambda word: _older_word(word[0]), unicodedata.normalize("NFC", token))
+
+
+def _older_word(word: str) -> str:
+    # Foreign words ("Chloé", "Zoé") have no place for a tone mark to be moved to.
+    return str(normalize_diacritics(word)) if is_syllable(word) else word
+
+
+def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    values = frame[column.name]
+    standard = clean if column.key_position else free
+    made = each_part(values, column.separator, standard) if column.separator else standard(values)
+    return made.alias(column.name).to_frame()
+
+
+TYPE = SemanticType(one_text, _standardise)

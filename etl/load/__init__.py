@@ -1,0 +1,83 @@
+"""Load: a delivery's staged rows become versions in the dataset's history table, in one transaction with the ledger.
+
+The first delivery goes straight into the table. One that is the newest word on its records is merged with the current
+rows in SQL: the cost grows with the delivery; of a whole snapshot, only what the one before did not say goes there. Any
+other (late, a revision, older by its sequence, loaded before) has the histories of the records that it speaks of built
+anew from staging. All ways end in the same tables; `etl.load.history` says which. A delivery that is withdrawn goes the
+last way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import sqlalchemy as sa
+
+from etl.contract import Contract
+from etl.delivery.model import Delivery
+from etl.delivery.state import State
+from etl.delivery.storage import Storage
+from etl.load.merge import Loading
+from etl.warehouse.ledger import Ledger
+from etl.warehouse.ops import lock
+
+
+class LoadFault(RuntimeError):
+    """PostgreSQL refused or was lost; nothing of the delivery is in the warehouse, and loading it again is safe."""
+
+
+def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, int] | None:
+    """Merge one delivery into its history table and mark it loaded.
+
+    Returns:
+        What the ledger holds of it: rows_in, rejected, duplicates, inserted, changed, unchanged, superseded, ended;
+        None if the delivery was withdrawn in the meantime.
+
+    Raises:
+        LoadFault: if PostgreSQL refused or was lost.
+    """
+    started = time.perf_counter()
+    with locked(ledger, contract) as connection:
+        known = ledger.within(connection)
+        entry = known.get(contract.id, delivery.id)
+        if entry.state is State.WITHDRAWN:
+            return None
+        counts = Loading(connection, known, storage, delivery, contract, is_reload=entry.loaded_at is not None).run()
+        known.merged(delivery, counts, {"load": time.perf_counter() - started})
+    return counts
+
+
+def withdraw(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract, reason: str) -> None:
+    """Give the history table that would be there without the delivery and its corrections, and mark them withdrawn.
+
+    Raises:
+        LoadFault: if PostgreSQL refused or was lost.
+    """
+    with locked(ledger, contract) as connection:
+        known = ledger.within(connection)
+        for entry in (*reversed(known.corrections(contract.id, delivery.id)), known.get(contract.id, delivery.id)):
+            if entry.state is State.WITHDRAWN:
+                continue
+            if entry.loaded_at is not None:
+                Loading(connection, known, storage, entry.delivery, contract, is_reload=True).undo()
+            known.withdrawn(entry.delivery, reason)
+
+
+@contextmanager
+def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
+    """A transaction that alone writes to the dataset's table.
+
+    Raises:
+        LoadFault: if PostgreSQL refused or was lost.
+    """
+    try:
+        with ledger.engine.begin() as connection:
+            lock(connection, contract.id)
+            yield connection
+    except sa.exc.DBAPIError as error:
+        state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
+        # PostgreSQL's own text quotes the row; only its class and code may leave.
+        raise LoadFault(f"{contract.id}: {type(error.orig).__name__} (SQLSTATE {state})") from None

@@ -1,0 +1,258 @@
+"""Marts: what analysts query, made from `sql/marts/`, and lists for those who mend data, from `sql/quality/`.
+
+A mart is first made exact, in schema `exact`, and from there copied into schema `mart` without the cells that would
+tell of single persons; its file declares them in its first comment, see `etl.warehouse.disclosure.Cells`. Analysts
+read `mart` alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+import psycopg
+import sqlalchemy as sa
+
+from etl.contract import yaml_text
+from etl.contract.names import NAME, OF_NAMES
+from etl.settings import SQL
+from etl.warehouse.copy import copy_rows
+from etl.warehouse.disclosure import Cells, hidden
+from etl.warehouse.names import literal, named
+from etl.warehouse.ops import lock
+
+log = logging.getLogger(__name__)
+MARK = "mark"  # the column that says c (confidential) where a row of a mart hides something
+_TRIES = 60  # to replace what is being read
+_TRY_SECONDS = 1
+_DECLARED = re.compile(r"\A((?:--.*\n)+)")
+_EXACT = {"marts": "exact", "quality": "quality"}  # folder: schema
+
+
+class MartError(ValueError):
+    """A mart's file that cannot be used; the text names it and says why."""
+
+
+class MartIsRead(Exception):
+    """A mart whose definition has changed is being read for too long."""
+
+
+@dataclass(frozen=True)
+class Mart:
+    """One file of `sql/marts/` or `sql/quality/`: a materialized view, its index and its comments.
+
+    Attributes:
+        path: the file.
+        sql: what it holds.
+    """
+
+    path: Path
+    sql: str
+
+    @property
+    def name(self) -> str:
+        """Of the view."""
+        return self.path.stem
+
+    @property
+    def is_for_analysts(self) -> bool:
+        """Whether it is a mart, and no list of single records."""
+        return self.path.parent.name == "marts"
+
+    @property
+    def exact(self) -> str:
+        """Schema and name of the view."""
+        return f"{_EXACT[self.path.parent.name]}.{self.name}"
+
+    @property
+    def made_of(self) -> str:
+        """What changes when the file does."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @cached_property
+    def cells(self) -> list[Cells]:
+        """What must not show single persons.
+
+        Raises:
+            MartError: if the file does not declare it.
+        """
+        comment = "".join(_DECLARED.findall(self.sql))
+        try:
+            said = yaml_text.parse(re.sub(r"(?m)^-- ?", "", comment))
+            return [Cells(**cells) for cells in said["cells"]]
+        except (TypeError, KeyError, ValueError) as error:
+            raise MartError(
+                f"{self.path}: its first comment must declare `cells`, as the marts beside it do; see "
+                f"etl/disclosure.py ({type(error).__name__})."
+            ) from None
+
+
+def all_marts() -> list[Mart]:
+    """All files, those for analysts first.
+
+    Raises:
+        MartError: if one's name can be none of a view.
+    """
+    paths = [path for folder in _EXACT for path in sorted((SQL / folder).glob("*.sql"))]
+    for path in paths:
+        if not NAME.fullmatch(path.stem):
+            raise MartError(f"{path}: a mart's name must be {OF_NAMES}.")
+    return [Mart(path, path.read_text(encoding="utf-8")) for path in paths]
+
+
+def refresh(engine: sa.Engine) -> list[str]:
+    """Bring every mart up to date, each in one transaction, while readers go on reading.
+
+    One whose file has changed is made anew. That waits for its readers, for a short time and again, so that no other
+    reader waits behind it. One of a table that is not there, as when its contract is wrong, is left and logged.
+
+    Returns:
+        What was brought up to date, schema and name.
+
+    Raises:
+        MartError: if a file does not declare what must be hidden.
+        MartIsRead: if a reader of one that has changed does not end.
+    """
+    names = []
+    for mart in all_marts():
+        try:
+            _refresh(engine, mart)
+        except sa.exc.ProgrammingError as error:
+            if not isinstance(error.orig, psycopg.errors.UndefinedTable):
+                raise
+            log.warning("mart %s is left as it is: %s", mart.name, str(error.orig).splitlines()[0])
+        else:
+            names.append(f"mart.{mart.name}" if mart.is_for_analysts else mart.exact)
+    return names
+
+
+def _refresh(engine: sa.Engine, mart: Mart) -> None:
+    with engine.begin() as connection:
+        lock(connection, "citydw.marts")
+        if _is_made(connection, mart):
+            connection.execute(sa.text(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {mart.exact}"))
+        else:
+            _make(connection, mart)
+        connection.execute(sa.text(f"GRANT SELECT ON {mart.exact} TO citydw_reader"))  # a backup has no privileges
+        if mart.is_for_analysts:
+            connection.execute(sa.text(f"GRANT SELECT ON mart.{mart.name} TO citydw_analyst, citydw_reader"))
+            _show(connection, mart)
+        connection.execute(
+            sa.text(
+                "INSERT INTO ops.mart (name, made_of) VALUES (:name, :made_of)"
+                " ON CONFLICT (name) DO UPDATE SET made_of = :made_of, refreshed_at = now()"
+            ),
+            {"name": mart.name, "made_of": mart.made_of},
+        )
+
+
+def _is_made(connection: sa.Connection, mart: Mart) -> bool:
+    """Whether the mart is there and its file has not changed since it was made."""
+    found = connection.execute(
+        sa.text("SELECT FROM ops.mart WHERE name = :name AND made_of = :made_of AND to_regclass(:exact) IS NOT NULL"),
+        {"name": mart.name, "made_of": mart.made_of, "exact": mart.exact},
+    )
+    return found.first() is not None
+
+
+def _make(connection: sa.Connection, mart: Mart) -> None:
+    """Make a mart aside, and put it in the place of the one before."""
+    connection.execute(sa.text("CREATE SCHEMA mart_aside"))
+    connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
+    connection.exec_driver_sql(mart.sql.replace("%", "%%"))
+    schema = mart.exact.partition(".")[0]
+    for _ in range(_TRIES):
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_TRY_SECONDS}s'"))
+                connection.execute(sa.text(f"DROP {_kind(connection, f'mart.{mart.name}')} IF EXISTS mart.{mart.name}"))
+                connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS {mart.exact}"))
+                connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {mart.name} SET SCHEMA {schema}"))
+        except sa.exc.OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            time.sleep(_TRY_SECONDS)  # those who wait behind us read meanwhile
+        else:
+            connection.execute(sa.text("DROP SCHEMA mart_aside"))
+            if mart.is_for_analysts:
+                _make_table(connection, mart)
+            return
+    raise MartIsRead(
+        f"{mart.name} has changed and cannot be replaced, for somebody's transaction still reads it. "
+        "See pg_stat_activity for whose, let it end, and run `citydw marts` again."
+    )
+
+
+def _make_table(connection: sa.Connection, mart: Mart) -> None:
+    """Make the empty table that analysts read."""
+    table = f"mart.{mart.name}"
+    connection.execute(sa.text(f"CREATE TABLE {table} (LIKE {mart.exact} INCLUDING COMMENTS)"))
+    for name in _columns(connection, mart):
+        if name.startswith("_"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {named(name)}")
+    connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {MARK} text"))
+    said = connection.execute(sa.text(f"SELECT obj_description('{mart.exact}'::regclass)")).scalar() or ""
+    connection.exec_driver_sql(f"COMMENT ON TABLE {table} IS {literal(said)}")
+    connection.exec_driver_sql(f"COMMENT ON COLUMN {table}.{MARK} IS {literal(_MARK_SAYS)}")
+
+
+def _kind(connection: sa.Connection, name: str) -> str:
+    """What a name in schema `mart` is of: before cells were hidden, marts were views."""
+    kind = connection.execute(
+        sa.text("SELECT relkind FROM pg_class WHERE oid = to_regclass(:name)"), {"name": name}
+    ).scalar()
+    return "MATERIALIZED VIEW" if kind == "m" else "TABLE"
+
+
+def _show(connection: sa.Connection, mart: Mart) -> None:
+    """Copy what may be shown of a mart into schema `mart`; nothing here waits for its readers."""
+    table = f"mart.{mart.name}"
+    shown = [name for name in _columns(connection, mart) if not name.startswith("_")]
+    counted = {name for cells in mart.cells for margin in cells.margins for name in margin}
+    counted |= {name for cells in mart.cells for name in (cells.persons, cells.share) if name}
+    select = ", ".join(map(named, sorted(counted)))
+    rows = pl.read_database(f"SELECT ctid::text AS place, {select} FROM {mart.exact}", connection)
+    flags = [hidden(rows, cells).alias(f"hides_{number}") for number, cells in enumerate(mart.cells)]
+    connection.execute(
+        sa.text(
+            "CREATE TEMPORARY TABLE hiding (place text PRIMARY KEY, "
+            + ", ".join(f"{flag.name} boolean NOT NULL" for flag in flags)
+            + ") ON COMMIT DROP"
+        )
+    )
+    copy_rows(connection, "hiding", [pl.DataFrame([rows["place"], *flags])])
+    by_column = {name: f"hides_{number}" for number, cells in enumerate(mart.cells) for name in cells.columns}
+    values = [f"CASE WHEN {by_column[n]} THEN NULL ELSE {named(n)} END" if n in by_column else named(n) for n in shown]
+    any_hidden = " OR ".join(flag.name for flag in flags)
+    connection.execute(sa.text(f"DELETE FROM {table}"))
+    connection.execute(
+        sa.text(
+            f"INSERT INTO {table} SELECT {', '.join(values)}, CASE WHEN {any_hidden} THEN 'c' END"
+            f" FROM {mart.exact} e JOIN hiding h ON h.place = e.ctid::text"
+        )
+    )
+    connection.execute(sa.text("DROP TABLE hiding"))
+
+
+_MARK_SAYS = (
+    "c: có ô để trống vì dựng trên quá ít người, hoặc để không tính ngược được ô như vậy"
+    " / c: something is empty, for it is built on too few persons or would give such a cell away"
+)
+
+
+def _columns(connection: sa.Connection, mart: Mart) -> list[str]:
+    """Of the exact view, in its order."""
+    found = connection.execute(
+        sa.text(
+            "SELECT attname FROM pg_attribute WHERE attrelid = CAST(:name AS regclass) AND attnum > 0"
+            " AND NOT attisdropped ORDER BY attnum"
+        ),
+        {"name": mart.exact},
+    )
+    return list(found.scalars())
