@@ -43,7 +43,7 @@ _ENCODINGS = re.compile(
 
 @dataclass(frozen=True)
 class Text:
-    """A wording in the city's two languages, which a contract parts by ` / `, Vietnamese first."""
+    """A wording in the city's two languages, Vietnamese first."""
 
     vi: str
     en: str
