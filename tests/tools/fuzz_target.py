@@ -139,7 +139,7 @@ def account(contract: Contract, content: bytes) -> str:
     if contract.source.format == "ndjson":
         assert rows_in == sum(bool(line.strip()) for line in content.decode("utf-8-sig").split("\n")), "a line is lost"
     if contract.source.format == "geojson":
-        assert rows_in == len(json.loads(content.decode("utf-8-sig"))["features"]), "a feature is lost"
+        assert rows_in == len(json.loads(content.decode("utf-8-sig"), parse_int=str)["features"]), "a feature is lost"
     return "read, some lines refused" if no_rows.height else "read"
 
 
