@@ -43,13 +43,14 @@ _ENCODINGS = re.compile(
 
 @dataclass(frozen=True)
 class Text:
-    """A wording in the city's two languages: `Vietnamese / English`, or a line of each, or `{vi: ..., en: ...}`."""
+    """A wording in the city's two languages, Vietnamese first."""
 
     vi: str
     en: str
 
 
 def _text(said: object) -> Text:
+    """`Vietnamese / English`, or a line of each, or `{vi: ..., en: ...}`."""
     if isinstance(said, dict) and said.keys() == {"vi", "en"}:
         parts = [said["vi"], said["en"]]
     else:
