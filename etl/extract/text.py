@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import struct
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
@@ -104,7 +105,7 @@ def _cell(content: bytes) -> pl.Series:
     Raises:
         UnicodeDecodeError: if they are not UTF-8.
     """
-    offsets = pa.array([0, len(content)], pa.int64()).buffers()[1]
+    offsets = pa.py_buffer(struct.pack("=qq", 0, len(content)))  # `pa.array` would import pandas first
     cell = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(content)])
     try:
         return pl.Series(pl.from_arrow(cell.cast(pa.large_string())))
