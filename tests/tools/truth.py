@@ -26,6 +26,7 @@ from upath import UPath
 
 from etl.agency.check import check
 from etl.contract import load_all
+from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, Settings
 from etl.warehouse import embedded
@@ -229,19 +230,18 @@ def _empty(pipeline: Pipeline, datasets: set[str]) -> None:
             connection.exec_driver_sql(f"DELETE FROM ops.{table}")
 
 
-def _entry(pipeline: Pipeline, name: str) -> dict[str, Any] | None:
-    """The ledger's row of the last delivery of a file of that name."""
+def _entry(pipeline: Pipeline, name: str) -> LedgerEntry | None:
+    """What the ledger says of the last delivery of a file of that name."""
     agency, dataset, file_name = name.split("/", 2)
     with pipeline.engine.connect() as connection:
-        rows = connection.execute(
+        found = connection.execute(
             sa.text(
-                "SELECT d.* FROM ops.delivery d JOIN ops.arrival a USING (dataset, delivery_id)"
-                " WHERE d.dataset = :dataset AND a.file_name = :name ORDER BY a.arrival_id DESC LIMIT 1"
+                "SELECT dataset, delivery_id FROM ops.arrival WHERE dataset = :dataset AND file_name = :name"
+                " ORDER BY arrival_id DESC LIMIT 1"
             ),
             {"dataset": f"{agency}.{dataset}", "name": file_name},
-        )
-        found = rows.mappings().first()
-    return dict(found) if found else None
+        ).first()
+    return pipeline.ledger.get(*found) if found else None
 
 
 def _problems(pipeline: Pipeline, dataset: str, delivery_id: str) -> list[dict[str, Any]]:
