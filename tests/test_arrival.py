@@ -26,7 +26,7 @@ from etl.receive.arrival import complete_files
 
 FOLDER = "civil/births"
 NAME = "births_2026-03-02.csv"
-QUIET = 0.3  # seconds
+QUIET = 0.8  # seconds; two looks follow each other more quickly than that on a busy machine too
 ELSEWHERE = Path("/dev/shm")  # on Linux always another file system than a temporary folder
 
 CONTENT = (

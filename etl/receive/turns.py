@@ -28,11 +28,12 @@ if sys.platform != "win32":
 
 ROUND = 5.0  # seconds after which a round of receiving begins no other file, so that what it received is announced
 _BETWEEN_LOOKS = 2.0  # seconds
+_SHARE = 4  # times as long as a look takes are files received before the next one
 _OF_ANY_FILE = 1 << 20  # bytes that could be copied in the time that any file takes, however small it is
 
 
 def arriving(
-    storage: Storage, quiet_seconds: float, seconds: float = inf, between_looks: float = _BETWEEN_LOOKS
+    storage: Storage, quiet_seconds: float, seconds: float = inf, between_looks: float | None = None
 ) -> Iterator[UPath]:
     """The complete files of the inbox, each once; the inbox is looked at again and again, for more arrive meanwhile.
 
@@ -41,20 +42,26 @@ def arriving(
     Args:
         storage: whose inbox.
         quiet_seconds: see `etl.receive.arrival`.
-        seconds: after which no other file is begun. The next round begins with those that were never tried.
-        between_looks: seconds, or as long as one file takes.
+        seconds: after which no other file is begun, but one of each agency that has had none. The next round begins
+            with those that were never tried.
+        between_looks: seconds; by default two, or more where a look takes long.
     """
-    ends, tried, taken = time.monotonic() + seconds, set[str](), Counter[str]()
+    ends, tried, taken = inf, set[str](), Counter[str]()
     while True:
-        looks_again, has_begun = time.monotonic() + between_looks, False
+        began, has_begun = time.monotonic(), False
         left = [file for file in complete_files(storage, quiet_seconds) if str(file) not in tried]
         left = _least_tried_first(storage, left)
+        looked = time.monotonic()
+        pause = max(_BETWEEN_LOOKS, _SHARE * (looked - began)) if between_looks is None else between_looks
+        looks_again = looked + pause
+        ends = min(ends, looked + seconds)
         left_out: set[str] = set()
         for file in in_turn(left, taken):
             agency = agency_of(file)
-            if (has_begun and time.monotonic() >= looks_again) or (tried and time.monotonic() >= ends):
+            now = time.monotonic()
+            if has_begun and looks_again <= now < ends:
                 break
-            if agency in left_out:
+            if agency in left_out or (now >= ends and agency in taken):
                 continue
             with turn_of(storage, agency) as is_ours:
                 if not is_ours:
