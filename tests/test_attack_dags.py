@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from etl.pipeline import Pipeline
+from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
+from etl.warehouse import address
 from tests import test_attack_receiving as attacks
 from tests.test_attack_receiving import FOLDER, NAME, OTHERS, TEXT, drop_good
 
@@ -107,7 +108,7 @@ def through_airflow(pipeline: Pipeline, home: Path, *datasets: str) -> dict[str,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "CITYDW_HOME": str(pipeline.settings.home),
-        "CITYDW_DATABASE_URL": pipeline.settings.warehouse_url(),
+        "CITYDW_DATABASE_URL": address.warehouse_url(pipeline.settings),
         "CITYDW_QUIET_SECONDS": "0",
         "PYTHONPATH": os.pathsep.join([str(PROJECT), str(dags), str(dags / "plugins")]),
     }
@@ -138,17 +139,17 @@ def test_through_airflow_another_agencys_file_is_loaded_exactly(
     came = through_airflow(pipeline, tmp_path, "tax.taxpayers")
     assert came["states"] == {"receive": "success", "tax.taxpayers": "success"}
     (entry,) = pipeline.ledger.all("tax.taxpayers")
-    assert f"tax.taxpayers/{entry['delivery_id']}" in came["announced"]
+    assert f"tax.taxpayers/{entry.delivery_id}" in came["announced"]
     assert not any(name.startswith("civil.births_") for name in came["announced"]), "of what is no dataset"
-    assert (entry["state"], entry["sha256"]) == ("loaded", hashlib.sha256(sent).hexdigest())
-    assert entry["rows_in"] == entry["inserted"] + entry["duplicates"] + entry["rejected"] > 0
+    assert (entry.state, entry.sha256) == ("loaded", hashlib.sha256(sent).hexdigest())
+    assert entry.rows_in == entry.inserted + entry.duplicates + entry.rejected > 0
     with pipeline.engine.connect() as connection:
         rows = connection.execute(sa.text("SELECT count(*), count(DISTINCT opened_by) FROM business.taxpayers")).one()
-    assert tuple(rows) == (entry["inserted"], 1)
+    assert tuple(rows) == (entry.inserted, 1)
     assert not any((inbox.parents[1] / OTHERS).iterdir())
     findings = [finding for finding in pipeline.audit() if finding.delivery.startswith("tax.")]
     assert findings == []
     with capsys.disabled():
-        took = entry["receipt_at"].timestamp() - began
+        took = entry.receipt_at.timestamp() - began
         sys.stdout.write(f"\nwith {came['seen']} files in the inbox, the other agency's was loaded {took:.0f} s later,")
         sys.stdout.write(" the start of Airflow included\n")

@@ -80,8 +80,8 @@ def received(pipeline: Pipeline) -> dict[str, Any]:
             pass
     manifest = pipeline.storage.manifest(*one.dataset.split("."), one.delivery_id)
     entry = pipeline.ledger.get(one.dataset, one.delivery_id)
-    return {"state": entry["state"], "rule": entry["rule"], "as_of": entry["as_of"], "sender": manifest["sender"]} | {
-        "said": entry["message_en"], "receipt": entry["receipt_at"]
+    return {"state": entry.state, "rule": entry.rule, "as_of": entry.as_of, "sender": manifest["sender"]} | {
+        "said": entry.message_en, "receipt": entry.receipt_at
     }  # fmt: skip
 
 
