@@ -73,7 +73,7 @@ def _places(rng: np.random.Generator, ward: np.ndarray, is_old: np.ndarray) -> t
     new = code.select(pl.when("is_old").then("new").otherwise("code").alias("new"))
     east, north, km2 = new.join(centres, on="new", how="left", maintain_order="left").drop("new").get_columns()
     half = np.sqrt(km2.to_numpy() * 1e6) / 3
-    away = rng.uniform(-half, half), rng.uniform(-half, half)
+    away = (half * (rng.integers(0, size, len(ward)) / size * 2 - 1) for size in (80_000, 100_000))
     x, y = (np.round(2 * (centre.to_numpy() + by)) / 2 for centre, by in zip((east, north), away, strict=True))
     return x, y
 

@@ -44,7 +44,7 @@ child = os.fork()
 if child == 0:
     from etl.contract import load_all
     before = len(sys.modules)
-    from etl.judge import suite_of
+    from etl.validate import validate
     from etl.load import load
     import polars as pl
     rows = pl.LazyFrame({"key": range(1_000_000)}).group_by(pl.col("key") % 7).len().collect()

@@ -90,7 +90,7 @@ def test_a_delivery_that_the_new_contract_holds_keeps_its_rows(
 ) -> None:
     entries = list(send_all(pipeline, send, days, "tax.taxpayers"))
     before = table(pipeline, "tax.taxpayers")
-    content = pipeline.storage.content(pipeline.storage.delivery("tax", "taxpayers", entries[1]["delivery_id"]))
+    content = pipeline.storage.content(pipeline.storage.delivery("tax", "taxpayers", entries[1].delivery_id))
     Path(content).chmod(0o644)
     Path(content).write_bytes(b"ma_so_thue\n1\n")
     assert [outcome.state for _, outcome in pipeline.backfill("tax.taxpayers")] == ["normalized", "held", "normalized"]

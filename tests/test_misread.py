@@ -60,7 +60,7 @@ def test_a_damaged_row_in_a_good_file_is_found(texts: list[str], real: str, monk
     assert len(wrong) > 300
     problems, _ = judged(wrong)
     assert problems.height >= (0.99 if real == "utf-8" else 0.86) * len(wrong)
-    assert set(problems.rule) <= {"misread_text", "control_character"}
+    assert set(problems["rule"]) <= {"misread_text", "control_character"}
 
 
 @pytest.mark.parametrize("real", TABLES)

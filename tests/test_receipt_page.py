@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 
 from etl.contract import load_all
 from etl.delivery.columns import ROW
+from etl.delivery.entry import LedgerEntry
 from etl.delivery.messages import wording
 from etl.delivery.model import Delivery
 from etl.delivery.problems import PROBLEM, problems
+from etl.delivery.state import State
 from etl.receipt.facts import Correction, Past, Receipt, describe
 from etl.receipt.page import page
 
@@ -69,7 +72,9 @@ NOTHING_WRONG = COUNTS | {"rejected": 0, "superseded": 20 + REJECTED}
 def of(state: str, found: pl.DataFrame = NOTES, about: Delivery | None = None, **more: Any) -> Receipt:
     message = more.pop("message", {})
     counts = more.pop("counts", COUNTS)
-    return describe(about or delivery(), TAXPAYERS, {"state": state} | message | counts, found.lazy(), **more)
+    sent = about or delivery()
+    entry = replace(LedgerEntry.of_delivery(sent), state=State(state), **message | counts)
+    return describe(sent, TAXPAYERS, entry, found.lazy(), **more)
 
 
 CORRECTION = delivery(corrects="20260304-r1-0a1b2c3d4e5f", correction=1)

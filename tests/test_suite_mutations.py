@@ -31,7 +31,7 @@ def test_no_slip_in_a_suite_is_passed_over(dataset: str, request: pytest.Fixture
     for slip in drawn(slips(document), request):
         copied.path.with_suffix(".json").write_text(json.dumps(slip.make()), "utf-8")
         try:
-            checks.check(copied)
+            checks.checked(copied)
         except ContractError as error:
             assert_can_be_mended(error)
         else:
