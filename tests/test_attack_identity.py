@@ -178,7 +178,7 @@ def test_a_file_must_come_through_the_agencys_account(shared: Pipeline, births: 
     careful = requiring(shared, principals=["portal:civil"])
     for principal, rule in ((None, "sender_not_proven"), ("portal:tax", "sender_not_proven"), ("portal:civil", None)):
         one = careful.receive(Path(drop(shared, births)), principal=principal)
-        assert shared.ledger.get(one.dataset, one.delivery_id)["rule"] == rule
+        assert shared.ledger.get(one.dataset, one.delivery_id).rule == rule
         sender = shared.storage.manifest("civil", "births", one.delivery_id)["sender"]
         assert sender == (None if rule else {"principal": principal})
 
