@@ -17,12 +17,12 @@ from upath import UPath
 
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
+from etl.warehouse import address
 
 # Airflow's own application, with a user of each role; it answers what it is asked on standard input.
 SERVE = """
 import json, sys
 from airflow.api_fastapi.app import create_app, get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.models import Log
 from airflow.utils.session import create_session
 from fastapi.testclient import TestClient
@@ -45,18 +45,12 @@ def user_of(role):
         users[role] = SimpleAuthManagerUser(username=f"the {role}", role=role.lower())
     return users[role]
 for line in sys.stdin:
-    role, path = json.loads(line)
-    headers, decides = {}, False
-    if role:
-        user = user_of(role)
-        headers["Authorization"] = "Bearer " + manager.generate_jwt(user)
-        decides = manager.is_authorized_dag(
-            method="PUT", access_entity=DagAccessEntity.HITL_DETAIL, details=DagDetails(id="civil_births"), user=user
-        )
-    answer = client.get(path, headers=headers)
+    role, path, method, body = json.loads(line)
+    headers = {"Authorization": "Bearer " + manager.generate_jwt(user_of(role))} if role else {}
+    answer = client.request(method, path, headers=headers, json=body)
     with create_session() as session:
         opened = [[x.owner, x.dag_id, x.extra] for x in session.query(Log).filter(Log.event == "receipt_opened")]
-    said = {"status": answer.status_code, "headers": dict(answer.headers), "opened": opened, "decides": decides}
+    said = {"status": answer.status_code, "headers": dict(answer.headers), "opened": opened, "body": answer.text}
     print("\\n" + "ANSWER " + json.dumps(said), flush=True)
 """
 EVERY = {
@@ -70,7 +64,8 @@ OUTSIDE = re.compile(
 )
 
 
-Ask = Callable[[str, str], dict[str, Any]]
+Ask = Callable[..., dict[str, Any]]
+FAB = {"AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"}
 
 
 @pytest.fixture(scope="module")
@@ -85,30 +80,31 @@ def loaded(new_pipeline: Callable[..., Pipeline], clean_day: Path) -> Pipeline:
     return pipeline
 
 
-@contextmanager
-def airflow(pipeline: Pipeline, home: Path, **more: str) -> Iterator[Ask]:
-    settings = {
+def environment(pipeline: Pipeline, home: Path) -> dict[str, str]:
+    return os.environ | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "dags" / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__API_AUTH__JWT_SECRET": "only for this test, and long enough for it",
         "CITYDW_HOME": str(pipeline.settings.home),
+        "CITYDW_DATABASE_URL": address.warehouse_url(pipeline.settings),
         "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "dags"), str(PROJECT / "dags" / "plugins")]),
-        **more,
     }
-    migrated = subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"],
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert migrated.returncode == 0, migrated.stderr[-2000:]
+
+
+@contextmanager
+def airflow(settings: dict[str, str], *first: str) -> Iterator[Ask]:
+    """Airflow's web server, after its database was made and each of these modules was run."""
+    home = Path(settings["AIRFLOW_HOME"])
+    for command in ("airflow db migrate", *first):
+        run = [sys.executable, "-m", *command.split()]
+        done = subprocess.run(run, env=settings, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
     with (home / "log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-c", SERVE],
-            env=os.environ | settings,
+            env=settings,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -116,9 +112,9 @@ def airflow(pipeline: Pipeline, home: Path, **more: str) -> Iterator[Ask]:
         )
     assert server.stdin and server.stdout
 
-    def get(role: str, path: str) -> dict[str, Any]:
+    def ask(role: str, path: str, method: str = "GET", body: Any = None) -> dict[str, Any]:
         assert server.stdin and server.stdout
-        server.stdin.write(json.dumps([role, path]) + "\n")
+        server.stdin.write(json.dumps([role, path, method, body]) + "\n")
         server.stdin.flush()
         for line in server.stdout:
             if line.startswith("ANSWER "):
@@ -126,15 +122,23 @@ def airflow(pipeline: Pipeline, home: Path, **more: str) -> Iterator[Ask]:
                 return answer
         raise AssertionError((home / "log").read_text()[-3000:])
 
-    yield get
+    yield ask
     server.stdin.close()
     server.wait(60)
 
 
 @pytest.fixture(scope="module")
 def ask(loaded: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    with airflow(loaded, tmp_path_factory.mktemp("airflow")) as get:
-        yield get
+    with airflow(environment(loaded, tmp_path_factory.mktemp("airflow"))) as asked:
+        yield asked
+
+
+@pytest.fixture(scope="module")
+def ask_production(loaded: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """With the role manager of docker-compose.yml, and the roles that its `init` makes."""
+    pytest.importorskip("airflow.providers.fab")
+    with airflow(environment(loaded, tmp_path_factory.mktemp("production")) | FAB, "deciders") as asked:
+        yield asked
 
 
 def served(pipeline: Pipeline) -> dict[str, list[str]]:
@@ -195,25 +199,61 @@ def test_nothing_is_shown_without_a_login(loaded: Pipeline, ask: Ask) -> None:
             assert {name: answer["headers"].get(name) for name in EVERY} == EVERY
 
 
-def test_who_may_what_in_production(loaded: Pipeline, tmp_path: Path) -> None:
-    """As docs/how-to/deploy.md says it, with the role manager of docker-compose.yml."""
-    pytest.importorskip("airflow.providers.fab")
-    manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+def test_who_may_what_in_production(ask_production: Ask) -> None:
+    """As docs/how-to/deploy.md says it, asked of Airflow's pages and of its API."""
     text = (PROJECT / "docs" / "how-to" / "deploy.md").read_text("utf-8")
-    wanted = {
-        role: [may == "yes" for may in (catalogue, quality, receipts, decides)]
-        for role, catalogue, quality, receipts, decides in re.findall(
-            r"^\| (Public|Viewer|User|Op|Admin) \| (yes|no) \| (yes|no) \| (yes|no) \| (yes|no) \|", text, re.MULTILINE
-        )
-    }
-    assert list(wanted) == ["Public", "Viewer", "User", "Op", "Admin"]
-    with airflow(loaded, tmp_path, AIRFLOW__CORE__AUTH_MANAGER=manager) as get:
-        for role, may in wanted.items():
-            answers = [get(role, f"/reports/{site}/") for site in ("catalogue", "quality", "receipts")]
-            assert [answer["status"] for answer in answers] == [200 if one else 403 for one in may[:3]], role
-            assert answers[0]["decides"] == may[3], role
-            for answer in answers:
-                assert {name: answer["headers"].get(name) for name in EVERY} == EVERY, role
+    may = "(yes|no|its agency's)"
+    row = rf"^\| (Public|Viewer|civil deciders|User|Op|Admin)\b[^|]* \| {may} \| {may} \| {may} \| {may} \|"
+    wanted = {role: cells for role, *cells in re.findall(row, text, re.MULTILINE)}
+    assert list(wanted) == ["Public", "Viewer", "civil deciders", "User", "Op", "Admin"]
+    for role, cells in wanted.items():
+        for agency, dataset in (("civil", "births"), ("tax", "taxpayers")):
+            allowed = [cell == "yes" or (cell == "its agency's" and agency == "civil") for cell in cells]
+            pages = [
+                ask_production(role, f"/reports/{path}/")
+                for path in ("catalogue", "quality", f"receipts/{agency}/{dataset}")
+            ]
+            assert [page["status"] for page in pages] == [200 if one else 403 for one in allowed[:3]], (role, agency)
+            for page in pages:
+                assert {name: page["headers"].get(name) for name in EVERY} == EVERY, role
+            run = f"/api/v2/dags/{agency}_{dataset}/dagRuns/none/taskInstances/decide/-1/hitlDetails"
+            decided = ask_production(role, run, "PATCH", {"chosen_options": ["Reject"]})
+            assert decided["status"] == (404 if allowed[3] else 403), (role, agency)
+
+
+@pytest.mark.parametrize("dag", ["civil_births", "tax_taxpayers"])
+def test_a_decider_only_decides(ask_production: Ask, dag: str) -> None:
+    at, is_own = f"/api/v2/dags/{dag}", dag == "civil_births"
+    for method, path, body in (
+        ("POST", "/dagRuns", {"logical_date": None}),
+        ("POST", "/clearTaskInstances", {"dry_run": False}),
+        ("PATCH", "/dagRuns/any", {"state": "failed"}),
+        ("DELETE", "/dagRuns/any", None),
+        ("DELETE", "", None),
+        ("GET", "/dagRuns/any/taskInstances/deliver/xcomEntries", None),
+    ):
+        assert ask_production("civil deciders", at + path, method, body)["status"] == 403, (method, path)
+    for method, path, body in (
+        ("GET", "", None),
+        ("GET", "/dagRuns/any", None),
+        ("GET", "/dagRuns/any/taskInstances/deliver/logs/1", None),
+        ("PATCH", "", {"is_paused": True}),  # holds files up, and loses none
+    ):
+        answer = ask_production("civil deciders", at + path, method, body)
+        assert answer["status"] == (404 if is_own else 403), (method, path, "there is no such thing here")
+    for path in ("connections", "variables", "pools", "config", "eventLogs", "assets/events", "plugins"):
+        assert ask_production("civil deciders", f"/api/v2/{path}")["status"] == 403, path
+
+
+def test_a_decider_opens_no_other_agencys_receipt_by_any_path(loaded: Pipeline, ask_production: Ask) -> None:
+    receipts = [name for name in served(loaded)["receipts"] if name.endswith("receipt.html")]
+    for name in receipts:
+        status = 200 if name.startswith("civil/") else 403
+        assert ask_production("civil deciders", f"/reports/receipts/{name}")["status"] == status, name
+    assert ask_production("", f"/reports/receipts/{receipts[0]}")["status"] == 401
+    other = next(name for name in receipts if name.startswith("tax/"))
+    for way in (f"/{other}", f"civil/births/..%2f..%2f{other}", f"civil/births/%2e%2e/%2e%2e/{other}", f"./{other}"):
+        assert ask_production("civil deciders", f"/reports/receipts/{way}")["status"] in (403, 404), way
 
 
 def test_who_opened_rejected_rows_is_kept_without_what_is_in_them(loaded: Pipeline, ask: Ask) -> None:

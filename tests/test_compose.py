@@ -49,6 +49,11 @@ def test_a_service_has_no_more_than_it_needs(name: str) -> None:
     assert not any("docker.sock" in volume for volume in service["volumes"])
 
 
+def test_a_start_makes_the_roles_of_those_who_decide() -> None:
+    assert "python -m deciders" in SERVICES["init"]["command"][0].splitlines()
+    assert (PROJECT / "dags" / "deciders.py").exists()
+
+
 def test_networks_and_volumes_are_apart() -> None:
     on = {network: {n for n, s in SERVICES.items() if network in s["networks"]} for network in COMPOSE["networks"]}
     assert on == {

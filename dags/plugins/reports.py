@@ -1,9 +1,9 @@
 """Links in Airflow's menu to the pages for all, to what Great Expectations found and to the receipts.
 
 Airflow's own web server serves them. The folders of receipts hold workbooks with rejected values, personal ones among
-them: only who may see Airflow's plugins page (Op and Admin, with Airflow's usual role manager) may see these, and
-Airflow's audit log keeps who opened which. The data catalogue holds nothing of the kind: whoever may open Airflow may
-read it.
+them: only who may see Airflow's plugins page (Op and Admin, with Airflow's usual role manager) may see these, and an
+agency's deciders those of the datasets that they decide on; Airflow's audit log keeps who opened which. The data
+catalogue holds nothing of the kind: whoever may open Airflow may read it.
 
 These pages share their origin with Airflow itself: what runs in one of them may do what its reader may do there. So
 nothing is run that is not ours, and nothing is loaded from elsewhere; see `_ALWAYS`.
@@ -22,6 +22,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from etl.settings import Settings
 
+RECEIPTS = "Receipts"  # what a role must be allowed to read beside deciding; see `deciders`
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "png": "image/png", "svg": "image/svg+xml"}
 _TEXTS = {"json": "application/json", "txt": "text/plain"}
 # Airflow's menu shows these pages in a frame of its own, and nobody else may.
@@ -53,7 +54,8 @@ async def reports(scope: Any, receive: Any, send: Any) -> None:
 
 @cache
 def _application() -> Any:
-    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity, DagDetails
     from airflow.api_fastapi.core_api.security import get_user, requires_access_view
     from fastapi import Depends, FastAPI, HTTPException
     from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -62,22 +64,38 @@ def _application() -> Any:
     from etl.delivery.storage import Storage
 
     settings = Settings.from_environment()
-    catalogue = "catalogue"
+    catalogue, receipts = "catalogue", "receipts"
     roots = {
         catalogue: Storage(settings.data).site,
         "quality": UPath(settings.gx_home) / "data_docs",
-        "receipts": settings.data / "outbox",
+        receipts: settings.data / "outbox",
     }
     app = FastAPI(openapi_url=None)
+
+    def may_open_receipts(path: str, user: Any = Depends(get_user)) -> None:  # noqa: B008
+        manager = get_auth_manager()
+        if manager.is_authorized_view(access_view=AccessView.PLUGINS, user=user):
+            return
+        # Above the datasets' folders are names of agencies and datasets only: for whoever decides on any of them.
+        named = _parts(path)[:2]
+        dag = DagDetails(id="_".join(named) if len(named) == 2 else None)
+        opens = manager.is_authorized_custom_view(method="GET", resource_name=RECEIPTS, user=user)
+        entity = DagAccessEntity.HITL_DETAIL
+        if not (opens and manager.is_authorized_dag(method="PUT", access_entity=entity, details=dag, user=user)):
+            raise HTTPException(403, "Forbidden")
 
     # Not `async`: FastAPI runs these in its thread pool, so a slow disk does not stop the web server.
     @app.get(f"/{catalogue}/{{path:path}}", dependencies=[Depends(requires_access_view(AccessView.WEBSITE))])
     def for_all(path: str, user: Any = Depends(get_user)) -> Response:  # noqa: B008
         return page(catalogue, path, user)
 
+    @app.get(f"/{receipts}/{{path:path}}", dependencies=[Depends(may_open_receipts)])
+    def for_deciders(path: str, user: Any = Depends(get_user)) -> Response:  # noqa: B008
+        return page(receipts, path, user)
+
     @app.get("/{site}/{path:path}", dependencies=[Depends(requires_access_view(AccessView.PLUGINS))])
     def page(site: str, path: str, user: Any = Depends(get_user)) -> Response:  # noqa: B008
-        parts = [part for part in path.split("/") if part]
+        parts = _parts(path)
         if site not in roots or any(part.startswith(".") for part in parts):
             raise HTTPException(404)
         file = roots[site].joinpath(*parts)
@@ -102,16 +120,20 @@ def _application() -> Any:
         suffix = file.suffix.lower().removeprefix(".")
         # Nothing that a sender wrote is ever run: a receipt's page shows it as text, and may load or run nothing.
         is_receipt = file.name == "receipt.html"
-        shown = _TYPES if site != "receipts" or is_receipt else {}
+        shown = _TYPES if site != receipts or is_receipt else {}
         headers = {"Content-Security-Policy": _ITS_OWN if site == catalogue and not is_receipt else _NOTHING_BUT_STYLE}
         if suffix not in shown:
             headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.name)}"
         content = file.read_bytes()
-        if site == "receipts":
+        if site == receipts:
             _record(user.get_name(), "/".join(parts))
         return Response(content, media_type=(shown | _TEXTS).get(suffix, "application/octet-stream"), headers=headers)
 
     return app
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
 
 
 def _leads_away(file: Any, root: Any) -> bool:
