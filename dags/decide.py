@@ -15,6 +15,7 @@ from walk import walk
 from etl.contract import REASON_CHARS, Choice, Contract
 
 if TYPE_CHECKING:
+    from etl.operate.hold import Hold
     from etl.pipeline.pipeline import Pipeline
 
 OPTIONS: dict[str, Choice] = {"Accept": "accept", "Accept what passes": "accept-passing", "Reject": "reject"}
@@ -44,14 +45,10 @@ class DecideOperator(HITLOperator, SkipMixin):
 
     def execute(self, context: Any) -> None:
         """Ask, if there is something to decide."""
-        from etl.operate.hold import holds
         from etl.pipeline.pipeline import Pipeline
 
         pipeline = Pipeline.from_environment()
-        delivery_id = context["dag_run"].partition_key
-        for hold in holds(pipeline.ledger, pipeline.contracts):
-            if (hold.entry.dataset, hold.entry.delivery_id) == (self.dataset, delivery_id):
-                self._ask(pipeline, context["ti"].id, hold)
+        self._ask_if_held(pipeline, context)
         self._go_on(pipeline, context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
@@ -76,7 +73,16 @@ class DecideOperator(HITLOperator, SkipMixin):
             self.log.info("Nothing to decide any more: %s", error)
         self._go_on(pipeline, context)
 
-    def _ask(self, pipeline: Pipeline, ti_id: Any, hold: Any) -> None:
+    def _ask_if_held(self, pipeline: Pipeline, context: Any) -> None:
+        """Wait for a person, if it is hers to decide on the delivery."""
+        from etl.operate.hold import holds
+
+        delivery = (self.dataset, context["dag_run"].partition_key)
+        for hold in holds(pipeline.ledger, pipeline.contracts):
+            if (hold.entry.dataset, hold.entry.delivery_id) == delivery:
+                self._ask(pipeline, context["ti"].id, hold)
+
+    def _ask(self, pipeline: Pipeline, ti_id: Any, hold: Hold) -> None:
         options = list(OPTIONS) if hold.is_acceptable else ["Reject"]
         defaults = [option for option, choice in OPTIONS.items() if choice == hold.default]
         body = pipeline.hold_page(self.dataset, hold.entry.delivery_id)
@@ -97,12 +103,13 @@ class DecideOperator(HITLOperator, SkipMixin):
         )
 
     def _go_on(self, pipeline: Pipeline, context: Any) -> None:
-        """Walk on from where the decision, or a try that broke behind it, has left the delivery."""
-        from etl.pipeline.pipeline import STATIONS
+        """Walk on from where the decision, or whoever was stopped behind it, has left the delivery.
 
-        state = pipeline.ledger.get(self.dataset, context["dag_run"].partition_key).state
-        is_behind = dict(zip(("received", "extracted", "validated", "normalized"), STATIONS, strict=False))
-        walk(self, context, pipeline, self.dataset, is_behind.get(state, "receipt"))
+        Somebody who walks it now, at a terminal, is waited for; if it is held again in the end, it is asked again.
+        """
+        stations = pipeline.walk_on(self.dataset, context["dag_run"].partition_key)
+        if walk(self, context, stations).state == "held":
+            self._ask_if_held(pipeline, context)
 
 
 def _reason(event: dict[str, Any]) -> str:

@@ -25,6 +25,6 @@ class DeliverOperator(BaseOperator, SkipMixin):
 
     def execute(self, context: Any) -> None:
         """Walk."""
-        from etl.pipeline.pipeline import STATIONS, Pipeline
+        from etl.pipeline.pipeline import Pipeline
 
-        walk(self, context, Pipeline.from_environment(), self.dataset, STATIONS[0])
+        walk(self, context, Pipeline.from_environment().walk(self.dataset, context["dag_run"].partition_key))

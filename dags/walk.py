@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.utils.skipmixin import SkipMixin
 
 if TYPE_CHECKING:
-    from etl.pipeline.pipeline import Pipeline, Station
+    from etl.pipeline.pipeline import Outcome, Station
 
 
-def walk(task: SkipMixin, context: Any, pipeline: Pipeline, dataset: str, first: Station) -> None:
-    """Walk the run's delivery from a station to its end, and let only those tasks follow that it still needs.
+def walk(task: SkipMixin, context: Any, stations: Iterator[tuple[Station, Outcome]]) -> Outcome:
+    """Walk the run's delivery through its stations to its end, and let only those tasks follow that it still needs.
 
     Behind one that is loaded none is needed. One that is held must be decided; any other ends in the task `verdict`.
     """
@@ -20,7 +21,7 @@ def walk(task: SkipMixin, context: Any, pipeline: Pipeline, dataset: str, first:
 
     seconds = {}
     began = time.perf_counter()
-    for station, outcome in pipeline.walk(dataset, context["dag_run"].partition_key, first):
+    for station, outcome in stations:
         seconds[station] = round(time.perf_counter() - began, 3)
         print(f"{station}: {outcome.state} in {seconds[station]} s {outcome.counts or ''}")
         began = time.perf_counter()
@@ -33,3 +34,4 @@ def walk(task: SkipMixin, context: Any, pipeline: Pipeline, dataset: str, first:
     needed = {"loaded": (), "held": ("decide", "verdict")}.get(outcome.state, ("verdict",))
     behind = context["task"].get_direct_relatives(upstream=False)
     task.skip(ti=context["ti"], tasks=[other for other in behind if other.task_id not in needed])
+    return outcome

@@ -33,7 +33,10 @@ LONGEST = ["test_history_law", "test_truth", "test_demo", "test_hostile", "test_
 # Those that `make quick` leaves out, too: they try whole cities, kill processes, start Airflow or a browser.
 SLOW = {
     *LONGEST,
-    *(f"test_attack_{name}" for name in ("dags", "deciding", "identity", "memory", "pages", "receiving", "roles")),
+    *(
+        f"test_attack_{name}"
+        for name in ("dags", "deciding", "deciding_dags", "identity", "memory", "pages", "receiving", "roles")
+    ),
     *("test_arrival", "test_backup", "test_check", "test_city", "test_dags", "test_disclosure", "test_drift"),
     *("test_faults", "test_held", "test_migrate", "test_past", "test_pollution", "test_receipt", "test_receipt_page"),
     *("test_roles", "test_simulate", "test_site"),

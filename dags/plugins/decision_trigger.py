@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.triggers.base import TriggerEvent
 from ledger_trigger import ledger
-
-if TYPE_CHECKING:
-    from etl.delivery.state import State
 
 
 class DecisionTrigger(HITLTrigger):
@@ -54,11 +51,10 @@ class DecisionTrigger(HITLTrigger):
                     wait.cancel()
 
     async def _elsewhere(self) -> TriggerEvent:
-        """A command line that decides also walks the delivery to its end; only then is it this run's turn."""
-        while not (await asyncio.to_thread(self._state)).is_final:
+        """As soon as the delivery is not held any more: whoever decided may have been stopped behind that."""
+        while await asyncio.to_thread(self._is_held):
             await asyncio.sleep(self.poke_interval)
         return TriggerEvent({"decided_elsewhere": True})
 
-    def _state(self) -> State:
-        state: State = ledger().get(self.dataset, self.delivery_id).state
-        return state
+    def _is_held(self) -> bool:
+        return bool(ledger().get(self.dataset, self.delivery_id).state == "held")

@@ -16,7 +16,7 @@ from etl.cli.errors import stop, told_of
 from etl.delivery.state import State
 
 if TYPE_CHECKING:
-    from etl.pipeline.pipeline import Outcome, Pipeline
+    from etl.pipeline.pipeline import Pipeline
 
 commands = typer.Typer()
 
@@ -174,7 +174,8 @@ def held(
         overdue = [hold for hold in holds(pipeline.ledger, pipeline.contracts) if hold.deadline <= datetime.now(UTC)]
         names = [(hold.entry.dataset, hold.entry.delivery_id) for hold in overdue]
         for name in names:
-            _walk_on(pipeline, *name, pipeline.decide_by_default(*name))
+            pipeline.decide_by_default(*name)
+            _walk_on(pipeline, *name)
         print_deliveries(console, [pipeline.ledger.get(*name) for name in names])
     print_holds(console, holds(pipeline.ledger, pipeline.contracts))
     print_unfinished(console, pipeline.ledger.unfinished())
@@ -211,8 +212,8 @@ def decide(
     pipeline = Pipeline.from_environment()
     known_delivery(pipeline, dataset, delivery_id)
     person = person_named(by, pipeline.settings.deciders)
-    outcome = pipeline.decide(dataset, delivery_id, cast("Choice", choice), person, reason)
-    _walk_on(pipeline, dataset, delivery_id, outcome)
+    pipeline.decide(dataset, delivery_id, cast("Choice", choice), person, reason)
+    _walk_on(pipeline, dataset, delivery_id)
     print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
 
 
@@ -225,7 +226,7 @@ def freshness() -> None:
     print_freshness(console, Pipeline.from_environment().ledger.freshness())
 
 
-def _walk_on(pipeline: Pipeline, dataset: str, delivery_id: str, outcome: Outcome) -> None:
+def _walk_on(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:
     """Walk a delivery on from where a decision has brought it."""
-    for name, came_of_it in pipeline.walk(dataset, delivery_id, "receipt" if outcome.stopped else "normalize"):
-        console.print(f"{name}: {came_of_it.state}")
+    for name, outcome in pipeline.walk_on(dataset, delivery_id):
+        console.print(f"{name}: {outcome.state}")

@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import inf
@@ -26,7 +26,7 @@ from etl.contract import Choice, Contract, ContractError, Contracts, Text, load_
 from etl.delivery.display import printable
 from etl.delivery.messages import WRONG_CONTRACT, Stop, loggable
 from etl.delivery.model import Delivery
-from etl.delivery.state import State
+from etl.delivery.state import UNDERWAY, State
 from etl.delivery.storage import Storage
 from etl.pipeline import lint, stations
 from etl.receive.identity import Identities, identities
@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 
 Station = Literal["extract", "validate", "normalize", "load", "receipt"]
 STATIONS: tuple[Station, ...] = get_args(Station)
+_NEXT: dict[State, Station] = dict(zip(UNDERWAY, STATIONS, strict=False))  # behind what is at rest: only the receipt
 _HISTORY = 10  # earlier deliveries that a receipt compares with
 _HALF = (
     "khi tiếp nhận, tệp còn đang được ghi; tệp đầy đủ được nhận thành lần giao khác"
@@ -325,8 +326,8 @@ class Pipeline:
     def decide(self, dataset: str, delivery_id: str, choice: Choice, by: str, reason: str) -> Outcome:
         """Record a decision on a held delivery; one that is accepted is judged anew, with the decision in mind.
 
-        Afterwards the delivery goes on: to `normalize` if it was accepted, to its receipt if not. A decision that was
-        recorded and then not carried out is not recorded twice: the same choice goes on from there.
+        Afterwards the delivery must go on, see `walk_on`. A decision that was recorded and then not carried out is not
+        recorded twice: the same choice goes on from there.
 
         Args:
             dataset: agency.dataset.
@@ -341,13 +342,14 @@ class Pipeline:
         from etl.operate.hold import check, check_reason
 
         delivery = self._delivery(dataset, delivery_id)
-        unfinished = next(iter(self.ledger.unfinished(dataset, delivery_id)), None)
-        if unfinished is None or unfinished.decision.choice != choice:
-            check(self.ledger.get(dataset, delivery_id), choice, unfinished)
-            self.ledger.decided(delivery, choice, by, check_reason(reason))
-        if choice != "reject":
-            return self.run_station("validate", dataset, delivery_id)
-        return Outcome(State.REJECTED, self.ledger.get(dataset, delivery_id).message)
+        with self._alone(dataset, delivery_id):
+            unfinished = next(iter(self.ledger.unfinished(dataset, delivery_id)), None)
+            if unfinished is None or unfinished.decision.choice != choice:
+                check(self.ledger.get(dataset, delivery_id), choice, unfinished)
+                self.ledger.decided(delivery, choice, by, check_reason(reason))
+            if choice != "reject":
+                return self.run_station("validate", dataset, delivery_id)
+            return Outcome(State.REJECTED, self.ledger.get(dataset, delivery_id).message)
 
     def decide_by_default(self, dataset: str, delivery_id: str) -> Outcome:
         """Decide what the contract says for a delivery on which nobody decided in time."""
@@ -378,13 +380,22 @@ class Pipeline:
         return self._data_station(station, delivery, self.contracts[dataset], known, clock)
 
     def walk(self, dataset: str, delivery_id: str, first: Station = STATIONS[0]) -> Iterator[tuple[Station, Outcome]]:
-        """Walk a delivery through the stations from `first` on, in this process; says after each what came of it."""
-        for station in STATIONS[STATIONS.index(first) :]:
-            outcome = self.run_station(station, dataset, delivery_id)
-            yield station, outcome
-            if outcome.stopped and station != "receipt":
-                yield "receipt", self.run_station("receipt", dataset, delivery_id)
-                return
+        """Walk a delivery through the stations from `first` on, in this process; says after each what came of it.
+
+        Whoever else walks it, or decides on it, is waited for.
+        """
+        with self._alone(dataset, delivery_id):
+            yield from self._walk(dataset, delivery_id, first)
+
+    def walk_on(self, dataset: str, delivery_id: str) -> Iterator[tuple[Station, Outcome]]:
+        """Walk a delivery on from where the ledger says it is: behind a decision, or where somebody was stopped.
+
+        Whoever else walks it is waited for. What that one has done is not done again but for the receipt, so that this
+        always ends with what the ledger says in the end.
+        """
+        with self._alone(dataset, delivery_id):
+            state = self.ledger.get(dataset, delivery_id).state
+            yield from self._walk(dataset, delivery_id, _NEXT.get(state, "receipt"))
 
     def replay(self, dataset: str, swap: bool = False) -> Replay:
         """Build a history table anew and compare it with the live one; see `etl.operate.replay.replay`."""
@@ -449,6 +460,27 @@ class Pipeline:
         from etl.warehouse import marts
 
         return marts.refresh(self.engine)
+
+    @contextmanager
+    def _alone(self, dataset: str, delivery_id: str) -> Iterator[None]:
+        """Wait until nobody else walks a delivery or decides on it; nobody else does in this block.
+
+        Two that walked it at once would come to the same table. But the ledger would say what the slower one has done
+        last, and go on to say so if that one were killed.
+        """
+        from etl.warehouse.ops import lock
+
+        with self.engine.connect() as connection:  # rolled back in the end: no lock is kept for each delivery
+            lock(connection, f"{dataset}/{delivery_id}")
+            yield
+
+    def _walk(self, dataset: str, delivery_id: str, first: Station) -> Iterator[tuple[Station, Outcome]]:
+        for station in STATIONS[STATIONS.index(first) :]:
+            outcome = self.run_station(station, dataset, delivery_id)
+            yield station, outcome
+            if outcome.stopped and station != "receipt":
+                yield "receipt", self.run_station("receipt", dataset, delivery_id)
+                return
 
     def _delivery(self, dataset: str, delivery_id: str) -> Delivery:
         agency, name = dataset.split(".", 1)
