@@ -24,6 +24,7 @@ from etl.settings import PROJECT
 from etl.warehouse import address
 from tests.test_held import FOLDER, as_csv, sent
 
+pytest_plugins = ("tests.test_held",)  # its `held`
 SECONDS = 300  # for whatever is waited for, on a busy machine
 ROWS, SENT_BACK = 102, 3
 NEVER = 99
@@ -99,6 +100,18 @@ from etl.cli import main
 main()
 """
 
+# The watcher's first event; for what is on its way it would wait an hour.
+WATCHER = """
+import asyncio
+from ledger_trigger import LedgerTrigger
+
+async def first_event():
+    async for event in LedgerTrigger(every=0.1, patience=3600).run():
+        return event.payload["receipt"]
+
+print("\\n" + asyncio.run(asyncio.wait_for(first_event(), 60)))
+"""
+
 
 class Airflow:
     """Runs one DAG at a time."""
@@ -150,15 +163,9 @@ def environment(pipeline: Pipeline) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
-    return new_pipeline()
-
-
-@pytest.fixture(scope="module")
-def airflow(city: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
-    home, dags = tmp_path_factory.mktemp("airflow"), PROJECT / "dags"
-    settings = {
+def environment_of_airflow(pipeline: Pipeline, home: Path) -> dict[str, str]:
+    dags = PROJECT / "dags"
+    return environment(pipeline) | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(dags / "plugins"),
@@ -166,7 +173,17 @@ def airflow(city: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "PYTHONPATH": os.pathsep.join([str(PROJECT), str(dags), str(dags / "plugins")]),
     }
-    running = Airflow(home, environment(city) | settings)
+
+
+@pytest.fixture(scope="module")
+def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    return new_pipeline()
+
+
+@pytest.fixture(scope="module")
+def airflow(city: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+    home = tmp_path_factory.mktemp("airflow")
+    running = Airflow(home, environment_of_airflow(city, home))
     yield running
     running.stop()
 
@@ -259,3 +276,18 @@ def test_a_terminal_that_is_slow_and_a_run_that_has_not_asked_yet(
     said, _ = decider.communicate(timeout=SECONDS)
     assert decider.returncode == (0 if killed_at == NEVER else -9), said
     assert_all_is_done(city, received, run.result(SECONDS))
+
+
+def test_a_held_delivery_does_not_keep_marts_from_being_refreshed(
+    pipeline: Pipeline, held: Any, tmp_path: Path
+) -> None:
+    watched = subprocess.run(
+        [sys.executable, "-c", WATCHER],
+        env=environment_of_airflow(pipeline, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    assert watched.returncode == 0, watched.stderr[-3000:]
+    assert watched.stdout.splitlines()[-1] == held.receipt_at.isoformat()
