@@ -107,9 +107,11 @@ class DecideOperator(HITLOperator, SkipMixin):
 
         Somebody who walks it now, at a terminal, is waited for; if it is held again in the end, it is asked again.
         """
-        stations = pipeline.walk_on(self.dataset, context["dag_run"].partition_key)
-        if walk(self, context, stations).state == "held":
+        delivery = (self.dataset, context["dag_run"].partition_key)
+        while walk(self, context, pipeline.walk_on(*delivery)).state == "held":
             self._ask_if_held(pipeline, context)
+            if pipeline.ledger.get(*delivery).state == "held":
+                return  # until its contract is mended, and for no person
 
 
 def _reason(event: dict[str, Any]) -> str:

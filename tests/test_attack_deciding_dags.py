@@ -213,8 +213,11 @@ def wait_for(condition: Callable[[], Any]) -> None:
         time.sleep(0.1)
 
 
-def terminal(city: Pipeline, delivery: str, killed_at: int, goes_on: Path) -> subprocess.Popen[str]:
-    command = ("decide", "civil.births", delivery, "accept", "--reason", "it is so", "--by", "Lan")
+def terminal(
+    city: Pipeline, delivery: str, killed_at: int, goes_on: Path = Path("/"), decides: bool = True
+) -> subprocess.Popen[str]:
+    decision = ("accept", "--reason", "it is so", "--by", "Lan")
+    command = ("decide", "civil.births", delivery, *decision) if decides else ("walk", "civil.births", delivery)
     return subprocess.Popen(
         [sys.executable, "-c", TERMINAL, str(killed_at), str(goes_on), *command],
         env=environment(city),
@@ -249,9 +252,20 @@ def test_an_answer_in_airflow(city: Pipeline, airflow: Airflow, received: str) -
 def test_a_terminal_while_the_run_waits(city: Pipeline, airflow: Airflow, received: str, killed_at: int) -> None:
     run = airflow.begin("civil_births", received, Path("/"))
     wait_for(lambda: airflow.asks(received))
-    decider = terminal(city, received, killed_at, Path("/"))
+    decider = terminal(city, received, killed_at)
     said, _ = decider.communicate(timeout=SECONDS)
     assert decider.returncode == (0 if killed_at == NEVER else -9), said
+    assert_all_is_done(city, received, run.result(SECONDS))
+
+
+def test_a_held_delivery_whose_walk_was_killed_is_asked_about_again(
+    city: Pipeline, airflow: Airflow, received: str
+) -> None:
+    run = airflow.begin("civil_births", received, Path("/"))
+    wait_for(lambda: airflow.asks(received))
+    assert terminal(city, received, 1, decides=False).wait(SECONDS) == -9
+    wait_for(lambda: city.ledger.get("civil.births", received).state == "held")
+    assert terminal(city, received, NEVER).wait(SECONDS) == 0
     assert_all_is_done(city, received, run.result(SECONDS))
 
 
