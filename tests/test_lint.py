@@ -609,4 +609,4 @@ def test_the_other_dags_are_there_and_an_import_error_names_the_wrong_ones(clone
     assert Path(file).name == "wrong_contracts.py"
     assert "schools.yaml: column valid_from" in read["errors"][file] and "permits.yaml: line" in read["errors"][file]
     datasets = {c.replace(".", "_") for c in load_all()} - {"land_permits"}
-    assert set(read["dags"]) == datasets | {"receive", "marts", "notify"}
+    assert set(read["dags"]) == datasets | {"receive", "reconcile", "marts", "notify"}
