@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -64,7 +65,10 @@ def test_what_comes_while_it_is_made_is_received_anew(
 ) -> None:
     births, deaths = (next((clean_day / "civil" / name).iterdir()) for name in ("births", "deaths"))
     send(pipeline, "civil/births", births.name, births.read_bytes())
-    dump = f'{embedded.programs() / "pg_dump"} "$@" && touch {tmp_path / "dumped"}; while [ ! -e {tmp_path / "on"} ]'
+    real, dumped, on = (
+        quote(str(path)) for path in (embedded.programs() / "pg_dump", tmp_path / "dumped", tmp_path / "on")
+    )
+    dump = f'{real} "$@" && touch {dumped}; while [ ! -e {on} ]'
     program = tmp_path / "bin" / "pg_dump"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\n{dump}; do sleep 0.1; done\n")
