@@ -10,18 +10,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from etl.contract.document import Share
 from etl.contract.messages import sentences
 
 
 def _plain(said: Any) -> Any:
     if isinstance(said, bool) or not isinstance(said, str | int | float):
         raise ValueError(f"is {said!r}, and must be a number or a text")
-    return said
-
-
-def _share(said: float) -> float:
-    if not 0 <= said <= 1:
-        raise ValueError(f"is {said!r}, and must be a share of rows from 0 to 1")
     return said
 
 
@@ -45,7 +40,7 @@ class _Kwargs(_Typed):
     regex: str = ""
     regex_list: list[str] = []
     strftime_format: str = ""
-    mostly: Annotated[float, AfterValidator(_share)] = 1.0
+    mostly: Share = 1.0
     double_sided: bool = False
     or_equal: bool = False
     strict_max: bool = False

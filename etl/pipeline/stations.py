@@ -86,7 +86,16 @@ def run(
         limits: what the file may ask of us.
     """
     try:
-        report = _run(station, storage, delivery, contract, gx_home, declared or {}, choice, earlier, limits)
+        match station:
+            case "extract":
+                lint.check(contract)
+                report = _extract(storage, delivery, contract, limits, is_said_empty=(declared or {}).get("rows") == 0)
+            case "validate":
+                report = _validate(storage, delivery, contract, gx_home, declared or {}, choice, earlier)
+            case "normalize":
+                from etl.normalize import normalize
+
+                report = normalize(storage, delivery, contract)
     except ContractError as error:
         log.error("%s/%s is held: %s", contract.id, delivery.id, error)
         return Result(State.HELD, {}, Stop("held", WRONG_CONTRACT))
@@ -96,29 +105,6 @@ def run(
             stop.state, read_json(storage.folder("validated", delivery) / "report.json") if is_judged else {}, stop
         )
     return Result(_BEHIND[station], report)
-
-
-def _run(
-    station: Station,
-    storage: Storage,
-    delivery: Delivery,
-    contract: Contract,
-    gx_home: str,
-    declared: Mapping[str, Any],
-    choice: Choice | None,
-    earlier: Earlier | None,
-    limits: Limits,
-) -> dict[str, Any]:
-    match station:
-        case "extract":
-            lint.check(contract)
-            return _extract(storage, delivery, contract, limits, is_said_empty=declared.get("rows") == 0)
-        case "validate":
-            return _validate(storage, delivery, contract, gx_home, declared, choice, earlier)
-        case "normalize":
-            from etl.normalize import normalize
-
-            return normalize(storage, delivery, contract)
 
 
 def _extract(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from etl.datatypes import ward
 from etl.datatypes.geometry import to_city_crs
+from etl.datatypes.ward_place import is_far
 
 from .columns import standard
 
@@ -147,3 +148,22 @@ def test_coordinates_of_the_world_become_those_of_the_city() -> None:
     assert nothing is None
     assert (point.x, point.y) == pytest.approx((603_700, 1_192_000), abs=1000)
     assert to_city_crs(np.array([point]), 9210)[0].equals_exact(point, 0.001)
+
+
+def test_a_place_is_far_from_its_ward_only_if_both_are_known_and_far_apart() -> None:
+    new, old = date(2025, 7, 1), date(2025, 1, 1)
+    ben_thanh, con_dao = "POINT (602966 1191274)", "POINT (595990 961000)"
+    cases = [
+        ("26743", new, ben_thanh, False),
+        ("26743", old, ben_thanh, False),  # an old ward lies where the wards lie that it went to
+        ("26743", new, con_dao, True),
+        ("26732", new, con_dao, False),  # an island 190 km from all others
+        ("26732", new, ben_thanh, True),
+        ("99999", new, ben_thanh, None),
+        (None, None, ben_thanh, None),
+        ("26743", new, None, None),
+        ("26743", new, "POINT EMPTY", None),
+        ("26743", new, "no geometry", None),
+    ]
+    units = pl.DataFrame([case[:2] for case in cases], schema={"code": pl.String, "since": pl.Date}, orient="row")
+    assert is_far(units, pl.Series([case[2] for case in cases])).to_list() == [case[3] for case in cases]
