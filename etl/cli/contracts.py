@@ -18,7 +18,10 @@ commands.add_typer(of_contracts, name="contract")
 def lint(
     datasets: Annotated[list[str] | None, typer.Argument(help="agency.dataset; all by default.")] = None,
 ) -> None:
-    """Check contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong."""
+    """Check contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong.
+
+    What a contract says and the pipeline makes no use of is named, and is no mistake.
+    """
     import tempfile
 
     from etl.cli.output import print_wrong
@@ -32,6 +35,9 @@ def lint(
     asked = datasets or known
     with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
         wrong = [error for dataset in asked for error in errors(contracts, dataset, home)]
+    for contract in (contracts[dataset] for dataset in asked if dataset in contracts):
+        for note in contract.notes:
+            console.print(f"{contract.path}: note: {note}", soft_wrap=True, highlight=False, markup=False)
     print_wrong(console, wrong, len(asked))
     if wrong:
         raise typer.Exit(1)
