@@ -2,7 +2,7 @@
 
 `elements.yaml` says what a kind of column is (a person's name, a sex), and a column names its element; `agencies.yaml`
 says who an agency is, for all its datasets. Whatever a contract says itself goes before. Both files stand in the folder
-above the agencies'; a folder without them takes those of the city.
+above the agencies'; a folder without them takes those of the deployment, which may have none.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ def dictionary(folder: Path) -> Dictionary:
 
 
 def _shared(path: Path, model: type[Element] | type[Agency]) -> Shared:
+    if not path.exists():
+        return Shared(path, {}, {})
     try:
         said = parsed(path)
     except ContractError as error:
