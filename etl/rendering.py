@@ -9,8 +9,9 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from etl.contract.city import city
 from etl.delivery.period import word_of
-from etl.settings import CITY_TIME, TEMPLATES
+from etl.settings import TEMPLATES
 
 
 def templates(**filters: Callable[..., object]) -> ImmutableSandboxedEnvironment:
@@ -62,4 +63,4 @@ def _number(count: int) -> Markup:
 
 def _moment(value: datetime) -> str:
     """A moment, in the city's time."""
-    return f"{value.astimezone(CITY_TIME):%d/%m/%Y %H:%M}"
+    return f"{value.astimezone(city().zone):%d/%m/%Y %H:%M}"

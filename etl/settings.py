@@ -6,15 +6,12 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from datetime import timedelta, timezone
 from pathlib import Path
 
 from upath import UPath
 
 _PACKAGE = Path(__file__).resolve().parent
 PROJECT = _PACKAGE.parent
-CITY_TIME = timezone(timedelta(hours=7), "ICT")  # what people read; everything is kept in UTC
-CITY_ZONE = "Asia/Ho_Chi_Minh"  # the same, as databases call it
 
 
 def _shipped(name: str) -> Path:
@@ -41,9 +38,11 @@ def _whole(memory: int) -> int:
 
 
 _MEMORY = _memory()
-EXPECTATIONS = _shipped("expectations")
+SHIPPED = _shipped("expectations")  # the deployment that comes with the project: Ho Chi Minh City's
+EXPECTATIONS = Path(os.environ.get("CITYDW_EXPECTATIONS") or SHIPPED).resolve()  # this deployment's: what is a city's
 CODES = EXPECTATIONS / "codes"  # code lists
 SQL = _shipped("sql")
+MARTS = SQL if SHIPPED.resolve() == EXPECTATIONS else EXPECTATIONS  # holds `marts/` and `quality/`
 REFERENCE = _PACKAGE / "reference"
 TEMPLATES = _PACKAGE / "templates"
 

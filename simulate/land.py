@@ -15,7 +15,7 @@ from simulate.dirt import Dirt
 from simulate.people import OLD_FROM, REFORM, STREETS, new_of_old, wards
 from simulate.truth import CHANGE
 
-_WARD_PLACES = Path(__file__).resolve().parent.parent / "etl" / "reference" / "ward_place.csv"
+_WARD_PLACES = Path(__file__).resolve().parent.parent / "expectations" / "units" / "ward_place.csv"
 _RATE = 0.002  # of each kind of defect, a row
 
 

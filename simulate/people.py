@@ -10,7 +10,7 @@ import polars as pl
 
 REFORM = date(2025, 7, 1)
 OLD_FROM = date(2025, 1, 1)
-_CROSSWALK = Path(__file__).resolve().parent.parent / "etl" / "reference" / "ward_crosswalk.csv"
+_CROSSWALK = Path(__file__).resolve().parent / "ward_crosswalk.csv"
 
 # Share of bearers in percent: a handful of surnames covers most people.
 _SURNAMES = {

@@ -1,4 +1,4 @@
--- When deliveries are due and what is late. Idempotent: run by `citydw migrate`.
+-- When deliveries are due and what is late. Idempotent: run by `citydw migrate`, which puts the city's time for :zone.
 -- A period that begins on day D ends at D + frequency (ops.schedule) and is due a latency later, in the city's time.
 DROP VIEW IF EXISTS ops.punctuality, ops.freshness;
 
@@ -20,7 +20,7 @@ SELECT
     END AS late_by
 FROM ops.delivery d
 JOIN ops.schedule s USING (dataset)
-CROSS JOIN LATERAL (SELECT (d.as_of + s.frequency + s.latency) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS at) due
+CROSS JOIN LATERAL (SELECT (d.as_of + s.frequency + s.latency) AT TIME ZONE :zone AS at) due
 CROSS JOIN LATERAL (SELECT min(f.received_at) AS first_arrival FROM ops.delivery f WHERE f.dataset = d.dataset) since;
 COMMENT ON VIEW ops.punctuality IS 'One row a delivery: when it was due, by how much it was late / Hạn giao và độ trễ của từng lần giao';
 
@@ -42,6 +42,6 @@ CROSS JOIN LATERAL (
             WHERE d.dataset = s.dataset AND d.as_of <= current_date AND d.state NOT IN ('rejected', 'withdrawn')) AS received
 ) last
 CROSS JOIN LATERAL (
-    SELECT ((last.loaded + s.frequency)::date + s.frequency + s.latency) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS at
+    SELECT ((last.loaded + s.frequency)::date + s.frequency + s.latency) AT TIME ZONE :zone AS at
 ) due;
 COMMENT ON VIEW ops.freshness IS 'One row a dataset: the last period loaded, when the next one is due, and by how much it is late / Độ mới của từng bộ dữ liệu';

@@ -1,4 +1,4 @@
--- Who may read what. Idempotent: run by `citydw migrate`.
+-- Who may read what. Idempotent: run by `citydw migrate`, which puts all schemas of the warehouse for :schemas.
 -- citydw_analyst: a group; a person's own role is made a member, with limits of its own (docs/how-to/operate.md).
 -- citydw_reader: what `citydw query` logs in as; it reads all and can change, lock or run nothing.
 DO $$
@@ -21,5 +21,5 @@ $$;
 -- Analysts read marts and reference data. Histories hold personal data: access to them is granted person by person.
 GRANT USAGE ON SCHEMA mart, ref TO citydw_analyst;
 GRANT SELECT ON ALL TABLES IN SCHEMA ref TO citydw_analyst;
-GRANT USAGE ON SCHEMA ops, ref, people, business, land, mart, exact, quality TO citydw_reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA ops, ref, people, business, land, mart, exact, quality TO citydw_reader;
+GRANT USAGE ON SCHEMA :schemas TO citydw_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA :schemas TO citydw_reader;

@@ -21,6 +21,7 @@ import polars as pl
 import pytest
 
 from etl.datatypes import ward
+from etl.datatypes.address import REFORM
 from etl.pipeline.pipeline import Pipeline
 from simulate import write_city
 from tests.city import CONTRACTS
@@ -85,7 +86,7 @@ def without_a_district(content: bytes) -> bytes:
             mapped = datetime.strptime(str(sent["ngay_do_dac"]), "%Y-%m-%d").date()
         except ValueError:
             return None
-        since = ward.REFORM if mapped >= ward.REFORM else ward.OLD_FROM
+        since = REFORM if mapped >= REFORM else date(2025, 1, 1)
         units = pl.DataFrame({"code": [sent["ma_xa"]], "since": [since]}, schema={"code": pl.String, "since": pl.Date})
         return ward.districts_of(units).item()
 

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from rich.table import Column, Table
 from upath import UPath
 
 from etl.contract import Contract
+from etl.contract.city import city
 from etl.delivery.entry import LedgerEntry
 from etl.delivery.storage import Storage
 from etl.pipeline import stations
@@ -27,7 +27,7 @@ from etl.receipt.facts import Receipt
 from etl.receive.landing import land
 from etl.receive.place import UNDATED
 from etl.receive.refusal import refusal
-from etl.settings import CITY_TIME, Limits
+from etl.settings import Limits
 
 _TOLD: dict[stations.Station, str] = {
     "extract": "đọc tệp / reading the file",
@@ -79,7 +79,7 @@ def check(
     # On Windows a file that is still mapped cannot be removed; that is no reason to withhold the result.
     with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
         storage = Storage(UPath(home) / "data")
-        today = datetime.now(CITY_TIME).date()
+        today = city().now().date()
         landed = land(storage, UPath(file.resolve()), (contract.agency, contract.dataset), today, limits)
         is_dated = landed.doubt != UNDATED
         stop = refusal(landed if is_dated else replace(landed, doubt=None), contract)

@@ -18,16 +18,21 @@ commands.add_typer(of_contracts, name="contract")
 def lint(
     datasets: Annotated[list[str] | None, typer.Argument(help="agency.dataset; all by default.")] = None,
 ) -> None:
-    """Check contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong.
+    """Check city.yaml, contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong.
 
     What a contract says and the pipeline makes no use of is named, and is no mistake.
     """
     import tempfile
 
     from etl.cli.output import print_wrong
-    from etl.contract import read_all
-    from etl.pipeline.lint import errors
+    from etl.contract import ContractError, read_all
+    from etl.pipeline.lint import check_city, errors
 
+    try:
+        check_city()
+    except ContractError as error:  # contracts are read by it
+        print_wrong(console, [error], 1)
+        raise typer.Exit(1) from None
     contracts = read_all()
     known = sorted([*contracts, *contracts.wrong])
     if unknown := sorted(set(datasets or []) - set(known)):

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from etl.contract import ContractError
+from etl.contract.city import city
 from etl.delivery.display import shown
 from etl.delivery.entry import LedgerEntry, Unfinished
 from etl.delivery.state import State
 from etl.operate.hold import Hold
 from etl.operate.replay import Replay
-from etl.settings import CITY_TIME
 from etl.warehouse.ops import COUNTS
 
 STATIONS = ("receive", "extract", "validate", "normalize", "load", "receipt")
@@ -143,7 +143,7 @@ def print_replay(console: Console, replay: Replay, is_swapped: bool) -> None:
 
 
 def _local(moment: datetime) -> str:
-    return f"{moment.astimezone(CITY_TIME):%Y-%m-%d %H:%M}"
+    return f"{moment.astimezone(city().zone):%Y-%m-%d %H:%M}"
 
 
 def _number(name: str) -> Column:

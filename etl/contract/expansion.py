@@ -2,7 +2,7 @@
 
 `elements.yaml` says what a kind of column is (a person's name, a sex), and a column names its element; `agencies.yaml`
 says who an agency is, for all its datasets. Whatever a contract says itself goes before. Both files stand in the folder
-above the agencies'; a folder without them takes those of the city.
+above the agencies'; a folder without them takes those of the deployment, which may have none.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from etl.contract import yaml_text
+from etl.contract.city import may_hold
 from etl.contract.document import Agency, Column, Document, Element, Part, SharedColumn, SharedColumnProperties
 from etl.contract.messages import ContractError, sentences
-from etl.contract.names import SCHEMAS, nearest
+from etl.contract.names import nearest
 from etl.contract.texts import of_texts
 from etl.settings import EXPECTATIONS
 
@@ -82,6 +83,8 @@ def dictionary(folder: Path) -> Dictionary:
 
 
 def _shared(path: Path, model: type[Element] | type[Agency]) -> Shared:
+    if not path.exists():
+        return Shared(path, {}, {})
     try:
         said = parsed(path)
     except ContractError as error:
@@ -145,7 +148,7 @@ def expanded(raw: Mapping[str, Any], path: Path, shared: Dictionary, findings: l
         made.setdefault("support", said["support"])
     tables = raw.get("schema")
     if isinstance(tables, list):
-        schema = said.get("schema", agency if agency in SCHEMAS else None)
+        schema = said.get("schema", agency if may_hold(agency) else None)
         tables = [_table(table, dataset, schema, shared.elements, findings) for table in tables]
     return made if tables is None else made | {"schema": tables}
 

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from etl.contract import document
+from etl.contract.city import NATIONAL, city, may_hold
 from etl.contract.codes import code_list
 from etl.contract.date_format import date_format
 from etl.contract.document import Column, Document, SemanticType, Source
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
-from etl.contract.names import SCHEMAS, TAKEN, nearest
+from etl.contract.names import TAKEN, nearest
 
 # The logical types that a semantic type is made of; those not named here are of text.
 _OF_TYPES = {"date": ("date", "timestamp"), "money": ("integer", "number"), "number": ("integer", "number")}
@@ -54,13 +55,15 @@ def of_dataset(said: Document, identity: str) -> Iterator[str]:
     """
     if said.id != identity:
         yield f"id is {said.id!r}, the file's place says {identity!r}"
+    known = f"the schemas are {', '.join(city().schemas)}: see city.yaml" if city().schemas else "name it otherwise"
     for table in said.schema_:
         if table.physical_name is None:
-            schemas = ", ".join(SCHEMAS)
             yield (
-                f"schema: physicalName is missing; write schema.table, as people.births, with one of {schemas}; or say "
-                "the `schema` of all tables of the agency in agencies.yaml"
+                f"schema: physicalName is missing; write schema.table, as people.births ({known}); or say the `schema` "
+                "of all tables of the agency in agencies.yaml"
             )
+        elif not may_hold(schema := table.physical_name.partition(".")[0]):
+            yield f"schema: no dataset's table stands in schema {schema!r}; {known}"
     yield from _of_source(said.custom_properties.source)
 
 
@@ -82,7 +85,7 @@ def of_columns(columns: Collection[Column], types: Mapping[str, str]) -> Iterato
     yield from _once((column.name for column in columns), "columns")
     yield from _once((source_name(column) for column in columns), "columns: physicalName")
     for column in columns:
-        for rule in (_of_name, _of_options, _of_dates, _of_meaning, _of_code, _of_key_column):
+        for rule in (_of_name, _of_options, _of_dates, _of_meaning, _of_city, _of_code, _of_key_column):
             for finding in rule(column):
                 yield f"column {column.name}: {finding}"
         for finding in _of_period(column, types):
@@ -175,6 +178,15 @@ def _of_meaning(column: Column) -> Iterator[str]:
         yield "geometryTypes: only a geometry has them"
     if custom.separator is not None and not (custom.separator and means in _IN_PARTS):
         yield f"separator is {custom.separator!r}; it is a text that is not empty, and of {', '.join(_IN_PARTS)} only"
+
+
+def _of_city(column: Column) -> Iterator[str]:
+    means = meaning(column)
+    for nation, datatypes in NATIONAL.items():
+        if means in datatypes and nation not in city().forms:
+            yield f"datatype {means!r} is a form of {nation}, which is none of the `forms` in city.yaml; leave it out"
+    if means in _WITH_PERIOD and city().units is None:
+        yield f"datatype {means!r} needs administrative units, and city.yaml names no `units`; leave it out"
 
 
 def _of_code(column: Column) -> Iterator[str]:

@@ -13,6 +13,7 @@ import polars as pl
 
 from etl import contract
 from etl.contract import Column, Contract
+from etl.contract.city import city
 from etl.datatypes import (
     address,
     code,
@@ -51,10 +52,7 @@ TYPES: dict[contract.SemanticType, SemanticType] = {
     "geometry": geometry.TYPE,
 }
 
-DELETE = "X"  # of the standard codes of what a row of changes does
-
 __all__ = [
-    "DELETE",
     "TYPES",
     "Output",
     "SemanticType",
@@ -107,7 +105,7 @@ def deletes(frame: pl.DataFrame, contract: Contract) -> pl.Series:
     change = contract.column_with_role("change")
     if change is None or change.name not in frame.columns:
         return pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
-    return (standardise(frame, change).to_series(0) == DELETE).fill_null(False)
+    return (standardise(frame, change).to_series(0) == city().deletion).fill_null(False)
 
 
 def understood(frame: pl.DataFrame, column: Column) -> pl.Series:

@@ -7,6 +7,7 @@ ward must be a district or province of ours: "Phường Tân Bình, Hải Dươn
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 
 import polars as pl
@@ -14,8 +15,9 @@ import polars as pl
 from etl.contract import Column, Text
 from etl.datatypes.output import Output, SemanticType
 from etl.datatypes.text import clean, older_tone_marks
-from etl.datatypes.ward import OLD_FROM, REFORM, period_of, unit_outputs, units
+from etl.datatypes.ward import period_of, unit_outputs, units
 
+REFORM = date(2025, 7, 1)  # of the whole country: districts ended
 # What stands before a unit's name, abbreviated or not -> the word itself. A bare "p" or "q" needs a digit behind it.
 _PREFIXES = {
     r"^(?:phường\s+|p\.\s*|p\s+|p([0-9]))": "phường ${1}",
@@ -126,7 +128,7 @@ def _districts() -> dict[str, str]:
 def _homes() -> pl.DataFrame:
     """Unit names, by district and alone: ward, district, old, code, valid_from, homonyms (units that it may be)."""
     named = units().with_columns(_key(units()["name"]).alias("ward"), _key(units()["district"]).alias("district"))
-    named = named.select("ward", "district", "code", "valid_from", old=pl.col("valid_from") == OLD_FROM)
+    named = named.select("ward", "district", "code", "valid_from", old=pl.col("valid_from") < REFORM)
     alone = named.with_columns(district=pl.lit(None, pl.String))
     every = pl.concat([named.filter("old"), alone])
     return every.group_by("ward", "district", "old").agg(

@@ -8,16 +8,13 @@ that nobody wrote is never stored without that mark.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import polars as pl
 
 from etl.contract import Column, Text
+from etl.contract.city import city
 from etl.contract.date_format import DateFormat, date_format
 from etl.datatypes.output import Output, SemanticType, by_distinct
-from etl.settings import CITY_TIME
 
-_AHEAD = CITY_TIME.utcoffset(None) or timedelta()  # of UTC
 _OFFSET = (r"^[+-]([0-9]{2})", r"^[+-][0-9]{2}:?([0-9]{2})$")
 _YEARS = (1850, 2100)  # no living person and no paper of ours is from outside
 _PARTIAL = (
@@ -65,7 +62,7 @@ def _parse(values: pl.Series, notation: DateFormat, pivot: int | None) -> pl.Ser
     if "offset" in notation.parts:
         made -= pl.duration(minutes=_minutes_ahead())
     if notation.is_instant:
-        made += _AHEAD
+        made = made.dt.replace_time_zone("UTC").dt.convert_time_zone(city().time_zone).dt.replace_time_zone(None)
     return parts.select(pl.when(made.dt.year().is_between(*_YEARS)).then(made)).to_series()
 
 
@@ -163,7 +160,9 @@ def _typed_outputs(column: Column) -> tuple[Output, ...]:
 def _typed(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
     if not column.is_instant:
         return frame.select(column.name)
-    return frame.select((pl.col(column.name) - _AHEAD).dt.replace_time_zone("UTC"))
+    # Of an hour that is twice, when summer ends, the first is taken.
+    local = pl.col(column.name).dt.replace_time_zone(city().time_zone, ambiguous="earliest", non_existent="null")
+    return frame.select(local.dt.convert_time_zone("UTC"))
 
 
 PARTIAL = SemanticType(_partial_outputs, _partial)

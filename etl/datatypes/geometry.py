@@ -1,10 +1,12 @@
 """Geometry: WKT in the city's one coordinate reference system, valid, flat, to the millimetre, a polygon in one form.
 
-EPSG:9210 is VN-2000 / TM-3 with the central meridian 105°45', which the city's cadastre uses.
+Which system that is and where the city lies in it, `city.yaml` says. In one of degrees the eighth decimal is some
+millimetre.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,18 +16,24 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from etl.contract import Column
+from etl.contract.city import city
 from etl.datatypes.output import SemanticType, one_text
 
-CITY_CRS = 9210
-_DECIMALS = 3
-_FINER = r"\.[0-9]{4}|[eE][+-]?[0-9]|[zZmM]"  # WKT that may hold more than decimals to the millimetre, or heights
 _CURVED = r"(?i)curve|circular|surface|triangle|\btin\b"
 _DEEPEST = 50  # collections within collections
-# Where the city lies, in metres of its CRS (left, bottom, right, top), with some kilometres of room around: the
-# mainland with its coast, and Côn Đảo. It is nowhere else said where the city is.
-_CITY = ((540_000.0, 1_120_000.0, 715_000.0, 1_290_000.0), (565_000.0, 935_000.0, 640_000.0, 995_000.0))
 _POLYGONS = (3, 6)  # shapely's numbers of Polygon and MultiPolygon
 _shapely: Any = shapely  # it has no type annotations yet
+
+
+@cache
+def is_in_degrees() -> bool:
+    """Whether the city's coordinates are degrees."""
+    return bool(CRS.from_epsg(city().crs).is_geographic)
+
+
+def decimals() -> int:
+    """Of the city's coordinates, to the millimetre."""
+    return 8 if is_in_degrees() else 3
 
 
 def is_map_crs(epsg: int) -> bool:
@@ -44,9 +52,9 @@ def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]
         shapes: shapely geometries or None; coordinates as x, y (easting or longitude first).
         epsg: the system that they are in.
     """
-    if epsg == CITY_CRS:
+    if epsg == city().crs:
         return shapes
-    transformer = Transformer.from_crs(epsg, CITY_CRS, always_xy=True)
+    transformer = Transformer.from_crs(epsg, city().crs, always_xy=True)
 
     def transform(x: Any, y: Any, *heights: Any) -> tuple[Any, ...]:
         return (*transformer.transform(x, y), *heights)
@@ -62,7 +70,8 @@ def swapped(shapes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def in_city(shapes: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Whether each shape (in the city's CRS) lies in the city; what is nothing or empty lies nowhere."""
     left, bottom, right, top = _shapely.bounds(shapes).T
-    boxes = [(left >= a) & (bottom >= b) & (right <= c) & (top <= d) for a, b, c, d in _CITY]
+    bounds = city().bounds or [[-np.inf, -np.inf, np.inf, np.inf]]
+    boxes = [(left >= a) & (bottom >= b) & (right <= c) & (top <= d) for a, b, c, d in bounds]
     return np.asarray(np.logical_or.reduce(boxes))
 
 
@@ -106,6 +115,10 @@ def areas(wkt: pl.Series) -> pl.Series:
     """
     shapes = parsed(wkt)
     shapes[~_shapely.is_valid(shapes)] = None
+    if is_in_degrees():
+        earth = CRS.from_epsg(city().crs).get_geod()
+        measured = [None if shape is None else abs(earth.geometry_area_perimeter(shape)[0]) for shape in shapes]
+        return pl.Series(wkt.name, measured, pl.Float64)
     return pl.Series(wkt.name, _shapely.area(shapes), nan_to_null=True)
 
 
@@ -122,11 +135,12 @@ def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
     wkt = frame[column.name]
     shapes = parsed(wkt)
     # Rounded before it is judged: rounding may make a sliver cross itself. Heights are not kept.
-    rough = wkt.str.contains(_FINER).fill_null(False).to_numpy()
-    shapes[rough] = _shapely.transform(_shapely.force_2d(shapes[rough]), lambda points: points.round(_DECIMALS))
+    finer = rf"\.[0-9]{{{decimals() + 1}}}|[eE][+-]?[0-9]|[zZmM]"  # may hold more decimals, or heights
+    rough = wkt.str.contains(finer).fill_null(False).to_numpy()
+    shapes[rough] = _shapely.transform(_shapely.force_2d(shapes[rough]), lambda points: points.round(decimals()))
     shapes = canonical(shapes)
     shapes[~(_shapely.is_valid(shapes) & in_city(shapes))] = None
-    made = _shapely.to_wkt(shapes, rounding_precision=_DECIMALS)
+    made = _shapely.to_wkt(shapes, rounding_precision=decimals())
     return pl.DataFrame({column.name: pl.Series(made.tolist(), dtype=pl.String)})
 
 

@@ -3,12 +3,15 @@
 A Vietnamese name has the older tone marks, đ for eth, and every word with a capital. Of a foreign one nobody here knows
 which letters are capitals (van der Berg, McDonald) or where its marks belong (Noé): it stays as sent, unless it is all
 capitals or all small letters.
+
+Where the forms of Viet Nam are not in use, every name stays as it was sent, and may hold digits, commas and brackets.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
+from etl.contract.city import city
 from etl.datatypes.output import by_distinct, of_text
 from etl.datatypes.syllable import is_syllable
 from etl.datatypes.text import clean, older_tone_marks
@@ -17,6 +20,7 @@ from etl.datatypes.text import clean, older_tone_marks
 # middle dot that parts foreign names in Chinese. Signs that are letters to Unicode (ª, µ, 𝐍) are left out.
 _LETTER = r"[\p{L}\p{M}ー--[\p{Common}ªº]]"
 _NAME = rf"^(?:{_LETTER}|ー)(?:{_LETTER}|[ー '.·・\-])*$"
+_NAME_ELSEWHERE = rf"^(?:{_LETTER}|ー)(?:{_LETTER}|[ー '.·・0-9,()/&\-])*$"
 _OTHER_ALPHABET = r"[\p{Cyrillic}\p{Greek}]"  # with letters that look like Latin ones
 _ALIKE = {"’": "'", "‘": "'", "ʼ": "'", "ʻ": "'", "`": "'", "´": "'", "‐": "-", "‑": "-", "–": "-"}
 # Foreign keyboards and old fonts write the Icelandic eth or the African D, which look like the Vietnamese Đ, đ.
@@ -31,7 +35,11 @@ def standard(values: pl.Series) -> pl.Series:
 def _standard(values: pl.Series) -> pl.Series:
     names = clean(values).str.replace_many(_ALIKE)
     is_mixed = names.str.contains(_OTHER_ALPHABET) & names.str.contains(r"\p{Latin}")
-    names = pl.select(pl.when(names.str.contains(_NAME) & ~is_mixed).then(names)).to_series()
+    is_here = city().has_form("vietnam")
+    is_name = names.str.contains(_NAME if is_here else _NAME_ELSEWHERE)
+    names = pl.select(pl.when(is_name & ~is_mixed).then(names)).to_series()
+    if not is_here:
+        return names
     vietnamese = older_tone_marks(names.str.replace_many(_ETH).str.to_lowercase()).str.to_titlecase()
     small = names.str.to_lowercase()
     is_of_one_case = (small == names) | (names.str.to_uppercase() == names)

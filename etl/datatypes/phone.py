@@ -1,4 +1,7 @@
-"""Telephone numbers in E.164, by the rules of Google's libphonenumber; mobile numbers from before 2018 are mapped."""
+"""Telephone numbers in E.164, by the rules of Google's libphonenumber.
+
+Most of Viet Nam are read by its patterns as a whole column; its mobile numbers from before 2018 are mapped.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 import phonenumbers
 import polars as pl
 
+from etl.contract.city import city
 from etl.datatypes.output import of_text, on_unique
 
 # Ministry of Information and Communications, plan of 2018-05-29: the old prefix of 11 digits and what replaced it.
@@ -23,6 +27,8 @@ _FRACTION = r"^[^.]*\.[0-9]{0,2}$"  # what passed through a column of numbers: 1
 
 def standard(values: pl.Series) -> pl.Series:
     """E.164, as in +84901234567; null where it is no valid number."""
+    if city().phone_region != "VN":
+        return on_unique(values, _e164)
     ordinary = pl.select(pl.when(values.str.contains(_ordinary())).then("+84" + values.str.slice(1))).to_series()
     rest = (values.is_not_null() & ordinary.is_null() & ~values.str.contains(_FRACTION)).arg_true()
     return ordinary.scatter(rest, _dialled(values.gather(rest)))
@@ -56,7 +62,7 @@ def _ordinary() -> str:
 
 def _e164(number: str) -> str | None:
     try:
-        parsed = phonenumbers.parse(number, "VN")
+        parsed = phonenumbers.parse(number, city().phone_region)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_valid_number(parsed):

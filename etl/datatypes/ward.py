@@ -1,105 +1,126 @@
-"""Wards and communes: a code means nothing without its period.
+"""Wards and communes, or what else a city's administrative units are: a code means nothing without its period.
 
-On 2025-07-01 the city, Bình Dương and Bà Rịa - Vũng Tàu became 168 units (Resolution 1685/NQ-UBTVQH15), and 167 of the
-new codes had been those of other areas before. A unit is therefore (code, valid_from).
+A reform may give a code that had been one area's to another. A unit is therefore (code, valid_from). Which there are,
+the list that `city.yaml` names says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
 
 import polars as pl
 
-from etl.contract import Column, Text
+from etl.contract import Column, ContractError, Text
+from etl.contract.city import city
 from etl.datatypes.output import Output, SemanticType
-from etl.settings import REFERENCE
+from etl.settings import EXPECTATIONS
 
-REFORM = date(2025, 7, 1)
-OLD_FROM = date(2025, 1, 1)  # the crosswalk knows the units of the first half of 2025; codes were re-used earlier too
-_PROVINCES = {"79": "Thành phố Hồ Chí Minh", "74": "Tỉnh Bình Dương", "77": "Tỉnh Bà Rịa - Vũng Tàu"}
-_CITY = "79"
-# Seven wards of the city stand under two codes in lists of early 2025, one from before and one from after the merger of
-# wards of 2025-01-01. Either is taken; the crosswalk's is kept.
-_ALIASES = {
-    "26935": "26929", "26959": "26953", "27067": "27076", "27217": "27226",
-    "27223": "27232", "27361": "27367", "27379": "27373",
-}  # fmt: skip
+_Types = dict[str, type[pl.DataType]]
+_UNITS: _Types = {"code": pl.String, "valid_from": pl.Date, "valid_to": pl.Date, "name": pl.String}
+_OF_SOME = ("kind", "district_code", "district", "province_code", "province", "former_district")
+_NOT_NULL = ("kind", "province_code", "province")  # in the warehouse's table
+_LINKS: _Types = {
+    "old_code": pl.String,
+    "old_valid_from": pl.Date,
+    "new_code": pl.String,
+    "new_valid_from": pl.Date,
+    "targets": pl.Int64,
+}
+_ENDLESS = date(9999, 12, 31)
 
 
 @cache
 def units() -> pl.DataFrame:
-    """All units: code, valid_from, valid_to, name, kind, district_code, district, province_code, province."""
-    links = _crosswalk()
-    old = links.select(
-        pl.col("old_ward_code").alias("code"),
-        pl.lit(OLD_FROM).alias("valid_from"),
-        pl.lit(REFORM).alias("valid_to"),
-        pl.col("old_ward").alias("name"),
-        pl.col("old_district_code").alias("district_code"),
-        pl.col("old_district").alias("district"),
-        pl.col("old_province_code").alias("province_code"),
-    ).unique("code", maintain_order=True)
-    new = _crosswalk(with_nameless=True).select(
-        pl.col("new_ward_code").alias("code"),
-        pl.lit(REFORM).alias("valid_from"),
-        pl.lit(None, pl.Date).alias("valid_to"),
-        pl.col("new_ward").alias("name"),
-        pl.lit(None, pl.String).alias("district_code"),
-        pl.lit(None, pl.String).alias("district"),
-        pl.lit(_CITY).alias("province_code"),
-    )
-    return pl.concat([old, new.unique("code", maintain_order=True)]).with_columns(
-        pl.col("name").str.extract(r"^(Phường|Xã|Thị trấn|Đặc khu)").alias("kind"),
-        pl.col("province_code").replace_strict(_PROVINCES).alias("province"),
-    )
+    """All units, by the list's columns: those that it does not have are null, or empty where the warehouse needs one.
+
+    Raises:
+        ContractError: if the list cannot be used.
+    """
+    listed = city().units
+    rows = table(listed.list_ if listed else None, _UNITS)
+    rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in _OF_SOME if name not in rows.columns)
+    return rows.select(*_UNITS, *_OF_SOME).with_columns(pl.col(_NOT_NULL).fill_null(""))
 
 
 @cache
 def links() -> pl.DataFrame:
-    """Old unit to new unit, many to many: old_code, old_valid_from, new_code, new_valid_from, targets."""
-    return _crosswalk().select(
-        pl.col("old_ward_code").alias("old_code"),
-        pl.lit(OLD_FROM).alias("old_valid_from"),
-        pl.col("new_ward_code").alias("new_code"),
-        pl.lit(REFORM).alias("new_valid_from"),
-        pl.col("n_targets").cast(pl.Int64).alias("targets"),
-    )
+    """Old unit to new unit, many to many: old_code, old_valid_from, new_code, new_valid_from, targets.
+
+    Raises:
+        ContractError: if the list cannot be used.
+    """
+    listed = city().units
+    return table(listed.links if listed else None, _LINKS).select(*_LINKS)
 
 
-@cache
-def _districts() -> pl.DataFrame:
-    """Each unit with the district of before July 2025 in which it, or most of the wards that it was made of, lay."""
-    old = units().filter(pl.col("district").is_not_null()).select("code", "valid_from", "district")
-    rows = _crosswalk(with_nameless=True)
-    new = (
-        rows.group_by("new_ward_code", "old_district", maintain_order=True)
-        .len()
-        .sort("len", descending=True, maintain_order=True)
-        .unique("new_ward_code", keep="first", maintain_order=True)
-        .select(
-            pl.col("new_ward_code").alias("code"),
-            pl.lit(REFORM).alias("valid_from"),
-            pl.col("old_district").alias("district"),
-        )
+def check() -> None:
+    """Refuse lists of units that cannot be used: a code has one unit a day, and links lead from one to another.
+
+    Raises:
+        ContractError: what is wrong with one of them.
+    """
+    listed = city().units
+    if listed is None:
+        return
+    _refuse(listed.list_, units(), units().select("code", "valid_from").is_duplicated(), "stands twice")
+    ended = (pl.col("valid_to") <= pl.col("valid_from")).fill_null(False) | pl.col("name").is_null()
+    _refuse(listed.list_, units(), units().select(ended).to_series(), "ends before it begins, or has no name")
+    known = units().select("code", "valid_from", is_known=pl.lit(True))
+    for side in ("old", "new") if listed.links else ():
+        names = [f"{side}_code", f"{side}_valid_from"]
+        unknown = links().join(known, left_on=names, right_on=known.columns[:2], how="left", maintain_order="left")
+        _refuse(str(listed.links), links().select(names), unknown["is_known"].is_null(), f"is none of {listed.list_}")
+
+
+def _refuse(name: str, rows: pl.DataFrame, is_wrong: pl.Series, said: str) -> None:
+    if is_wrong.any():
+        unit = ", ".join(map(str, rows.filter(is_wrong).row(0)[:2]))
+        raise ContractError(EXPECTATIONS / name, f"unit {unit} {said} ({is_wrong.sum()} such lines)")
+
+
+def table(name: str | None, types: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+    """A list that `city.yaml` names.
+
+    Args:
+        name: its path below the folder; None: there is no such list.
+        types: the columns that it must have; others are text.
+
+    Raises:
+        ContractError: if it is no CSV, or lacks one, or something else stands in a cell.
+    """
+    if name is None:
+        return pl.DataFrame(schema=types)
+    path = EXPECTATIONS / name
+    try:
+        rows = pl.read_csv(path, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise ContractError(path, f"not CSV in UTF-8: {str(error).splitlines()[0]}") from None
+    if lacking := [column for column in types if column not in rows.columns]:
+        raise ContractError(path, f"it lacks {', '.join(lacking)}; its first line names its columns, with commas")
+    if rows.is_empty():
+        raise ContractError(path, "it lists nothing; leave its line out of city.yaml, or write a line for each")
+    typed = rows.with_columns(
+        pl.col(name).str.to_date(strict=False) if kind is pl.Date else pl.col(name).cast(kind, strict=False)
+        for name, kind in types.items()
     )
-    return pl.concat([old, new])
+    for column, kind in types.items():
+        wrong = rows[column].filter(typed[column].is_null() & rows[column].is_not_null())
+        if wrong.len():
+            raise ContractError(path, f"{column} {wrong[0]!r} is no {kind.__name__}, as 2026-01-31 or 10.5")
+    return typed
 
 
 def districts_of(units_: pl.DataFrame) -> pl.Series:
-    """The district of before July 2025 of each unit; null for what is no unit.
+    """The district of each unit, or in which most of it lay when there were such; null for what is no unit.
 
     Args:
         units_: code and the start of its validity, as `standardise` makes them.
     """
     named = units_.select(pl.nth(0).alias("code"), pl.nth(1).alias("valid_from"))
-    return named.join(_districts(), on=["code", "valid_from"], how="left", maintain_order="left")["district"]
-
-
-def _crosswalk(with_nameless: bool = False) -> pl.DataFrame:
-    rows = pl.read_csv(REFERENCE / "ward_crosswalk.csv", infer_schema=False)
-    # Côn Đảo was a district without communes: it has a new unit and no old one.
-    return rows if with_nameless else rows.filter(pl.col("old_ward_code").str.len_chars() > 0)
+    lay = units().select("code", "valid_from", pl.coalesce("district", "former_district").alias("district"))
+    return named.join(lay, on=["code", "valid_from"], how="left", maintain_order="left")["district"]
 
 
 def unit_outputs(name: str, unit: Text, in_key: bool) -> tuple[Output, ...]:
@@ -142,18 +163,25 @@ def units_of(codes: pl.Series, period: pl.Series, is_of_today: bool) -> pl.DataF
         period: the day whose units apply to each.
         is_of_today: whether the units of today are meant where no period is known.
     """
-    known = units().select("code", "valid_from").with_columns(pl.lit(True).alias("known"))
-    is_new = (pl.col("period") >= REFORM).fill_null(is_of_today)
-    rows = pl.DataFrame([codes.str.strip_chars().alias("code"), period.alias("period")]).with_columns(
-        pl.when(is_new).then(pl.col("code")).otherwise(pl.col("code").replace(_ALIASES)).alias("code"),
-        pl.when(is_new).then(pl.lit(REFORM)).otherwise(pl.lit(OLD_FROM)).alias("valid_from"),
-        pl.when(is_new | (pl.col("period") >= OLD_FROM).fill_null(False))
-        .then(pl.lit("exact"))
-        .otherwise(pl.lit("ambiguous"))
-        .alias("status"),
+    known = units().select("code", "valid_from", "valid_to").sort("valid_from").with_columns(since=pl.col("valid_from"))
+    first, last = pl.lit(known["valid_from"].min()), pl.lit(known["valid_from"].max())
+    day = pl.col("period").fill_null(_ENDLESS if is_of_today else first).clip(lower_bound=first)
+    is_certain = (pl.col("period") >= first).fill_null(is_of_today)
+    rows = pl.DataFrame([codes.str.strip_chars().alias("code"), period.alias("period")]).select(
+        pl.when(day >= last).then("code").otherwise(pl.col("code").replace(city().units_aliases)).alias("code"),
+        day.alias("day"),
+        pl.when(is_certain).then(pl.lit("exact")).otherwise(pl.lit("ambiguous")).alias("status"),
     )
-    made = rows.join(known, on=["code", "valid_from"], how="left", maintain_order="left")
-    return made.select(pl.when("known").then(name).alias(name) for name in ("code", "valid_from", "status"))
+    made = (
+        rows.with_row_index("row")
+        .sort("day")
+        .join_asof(known, left_on="day", right_on="since", by="code", check_sortedness=False)
+        .sort("row")
+    )
+    is_valid = pl.col("valid_from").is_not_null() & (
+        pl.col("valid_to").is_null() | (pl.col("day") < pl.col("valid_to"))
+    )
+    return made.select(pl.when(is_valid).then(name).alias(name) for name in ("code", "valid_from", "status"))
 
 
 def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:

@@ -10,20 +10,27 @@ import polars as pl
 import shapely
 from pyproj import Transformer
 
-from etl.datatypes.geometry import CITY_CRS, parsed
-from etl.datatypes.ward import REFORM, links
-from etl.settings import REFERENCE
+from etl.contract.city import city
+from etl.datatypes.geometry import parsed
+from etl.datatypes.ward import links, table, units
 
 # A ward is no circle: one of the city's reaches up to three times as far as a circle of its area would.
 _LONG = 3.0
 _SLACK = 2_000.0  # metres more, for a border that was drawn roughly
+_PLACES: dict[str, type[pl.DataType]] = {
+    "code": pl.String,
+    "lon": pl.Float64,
+    "lat": pl.Float64,
+    "area_km2": pl.Float64,
+}
 _shapely: Any = shapely  # it has no type annotations yet
 
 
 def is_far(units: pl.DataFrame, wkt: pl.Series) -> pl.Series:
     """Whether a geometry lies far from its ward; null where the ward or the geometry is not known.
 
-    A unit of before July 2025 lies where the wards lie that it became part of.
+    A unit of before a reform lies where the wards lie that it became part of. Distances are in metres, so where the
+    city's coordinates are degrees nothing is far.
 
     Args:
         units: code and the start of its validity, as the semantic type `ward` makes them.
@@ -43,10 +50,13 @@ def is_far(units: pl.DataFrame, wkt: pl.Series) -> pl.Series:
 @cache
 def _places() -> pl.DataFrame:
     """Each unit with the circles that it may lie in: code, valid_from, ward_x, ward_y, reach (metres, city's CRS)."""
-    listed = pl.read_csv(REFERENCE / "ward_place.csv", schema_overrides={"code": pl.String})
-    x, y = Transformer.from_crs(4326, CITY_CRS, always_xy=True).transform(listed["lon"], listed["lat"])
-    radius = (listed["area_km2"].to_numpy() * 1e6 / np.pi) ** 0.5
-    new = pl.DataFrame({"code": listed["code"], "ward_x": x, "ward_y": y, "reach": radius * _LONG + _SLACK})
-    old = links().join(new, left_on="new_code", right_on="code")
-    old = old.select(pl.col("old_code").alias("code"), pl.col("old_valid_from").alias("valid_from"), *new.columns[1:])
-    return pl.concat([new.insert_column(1, pl.Series("valid_from", [REFORM] * new.height)), old])
+    listed = city().units
+    rows = table(listed.places if listed else None, _PLACES)
+    x, y = Transformer.from_crs(4326, city().crs, always_xy=True).transform(rows["lon"], rows["lat"])
+    radius = (rows["area_km2"].to_numpy() * 1e6 / np.pi) ** 0.5
+    circles = pl.DataFrame({"code": rows["code"], "ward_x": x, "ward_y": y, "reach": radius * _LONG + _SLACK})
+    today = units().filter(pl.col("valid_to").is_null()).select("code", "valid_from")
+    new = circles.join(today, on="code", maintain_order="left")
+    new = new.select("code", "valid_from", "ward_x", "ward_y", "reach")
+    old = links().join(new, left_on=["new_code", "new_valid_from"], right_on=["code", "valid_from"])
+    return pl.concat([new, old.select(*(pl.col(f"old_{n}").alias(n) for n in new.columns[:2]), *new.columns[2:])])

@@ -11,7 +11,7 @@ import yaml
 from etl.contract import Text
 from etl.delivery.display import shown
 from etl.delivery.state import State
-from etl.settings import EXPECTATIONS
+from etl.settings import EXPECTATIONS, SHIPPED
 
 WRONG_CONTRACT = "wrong_contract"  # the rule that holds a delivery until its contract or suite is mended
 HOLD_MINIMUM = 20  # rows below which no share of them holds a delivery: three rows of eight are three rejections
@@ -69,8 +69,13 @@ class _Dots(dict[str, str]):
 
 @cache
 def _wordings() -> dict[str, dict[str, str]]:
-    loaded: dict[str, dict[str, str]] = yaml.safe_load((EXPECTATIONS / "wording.yaml").read_text(encoding="utf-8"))
-    return loaded
+    """What comes with the project, and what the deployment words otherwise in a `wording.yaml` of its own."""
+    made: dict[str, dict[str, str]] = {}
+    for folder in dict.fromkeys((SHIPPED, EXPECTATIONS)):
+        path = folder / "wording.yaml"
+        for rule, said in (yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}).items():
+            made[rule] = made.get(rule, {}) | said
+    return made
 
 
 def wording(rule: str) -> Wording:

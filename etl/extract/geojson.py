@@ -14,7 +14,8 @@ import polars as pl
 import shapely
 
 from etl.contract import Column, Contract, Source, Text
-from etl.datatypes.geometry import CITY_CRS, canonical, in_city, is_map_crs, swapped, to_city_crs
+from etl.contract.city import city
+from etl.datatypes.geometry import canonical, decimals, in_city, is_map_crs, swapped, to_city_crs
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
 from etl.extract.bounded import check_rows
@@ -126,7 +127,7 @@ def _wkt(shapes: Any, collection: dict[str, Any], column: Column) -> Any:
     """
     if column.semantic_type != "geometry":
         return shapely.to_wkt(shapes, rounding_precision=-1)
-    return shapely.to_wkt(_in_city(shapes, collection), rounding_precision=3)
+    return shapely.to_wkt(_in_city(shapes, collection), rounding_precision=decimals())
 
 
 def _says_twice(geometry: dict[str, Any]) -> bool:
@@ -146,7 +147,7 @@ def _in_city(shapes: Any, collection: dict[str, Any]) -> Any:
         if _mostly_in_city(to_city_crs(swapped(shapes), epsg)):
             raise Stop("held", "swapped_coordinates", crs=named)
         if _mostly_in_city(shapes):
-            raise Stop("held", "other_crs", crs=named, city=f"EPSG:{CITY_CRS}")
+            raise Stop("held", "other_crs", crs=named, city=f"EPSG:{city().crs}")
     return canonical(made)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from etl.datatypes import DELETE
+from etl.contract.city import city
 from etl.delivery.columns import AS_OF, CHANGE, PART, ROW, SEQUENCE
 
 Lots = Callable[[], Iterator[pl.DataFrame]]
@@ -53,7 +53,7 @@ def assertions(staged: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The same rows with DELETED in place of CHANGE, ordered by SEQUENCE and ROW.
     """
-    deleted = pl.col(CHANGE) == DELETE if CHANGE in staged.columns else pl.lit(False)
+    deleted = pl.col(CHANGE) == city().deletion if CHANGE in staged.columns else pl.lit(False)
     order = [name for name in (SEQUENCE, ROW) if name in staged.columns]
     return staged.with_columns(deleted.alias(DELETED)).sort(order).drop(CHANGE, strict=False)
 

@@ -19,11 +19,11 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from etl.contract import REASON_CHARS, Choice, Column, Contract, Contracts, Text
+from etl.contract.city import city
 from etl.delivery.columns import ROW
 from etl.delivery.entry import LedgerEntry, Unfinished
 from etl.delivery.messages import WRONG_CONTRACT, loggable
 from etl.delivery.state import State
-from etl.settings import CITY_TIME
 from etl.warehouse.ledger import REJECTED_ON_REVIEW, Ledger
 
 _WORST = 10  # problems shown, the most frequent ones
@@ -152,7 +152,7 @@ def page(hold: Hold, problems: pl.DataFrame, before: Sequence[LedgerEntry]) -> s
         before: deliveries of the dataset before this one to compare it with, the oldest first.
     """
     entry, contract = hold.entry, hold.contract
-    deadline = f"{hold.deadline.astimezone(CITY_TIME):%Y-%m-%d %H:%M %Z}"
+    deadline = f"{hold.deadline.astimezone(city().zone):%Y-%m-%d %H:%M %Z}"
     message = loggable(entry.rule, hold.message)
     title = f"{contract.title.vi} / {contract.title.en}"
     lines = [

@@ -13,11 +13,11 @@ from itertools import groupby
 from typing import Any, Literal
 
 from etl.contract import Contract, Text
+from etl.contract.city import city
 from etl.delivery.entry import LedgerEntry
 from etl.delivery.messages import WRONG_CONTRACT, wording
 from etl.delivery.state import State
 from etl.operate.hold import Hold
-from etl.settings import CITY_TIME
 from etl.warehouse.ledger import REJECTED_ON_REVIEW, Ledger
 
 Event = Literal["held", "rejected", "late"]
@@ -165,7 +165,7 @@ def _held_for_contract(entry: LedgerEntry) -> Notice:
 
 def _held(hold: Hold) -> Notice:
     entry, reason = hold.entry, _reason(hold.entry)
-    until = f"{hold.deadline.astimezone(CITY_TIME):%Y-%m-%d %H:%M %Z}"
+    until = f"{hold.deadline.astimezone(city().zone):%Y-%m-%d %H:%M %Z}"
     return Notice(
         "held",
         entry.dataset,
@@ -198,7 +198,7 @@ def _rejected(entry: LedgerEntry, contract: Contract | None) -> Notice:
 
 
 def _late(row: dict[str, Any], contract: Contract) -> Notice:
-    late, due = row["late_by"], f"{row['due_at'].astimezone(CITY_TIME):%Y-%m-%d %H:%M %Z}"
+    late, due = row["late_by"], f"{row['due_at'].astimezone(city().zone):%Y-%m-%d %H:%M %Z}"
     days, hours = late.days, late.seconds // 3600
     is_here = row["last_period_received"] > row["last_period_loaded"]
     cause = Text(

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from etl.contract.city import city
 from etl.delivery.entry import Waiting
-from etl.settings import CITY_TIME
 
 GRACE = timedelta(minutes=5)  # from a file's arrival, or a decision, to its run in Airflow
 AGAIN = timedelta(
@@ -63,4 +63,4 @@ def _why(waiting: Waiting) -> str:
 
 
 def _moment(at: datetime) -> str:
-    return f"{at.astimezone(CITY_TIME):%Y-%m-%d %H:%M}"
+    return f"{at.astimezone(city().zone):%Y-%m-%d %H:%M}"

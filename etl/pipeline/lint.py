@@ -16,6 +16,7 @@ import polars as pl
 
 from etl import datatypes
 from etl.contract import Column, Contract, ContractError, Contracts, standard, written_out
+from etl.contract.city import city
 from etl.contract.names import LONGEST_NAME, OURS
 from etl.delivery.columns import ROW
 
@@ -31,6 +32,16 @@ def sound(contracts: Contracts) -> Contracts:
             wrong[contract.id] = ContractError(contract.path, *findings)
             log.error("left out: %s", wrong[contract.id])
     return contracts.without(wrong)
+
+
+def check_city() -> None:
+    """Refuse facts of the city, or lists of its units, that cannot be used.
+
+    Raises:
+        ContractError: what is wrong with them.
+    """
+    city()
+    datatypes.ward.check()
 
 
 @cache

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from upath import UPath
 
+from etl.contract.city import city
 from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
 from etl.delivery.period import MOST_REVISIONS, UnclearName, period_of
 from etl.delivery.storage import Storage, read_json, write_once
 from etl.receive.manifest import Declared, unclear
-from etl.settings import CITY_TIME
 
 UNDATED = "no_period_in_name"
 _MOST_AHEAD = 99  # of the highest revision that is known of a period: one that leaps further would have the last word
@@ -55,7 +55,7 @@ def _period(name: str, declared: dict[str, Any] | None) -> tuple[date | None, in
         return None, 1, unclear.rule
     if as_of is None:
         return None, revision, UNDATED
-    if as_of > datetime.now(CITY_TIME).date():
+    if as_of > city().now().date():
         return None, revision, "period_not_begun"
     return as_of, revision, None
 

@@ -21,7 +21,7 @@ from etl.delivery.storage import Storage, read_json, write_json, write_text
 from etl.receipt import FACTS, PAGE
 from etl.receipt.facts import Receipt
 from etl.receipt.page import page
-from etl.settings import CODES, SQL
+from etl.settings import CODES, MARTS
 from etl.site import pages
 from etl.site.facts import UNDATED, Field, Source, Standing, dictionary
 from etl.site.memory import Memory
@@ -130,7 +130,7 @@ def _build_reference(shelf: Shelf, contracts: Mapping[str, Contract]) -> dict[st
     Which marts read a column is remembered: to find it out takes longer than all else that a build does.
     """
     lists = [CODES / f"{name}.csv" for name in code_lists()]
-    source = digest([*sorted(SQL.glob("*/*.sql")), *lists]) + "".join(map(repr, contracts.values()))
+    source = digest([*sorted(MARTS.glob("*/*.sql")), *lists]) + "".join(map(repr, contracts.values()))
     if not shelf.lacks("dictionary.html", source):
         known = read_json(shelf.folder / _READERS)
         read_by = {Source(*column.rsplit(".", 1)): names for column, names in known.items()}

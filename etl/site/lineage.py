@@ -15,7 +15,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from etl.contract import Contract, Text
-from etl.settings import SQL
+from etl.settings import MARTS
 from etl.site.facts import Source
 from etl.warehouse.tables import describe
 
@@ -65,7 +65,7 @@ class Mart:
         return [source for source in self.reads if source not in values]
 
 
-def marts(contracts: Iterable[Contract], folder: Path = SQL) -> list[Mart]:
+def marts(contracts: Iterable[Contract], folder: Path = MARTS) -> list[Mart]:
     """All marts and lists, by schema and name, but those of a table that no contract describes, as when that is wrong.
 
     Args:

@@ -9,6 +9,7 @@ What it returns carries the values that failed; they are personal data. Only pos
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -30,9 +31,11 @@ from great_expectations.data_context.types.resource_identifiers import (
 from great_expectations.render.view import DefaultJinjaPageView
 from jinja2 import ChoiceLoader, FileSystemLoader
 from pydantic.v1 import ValidationError
+from upath import UPath
 
-from etl.contract import Contract, ContractError
-from etl.settings import TEMPLATES
+from etl.contract import Contract, ContractError, yaml_text
+from etl.delivery.storage import publish
+from etl.settings import SHIPPED, TEMPLATES
 from etl.validate import gx_types, suite
 from etl.validate.expected import Expectation
 from etl.validate.findings import KEPT, Finding, unevaluated
@@ -41,6 +44,7 @@ from etl.validate.rows import Rows
 
 logging.getLogger("great_expectations").setLevel(logging.CRITICAL)  # its warnings and errors quote values
 
+_SETTINGS = "great_expectations.yml"
 # COMPLETE gives the positions of all failing rows.
 _RESULT_FORMAT: Any = {
     "result_format": "COMPLETE",
@@ -123,14 +127,23 @@ def opened(contract: Contract, home: str) -> gx.ExpectationSuite:
 
 @cache
 def context(root: Path, home: str) -> FileDataContext:
-    """The file context of a folder of contracts and suites.
+    """The file context of a folder of contracts and suites; where it has no settings, those of the project hold.
 
     Args:
         root: the folder.
         home: folder for Great Expectations' results.
     """
     os.environ["CITYDW_GX_HOME"] = home
-    return gx.get_context(mode="file", context_root_dir=str(root))
+    if (root / _SETTINGS).exists():
+        return gx.get_context(mode="file", context_root_dir=str(root))
+    said = yaml_text.parse((SHIPPED / _SETTINGS).read_text(encoding="utf-8"))
+    said["plugins_directory"] = str(SHIPPED / said["plugins_directory"])
+    said["stores"]["expectations_store"]["store_backend"]["base_directory"] = str(root)
+    aside = Path(home) / "context"
+    aside.mkdir(parents=True, exist_ok=True)
+    with publish(UPath(aside / _SETTINGS)) as written:
+        written.write_text(json.dumps(said), encoding="utf-8")  # which is YAML, too
+    return gx.get_context(mode="file", context_root_dir=str(aside))
 
 
 def render(root: Path, home: str, results: Sequence[Path]) -> None:

@@ -19,12 +19,12 @@ from upath import UPath
 from etl.contract import Contract
 from etl.delivery.model import Delivery
 from etl.delivery.storage import publish
-from etl.settings import EXPECTATIONS
+from etl.settings import SHIPPED
 from etl.validate.expected import Expectation
 from etl.validate.findings import Finding
 
 log = logging.getLogger(__name__)
-_STYLE = EXPECTATIONS / "plugins/custom_data_docs/styles/data_docs_custom_styles.css"
+_STYLE = SHIPPED / "plugins/custom_data_docs/styles/data_docs_custom_styles.css"
 TIME = "%Y%m%dT%H%M%S.%fZ"  # in the path of a result
 _NOTHING_RAISED = {"exception_message": None, "exception_traceback": None, "raised_exception": False}
 

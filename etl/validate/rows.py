@@ -9,6 +9,7 @@ import polars as pl
 
 from etl import datatypes
 from etl.contract import Column, Contract
+from etl.contract.city import city
 from etl.datatypes.dates import possible_days
 from etl.datatypes.geometry import areas
 from etl.datatypes.ward import units_of
@@ -47,7 +48,7 @@ class Rows:
         change = self.contract.column_with_role("change")
         if change is None:
             return pl.repeat(False, self.frame.height, dtype=pl.Boolean, eager=True)
-        return (self.standard(change).to_series(0) == datatypes.DELETE).fill_null(False)
+        return (self.standard(change).to_series(0) == city().deletion).fill_null(False)
 
     def _once(self, kind: str, name: str, make: Callable[[], Made]) -> Made:
         if (kind, name) not in self._derived:

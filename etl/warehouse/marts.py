@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from etl.contract import yaml_text
 from etl.contract.names import NAME, OF_NAMES
-from etl.settings import SQL
+from etl.settings import MARTS
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.disclosure import Cells, hidden
 from etl.warehouse.names import literal, named
@@ -99,7 +99,7 @@ def all_marts() -> list[Mart]:
     Raises:
         MartError: if one's name can be none of a view.
     """
-    paths = [path for folder in _EXACT for path in sorted((SQL / folder).glob("*.sql"))]
+    paths = [path for folder in _EXACT for path in sorted((MARTS / folder).glob("*.sql"))]
     for path in paths:
         if not NAME.fullmatch(path.stem):
             raise MartError(f"{path}: a mart's name must be {OF_NAMES}.")

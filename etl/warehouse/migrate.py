@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,15 +13,16 @@ from alembic.operations import Operations, ops
 from sqlalchemy.dialects.postgresql import INTERVAL
 
 from etl.contract import Contract
-from etl.settings import CITY_ZONE, SQL
+from etl.contract.city import city
+from etl.settings import SQL
 from etl.warehouse import reference
 from etl.warehouse.names import literal, named
-from etl.warehouse.tables import SCHEMAS, both, describe, table_name
+from etl.warehouse.tables import both, describe, schemas, table_name
 
 # Sessions count the days of instants in the city's time zone, unless they ask for another.
-_CITY_DAYS = f"""DO $$ BEGIN
+_CITY_DAYS = """DO $$ BEGIN
 IF pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
-  EXECUTE format('ALTER DATABASE %%I SET timezone TO %%L', current_database(), '{CITY_ZONE}');
+  EXECUTE format('ALTER DATABASE %%I SET timezone TO %%L', current_database(), {zone});
 END IF; END $$"""
 
 
@@ -44,11 +45,13 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     with engine.begin() as connection:
         # Before the first migration there is no table to lock, and nobody else who may log in.
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.migrate'))"))
-        connection.exec_driver_sql(_CITY_DAYS)
-        for schema, comment in SCHEMAS.items():
+        zone = literal(city().time_zone)
+        connection.exec_driver_sql(_CITY_DAYS.replace("{zone}", zone))
+        all_schemas = schemas(contracts)
+        for schema, comment in all_schemas.items():
             connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {named(schema)}")
             connection.exec_driver_sql(f"COMMENT ON SCHEMA {named(schema)} IS {literal(comment)}")
-        applied = _apply_additions(connection, metadata) + _align_checks(connection, metadata)
+        applied = _apply_additions(connection, metadata, all_schemas) + _align_checks(connection, metadata)
         for contract in contracts:
             view = named(contract.schema, f"{contract.table}_current")
             connection.exec_driver_sql(
@@ -58,13 +61,15 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
             connection.exec_driver_sql(f"COMMENT ON VIEW {view} IS {said}")
         reference.fill(connection, metadata)
         _load_schedule(connection, metadata, contracts)
-        connection.exec_driver_sql((SQL / "freshness.sql").read_text(encoding="utf-8"))
-        connection.exec_driver_sql((SQL / "grants.sql").read_text(encoding="utf-8").replace("%", "%%"))
+        names = ", ".join(map(named, all_schemas))
+        for script in ("freshness.sql", "grants.sql"):
+            statements = (SQL / script).read_text(encoding="utf-8").replace("%", "%%")
+            connection.exec_driver_sql(statements.replace(":zone", zone).replace(":schemas", names))
     engine.dispose()  # for sessions that count days as the database now says
     return applied
 
 
-def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
+def _apply_additions(connection: sa.Connection, metadata: sa.MetaData, schemas: Collection[str]) -> list[str]:
     described = set(metadata.tables)
 
     def ours(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
@@ -74,7 +79,7 @@ def _apply_additions(connection: sa.Connection, metadata: sa.MetaData) -> list[s
         connection,
         opts={
             "include_schemas": True,
-            "include_name": lambda name, kind, _: kind != "schema" or name in SCHEMAS,
+            "include_name": lambda name, kind, _: kind != "schema" or name in schemas,
             "include_object": ours,
             "target_metadata": metadata,
         },

@@ -6,7 +6,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from etl import datatypes
-from etl.contract.codes import code_lists
+from etl.contract.codes import Code, code_lists
 from etl.settings import REFERENCE
 
 
@@ -25,8 +25,7 @@ def add_tables(metadata: sa.MetaData) -> None:
         sa.Column("province_code", sa.Text, nullable=False),
         sa.Column("province", sa.Text, nullable=False),
         schema="ref",
-        comment="Commune-level units and when they existed; a code alone means nothing: 167 of the 168 codes of"
-        " July 2025 name another area than before",
+        comment="Administrative units and when they existed; a code alone means nothing, for reforms use one again",
     )
     sa.Table(
         "ward_link",
@@ -37,7 +36,7 @@ def add_tables(metadata: sa.MetaData) -> None:
         sa.Column("new_valid_from", sa.Date, primary_key=True),
         sa.Column("targets", sa.Integer, nullable=False, comment="new units that the old one was divided among"),
         schema="ref",
-        comment="Old unit to new unit of the reform of 1 July 2025, many to many",
+        comment="Old unit to new unit of a reform, many to many",
     )
     sa.Table(
         "code",
@@ -64,14 +63,15 @@ def add_tables(metadata: sa.MetaData) -> None:
 
 def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
     """Write what the files hold in place of what the tables held."""
-    codes = [{"list": name} | code._asdict() for name, its in code_lists().items() for code in its]
+    codes = [(name, *code) for name, its in code_lists().items() for code in its]
     content = {
         "ref.ward": datatypes.ward.units(),
         "ref.ward_link": datatypes.ward.links(),
-        "ref.code": pl.DataFrame(codes),
+        "ref.code": pl.DataFrame(codes, schema=["list", *Code._fields], orient="row"),
         "ref.icd10_chapter": pl.read_csv(REFERENCE / "icd10_chapter.csv", infer_schema=False),
     }
     for name, rows in content.items():
         table = metadata.tables[name]
         connection.execute(table.delete())
-        connection.execute(table.insert(), rows.select(c.name for c in table.columns).to_dicts())
+        if not rows.is_empty():
+            connection.execute(table.insert(), rows.select(c.name for c in table.columns).to_dicts())

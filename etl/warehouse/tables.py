@@ -10,19 +10,27 @@ import sqlalchemy as sa
 
 from etl import datatypes
 from etl.contract import Contract, Text
+from etl.contract.city import city
 from etl.warehouse import ops, reference
 from etl.warehouse.names import named
 
-SCHEMAS = {
-    "ops": "Sổ theo dõi các lần giao dữ liệu / Ledger of deliveries",
-    "ref": "Danh mục dùng chung / Reference data",
-    "people": "Nhóm dữ liệu con người / People",
-    "business": "Nhóm dữ liệu kinh tế, tài chính / Business and finance",
-    "land": "Nhóm dữ liệu đất đai, đô thị / Land and urban",
-    "mart": "Bảng phân tích / What analysts query",
-    "exact": "Bảng phân tích trước khi ẩn ô nhỏ / Marts before small cells are hidden; not for analysts",
-    "quality": "Danh sách việc cần làm về chất lượng dữ liệu / Lists of what to look into; single records",
+_OWN_SCHEMAS = {
+    "ops": Text("Sổ theo dõi các lần giao dữ liệu", "Ledger of deliveries"),
+    "ref": Text("Danh mục dùng chung", "Reference data"),
+    "mart": Text("Bảng phân tích", "What analysts query"),
+    "exact": Text("Bảng phân tích trước khi ẩn ô nhỏ", "Marts before small cells are hidden; not for analysts"),
+    "quality": Text("Danh sách việc cần làm về chất lượng dữ liệu", "Lists of what to look into; single records"),
 }
+_VALID_FROM = Text("Có hiệu lực từ ngày", "Valid from this day")
+_VALID_TO = Text("Hết hiệu lực từ ngày, trống là còn", "Not valid from this day on; null: valid")
+_OPENED_BY = Text("Lần giao mở phiên bản", "Delivery that opened the version")
+_CLOSED_BY = Text("Lần giao đóng phiên bản", "Delivery that closed the version")
+
+
+def schemas(contracts: Iterable[Contract]) -> dict[str, str]:
+    """The warehouse's own schemas and those of the data, with what they are, as comments of the database hold it."""
+    of_data = {contract.schema: Text(contract.schema, contract.schema) for contract in contracts} | city().schemas
+    return {name: both(text) for name, text in (_OWN_SCHEMAS | of_data).items()}
 
 
 def table_name(contract: Contract) -> str:
@@ -52,14 +60,10 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
         contract.table,
         metadata,
         *content,
-        sa.Column("valid_from", sa.Date, primary_key=True, comment="Có hiệu lực từ ngày / Valid from this day"),
-        sa.Column(
-            "valid_to", sa.Date, comment="Hết hiệu lực từ ngày, trống là còn / Not valid from this day on; null: valid"
-        ),
-        sa.Column(
-            "opened_by", sa.Text, nullable=False, comment="Lần giao mở phiên bản / Delivery that opened the version"
-        ),
-        sa.Column("closed_by", sa.Text, comment="Lần giao đóng phiên bản / Delivery that closed the version"),
+        sa.Column("valid_from", sa.Date, primary_key=True, comment=both(_VALID_FROM)),
+        sa.Column("valid_to", sa.Date, comment=both(_VALID_TO)),
+        sa.Column("opened_by", sa.Text, nullable=False, comment=both(_OPENED_BY)),
+        sa.Column("closed_by", sa.Text, comment=both(_CLOSED_BY)),
         schema=contract.schema,
         comment=both(contract.description),
     )
@@ -84,8 +88,8 @@ def describe(contracts: Iterable[Contract]) -> sa.MetaData:
 
 
 def both(text: Text) -> str:
-    """A text in both languages, as comments of the database hold it; once where it has one."""
-    return " / ".join(dict.fromkeys((text.vi, text.en))).replace("'", "’")
+    """A text in the city's languages, as comments of the database hold it."""
+    return city().told(text).replace("'", "’")
 
 
 def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
