@@ -31,6 +31,8 @@ _LENGTH = re.compile(r"\d{1,4}[hdwmy]")
 _LONGEST_YEARS = 10
 _HOURS = {"h": 1, "d": 24, "w": 168, "m": 730, "y": 8766}
 _MOST_DIGITS = 38
+_HEADER_WITHIN = 50  # lines or rows from the top in which a header must stand
+_LONGEST_FOOTER = 30
 _LEGACY_ENCODINGS = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
 # Python's codecs that an agency's file may be in, as Python calls them. Others are no encodings of files (idna,
 # unicode_escape), or pack (zlib).
@@ -179,6 +181,22 @@ def _one(said: object) -> object:
     return said
 
 
+def _header(said: object) -> tuple[int, ...]:
+    lines = [] if said == "none" else said if isinstance(said, list) else [said]
+    is_right = all(isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= _HEADER_WITHIN for n in lines)
+    if not is_right or lines != sorted(set(lines)) or (not lines and said != "none"):
+        raise ValueError(f"is {said!r}, and must be none, a line's number from 1 to {_HEADER_WITHIN}, or some: [3, 4]")
+    return tuple(lines)
+
+
+def _footer(said: object) -> int | str:
+    if isinstance(said, str) and said:
+        return _pattern(said)
+    if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said <= _LONGEST_FOOTER:
+        raise ValueError(f"is {said!r}, and must be a number of lines to {_LONGEST_FOOTER}, or a regular expression")
+    return said
+
+
 def _year(said: int) -> int:
     if not 1850 <= said <= 2001:
         raise ValueError(f"is {said!r}, not a year from 1850 to 2001")
@@ -223,6 +241,16 @@ class Source(Part):
     )
     root: Words | None = Field(
         default=None, description="XML: the element around all; a file of it that has no record holds no rows"
+    )
+    header: Annotated[tuple[int, ...] | None, BeforeValidator(_header)] = Field(
+        default=None,
+        description="CSV, Excel: the line or row of the names, counted from 1; two, as [3, 4], are read as one: `Dân số"
+        " Nam`; none: columns stand in the contract's order; by default the line is found by its names",
+    )
+    footer: Annotated[int | str | None, BeforeValidator(_footer)] = Field(
+        default=None,
+        description="CSV, Excel, fixed_width: how many last lines that are not blank are no records; or a regular "
+        "expression that each of them matches at its beginning; by default totals and notes are told by their shape",
     )
 
 

@@ -39,6 +39,8 @@ class Source:
     record: str | None = None  # XML: the element that is one row
     null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
     root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
+    header: tuple[int, ...] | None = None  # its lines, counted from 1; (): the file has none; None: found by its names
+    footer: int | str | None = None  # how many last lines are no records, or a pattern of them; None: told by shape
 
 
 @dataclass(frozen=True)

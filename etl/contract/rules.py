@@ -24,7 +24,13 @@ _OPTIONS = {
     "date": ("format",),
     "timestamp": ("format",),
 }
-_OF_FORMATS = {"delimiter": ("csv",), "root": ("xml",), "record": ("xml",)}
+_OF_FORMATS = {
+    "delimiter": ("csv",),
+    "root": ("xml",),
+    "record": ("xml",),
+    "header": ("csv",),
+    "footer": ("csv", "excel"),
+}
 
 
 def meaning(column: Column) -> SemanticType:
