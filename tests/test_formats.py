@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import io
+import time
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -146,3 +150,62 @@ def test_what_a_source_cannot_be_is_said(source: dict[str, Any], place: str) -> 
     with pytest.raises(ContractError, match=r".") as error:
         contract({"a": "string"}, **source)
     assert place in " ".join(error.value.findings)
+
+
+def zipped(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(
+                name.replace("__", "/").replace("_csv", ".csv").replace("_txt", ".txt").replace("_pdf", ".pdf"), content
+            )
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "source"),
+    [(b"a,b\n1,x\n", {"format": "csv"}), (b'{"a": "1", "b": "x"}\n', {"format": "ndjson"})],
+)
+def test_a_file_packed_by_gzip_is_read(content: bytes, source: dict[str, Any]) -> None:
+    of = contract({"a": "string", "b": "string"}, **source)
+    assert values(gzip.compress(content), of) == values(content, of)
+
+
+def test_gzip_that_is_damaged_or_a_bomb_is_refused() -> None:
+    of = contract({"a": "string"}, format="csv")
+    packed = gzip.compress(b"a\n" + b"".join(b"%d\n" % n for n in range(50_000)))
+    assert "GZ" in stopped(packed[:-200], of).message.vi
+    started = time.process_time()
+    assert stopped(gzip.compress(bytes(300 << 20)), of).rule in ("unpacks_to_too_much", "line_too_long")
+    assert time.process_time() - started < 60  # not a matter of speed: it ends
+
+
+DISTRICTS = zipped(d__q1_csv=b'id,name\n1,A\n2,"B\n', d__q2_csv=b"name,id\nC,3\n\nD,4\n", readme_pdf=b"...")
+
+
+def test_the_parts_in_a_zip_are_one_delivery() -> None:
+    of = contract({"id": "string", "name": "string", "@member": "string"}, format="csv", archive="parts")
+    rows, said = values(DISTRICTS, of)
+    assert rows == [(2, "1", "A", "d/q1.csv"), (5, "3", "C", "d/q2.csv"), (7, "4", "D", "d/q2.csv")]
+    assert said == {(3, "unclosed_quote"), (None, "parts_read"), (None, "members_not_read")}
+    assert "d/q1.csv: 1-3; d/q2.csv: 4-7" in told(DISTRICTS, of, "parts_read")
+    assert "readme.pdf" in told(DISTRICTS, of, "members_not_read")
+
+
+def test_a_part_that_lacks_a_column_is_named() -> None:
+    of = contract({"id": "string", "name": "string"}, format="csv", archive="parts")
+    bad = zipped(q1_csv=b"id,name\n1,A\n", q2_csv=b"code,name\n1,A\n")
+    assert stopped(bad, of).message.en.startswith("q2.csv: ")
+    unlike = zipped(q1_csv=b"id,name\n1,A\n", q2_csv=b"id,name,more\n1,A,x\n")
+    assert stopped(unlike, of).rule == "unlike_parts"
+    assert stopped(zipped(a_pdf=b"a", b_pdf=b"b"), of).rule == "unreadable_zip"
+    of = contract({"id": "string", "name": "string"}, format="csv", archive="parts", member="q*.csv")
+    assert len(values(zipped(q1_csv=b"id,name\n1,A\n", codes_csv=b"code\n1\n"), of)[0]) == 1
+
+
+def test_one_member_of_a_zip_is_read_by_its_name() -> None:
+    feed = zipped(stops_txt=b"stop_id,lat\nS1,10.5\n", routes_txt=b"route_id\nR1\n")
+    of = contract({"stop_id": "string", "lat": "string"}, format="csv", archive="zip", member="stops.txt")
+    assert values(feed, of) == ([(2, "S1", "10.5")], set())
+    of = contract({"stop_id": "string"}, format="csv", archive="zip", member="trips.txt")
+    assert "stops.txt, routes.txt" in stopped(feed, of).message.vi

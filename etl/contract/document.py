@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic.alias_generators import to_camel
 
+from etl.contract.formats import Format
 from etl.contract.names import NAME, OF_NAMES, SCHEMAS
 
 DeliveryMode = Literal["snapshot", "changes", "append"]
@@ -222,8 +223,8 @@ class Part(BaseModel):
 class Source(Part):
     """How the bytes of one delivery are to be read (customProperty `source`)."""
 
-    format: Literal["csv", "excel", "xml", "ndjson", "geojson"] = Field(
-        description="how a file is written", examples=["csv"]
+    format: Format = Field(
+        description="how a file is written; whichever it is, it may be packed by gzip (`.gz`)", examples=["csv"]
     )
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
         default="utf-8", description=f"a codec of Python, or a legacy Vietnamese one: {', '.join(_LEGACY_ENCODINGS)}"
@@ -232,7 +233,16 @@ class Source(Part):
         default=",", description="CSV: the sign between two cells"
     )
     numbers: Literal["plain", "vietnamese"] = Field(default="plain", description="vietnamese: 1.234.567,89")
-    archive: Literal["zip"] | None = Field(default=None, description="the file is the only member of an archive")
+    archive: Literal["zip", "parts"] | None = Field(
+        default=None,
+        description="zip: the file lies in an archive, alone or as `member`; parts: all files of the format in the "
+        "archive are one delivery, each with a header of its own. A column with the physicalName `@member` has the name"
+        " of the part",
+    )
+    member: Words | None = Field(
+        default=None,
+        description="archive: the name of the file in it, where others lie beside it; of parts a pattern, as `*.csv`",
+    )
     record: Words | None = Field(default=None, description="XML: the element that is one row")
     null_values: NullValues = Field(
         default=(),
