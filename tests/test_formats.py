@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import time
 import zipfile
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +211,93 @@ def test_one_member_of_a_zip_is_read_by_its_name() -> None:
     assert values(feed, of) == ([(2, "S1", "10.5")], set())
     of = contract({"stop_id": "string"}, format="csv", archive="zip", member="trips.txt")
     assert "stops.txt, routes.txt" in stopped(feed, of).message.vi
+
+
+NUMERIC = {"logicalType": "number", "physicalType": "numeric(38,6)"}
+
+
+def test_records_of_a_json_document_are_found_by_their_path() -> None:
+    of = contract(
+        {
+            "id": "string",
+            "buyer.name": "string",
+            "tags": {"logicalType": "string", "custom": {"separator": ";"}},
+            "amount": NUMERIC,
+        },
+        format="json",
+        records="data",
+    )
+    rows, said = values("orders.json", of)
+    text = (FORMATS / "orders.json").read_text(encoding="utf-8")
+    data = json.loads(text, parse_float=Decimal)["data"]
+    assert [row[:3] for row in rows] == [
+        (n, d["id"], (d.get("buyer") or {}).get("name")) for n, d in enumerate(data, 1)
+    ]
+    assert [row[3:] for row in rows] == [
+        ("lúa;gạo", data[0]["amount"]),
+        (None, data[1]["amount"]),
+        ('["a;b"]', data[2]["amount"]),
+        (None, None),
+    ]
+    assert said == {(3, "separator_in_item"), (None, "outside_records"), (None, "new_column")}
+    assert "generated" in told("orders.json", of, "outside_records")
+    assert "lines" in told("orders.json", of, "new_column") and "buyer.tax" in told("orders.json", of, "new_column")
+
+
+def test_a_child_list_is_a_table_of_its_own_by_a_contract_that_reads_the_same_file() -> None:
+    columns = {"^.id": "string", "no": "integer", "item": "string", "qty": NUMERIC, "^.buyer.name": "string"}
+    rows, said = values("orders.json", contract(columns, format="json", records="data[*].lines[*]"))
+    data = json.loads((FORMATS / "orders.json").read_text(encoding="utf-8"), parse_float=Decimal)["data"]
+    expected = [
+        (
+            d["id"],
+            line["no"],
+            line.get("item"),
+            line.get("qty") and Decimal(line["qty"]),
+            (d.get("buyer") or {}).get("name"),
+        )
+        for d in data
+        for line in (d["lines"] if isinstance(d["lines"], list) else [d["lines"]])  # one alone needs no list
+        if isinstance(line, dict)
+    ]
+    assert [row[1:] for row in rows] == expected
+    assert said == {(4, "no_record"), (None, "outside_records")}
+    outside = told("orders.json", contract(columns, format="json", records="$.data[*].lines"), "outside_records")
+    assert all(name in outside for name in ("^.tags (2)", "^.amount (2)", "^.^.generated (1)"))
+
+
+def test_a_list_of_objects_can_be_one_cell_by_a_field_of_each() -> None:
+    of = contract(
+        {"id": "string", "lines[*].item": {"logicalType": "string", "custom": {"separator": "|"}}},
+        format="ndjson",
+    )
+    content = (
+        b'{"id": "1", "lines": [{"item": "a"}, {"item": "b", "no": 2}]}\n{"id": "2", "lines": [{"item": "a|b"}]}\n'
+    )
+    rows, said = values(content, of)
+    assert [row[1:] for row in rows] == [("1", "a|b"), ("2", '["a|b"]')]
+    assert said == {(2, "separator_in_item"), (None, "new_column")}
+
+
+def test_lists_within_lines_of_ndjson_are_records() -> None:
+    of = contract({"^.id": "string", "no": "integer"}, format="ndjson", records="lines")
+    content = b'{"id": "1", "lines": [{"no": 1}, {"no": 2}]}\n{"id": \n{"id": "3"}\n{"id": "4", "lines": [{"no": 1}]}\n'
+    rows, said = values(content, of)
+    assert rows == [(1, "1", 1), (2, "1", 2), (4, "4", 1)]
+    assert said == {(3, "broken_json")}
+
+
+@pytest.mark.parametrize(
+    ("content", "records", "rule"),
+    [
+        (b'{"data": [{"a": "1"}]}', None, "no_records"),
+        (b'{"data": [{"a": "1"}]}', "data.items", "no_records"),
+        (b'[{"a": "1"}, {"a"', None, "unreadable_json_document"),
+        (b"[" * 100_000, None, "nested_too_deep"),
+        (b"[" + b'{"a":' * 200 + b"1" + b"}" * 200 + b"]", None, "nested_too_deep"),
+        (("[{" + ",".join(f'"k{n}": 1' for n in range(1000)) + "}]").encode(), None, "too_many_columns"),
+    ],
+)
+def test_json_that_is_not_as_agreed_or_hostile_is_refused(content: bytes, records: str | None, rule: str) -> None:
+    of = contract({"a": "string"}, format="json", **({"records": records} if records else {}))
+    assert stopped(content, of).rule == rule

@@ -32,6 +32,7 @@ _LENGTH = re.compile(r"\d{1,4}[hdwmy]")
 _LONGEST_YEARS = 10
 _HOURS = {"h": 1, "d": 24, "w": 168, "m": 730, "y": 8766}
 _MOST_DIGITS = 38
+_PATH = re.compile(r"\$?(?:\.?[^.$\[\]]+|\[\*\])(?:\.[^.\[\]]+|\[\*\])*")
 _HEADER_WITHIN = 50  # lines or rows from the top in which a header must stand
 _LONGEST_FOOTER = 30
 _LEGACY_ENCODINGS = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
@@ -182,6 +183,12 @@ def _one(said: object) -> object:
     return said
 
 
+def _path(said: str) -> str:
+    if not _PATH.fullmatch(said):
+        raise ValueError(f"is {said!r}, and must be a path of names and [*], as data.items or data[*].lines[*]")
+    return said
+
+
 def _header(said: object) -> tuple[int, ...]:
     lines = [] if said == "none" else said if isinstance(said, list) else [said]
     is_right = all(isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= _HEADER_WITHIN for n in lines)
@@ -244,6 +251,12 @@ class Source(Part):
         description="archive: the name of the file in it, where others lie beside it; of parts a pattern, as `*.csv`",
     )
     record: Words | None = Field(default=None, description="XML: the element that is one row")
+    records: Annotated[str, AfterValidator(_path)] | None = Field(
+        default=None,
+        description="JSON: the path to the list of records, as `data.items`; NDJSON: that within a line. A list within "
+        "each of a list is `data[*].lines[*]`, and a column `^.id` then is a field of the object around a record; by "
+        "default JSON is a list, and each line of NDJSON a record",
+    )
     null_values: NullValues = Field(
         default=(),
         description="texts that stand for nothing in any column, in quotation marks",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-Format = Literal["csv", "excel", "xml", "ndjson", "geojson"]
+Format = Literal["csv", "excel", "xml", "json", "ndjson", "geojson"]
 
 # The usual one first.
 ENDINGS: dict[str, tuple[str, ...]] = {
     "csv": (".csv", ".txt", ".tsv"),
     "excel": (".xlsx", ".xls"),
     "xml": (".xml",),
+    "json": (".json",),
     "ndjson": (".ndjson", ".jsonl", ".json"),
     "geojson": (".geojson", ".json"),
     "zip": (".zip",),

@@ -23,7 +23,20 @@ from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
 from etl.delivery.problems import PROBLEM
 from etl.delivery.storage import Storage, write_json, write_parquet
-from etl.extract import correction, csv, date_order, drift, excel, geojson, look_alike, misread, ndjson, parts, xml
+from etl.extract import (
+    correction,
+    csv,
+    date_order,
+    drift,
+    excel,
+    geojson,
+    json_document,
+    look_alike,
+    misread,
+    ndjson,
+    parts,
+    xml,
+)
 from etl.extract.archive import beside_parts, gunzipped, is_gzipped, members, size_unpacked
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
@@ -37,6 +50,7 @@ from etl.settings import DEFAULT_LIMITS, Limits
 _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "excel": excel.read,
     "xml": xml.read,
+    "json": json_document.read,
     "ndjson": ndjson.read,
     "geojson": geojson.read,
 }
