@@ -12,6 +12,7 @@ from etl.contract.formats import ENDINGS, Format
 from etl.contract.messages import ContractError
 from etl.contract.model import GEOMETRY_TYPES, REASON_CHARS, Column, Contract, Hold, Severity, Source
 from etl.contract.reading import Contracts, load, load_all, read_all, written_out
+from etl.contract.servers import Server
 
 __all__ = [
     "ENDINGS",
@@ -27,6 +28,7 @@ __all__ = [
     "Hold",
     "LogicalType",
     "SemanticType",
+    "Server",
     "Severity",
     "Source",
     "Text",

@@ -25,6 +25,7 @@ from etl.contract.expansion import shared_files
 from etl.contract.formats import Format
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
+from etl.contract.servers import Server
 
 Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = get_args(GeometryType)
@@ -136,6 +137,7 @@ class Contract:
     tags: tuple[str, ...]
     notes: tuple[str, ...]  # what it says that is not used here, in sentences
     path: Path
+    server: Server | None = None  # where the agency's system stands, if the dataset is fetched from there
 
     @property
     def id(self) -> str:
