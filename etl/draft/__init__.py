@@ -202,9 +202,9 @@ def _key(made: Draft, sample: Sample, seen: dict[str, columns.Shown]) -> None:
     ]
     least = _OF_CHANGES if made.mode == "changes" else _NEARLY_ALL
     naming = [guess for guess in may_be if _is_naming(guess)]
-    found = keys.candidates(sample, [guess.source for guess in naming], least) if naming else []
-    if not found:
-        found = keys.candidates(sample, [guess.source for guess in may_be], least)
+    of_records = [guess for guess in naming if guess.datatype != "personal_id"]  # a person comes in many records
+    tried = (keys.candidates(sample, [g.source for g in few], least) for few in (of_records, naming, may_be) if few)
+    found = next(filter(None, tried), [])
     by_source = {guess.source: guess for guess in made.columns}
     if not found:
         made.todo.append(f"no key: no {keys.MOST} columns tell the rows apart; say which name a record")

@@ -26,6 +26,7 @@ _NUMBER_OF = r"(?:^|_)(?:so|no|number|nr|num)(?:_|$)"  # long ones only: `so_tan
 _KIND = (
     r"(?:^|_)(?:loai|kieu|nhom|trang_thai|tinh_trang|hinh_thuc|type|kind|class|category|status|state|phien_ban)(?:_|$)"
 )
+_BIRTH = r"ngay_sinh|nam_sinh|birth|(?:^|_)dob(?:_|$)"
 _EVEN = 5  # digits from which numbers all as long as each other are identifiers
 
 
@@ -174,6 +175,8 @@ def guess(
         made.means = element
     if made.type in ("integer", "number"):
         _range(made, said, all_of)
+    if made.type == "date" and re.search(_BIRTH, made.name):
+        made.todo.append("of datatype partial_date, if of some persons only a month or a year is known?")
     if made.means.share < 1:
         made.notes.append(f"{made.means.share:.1%} of the cells are one")
     _example(made, said)
@@ -242,14 +245,13 @@ def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notati
 
 def _are_names(name: str, said: pl.DataFrame, *, is_whole: bool) -> bool:
     """Whether digits name something rather than count it: by the column's name, or by their even length."""
-    if re.search(_IDENTIFIER, name):
+    if re.search(_IDENTIFIER, name) or (re.search(_KIND, name) and said.height <= _CODES):
         return True
     if not is_whole or meaning.of_number_named(name).datatype:
         return False
     lengths = said["value"].str.len_chars()
     is_even = lengths.n_unique() == 1 and longest(said["value"]) >= _EVEN and said.height >= _EVEN
-    is_kind = bool(re.search(_KIND, name)) and said.height <= _CODES
-    return is_even or is_kind or (bool(re.search(_NUMBER_OF, name)) and longest(said["value"]) >= _EVEN)
+    return is_even or (bool(re.search(_NUMBER_OF, name)) and longest(said["value"]) >= _EVEN)
 
 
 def _range(made: Guess, said: pl.DataFrame, all_of: Notations) -> None:

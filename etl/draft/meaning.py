@@ -42,6 +42,7 @@ _SURNAME = (
 _SHAPE = r"^(?i:POINT|LINESTRING|POLYGON|MULTIPOINT|MULTILINESTRING|MULTIPOLYGON)\s*\("
 _OF_DIGITS = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}$|^(?:[0-9]{1,2}/)?[0-9]{4}$|^[0-9]{8}(?:[0-9]{4})?$"
 _FIRST = 200  # different values by which it is told whether to look at all
+_SEPARATORS = (";", "|")  # of several values in a cell
 _HALF = 0.5
 _SOME = 0.1
 # What a column of persons shows as its example in place of somebody's own data.
@@ -98,10 +99,11 @@ def of_text(column: Column, values: pl.DataFrame, elements: Mapping[str, Mapping
         return found
     if matching(values["value"], _SHAPE) >= ENOUGH:
         return Meaning("geometry", classification=None)
-    for separator in (None, *(s for s in (";", "|") if values["value"].str.contains(s, literal=True).any())):
-        datatype, share = _datatype(replace(column, separator=separator), values, name)
-        if datatype is not None:
-            return Meaning(datatype, separator=separator, classification=_class(datatype, name), share=share)
+    separators = [sign for sign in _SEPARATORS if values["value"].str.contains(sign, literal=True).any()]
+    tried = [(sign, *_datatype(replace(column, separator=sign), values, name)) for sign in (None, *separators)]
+    separator, datatype, share = max(tried, key=lambda found: found[2])
+    if datatype is not None:
+        return Meaning(datatype, separator=separator, classification=_class(datatype, name), share=share)
     if (listed := _code_list(values)) is not None:
         return Meaning("code", code_list=listed, classification=_class("code", name))
     return Meaning(classification=_class(None, name))
