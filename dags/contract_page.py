@@ -9,6 +9,8 @@ def contract_page(contract: Contract) -> str:
     """Markdown: what the dataset is, how it is delivered, and every column."""
     source = contract.source
     how = [source.format, source.encoding, *([f"in {source.archive}"] if source.archive else [])]
+    contact = f", {contract.contact.removeprefix('mailto:')}" if contract.contact else ""
+    every = f"; every {contract.frequency}" if contract.frequency else ""
     lines = [
         f"# {contract.title.vi} / {contract.title.en}",
         "",
@@ -16,9 +18,9 @@ def contract_page(contract: Contract) -> str:
         "",
         contract.description.en,
         "",
-        f"- **{contract.agency_title.vi} / {contract.agency_title.en}**, {contract.contact.removeprefix('mailto:')}",
+        f"- **{contract.agency_title.vi} / {contract.agency_title.en}**{contact}",
         f"- Inbox `inbox/{contract.agency}/{contract.dataset}/`, table `{contract.schema}.{contract.table}`",
-        f"- {', '.join(how)}; mode `{contract.mode}`; every {contract.frequency}",
+        f"- {', '.join(how)}; mode `{contract.mode}`{every}",
         "",
         "| column | in the source | label | type | key | required | meaning |",
         "|---|---|---|---|---|---|---|",

@@ -91,7 +91,9 @@ def _number_format(column: Column) -> str:
     if column.type == "integer":
         return "0"
     if column.type == "number":
-        _, behind = _digits(column)  # all of them are shown, for a CSV file gets what is shown
+        if column.is_float or not column.has_scale:
+            return "General"
+        _, behind = column.digits  # all of them are shown, for a CSV file gets what is shown
         return f"0.{'0' * behind}" if behind else "0"
     return _TEXT
 
@@ -104,8 +106,8 @@ def _validation(column: Column, codes: str | None) -> DataValidation:
     if column.type == "integer":
         return DataValidation(type="whole", operator="between", formula1=str(-(2**53)), formula2=str(2**53))
     if column.type == "number":
-        before, _ = _digits(column)
-        most = 10**before
+        precision, scale = column.digits
+        most = 10 ** (precision - scale)
         return DataValidation(type="decimal", operator="between", formula1=str(-most), formula2=str(most))
     longest = str(DEFAULT_LIMITS.cell_chars)
     return DataValidation(type="textLength", operator="lessThanOrEqual", formula1=longest)
@@ -123,12 +125,6 @@ def _excel_format(jdk_format: str | None) -> str | None:
         return None
     quoted = re.sub(r"'([^']*)'", lambda text: "".join(f"\\{c}" for c in text[1]), jdk_format)
     return re.sub(r"(?<!\\)[^A-Za-z\\ ]", lambda sign: f"\\{sign[0]}", quoted).replace("MM", "mm").replace("HH", "hh")
-
-
-def _digits(column: Column) -> tuple[int, int]:
-    """Digits that a number may have, before and behind the decimal sign."""
-    precision, scale = map(int, re.findall(r"\d+", column.numeric_type or "numeric(18,2)"))
-    return precision - scale, scale
 
 
 def _list_of(column: Column) -> str | None:

@@ -20,7 +20,7 @@ def lint(
 ) -> None:
     """Check contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong.
 
-    What a draft leaves to a person is listed; it keeps nothing from being loaded.
+    What a contract says and the pipeline makes no use of is named, and what a draft leaves to do; neither is a mistake.
     """
     import tempfile
 
@@ -36,9 +36,10 @@ def lint(
     asked = datasets or known
     with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
         wrong = [error for dataset in asked for error in errors(contracts, dataset, home)]
-    for dataset in asked:
-        for todo in left_to_do(contracts[dataset].path) if dataset in contracts else ():
-            console.print(f"{dataset}: to do: {todo}", markup=False, highlight=False, soft_wrap=True)
+    for contract in (contracts[dataset] for dataset in asked if dataset in contracts):
+        notes = [f"note: {note}" for note in contract.notes] + [f"to do: {todo}" for todo in left_to_do(contract.path)]
+        for note in notes:
+            console.print(f"{contract.path}: {note}", soft_wrap=True, highlight=False, markup=False)
     print_wrong(console, wrong, len(asked))
     if wrong:
         raise typer.Exit(1)

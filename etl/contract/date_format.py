@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
+_MOMENT = datetime(2026, 3, 21, 14, 5)  # of examples
 _PIECE = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|([^A-Za-z']+)")
 # What a run of letters means. A number of two digits may lack its zero where no other number stands next to it.
 _MEANING = {
@@ -40,6 +42,7 @@ class DateFormat:
             fraction, half, offset.
         is_utc: a literal Z says so.
         strftime: the pattern for `datetime.strftime`, of a moment to the second whose offset nobody knows.
+        example: a moment so written.
         swapped: the pattern with day and month exchanged, where people do write the one for the other: before the year.
     """
 
@@ -48,6 +51,7 @@ class DateFormat:
     parts: tuple[str, ...]
     is_utc: bool
     strftime: str
+    example: str
     swapped: str | None
 
     @property
@@ -81,12 +85,15 @@ def date_format(text: str) -> DateFormat:
     runs = dict(pieces)
     swapped = [runs[exchange[part]] if part in exchange else _quoted(part, written) for part, written in pieces]
     stamped = [(part, "0" * len(written) if part == "fraction" else written) for part, written in pieces]
+    strftime = "".join(_STRFTIME.get(part) or written.replace("%", "%%") for part, written in stamped)
+    shown = "".join(_STRFTIME.get(part) or ("Z" if part == "offset" else w.replace("%", "%%")) for part, w in stamped)
     return DateFormat(
         text=text,
         pattern=f"^{pattern}$",
         parts=parts,
         is_utc="offset" not in parts and any(not part and written.endswith("Z") for part, written in pieces),
-        strftime="".join(_STRFTIME.get(part) or written.replace("%", "%%") for part, written in stamped),
+        strftime=strftime,
+        example=_MOMENT.strftime(shown),
         swapped="".join(swapped) if max(parts.index("day"), parts.index("month")) < parts.index(year) else None,
     )
 

@@ -1,8 +1,9 @@
 """What a contract may say, field by field; anything else in it is an error.
 
 A contract is an Open Data Contract Standard (ODCS) document, and the standard knows many more fields than there are
-here: what this pipeline would silently not do is refused. What the standard has no word for stands under
-`customProperties`. A field without a default must be there; every default is one that is safe not to know.
+here: what this pipeline would silently not do is refused, and what it has no use for is named by `citydw lint` (see
+`etl.contract.unused`). What the standard has no word for stands under `customProperties`. A field without a default
+must be there; every default is one that is safe not to know.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from etl.contract.names import NAME, OF_NAMES, SCHEMAS
 
 DeliveryMode = Literal["snapshot", "changes", "append"]
 LogicalType = Literal["string", "integer", "number", "date", "timestamp"]
+ApiVersion = Literal["v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0", "v3.2.0"]
 SemanticType = Literal[
     "text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "partial_date", "date", "money", "number",
     "phone", "icd10", "code", "ward", "address", "geometry",
@@ -30,7 +32,11 @@ _CONTACT = re.compile(r"(?:mailto:|https?://)[^\s<>\"'`\\]+")  # it becomes a li
 _LENGTH = re.compile(r"\d{1,4}[hdwmy]")
 _LONGEST_YEARS = 10
 _HOURS = {"h": 1, "d": 24, "w": 168, "m": 730, "y": 8766}
-_MOST_DIGITS = 38
+MOST_DIGITS = 38  # of a decimal number
+DECIMALS = 15  # of them behind the mark, where a contract does not say
+FLOAT = "double precision"
+_FLOATS = (FLOAT, "double", "float", "float8", "float4", "real")
+_NUMERIC = re.compile(r"(?:numeric|decimal|number)(?: ?\( ?(\d+)(?: ?, ?(\d+))? ?\))?")
 _LEGACY_ENCODINGS = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
 # Python's codecs that an agency's file may be in, as Python calls them. Others are no encodings of files (idna,
 # unicode_escape), or pack (zlib).
@@ -50,14 +56,18 @@ class Text:
 
 
 def _text(said: object) -> Text:
-    """`Vietnamese / English`, or a line of each, or `{vi: ..., en: ...}`."""
+    """`Vietnamese / English`, or a line of each, or `{vi: ..., en: ...}`; one language alone stands for both."""
     if isinstance(said, dict) and said.keys() == {"vi", "en"}:
         parts = [said["vi"], said["en"]]
     else:
         parts = said.strip().splitlines() if isinstance(said, str) else []
         parts = parts[0].split(" / ") if len(parts) == 1 else parts
+        parts = parts * 2 if len(parts) == 1 else parts
     if len(parts) != 2 or not all(isinstance(part, str) and part.strip() for part in parts):
-        raise ValueError(f"is {said!r}, and must be Vietnamese and English with ` / ` between, as Sở Y tế / Health")
+        raise ValueError(
+            f"is {said!r}, and must be a text in one language, or Vietnamese and English with ` / ` between, as Sở Y tế"
+            " / Health; one that has ` / ` or lines within it is written {vi: ..., en: ...}"
+        )
     return Text(*(part.strip() for part in parts))
 
 
@@ -76,12 +86,18 @@ def _name(said: str) -> str:
 
 
 def _table(said: str) -> str:
-    namespace, _, its_own = said.partition(".")
+    namespace, _, its_own = said.rpartition(".")
     if namespace not in SCHEMAS or not NAME.fullmatch(its_own):
         raise ValueError(
             f"is {said!r}, and must be schema.table, as people.births; "
             f"the schemas are {', '.join(SCHEMAS)}, and a table's name is {OF_NAMES}"
         )
+    return said
+
+
+def _schema(said: str) -> str:
+    if said not in SCHEMAS:
+        raise ValueError(f"is {said!r}, not one of {', '.join(SCHEMAS)}")
     return said
 
 
@@ -144,12 +160,30 @@ def _days(said: float) -> float:
     return said
 
 
-def _numeric(said: str) -> str:
-    match = re.fullmatch(r"numeric\((\d+),(\d+)\)", said)
-    if match is None or not 1 <= int(match[1]) <= _MOST_DIGITS or int(match[2]) > int(match[1]):
+def numeric_type(said: str) -> str | None:
+    """A physical type as PostgreSQL writes it, if it is one of numbers.
+
+    Raises:
+        ValueError: if it is one that no column can have; the text says the mend.
+    """
+    words = " ".join(said.lower().split())
+    if words in _FLOATS:
+        return FLOAT
+    match = _NUMERIC.fullmatch(words)
+    if match is None:
+        return None
+    if match[1] is None:
+        return "numeric"
+    digits, decimals = int(match[1]), int(match[2] or 0)
+    if not 1 <= digits <= MOST_DIGITS or decimals > digits:
         raise ValueError(
-            f"is {said!r}, and must be numeric(digits,decimals), as numeric(18,2), with {_MOST_DIGITS} digits at most"
+            f"is {said!r}, and must be numeric(digits,decimals), as numeric(18,2), with {MOST_DIGITS} digits at most"
         )
+    return f"numeric({digits},{decimals})"
+
+
+def _physical(said: str) -> str:
+    numeric_type(said)
     return said
 
 
@@ -159,6 +193,13 @@ def _pattern(said: str) -> str:
     except re.error as error:
         raise ValueError(f"is {said!r}, and must be a regular expression: {error}") from None
     return said
+
+
+def _example(said: object) -> object:
+    """A text; also a number that YAML cannot have taken for another one, as tools write them."""
+    if isinstance(said, str):
+        return _words(said)
+    return str(said) if isinstance(said, int | float) and not isinstance(said, bool) else said
 
 
 def _at_least_0(said: int) -> int:
@@ -179,6 +220,16 @@ def _one(said: object) -> object:
     return said
 
 
+def _one_value(said: object) -> object:
+    if said in ("object", "map"):
+        raise ValueError(
+            f"is {said!r}, and a cell holds one value; make each of its parts a column, with a dotted physicalName"
+        )
+    if said in ("array", "vector"):
+        raise ValueError(f"is {said!r}, and a cell holds one value; write string, and a separator if it may be several")
+    return said
+
+
 def _year(said: int) -> int:
     if not 1850 <= said <= 2001:
         raise ValueError(f"is {said!r}, not a year from 1850 to 2001")
@@ -192,6 +243,7 @@ Length = Annotated[str, BeforeValidator(_length)]
 Share = Annotated[float, AfterValidator(_share)]
 Count = Annotated[int, AfterValidator(_at_least_0)]
 Number = Annotated[Any, AfterValidator(_number)]
+Example = Annotated[str, BeforeValidator(_example)]
 NullValues = Annotated[tuple[Words, ...], Strict(False)]
 
 
@@ -205,7 +257,7 @@ class Source(Part):
     """How the bytes of one delivery are to be read (customProperty `source`)."""
 
     format: Literal["csv", "excel", "xml", "ndjson", "geojson"] = Field(
-        description="how a file is written", examples=["csv"]
+        default="csv", description="how a file is written"
     )
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
         default="utf-8", description=f"a codec of Python, or a legacy Vietnamese one: {', '.join(_LEGACY_ENCODINGS)}"
@@ -238,16 +290,17 @@ class Hold(Part):
 class DatasetProperties(Part):
     """What a contract says of its dataset under `customProperties`."""
 
-    agency_title: Both = Field(
-        description="the agency's name; said once for all its datasets by `title` in `agencies.yaml`",
-        examples=["Sở Y tế / Department of Health"],
+    agency_title: Both | None = Field(
+        default=None,
+        description="the agency's name; said once for all its datasets by `title` in `agencies.yaml`; by default its "
+        "folder's name",
     )
     delivery_mode: DeliveryMode = Field(
         description="snapshot: what a file does not have has ended; changes: rows are new, changed or deleted; append: "
         "events, which do not end",
         examples=["snapshot"],
     )
-    source: Source = Field(description="how a file is read", examples=["{format: csv}"])
+    source: Source = Field(default_factory=Source, description="how a file is read")
     hold: Hold = Field(default_factory=Hold, description="what becomes of a held delivery by itself")
     max_rejected: Share = Field(
         default=0.2,
@@ -328,13 +381,16 @@ class SharedColumn(Part):
 
     business_name: Words | None = Field(
         default=None,
-        description="what the column is called on the agency's own form, in Vietnamese; by default physicalName",
+        description="what the column is called on the agency's own form; by default physicalName",
     )
     logical_type_options: LogicalTypeOptions = Field(
         default_factory=LogicalTypeOptions, description="how values are written, and what they may be"
     )
-    physical_type: Annotated[str, AfterValidator(_numeric)] | None = Field(
-        default=None, description="number: numeric(digits,decimals) of the table's column; by default numeric(18,2)"
+    physical_type: Annotated[str, AfterValidator(_physical)] | None = Field(
+        default=None,
+        description="number: numeric(digits,decimals) of the table's column, or double precision; by default numeric, "
+        f"for {MOST_DIGITS - DECIMALS} digits before the decimal mark and {DECIMALS} behind it. Of other columns it is "
+        "what the source's own database says, and not read",
     )
     required: bool | None = Field(default=None, description="a row must have a value; by default only in a key")
     classification: Classification = Field(
@@ -356,14 +412,19 @@ class Column(SharedColumn):
     physical_name: Words | None = Field(
         default=None, description="header, element of XML or dotted path of JSON; by default name"
     )
-    description: Both = Field(
-        description="what a value says, in Vietnamese and English", examples=["Ngày sinh. / Date of birth."]
+    description: Both | None = Field(
+        default=None, description="what a value says, in Vietnamese and English; by default businessName"
     )
-    logical_type: LogicalType = Field(description="what a value is", examples=["string"])
+    logical_type: Annotated[LogicalType, BeforeValidator(_one_value)] = Field(
+        default="string", description="what a value is"
+    )
     primary_key: bool = Field(default=False, description="the column is one of those that name a record")
-    primary_key_position: int | None = Field(default=None, description="its place among them: 1, 2, ...")
-    examples: list[Words] = Field(
-        description="one value as the agency writes it, in quotation marks", examples=['["02/03/2026"]'], min_length=1
+    primary_key_position: int | None = Field(
+        default=None, description="its place among them: 1, 2, ...; by default the order in which they stand"
+    )
+    examples: list[Example] = Field(
+        default=[],
+        description="one value as the agency writes it, in quotation marks; by default one is made up from the type",
     )
     custom_properties: ColumnProperties = Field(
         default_factory=ColumnProperties,
@@ -374,11 +435,14 @@ class Column(SharedColumn):
 class Table(Part):
     """The one table (the entry under `schema`)."""
 
-    name: Words = Field(description="what the table is called", examples=["births"])
-    physical_name: Annotated[str, AfterValidator(_table)] = Field(
-        description="the table in the warehouse, of no other dataset", examples=["people.births"]
+    name: Words | None = Field(default=None, description="what the table is called; by default as the dataset")
+    physical_name: Annotated[str, AfterValidator(_table)] | None = Field(
+        default=None,
+        description="the table in the warehouse, of no other dataset, as people.births; by default the dataset's name, "
+        "and where it names no schema the `schema` that `agencies.yaml` says of its agency",
     )
     logical_type: Literal["object"] = Field(default="object", description="a table, as ODCS calls it")
+    description: Both | None = Field(default=None, description="what one row is, where `purpose` does not say it")
     properties: list[Any] = Field(
         description="its columns", examples=["- {name: ..., ...}"], min_length=1
     )  # each is read by itself, so that what is wrong in one hides nothing in another
@@ -387,8 +451,8 @@ class Table(Part):
 class Purpose(Part):
     """What the dataset is about."""
 
-    purpose: Both = Field(
-        description="what one row is, in Vietnamese and English", examples=["Mỗi dòng là ... / One row is ..."]
+    purpose: Both | None = Field(
+        default=None, description="what one row is, in Vietnamese and English; by default the dataset's name"
     )
 
 
@@ -396,16 +460,16 @@ class Support(Part):
     """Whom to ask."""
 
     channel: Words = Field(description="who answers", examples=["Phòng Hộ tịch"])
-    url: Annotated[str, AfterValidator(_contact)] = Field(
-        description="the contact's address, mailto: or https:", examples=["mailto:..."]
+    url: Annotated[str, AfterValidator(_contact)] | None = Field(
+        default=None, description="the contact's address, mailto: or https:"
     )
 
 
 class Times(Part):
     """When a delivery is due."""
 
-    frequency: Annotated[Length, AfterValidator(_some_length)] = Field(
-        description="how often a period ends", examples=["{property: frequency, value: 1, unit: d}"]
+    frequency: Annotated[Length, AfterValidator(_some_length)] | None = Field(
+        default=None, description="how often a period ends; where nothing is said, no delivery is ever late"
     )
     latency: Length = Field(default="1d", description="how long after its period's end a delivery is due")
 
@@ -413,24 +477,23 @@ class Times(Part):
 class Document(Part):
     """A contract (`<agency>/<dataset>.yaml`)."""
 
-    api_version: Literal["v3.1.0"] = Field(description="the version of ODCS", examples=["v3.1.0"])
-    kind: Literal["DataContract"] = Field(description="what ODCS calls a contract", examples=["DataContract"])
-    id: str = Field(description="agency and dataset, as the file's place says", examples=["civil.births"])
-    name: Both = Field(description="what the dataset is called", examples=["Đăng ký khai sinh / Birth registrations"])
-    version: Words = Field(description="of the contract", examples=["1.0.0"])
+    api_version: ApiVersion = Field(default="v3.1.0", description="the version of ODCS")
+    kind: Literal["DataContract"] = Field(default="DataContract", description="what ODCS calls a contract")
+    id: str | None = Field(default=None, description="agency and dataset, as the file's place says, which is enough")
+    name: Both | None = Field(default=None, description="what the dataset is called; by default as its file")
+    version: Words = Field(default="1.0.0", description="of the contract")
     status: Literal["proposed", "draft", "active", "deprecated", "retired"] = Field(
-        description="for whoever reads it", examples=["active"]
+        default="active", description="for whoever reads it"
     )
     domain: Words | None = Field(default=None, description="for whoever reads it")
     tags: list[Words] = Field(default=[], description="words to find the dataset by, in Airflow too")
-    description: Purpose = Field(description="what it is about", examples=["{purpose: ...}"])
+    description: Purpose = Field(default_factory=Purpose, description="what it is about")
     support: Annotated[list[Support], BeforeValidator(_one)] = Field(
-        description="whom to ask; said once for all datasets of an agency in `agencies.yaml`",
-        examples=["[{channel: ..., url: mailto:...}]"],
+        default=[], description="whom to ask; said once for all datasets of an agency in `agencies.yaml`"
     )
     sla_properties: Times = Field(
+        default_factory=Times,
         description="when deliveries are due; said once for all datasets of an agency in `agencies.yaml`",
-        examples=["[{property: frequency, value: 1, unit: d}]"],
     )
     custom_properties: DatasetProperties = Field(
         description="what ODCS has no word for", examples=["[{property: deliveryMode, value: snapshot}, ...]"]
@@ -446,4 +509,7 @@ class Agency(Part):
     title: Both = Field(description="its name", examples=["Sở Y tế / Department of Health"])
     support: Annotated[list[Support], BeforeValidator(_one)] | None = Field(default=None, description="whom to ask")
     sla_properties: Times | None = Field(default=None, description="when deliveries are due")
+    schema_: Annotated[str, AfterValidator(_schema)] | None = Field(
+        default=None, alias="schema", description="where in the warehouse its tables stand that name no schema"
+    )
     identity: Any = Field(default=None, description="how the agency proves that a file is its own; see etl/receive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any, Literal, get_args
 
 from etl.contract.date_format import DateFormat, date_format
 from etl.contract.document import (
+    DECIMALS,
+    FLOAT,
+    MOST_DIGITS,
     Choice,
     Classification,
     DeliveryMode,
@@ -56,7 +60,7 @@ class Column:
     name: str  # in the warehouse
     source_name: str  # header, XML element, or dotted JSON path (ODCS physicalName)
     type: LogicalType
-    label: str  # what the column is called on the agency's own form, in Vietnamese (ODCS businessName)
+    label: str  # what the column is called on the agency's own form (ODCS businessName)
     description: Text
     required: bool
     key_position: int | None
@@ -67,7 +71,7 @@ class Column:
     bounds: dict[str, Any] = field(default_factory=dict)  # minLength, maxLength, pattern; minimum, maximum
     pivot: int | None = None  # date and timestamp: the first of the hundred years that a year of two digits can mean
     null_values: tuple[str, ...] = ()  # beside those of the whole source
-    numeric_type: str | None = None  # number: numeric(precision,scale) of the warehouse column
+    numeric_type: str | None = None  # number: numeric, numeric(precision,scale) or double precision in the warehouse
     code_list: str | None = None  # code: name of a list in expectations/codes/
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
     period_column: str | None = None  # ward, address: the date column that says which ward scheme applies
@@ -75,6 +79,22 @@ class Column:
     geometry_types: tuple[str, ...] = ()  # geometry: kinds that it may be of, e.g. Polygon; none: any
     on_invalid: Literal["reject", "flag"] = "reject"  # flag: load the row with a null here, and say so
     role: Literal["content", "change", "sequence"] = "content"  # the other two steer the load and are not stored
+
+    @property
+    def digits(self) -> tuple[int, int]:
+        """How many digits a decimal number may have, and how many of them stand behind the decimal mark."""
+        said = re.findall(r"\d+", self.numeric_type or "")
+        return (int(said[0]), int(said[1])) if said else (MOST_DIGITS, DECIMALS)
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether the contract says how many digits stand behind the decimal mark."""
+        return self.numeric_type != "numeric"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether its numbers are kept as binary fractions."""
+        return self.numeric_type == FLOAT
 
     @property
     def dates(self) -> DateFormat:
@@ -96,11 +116,11 @@ class Contract:
     title: Text
     agency_title: Text
     description: Text
-    contact: str
+    contact: str | None
     schema: str  # people, business or land
     table: str
     mode: DeliveryMode
-    frequency: str  # how often a period ends: a number and h, d, w, m (months) or y
+    frequency: str | None  # how often a period ends: a number and h, d, w, m (months) or y; None: nobody says
     latency: str  # how long after its period's end a delivery is due, in the same units
     source: Source
     columns: tuple[Column, ...]
@@ -109,6 +129,7 @@ class Contract:
     hold: Hold
     tell_rejected: float  # share of a delivery's rows that may be rejected before somebody is told
     tags: tuple[str, ...]
+    notes: tuple[str, ...]  # what it says that is not used here, in sentences
     path: Path
 
     @property

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from etl.contract import document
 from etl.contract.codes import code_list
 from etl.contract.date_format import date_format
 from etl.contract.document import Column, Document, SemanticType, Source
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
-from etl.contract.names import TAKEN, nearest
+from etl.contract.names import SCHEMAS, TAKEN, nearest
 
 # The logical types that a semantic type is made of; those not named here are of text.
 _OF_TYPES = {"date": ("date", "timestamp"), "money": ("integer", "number"), "number": ("integer", "number")}
@@ -37,16 +38,30 @@ def source_name(column: Column) -> str:
     return column.physical_name or column.name
 
 
-def of_dataset(document: Document, identity: str) -> Iterator[str]:
+def numeric_type(column: Column) -> str | None:
+    """Of a column of decimal numbers the type in the warehouse: numeric, numeric(digits,decimals), double precision."""
+    if column.logical_type != "number":
+        return None
+    return document.numeric_type(column.physical_type or "") or "numeric"
+
+
+def of_dataset(said: Document, identity: str) -> Iterator[str]:
     """What is wrong in what a contract says of its dataset.
 
     Args:
-        document: the contract.
+        said: the contract.
         identity: agency and dataset, as the file's place says.
     """
-    if document.id != identity:
-        yield f"id is {document.id!r}, the file's place says {identity!r}"
-    yield from _of_source(document.custom_properties.source)
+    if said.id != identity:
+        yield f"id is {said.id!r}, the file's place says {identity!r}"
+    for table in said.schema_:
+        if table.physical_name is None:
+            schemas = ", ".join(SCHEMAS)
+            yield (
+                f"schema: physicalName is missing; write schema.table, as people.births, with one of {schemas}; or say "
+                "the `schema` of all tables of the agency in agencies.yaml"
+            )
+    yield from _of_source(said.custom_properties.source)
 
 
 def _of_source(source: Source) -> Iterator[str]:
@@ -78,9 +93,9 @@ def of_columns(columns: Collection[Column], types: Mapping[str, str]) -> Iterato
             yield f"columns {', '.join(having)}: only one can have role {role}"
 
 
-def of_whole(document: Document, columns: Collection[Column]) -> Iterator[str]:
+def of_whole(said: Document, columns: Collection[Column]) -> Iterator[str]:
     """What is wrong between a dataset and its columns, where all of them can be read."""
-    mode, part = document.custom_properties.delivery_mode, document.custom_properties.part
+    mode, part = said.custom_properties.delivery_mode, said.custom_properties.part
     roles = {column.custom_properties.role: column for column in columns}
     if (mode == "changes") != ("change" in roles):
         yield "deliveryMode: mode 'changes' needs one column with role 'change', other modes none"
@@ -123,8 +138,15 @@ def _of_options(column: Column) -> Iterator[str]:
                 f"logicalTypeOptions {name!r} is not applied here; of a {column.logical_type} only {applied}, and the "
                 "rest as an expectation in the suite"
             )
-    if column.physical_type is not None and column.logical_type != "number":
-        yield f"physicalType is of logicalType number only, and this is {column.logical_type}; leave it out"
+    physical = document.numeric_type(column.physical_type or "")
+    if column.logical_type == "number":
+        if column.physical_type is not None and physical is None:
+            yield (
+                f"physicalType is {column.physical_type!r}, and must be numeric(digits,decimals), as numeric(18,2), or "
+                "double precision"
+            )
+    elif physical is not None and not (column.logical_type == "integer" and physical.endswith((",0)", "numeric"))):
+        yield f"physicalType {column.physical_type!r} is of logicalType number, and this is {column.logical_type}"
 
 
 def _of_dates(column: Column) -> Iterator[str]:
@@ -193,7 +215,7 @@ def _of_key_column(column: Column) -> Iterator[str]:
             yield "primaryKeyPosition without primaryKey: true"
         return
     if (column.primary_key_position or 0) < 1:
-        yield "primaryKey needs a primaryKeyPosition of its own: 1, 2, ..."
+        yield "primaryKey needs a primaryKeyPosition of its own, 1, 2, ..., where another column of the key has one"
     if not column.required:
         yield "a key column must be required; leave out required: false"
     if column.custom_properties.on_invalid == "flag":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import polars as pl
@@ -10,7 +9,7 @@ import polars as pl
 from etl.contract import Column, Contract, Severity
 from etl.datatypes import person_name, traces
 from etl.datatypes.dates import parse_dates, parse_timestamps
-from etl.datatypes.numbers import AMBIGUOUS, Notation, parse_decimals, parse_integers
+from etl.datatypes.numbers import AMBIGUOUS, Notation, parse_decimals, parse_floats, parse_integers
 from etl.datatypes.text import clean, free
 from etl.delivery.columns import RECEIVED, ROW, UNKNOWN
 from etl.delivery.messages import wording
@@ -132,8 +131,9 @@ def _typed(text: pl.Series, column: Column, notation: Notation) -> pl.Series:
         case "integer":
             return parse_integers(text, notation)
         case "number":
-            precision, scale = map(int, re.findall(r"\d+", column.numeric_type or "numeric(18,2)"))
-            return parse_decimals(text, notation, precision, scale)
+            if column.is_float:
+                return parse_floats(text, notation)
+            return parse_decimals(text, notation, *column.digits, has_scale=column.has_scale)
         case "date":
             return parse_dates(text, column.dates.text, column.pivot)
         case _:

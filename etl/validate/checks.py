@@ -255,8 +255,7 @@ def _type(column: Column) -> pl.DataType:
         case "integer":
             return pl.Int64()
         case "number":
-            precision, scale = (column.numeric_type or "numeric(18,2)").strip("numeric()").split(",")
-            return pl.Decimal(int(precision), int(scale))
+            return pl.Float64() if column.is_float else pl.Decimal(*column.digits)
         case "date":
             return pl.Date()
         case "timestamp":

@@ -84,8 +84,8 @@ def describe(contracts: Iterable[Contract]) -> sa.MetaData:
 
 
 def both(text: Text) -> str:
-    """A text in both languages, as comments of the database hold it."""
-    return f"{text.vi} / {text.en}".replace("'", "’")
+    """A text in both languages, as comments of the database hold it; once where it has one."""
+    return " / ".join(dict.fromkeys((text.vi, text.en))).replace("'", "’")
 
 
 def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
@@ -98,5 +98,7 @@ def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
         "timestamp": sa.DateTime(),
         "timestamptz": sa.DateTime(timezone=True),
         "bigint": sa.BigInteger(),
+        "numeric": sa.Numeric(),
+        "double precision": sa.Double(),
     }
     return types[name]
