@@ -8,7 +8,7 @@ from etl.contract import Column, Contract
 def contract_page(contract: Contract) -> str:
     """Markdown: what the dataset is, how it is delivered, and every column."""
     source = contract.source
-    how = [source.format, source.encoding, *([f"in {source.archive}"] if source.archive else [])]
+    how = [source.format, source.encoding, *(["in zip"] if source.archive else [])]
     contact = f", {contract.contact.removeprefix('mailto:')}" if contract.contact else ""
     every = f"; every {contract.frequency}" if contract.frequency else ""
     lines = [

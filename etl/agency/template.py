@@ -177,7 +177,7 @@ def _write_guide(sheet: Worksheet, contract: Contract) -> None:
     sending = _FORMATS.get(file_format) or tuple(line.format(format=file_format.upper()) for line in _OTHER_FORMAT)
     packing = (
         ("Sau đó nén tệp CSV thành một tệp ZIP.", "Then pack the CSV file into a ZIP.")
-        if contract.source.archive == "zip"
+        if contract.source.archive
         else ()
     )
     for line in (

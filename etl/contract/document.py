@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic.alias_generators import to_camel
 
+from etl.contract.formats import Format
 from etl.contract.names import NAME, OF_NAMES, SCHEMAS
 
 DeliveryMode = Literal["snapshot", "changes", "append"]
@@ -37,6 +38,9 @@ DECIMALS = 15  # of them behind the mark, where a contract does not say
 FLOAT = "double precision"
 _FLOATS = (FLOAT, "double", "float", "float8", "float4", "real")
 _NUMERIC = re.compile(r"(?:numeric|decimal|number)(?: ?\( ?(\d+)(?: ?, ?(\d+))? ?\))?")
+_PATH = re.compile(r"\$?(?:\.?[^.$\[\]]+|\[\*\])(?:\.[^.\[\]]+|\[\*\])*")
+_HEADER_WITHIN = 50  # lines or rows from the top in which a header must stand
+_LONGEST_FOOTER = 30
 _LEGACY_ENCODINGS = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
 # Python's codecs that an agency's file may be in, as Python calls them. Others are no encodings of files (idna,
 # unicode_escape), or pack (zlib).
@@ -230,6 +234,28 @@ def _one_value(said: object) -> object:
     return said
 
 
+def _path(said: str) -> str:
+    if not _PATH.fullmatch(said):
+        raise ValueError(f"is {said!r}, and must be a path of names and [*], as data.items or data[*].lines[*]")
+    return said
+
+
+def _header(said: object) -> tuple[int, ...]:
+    lines = [] if said == "none" else said if isinstance(said, list) else [said]
+    is_right = all(isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= _HEADER_WITHIN for n in lines)
+    if not is_right or lines != sorted(set(lines)) or (not lines and said != "none"):
+        raise ValueError(f"is {said!r}, and must be none, a line's number from 1 to {_HEADER_WITHIN}, or some: [3, 4]")
+    return tuple(lines)
+
+
+def _footer(said: object) -> int | str:
+    if isinstance(said, str) and said:
+        return _pattern(said)
+    if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said <= _LONGEST_FOOTER:
+        raise ValueError(f"is {said!r}, and must be a number of lines to {_LONGEST_FOOTER}, or a regular expression")
+    return said
+
+
 def _year(said: int) -> int:
     if not 1850 <= said <= 2001:
         raise ValueError(f"is {said!r}, not a year from 1850 to 2001")
@@ -256,8 +282,8 @@ class Part(BaseModel):
 class Source(Part):
     """How the bytes of one delivery are to be read (customProperty `source`)."""
 
-    format: Literal["csv", "excel", "xml", "ndjson", "geojson"] = Field(
-        default="csv", description="how a file is written"
+    format: Format = Field(
+        default="csv", description="how a file is written; whichever it is, it may be packed by gzip (`.gz`)"
     )
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
         default="utf-8", description=f"a codec of Python, or a legacy Vietnamese one: {', '.join(_LEGACY_ENCODINGS)}"
@@ -266,8 +292,23 @@ class Source(Part):
         default=",", description="CSV: the sign between two cells"
     )
     numbers: Literal["plain", "vietnamese"] = Field(default="plain", description="vietnamese: 1.234.567,89")
-    archive: Literal["zip"] | None = Field(default=None, description="the file is the only member of an archive")
+    archive: Literal["zip", "parts"] | None = Field(
+        default=None,
+        description="zip: the file lies in an archive, alone or as `member`; parts: all files of the format in the "
+        "archive are one delivery, each with a header of its own. A column with the physicalName `@member` has the name"
+        " of the part",
+    )
+    member: Words | None = Field(
+        default=None,
+        description="archive: the name of the file in it, where others lie beside it; of parts a pattern, as `*.csv`",
+    )
     record: Words | None = Field(default=None, description="XML: the element that is one row")
+    records: Annotated[str, AfterValidator(_path)] | None = Field(
+        default=None,
+        description="JSON: the path to the list of records, as `data.items`; NDJSON: that within a line. A list within "
+        "each of a list is `data[*].lines[*]`, and a column `^.id` then is a field of the object around a record; by "
+        "default JSON is a list, and each line of NDJSON a record",
+    )
     null_values: NullValues = Field(
         default=(),
         description="texts that stand for nothing in any column, in quotation marks",
@@ -275,6 +316,16 @@ class Source(Part):
     )
     root: Words | None = Field(
         default=None, description="XML: the element around all; a file of it that has no record holds no rows"
+    )
+    header: Annotated[tuple[int, ...] | None, BeforeValidator(_header)] = Field(
+        default=None,
+        description="CSV, Excel: the line or row of the names, counted from 1; two, as [3, 4], are read as one: `Dân số"
+        " Nam`; none: columns stand in the contract's order; by default the line is found by its names",
+    )
+    footer: Annotated[int | str | None, BeforeValidator(_footer)] = Field(
+        default=None,
+        description="CSV, Excel, fixed_width: how many last lines that are not blank are no records; or a regular "
+        "expression that each of them matches at its beginning; by default totals and notes are told by their shape",
     )
 
 

@@ -22,6 +22,7 @@ from etl.contract.document import (
     Text,
 )
 from etl.contract.expansion import shared_files
+from etl.contract.formats import Format
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
 
@@ -35,14 +36,18 @@ FORMATS = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss"}  # where 
 class Source:
     """How the bytes of one delivery are to be read."""
 
-    format: Literal["csv", "excel", "xml", "ndjson", "geojson"]
+    format: Format
     encoding: str = "utf-8"  # a Python codec, or a legacy Vietnamese one that viparse knows: tcvn3, vni, viscii
     delimiter: str = ","
     numbers: Literal["plain", "vietnamese"] = "plain"  # vietnamese: 1.234.567,89
-    archive: Literal["zip"] | None = None  # the file is the only member of an archive
+    archive: Literal["zip", "parts"] | None = None  # the file lies in an archive, or several that are one delivery
+    member: str | None = None  # name of the file in the archive, or a pattern of the parts'; None: it is the only one
     record: str | None = None  # XML: the element that is one row
+    records: str | None = None  # JSON: the path to the list of records; NDJSON: that within a line
     null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
     root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
+    header: tuple[int, ...] | None = None  # its lines, counted from 1; (): the file has none; None: found by its names
+    footer: int | str | None = None  # how many last lines are no records, or a pattern of them; None: told by shape
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,14 @@ _OPTIONS = {
     "date": ("format",),
     "timestamp": ("format",),
 }
-_OF_FORMATS = {"delimiter": ("csv",), "root": ("xml",), "record": ("xml",)}
+_OF_FORMATS = {
+    "delimiter": ("csv",),
+    "root": ("xml",),
+    "record": ("xml",),
+    "header": ("csv",),
+    "records": ("json", "ndjson"),
+    "footer": ("csv", "excel"),
+}
 
 
 def meaning(column: Column) -> SemanticType:
@@ -67,6 +74,8 @@ def of_dataset(said: Document, identity: str) -> Iterator[str]:
 def _of_source(source: Source) -> Iterator[str]:
     if (source.format == "xml") != bool(source.record):
         yield "source: format xml needs `record`, the element that is one row, and other formats have none"
+    if source.member and not source.archive:
+        yield "source: member names files in an archive; write archive: zip or parts too, or leave it out"
     for name, formats in _OF_FORMATS.items():
         if name in source.model_fields_set and source.format not in formats and name != "record":
             yield f"source: {name} is for format {', '.join(formats)} only; leave it out"

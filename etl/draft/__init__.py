@@ -91,7 +91,7 @@ def draft(
     tell("looking at the layout")
     found = _layout(files, limits)
     base = Draft(agency, name, "", found.source, "snapshot", ())
-    base.table, base.is_known_agency = _table(agency, name, folder), agency in shared.agencies.entries
+    base.table = _table(agency, name, folder)
     with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
         known = list(found.names) or _named_by_records(files, base, path, shared, limits)
         as_text = _of_text(known, base, path, shared)
@@ -184,8 +184,9 @@ def _drafted(
     _changes(made)
     _key(made, sample, seen)
     _mode(made, sample)
-    if base.table.startswith(f"{SCHEMAS[0]}.") and not base.is_known_agency:
-        made.todo.append(f"physicalName: schema {SCHEMAS[0]}, or another of {', '.join(SCHEMAS)}?")
+    if base.agency not in shared.agencies.entries:
+        made.todo.append(f"agencies.yaml: who is {base.agency}, whom to ask, and how often do its files come?")
+        made.todo.append(f"physicalName: schema {base.table.split('.')[0]}, or another of {', '.join(SCHEMAS)}?")
     return made
 
 

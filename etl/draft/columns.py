@@ -61,13 +61,11 @@ class Guess:
         physical_type: of numbers with decimals.
         means: what its values mean.
         nulls: values that stand for nothing.
-        example: a value as the agency writes it, of nobody in particular.
         codes: its different values, where they are few.
         least: of numbers.
         most: of numbers.
         key_position: from 1; None if it is not in the key.
         role: in a file of changes, where its element does not say it.
-        has_example: its element brings one.
         notes: what is to be known of it.
         todo: what a person has to decide.
     """
@@ -81,13 +79,11 @@ class Guess:
     physical_type: str | None = None
     means: Meaning = field(default_factory=Meaning)
     nulls: list[str] = field(default_factory=list)
-    example: str = "x"
     codes: list[str] = field(default_factory=list)
     least: float | None = None
     most: float | None = None
     key_position: int | None = None
     role: str | None = None
-    has_example: bool = False
     notes: list[str] = field(default_factory=list)
     todo: list[str] = field(default_factory=list)
 
@@ -179,8 +175,6 @@ def guess(
         made.todo.append("of datatype partial_date, if of some persons only a month or a year is known?")
     if made.means.share < 1:
         made.notes.append(f"{made.means.share:.1%} of the cells are one")
-    _example(made, said)
-    made.has_example = bool(made.means.element and elements[made.means.element].get("examples"))
     if made.type == "string" and made.datatype is None:
         _codes(made, said)
     return made
@@ -278,28 +272,6 @@ def _codes(made: Guess, said: pl.DataFrame) -> None:
     cells = said["value"]
     if said.height <= _CODES and longest(cells) <= _LONGEST_CODE and total(said) >= _OFTEN * said.height:
         made.codes = sorted(cells.to_list())
-        made.example = made.codes[0]
-
-
-def _example(made: Guess, said: pl.DataFrame) -> None:
-    """A value of the column; of what may name a person, one that nobody has."""
-    first = str(said["value"][0])
-    if made.datatype is not None and made.datatype in meaning.EXAMPLES:
-        made.example = meaning.EXAMPLES[made.datatype]
-        return
-    if made.type != "string" or made.datatype in ("code", "partial_date", "geometry"):
-        made.example = first
-        return
-    made.example = _masked(first)
-
-
-def _masked(value: str) -> str:
-    """The shape of a value: other letters and digits, but for zeros in front."""
-    zeros = re.match("0*", value)
-    kept = zeros[0] if zeros else ""
-    rest = re.sub(r"\d", "1", value[len(kept) :])
-    rest = re.sub(r"[^\W\d_]", lambda letter: "X" if letter[0].isupper() else "x", rest)
-    return (kept + rest)[:60].strip() or "x"
 
 
 def _is_day_first(written: dates.Written) -> bool:

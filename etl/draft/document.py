@@ -13,9 +13,11 @@ from typing import Any
 import yaml
 
 from etl.contract import DeliveryMode
+from etl.contract.model import FORMATS
 from etl.draft.columns import Guess
 
 TODO = "TODO"
+_UNSAID = "sensitive"  # the class of a column of which the contract says none
 _SLACK = 0.5  # of the usual number of rows
 _NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
@@ -33,7 +35,6 @@ class Draft:
         columns: in the files' order.
         notes: what decided, one sentence each.
         todo: what a person has to decide, one sentence each.
-        is_known_agency: whether `agencies.yaml` says who the agency is.
     """
 
     agency: str
@@ -44,7 +45,6 @@ class Draft:
     columns: Sequence[Guess]
     notes: list[str] = field(default_factory=list)
     todo: list[str] = field(default_factory=list)
-    is_known_agency: bool = True
 
     @property
     def id(self) -> str:
@@ -54,35 +54,20 @@ class Draft:
 
 def contract(draft: Draft) -> str:
     """The contract's text."""
-    custom = [{"property": "deliveryMode", "value": draft.mode}, {"property": "source", "value": dict(draft.source)}]
-    if not draft.is_known_agency:
-        custom.insert(0, {"property": "agencyTitle", "value": f"{draft.agency} / {draft.agency}"})
+    custom = {"deliveryMode": draft.mode, "source": dict(draft.source)}
     lines = [
         f"# Drafted by `citydw draft`. What only a person knows is marked; `citydw lint {draft.id}` lists it.",
         *(f"# {note}" for note in draft.notes),
         *(f"# {TODO} {todo}" for todo in draft.todo),
-        "apiVersion: v3.1.0",
-        "kind: DataContract",
-        f"id: {draft.id}",
-        f"name: {draft.dataset} / {draft.dataset}  # {TODO} what the dataset is called, Vietnamese / English",
-        "version: 0.1.0",
+        f"name: {draft.dataset}  # {TODO} what the dataset is called, and what one row is",
         "status: draft",
-        f"description: {{purpose: {draft.dataset} / {draft.dataset}}}  # {TODO} what one row is",
-        *_of_agency(draft),
         "customProperties:",
-        *(f"  - {_flow(entry)}" for entry in custom),
+        *(f"  - {_flow({'property': name, 'value': value})}" for name, value in custom.items()),
         "schema:",
-        f"  - name: {draft.dataset}",
-        f"    physicalName: {draft.table}",
+        f"  - physicalName: {draft.table}",
         "    properties:",
     ]
     return "\n".join([*lines, *(_line(column) for column in draft.columns)]) + "\n"
-
-
-def _of_agency(draft: Draft) -> Iterator[str]:
-    if not draft.is_known_agency:
-        yield f'support: [{{channel: {draft.agency}, url: "mailto:nobody@example.org"}}]  # {TODO} whom to ask'
-        yield f"slaProperties: [{{property: frequency, value: 1, unit: m}}]  # {TODO} how often a file comes"
 
 
 def _line(column: Guess) -> str:
@@ -93,31 +78,25 @@ def _line(column: Guess) -> str:
 
 def said(column: Guess) -> dict[str, Any]:
     """What the contract says of a column; what is so by default is left out."""
+    means = column.means
     made: dict[str, Any] = {"name": column.name}
     if column.source != column.name:
         made["physicalName"] = column.source
-    made["logicalType"] = column.type
+    if column.type != "string":
+        made["logicalType"] = column.type
     if column.key_position:
-        made |= {"primaryKey": True, "primaryKeyPosition": column.key_position}
-    if column.format:
+        made |= {"primaryKey": True}
+    if column.format and column.format != FORMATS[column.type]:
         made["logicalTypeOptions"] = {"format": column.format}
     if column.physical_type:
         made["physicalType"] = column.physical_type
-    made["description"] = f"{column.source} / {column.source}"
-    means = column.means
-    if means.classification and not means.element:
+    if means.classification and means.classification != _UNSAID and not means.element:
         made["classification"] = means.classification
-    if not (means.element and column.has_example):
-        made["examples"] = [column.example]
     custom: dict[str, Any] = {"element": means.element}
     if not means.element:
         custom |= {"datatype": means.datatype, "codeList": means.code_list}
-    custom |= {
-        "separator": means.separator,
-        "role": column.role,
-        "pivot": column.pivot,
-        "nullValues": column.nulls or None,
-    }
+    custom |= {"separator": means.separator, "role": column.role, "pivot": column.pivot}
+    custom |= {"nullValues": column.nulls or None}
     if entries := [{"property": name, "value": value} for name, value in custom.items() if value is not None]:
         made["customProperties"] = entries
     return made

@@ -12,17 +12,19 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from lxml import etree
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
+from etl.contract import Source
+from etl.delivery.system_files import is_systems_own
 from etl.draft import encoding
 from etl.extract import old_workbook, workbook
-from etl.extract.archive import BROKEN, only_member
+from etl.extract.archive import BROKEN, gunzipped, is_gzipped, members
 from etl.extract.bounded import read_blocks
 from etl.extract.encodings import decode_by
 from etl.extract.file_kind import damaged_workbook, no_zip
@@ -58,7 +60,7 @@ class Layout:
     source: dict[str, Any]
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    todo: tuple[str, ...] = field(default=())
+    todo: tuple[str, ...] = ()
 
 
 def find(file: Path, limits: Limits) -> Layout:
@@ -74,41 +76,58 @@ def find(file: Path, limits: Limits) -> Layout:
             raise Undrafted(f"{file.name} is empty; take one that holds rows.")
         if head.startswith(_OLD_EXCEL):
             return _excel(stream, limits)
+        if is_gzipped(stream):
+            return _text(lambda: gunzipped(stream, limits, in_lines=False))
         if head.startswith(_ZIP):
             return _packed(stream, limits)
-        return _text(lambda: read_blocks(stream, limits, in_lines=False), {})
+        return _text(lambda: read_blocks(stream, limits, in_lines=False))
 
 
 def _packed(stream: IO[bytes], limits: Limits) -> Layout:
+    """A workbook, or a ZIP; of several files in one that are alike each is a part, else the largest is taken."""
     try:
         with zipfile.ZipFile(stream) as archive:
-            is_workbook = "xl/workbook.xml" in archive.namelist()
+            if "xl/workbook.xml" in archive.namelist():
+                return _excel(stream, limits)
+            inside = [m for m in archive.infolist() if not m.is_dir() and not is_systems_own(m.filename)]
     except BROKEN:
         raise no_zip(stream) from None
-    if is_workbook:
-        return _excel(stream, limits)
-    return _text(lambda: only_member(stream, limits, in_lines=False), {"archive": "zip"})
+    if not inside:
+        raise Undrafted("The ZIP file holds no file; take one that does.")
+    largest = max(inside, key=lambda member: member.file_size).filename
+    one = Source("csv", archive="zip", member=largest if len(inside) > 1 else None)
+
+    def blocks() -> Iterator[bytes]:
+        for _, of_member in members(stream, one, limits, in_lines=False):
+            yield from of_member
+
+    found = _text(blocks)
+    if len(inside) == 1:
+        return replace(found, source={**found.source, "archive": "zip"})
+    endings = {PurePosixPath(member.filename).suffix.lower() for member in inside}
+    if len(endings) == 1:
+        todo = f"archive: are the {len(inside)} files of the ZIP parts of one delivery? else name one by `member`"
+        about: dict[str, Any] = {"archive": "parts"}
+    else:
+        todo = f"member: {largest} is read, the largest of the {len(inside)} files of the ZIP; are others tables, too?"
+        about = {"archive": "zip", "member": largest}
+    return replace(found, source={**found.source, **about}, todo=(*found.todo, todo))
 
 
-def _text(blocks: Any, about: dict[str, Any]) -> Layout:
+def _text(blocks: Callable[[], Iterator[bytes]]) -> Layout:
     found = encoding.find(blocks())
-    said = {"encoding": found.name}
-    todo: tuple[str, ...] = tuple(
-        f"encoding: {found.name} or {rival}? nothing in the file decides; look at its letters" for rival in found.rivals
-    )
-    notes: tuple[str, ...] = (f"encoding {found.name}: {found.because}",)
     head = _head(blocks(), found.name)
     start = head.lstrip("\ufeff \t\r\n")
     if start.startswith("<"):
-        made = _xml(b"".join(blocks()))
-        notes, todo = (), ()  # XML says its own encoding
-    elif start.startswith("{"):
-        made = _json(start)
-        notes, todo = (), ()
+        return _xml(b"".join(blocks()))  # XML says its own encoding
+    about = f"encoding {found.name}: {found.because}"
+    todo = [f"encoding: {found.name} or {rival}? nothing in the file decides" for rival in found.rivals]
+    if start.startswith(("{", "[")):
+        made = _json(start, b"".join(blocks()) if found.name.startswith("utf-8") else b"")
     else:
         made = _csv(head)
-        made = Layout({**made.source, **said}, made.names, made.notes, made.todo)
-    return Layout({**made.source, **about}, made.names, (*notes, *made.notes), (*todo, *made.todo))
+    said = {} if found.name == "utf-8" else {"encoding": found.name}
+    return Layout({**made.source, **said}, made.names, (about, *made.notes), (*todo, *made.todo))
 
 
 def _head(blocks: Iterator[bytes], name: str) -> str:
@@ -125,17 +144,40 @@ def _head(blocks: Iterator[bytes], name: str) -> str:
     return text
 
 
-def _json(text: str) -> Layout:
+def _json(text: str, content: bytes) -> Layout:
+    """A line for each record, features, or a document with the list of records somewhere in it."""
     first = text.partition("\n")[0].strip()
     try:
-        is_lines = isinstance(json.loads(first), dict) and '"features"' not in first
+        is_lines = isinstance(json.loads(first), dict) and "\n" in text.strip() and '"features"' not in first
     except (ValueError, RecursionError):
         is_lines = False
     if is_lines:
         return Layout({"format": "ndjson"})
     if re.search(r'"type"\s*:\s*"FeatureCollection"', text):
         return Layout({"format": "geojson"})
-    raise Undrafted("The file is JSON, and neither one object a line (NDJSON) nor a GeoJSON FeatureCollection.")
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        raise Undrafted("The file begins as JSON and is none that can be read; take a whole one.") from None
+    lists = [(path, found) for path, found in _lists(document, "") if found and all(isinstance(i, dict) for i in found)]
+    if not lists:
+        raise Undrafted("The JSON holds no list of objects, which rows could be made of.")
+    path, records = max(lists, key=lambda found: len(found[1]))
+    todo = [f"records: {other} is a list of {len(found)} objects, too" for other, found in lists if other != path]
+    source = {"format": "json"} | ({"records": path} if path else {})
+    return Layout(
+        source, (), (f"records {path or 'the document itself'}: a list of {len(records)} objects",), tuple(todo)
+    )
+
+
+def _lists(value: object, path: str) -> Iterator[tuple[str, list[Any]]]:
+    """The lists in a JSON document that are in no other, each with its path."""
+    if isinstance(value, list):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(item, dict | list):
+                yield from _lists(item, f"{path}.{name}" if path else str(name))
 
 
 def _xml(content: bytes) -> Layout:

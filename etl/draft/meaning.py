@@ -45,17 +45,6 @@ _FIRST = 200  # different values by which it is told whether to look at all
 _SEPARATORS = (";", "|")  # of several values in a cell
 _HALF = 0.5
 _SOME = 0.1
-# What a column of persons shows as its example in place of somebody's own data.
-EXAMPLES: Mapping[SemanticType, str] = {
-    "person_name": "Nguyễn Văn An",
-    "personal_id": "079180000321",
-    "tax_code": "0312345673",
-    "bhxh": "7912345678",
-    "bhyt": "DN4797912345678",
-    "phone": "0901234567",
-    "address": "12 Lê Lợi, Phường Bến Thành, Thành phố Hồ Chí Minh",
-    "icd10": "J06.9",
-}
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,21 @@ from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
 from etl.delivery.problems import PROBLEM
 from etl.delivery.storage import Storage, write_json, write_parquet
-from etl.extract import correction, csv, date_order, drift, excel, geojson, look_alike, misread, ndjson, xml
-from etl.extract.archive import only_member, size_unpacked
+from etl.extract import (
+    correction,
+    csv,
+    date_order,
+    drift,
+    excel,
+    geojson,
+    json_document,
+    look_alike,
+    misread,
+    ndjson,
+    parts,
+    xml,
+)
+from etl.extract.archive import beside_parts, gunzipped, is_gzipped, members, size_unpacked
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
 from etl.extract.file_kind import of_text
@@ -37,10 +50,12 @@ from etl.settings import DEFAULT_LIMITS, Limits
 _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "excel": excel.read,
     "xml": xml.read,
+    "json": json_document.read,
     "ndjson": ndjson.read,
     "geojson": geojson.read,
 }
 _OF_LINES = ("csv", "ndjson")
+MEMBER = "@member"  # physicalName of a column that has the name of the part that a row stands in
 _LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _MEMORY_A_BYTE = 30  # bytes that reading a byte of a file takes; 8 to 29 were measured
 _BLANK = b"\xef\xbb\xbf \t\r\n\0"
@@ -127,6 +142,7 @@ class _Batch:
     types: pl.DataFrame  # how many cells of each column are not of its type
     dates: pl.DataFrame  # what they show of the order of day and month
     misread: pl.DataFrame  # how many rows read well in another encoding
+    begins: str | None  # the part of the file that begins with it
 
 
 def _batches(
@@ -136,7 +152,10 @@ def _batches(
 
     def checked() -> Iterator[Table]:
         for number, table in enumerate(tables):
-            yield table if number else drift.check_columns(table, contract)
+            try:
+                yield drift.check_columns(table, contract) if table.begins or not number else table
+            except Stop as stop:
+                raise parts.of_part(stop, table.begins) from None
 
     rows_in = 0
     types, dates, counts, said = [], [], [], on_the_file()
@@ -145,6 +164,7 @@ def _batches(
         types.append(batch.types)
         dates.append(batch.dates)
         counts.append(batch.misread)
+        said = said.clear() if batch.begins else said
         of_file = batch.problems.filter(pl.col(ROW).is_null())
         again = of_file.join(said, on="rule", how="semi")  # a file's warning is said once
         said = pl.concat([said, of_file])
@@ -166,8 +186,26 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
     """
     source = contract.source
     whole = limits if source.format == "csv" else limits.at_once()
-    unpack = only_member if source.archive == "zip" else read_blocks
-    blocks = unpack(file, whole, in_lines=source.format in _OF_LINES)
+    in_lines = source.format in _OF_LINES
+    if source.archive is None:
+        unpack = gunzipped if is_gzipped(file) else read_blocks
+        yield from _cut(unpack(file, whole, in_lines=in_lines), contract, limits)
+        return
+    of_members = members(file, source, whole, in_lines=in_lines)
+    if source.archive == "parts":
+        in_file = replace(contract, columns=tuple(c for c in contract.columns if c.source_name != MEMBER))
+        yield from parts.joined(((name, _cut(part, in_file, limits)) for name, part in of_members), MEMBER, contract)
+        if beside := beside_parts(file, source):
+            said = on_the_file("members_not_read", names=", ".join(name[:60] for name in beside[:20]))
+            yield Table(pl.DataFrame(schema={ROW: pl.Int64}), said)
+        return
+    for _, blocks in of_members:
+        yield from _cut(blocks, contract, limits)
+
+
+def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
+    """Cut a file's content, as it was unpacked, into cells."""
+    source = contract.source
     if source.format != "excel":
         blocks = of_text(blocks, source.format)
     if source.format == "csv":
@@ -176,9 +214,8 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
     content = b"".join(blocks)
     if not content.strip(_BLANK):
         raise Stop("rejected", "empty_file")
-    yield from _READERS[source.format](
-        content, source, contract, replace(whole, unpacked_bytes=limits.unpacked_bytes)
-    ).batches()
+    whole = replace(limits.at_once(), unpacked_bytes=limits.unpacked_bytes)
+    yield from _READERS[source.format](content, source, contract, whole).batches()
 
 
 def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
@@ -191,4 +228,4 @@ def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
         doubts = pl.concat([doubts, more.join(doubts, on=[ROW, "column"], how="anti")])
     found = pl.concat([screened.problems, doubts, *unsure]).match_to_schema(PROBLEM)
     types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, screened.stored_dates, contract)
-    return _Batch(typed, found, table.rows_in, types, dates, counts)
+    return _Batch(typed, found, table.rows_in, types, dates, counts, table.begins)

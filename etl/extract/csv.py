@@ -50,18 +50,20 @@ def read(
         if is_last:
             raise Stop("rejected", "empty_file")
         lines, is_last = next(pieces)
-    lines = lines.slice(written.arg_true()[0])
+    if not source.header:
+        lines = lines.slice(written.arg_true()[0])
     check_columns(lines["line"][0].count(source.delimiter) + 1, limits)
     found = dialect.find(lines["line"].head(dialect.HEADER_WITHIN).to_list(), source, contract)
     check_columns(len(found.header), limits)
     _check_header(lines["line"][0], found, source, contract)
 
-    above, body = lines.head(found.header_at), lines.slice(found.header_at + 1)
-    header = lines[ROW][found.header_at]
+    above, body = lines.head(found.header_at), lines.slice(found.header_at + found.header_lines)
+    header = lines[ROW][found.header_at] + found.header_lines - 1
     cut, found, said = _settled(body, found, header, contract, is_last)
     cut, found = _requoted(body, cut, found, is_last, None)
     about = [_above_header(above, found, contract), cut.table.problems, _said(found, source), said]
     about.append(_said_of_ends(cut.left_away))
+    about.append(on_the_file("header_came") if source.header == () and found.header_lines else on_the_file())
     yield _named(Table(cut.table.rows, pl.concat(about)), found)
     quotes, left_away = cut.quotes, cut.left_away
     for lines, is_last in pieces:
@@ -80,6 +82,8 @@ def _check_header(line: str, found: dialect.Dialect, source: Source, contract: C
     Raises:
         Stop: if it is one.
     """
+    if not found.header_lines:
+        return
     expected = [c.source_name for c in contract.columns]
     if not set(expected) & set(found.header) and any(
         shape.is_record(cells, contract) for cells in dialect.cells(line, source)
@@ -251,7 +255,8 @@ def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contrac
 
 def _said(found: dialect.Dialect, source: Source) -> pl.DataFrame:
     """A warning on the file as a whole if its dialect is not the contract's."""
-    agreed = dialect.Dialect(source.delimiter, dialect.QUOTE, 0, found.names)
+    above = found.header_at if source.header else 0
+    agreed = dialect.Dialect(source.delimiter, dialect.QUOTE, above, found.names, header_lines=found.header_lines)
     if found == agreed:
         return on_the_file()
     return on_the_file(

@@ -39,6 +39,8 @@ class Records:
         self._columns = {c.source_name: c for c in contract.columns}
         parts = [c.source_name.split(".") for c in contract.columns]
         self._parents = {".".join(names[:at]) for names in parts for at in range(1, len(names))}
+        lists = (c.source_name.partition("[*].") for c in contract.columns)
+        self._lists = {name for name, is_in_list, _ in lists if is_in_list}
         self._notation = contract.source.numbers
         self._numbers: list[int] = []
         self._cells: list[dict[str, str | None]] = []
@@ -146,6 +148,11 @@ class Records:
             is_parent = name in self._parents
             if isinstance(value, dict) and (is_parent or name not in self._columns):
                 self._flatten(number, value, f"{name}.", cells)
+                continue
+            if isinstance(value, list) and name in self._lists and all(isinstance(item, dict) for item in value):
+                keys = dict.fromkeys(key for item in value for key in item)
+                of_items = {f"{key}[*].{below}": [item.get(below) for item in value] for below in keys}
+                self._flatten(number, of_items, prefix, cells)
                 continue
             if value is None and is_parent and name not in self._columns:
                 continue  # an object that is left out

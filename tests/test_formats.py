@@ -1,0 +1,303 @@
+"""Files in the formats of ordinary extracts, each by a contract alone, beside what an independent reading makes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import time
+import zipfile
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from etl.contract import Contract, ContractError
+from etl.contract.expansion import dictionary
+from etl.contract.reading import contract_of
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
+from etl.extract import extract_bytes
+from etl.settings import EXPECTATIONS
+
+FORMATS = Path(__file__).parent / "formats"
+SHARED = dictionary(EXPECTATIONS)
+
+
+def contract(columns: Mapping[str, Any], **source: Any) -> Contract:
+    """A contract of such columns: by the name in the file, the logical type or all that is said of one; the first is
+    the key."""
+    properties = []
+    for number, (sent, said) in enumerate(columns.items()):
+        about = {"logicalType": said} if isinstance(said, str) else dict(said)
+        custom = [{"property": name, "value": value} for name, value in about.pop("custom", {}).items()]
+        properties.append(
+            {"name": f"c{number}", "physicalName": sent, "description": "Cột. / Column.", "examples": ["1"]}
+            | about
+            | ({"primaryKey": True, "primaryKeyPosition": 1} if number == 0 else {})
+            | ({"customProperties": custom} if custom else {})
+        )
+    raw = {
+        "apiVersion": "v3.1.0",
+        "kind": "DataContract",
+        "id": "a.b",
+        "name": "Bảng / Table",
+        "version": "1.0.0",
+        "status": "active",
+        "description": {"purpose": "Mỗi dòng là một bản ghi. / One row is one record."},
+        "support": [{"channel": "Phòng", "url": "mailto:a@example.gov.vn"}],
+        "slaProperties": [{"property": "frequency", "value": 1, "unit": "d"}],
+        "customProperties": [
+            {"property": "agencyTitle", "value": "Sở / Department"},
+            {"property": "deliveryMode", "value": "snapshot"},
+            {"property": "source", "value": source},
+        ],
+        "schema": [{"name": "b", "physicalName": "people.b", "properties": properties}],
+    }
+    return contract_of(raw, Path("a/b.yaml"), SHARED)
+
+
+def values(content: bytes | str, of: Contract) -> tuple[list[tuple[Any, ...]], set[tuple[Any, ...]]]:
+    """The rows of a file, each with its number, and the rules that speak, each with its row."""
+    data = content if isinstance(content, bytes) else (FORMATS / content).read_bytes()
+    rows, problems, rows_in = extract_bytes(data, of)
+    critical = problems.filter(pl.col(ROW).is_not_null(), ~pl.col(ROW).is_in(rows[ROW].implode()))
+    assert rows_in == rows.height + critical[ROW].n_unique()
+    return rows.select(ROW, *(c.name for c in of.columns)).rows(), {*problems.select(ROW, "rule").rows()}
+
+
+def told(content: bytes | str, of: Contract, rule: str) -> str:
+    data = content if isinstance(content, bytes) else (FORMATS / content).read_bytes()
+    _, problems, _ = extract_bytes(data, of)
+    return str(problems.filter(rule=rule)["vi"].item())
+
+
+def stopped(content: bytes | str, of: Contract) -> Stop:
+    with pytest.raises(Stop) as stop:
+        values(content, of)
+    assert stop.value.message.vi and stop.value.message.en
+    return stop.value
+
+
+REPORT = {"mã": "string", "Tên đơn vị": "string", "Dân số": "integer"}
+
+
+def test_a_header_is_found_by_its_line_and_may_hold_line_ends() -> None:
+    rows, said = values("report.csv", contract(REPORT, format="csv", header=3, footer=2))
+    with (FORMATS / "report.csv").open(encoding="utf-8", newline="") as file:
+        lines = [*csv.reader(file)]
+    expected = [(cells[0], cells[1], int(cells[2])) for cells in lines[4:6]]
+    assert [row[1:] for row in rows][1:] == expected
+    assert (None, "footer") in said
+
+
+def test_the_header_is_found_by_names_that_hold_line_ends() -> None:
+    rows, said = values("report.csv", contract(REPORT, format="csv", footer="Tổng|Nguồn"))
+    assert [row[:2] for row in rows] == [(5, "(1)"), (6, "001"), (7, "002")]
+    assert {rule for _, rule in said} == {"other_dialect", "footer", "type_integer"}
+
+
+def test_a_file_without_a_header_is_read_by_the_order_of_the_columns() -> None:
+    of = contract(
+        {"mã": "string", "tên": "string", "diện tích": "number"},
+        format="csv", header="none", delimiter=";", numbers="vietnamese",
+    )  # fmt: skip
+    rows, said = values("no_header.csv", of)
+    with (FORMATS / "no_header.csv").open(encoding="utf-8", newline="") as file:
+        lines = [*csv.reader(file, delimiter=";")]
+    assert [(a, b or "", str(c or "").rstrip("0").rstrip(".")) for _, a, b, c in rows] == [
+        (a, b, c.replace(",", ".")) for a, b, c in lines
+    ]
+    assert [row[0] for row in rows] == [1, 2, 3]
+    assert not said
+
+
+def test_a_header_that_comes_where_none_is_agreed_names_the_columns() -> None:
+    of = contract({"mã": "string", "tên": "string"}, format="csv", header="none")
+    rows, said = values("tên,mã\nBến Thành,001\n".encode(), of)
+    assert rows == [(2, "001", "Bến Thành")]
+    assert said == {(None, "header_came")}
+
+
+def test_two_lines_of_names_are_read_as_one() -> None:
+    of = contract({"Mã": "string", "Dân số Nam": "integer", "Dân số Nữ": "integer"}, format="csv", header=[2, 3])
+    rows, said = values("Bảng 1\nMã,Dân số,\n,Nam,Nữ\n001,3,4\n".encode(), of)
+    assert rows == [(4, "001", 3, 4)]
+    assert not said
+
+
+def test_a_record_is_never_taken_for_a_line_of_the_footer() -> None:
+    stop = stopped(b"a,b\n1,x\n2,y\n", contract({"a": "string", "b": "string"}, format="csv", footer=1))
+    assert (stop.state, stop.rule) == ("held", "record_in_footer")
+    rows, _ = values(b"a,b\n1,x\n2,y\n", contract({"a": "string", "b": "string"}, format="csv", footer="Note"))
+    assert len(rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ({"format": "csv", "header": 0}, "header is 0"),
+        ({"format": "csv", "header": [3, 2]}, "header is [3, 2]"),
+        ({"format": "csv", "header": "first"}, "header is 'first'"),
+        ({"format": "csv", "footer": -1}, "footer is -1"),
+        ({"format": "csv", "footer": "("}, "footer is '('"),
+        ({"format": "ndjson", "header": 1}, "header is for format csv"),
+    ],
+)
+def test_what_a_source_cannot_be_is_said(source: dict[str, Any], place: str) -> None:
+    with pytest.raises(ContractError, match=r".") as error:
+        contract({"a": "string"}, **source)
+    assert place in " ".join(error.value.findings)
+
+
+def zipped(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(
+                name.replace("__", "/").replace("_csv", ".csv").replace("_txt", ".txt").replace("_pdf", ".pdf"), content
+            )
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "source"),
+    [(b"a,b\n1,x\n", {"format": "csv"}), (b'{"a": "1", "b": "x"}\n', {"format": "ndjson"})],
+)
+def test_a_file_packed_by_gzip_is_read(content: bytes, source: dict[str, Any]) -> None:
+    of = contract({"a": "string", "b": "string"}, **source)
+    assert values(gzip.compress(content), of) == values(content, of)
+
+
+def test_gzip_that_is_damaged_or_a_bomb_is_refused() -> None:
+    of = contract({"a": "string"}, format="csv")
+    packed = gzip.compress(b"a\n" + b"".join(b"%d\n" % n for n in range(50_000)))
+    assert "GZ" in stopped(packed[:-200], of).message.vi
+    started = time.process_time()
+    assert stopped(gzip.compress(bytes(300 << 20)), of).rule in ("unpacks_to_too_much", "line_too_long")
+    assert time.process_time() - started < 60  # not a matter of speed: it ends
+
+
+DISTRICTS = zipped(d__q1_csv=b'id,name\n1,A\n2,"B\n', d__q2_csv=b"name,id\nC,3\n\nD,4\n", readme_pdf=b"...")
+
+
+def test_the_parts_in_a_zip_are_one_delivery() -> None:
+    of = contract({"id": "string", "name": "string", "@member": "string"}, format="csv", archive="parts")
+    rows, said = values(DISTRICTS, of)
+    assert rows == [(2, "1", "A", "d/q1.csv"), (5, "3", "C", "d/q2.csv"), (7, "4", "D", "d/q2.csv")]
+    assert said == {(3, "unclosed_quote"), (None, "parts_read"), (None, "members_not_read")}
+    assert "d/q1.csv: 1-3; d/q2.csv: 4-7" in told(DISTRICTS, of, "parts_read")
+    assert "readme.pdf" in told(DISTRICTS, of, "members_not_read")
+
+
+def test_a_part_that_lacks_a_column_is_named() -> None:
+    of = contract({"id": "string", "name": "string"}, format="csv", archive="parts")
+    bad = zipped(q1_csv=b"id,name\n1,A\n", q2_csv=b"code,name\n1,A\n")
+    assert stopped(bad, of).message.en.startswith("q2.csv: ")
+    unlike = zipped(q1_csv=b"id,name\n1,A\n", q2_csv=b"id,name,more\n1,A,x\n")
+    assert stopped(unlike, of).rule == "unlike_parts"
+    assert stopped(zipped(a_pdf=b"a", b_pdf=b"b"), of).rule == "unreadable_zip"
+    of = contract({"id": "string", "name": "string"}, format="csv", archive="parts", member="q*.csv")
+    assert len(values(zipped(q1_csv=b"id,name\n1,A\n", codes_csv=b"code\n1\n"), of)[0]) == 1
+
+
+def test_one_member_of_a_zip_is_read_by_its_name() -> None:
+    feed = zipped(stops_txt=b"stop_id,lat\nS1,10.5\n", routes_txt=b"route_id\nR1\n")
+    of = contract({"stop_id": "string", "lat": "string"}, format="csv", archive="zip", member="stops.txt")
+    assert values(feed, of) == ([(2, "S1", "10.5")], set())
+    of = contract({"stop_id": "string"}, format="csv", archive="zip", member="trips.txt")
+    assert "stops.txt, routes.txt" in stopped(feed, of).message.vi
+
+
+NUMERIC = {"logicalType": "number", "physicalType": "numeric(38,6)"}
+
+
+def test_records_of_a_json_document_are_found_by_their_path() -> None:
+    of = contract(
+        {
+            "id": "string",
+            "buyer.name": "string",
+            "tags": {"logicalType": "string", "custom": {"separator": ";"}},
+            "amount": NUMERIC,
+        },
+        format="json",
+        records="data",
+    )
+    rows, said = values("orders.json", of)
+    text = (FORMATS / "orders.json").read_text(encoding="utf-8")
+    data = json.loads(text, parse_float=Decimal)["data"]
+    assert [row[:3] for row in rows] == [
+        (n, d["id"], (d.get("buyer") or {}).get("name")) for n, d in enumerate(data, 1)
+    ]
+    assert [row[3:] for row in rows] == [
+        ("lúa;gạo", data[0]["amount"]),
+        (None, data[1]["amount"]),
+        ('["a;b"]', data[2]["amount"]),
+        (None, None),
+    ]
+    assert said == {(3, "separator_in_item"), (None, "outside_records"), (None, "new_column")}
+    assert "generated" in told("orders.json", of, "outside_records")
+    assert "lines" in told("orders.json", of, "new_column") and "buyer.tax" in told("orders.json", of, "new_column")
+
+
+def test_a_child_list_is_a_table_of_its_own_by_a_contract_that_reads_the_same_file() -> None:
+    columns = {"^.id": "string", "no": "integer", "item": "string", "qty": NUMERIC, "^.buyer.name": "string"}
+    rows, said = values("orders.json", contract(columns, format="json", records="data[*].lines[*]"))
+    data = json.loads((FORMATS / "orders.json").read_text(encoding="utf-8"), parse_float=Decimal)["data"]
+    expected = [
+        (
+            d["id"],
+            line["no"],
+            line.get("item"),
+            line.get("qty") and Decimal(line["qty"]),
+            (d.get("buyer") or {}).get("name"),
+        )
+        for d in data
+        for line in (d["lines"] if isinstance(d["lines"], list) else [d["lines"]])  # one alone needs no list
+        if isinstance(line, dict)
+    ]
+    assert [row[1:] for row in rows] == expected
+    assert said == {(4, "no_record"), (None, "outside_records")}
+    outside = told("orders.json", contract(columns, format="json", records="$.data[*].lines"), "outside_records")
+    assert all(name in outside for name in ("^.tags (2)", "^.amount (2)", "^.^.generated (1)"))
+
+
+def test_a_list_of_objects_can_be_one_cell_by_a_field_of_each() -> None:
+    of = contract(
+        {"id": "string", "lines[*].item": {"logicalType": "string", "custom": {"separator": "|"}}},
+        format="ndjson",
+    )
+    content = (
+        b'{"id": "1", "lines": [{"item": "a"}, {"item": "b", "no": 2}]}\n{"id": "2", "lines": [{"item": "a|b"}]}\n'
+    )
+    rows, said = values(content, of)
+    assert [row[1:] for row in rows] == [("1", "a|b"), ("2", '["a|b"]')]
+    assert said == {(2, "separator_in_item"), (None, "new_column")}
+
+
+def test_lists_within_lines_of_ndjson_are_records() -> None:
+    of = contract({"^.id": "string", "no": "integer"}, format="ndjson", records="lines")
+    content = b'{"id": "1", "lines": [{"no": 1}, {"no": 2}]}\n{"id": \n{"id": "3"}\n{"id": "4", "lines": [{"no": 1}]}\n'
+    rows, said = values(content, of)
+    assert rows == [(1, "1", 1), (2, "1", 2), (4, "4", 1)]
+    assert said == {(3, "broken_json")}
+
+
+@pytest.mark.parametrize(
+    ("content", "records", "rule"),
+    [
+        (b'{"data": [{"a": "1"}]}', None, "no_records"),
+        (b'{"data": [{"a": "1"}]}', "data.items", "no_records"),
+        (b'[{"a": "1"}, {"a"', None, "unreadable_json_document"),
+        (b"[" * 100_000, None, "nested_too_deep"),
+        (b"[" + b'{"a":' * 200 + b"1" + b"}" * 200 + b"]", None, "nested_too_deep"),
+        (("[{" + ",".join(f'"k{n}": 1' for n in range(1000)) + "}]").encode(), None, "too_many_columns"),
+    ],
+)
+def test_json_that_is_not_as_agreed_or_hostile_is_refused(content: bytes, records: str | None, rule: str) -> None:
+    of = contract({"a": "string"}, format="json", **({"records": records} if records else {}))
+    assert stopped(content, of).rule == rule
