@@ -22,8 +22,9 @@ from etl.connectors.connection import Connection
 from etl.connectors.model import Complaint, FaultKind, Pulled, SourceFault, Window
 from etl.connectors.table import SAMPLE, Column, Sheet, compare, file_name, key_of, wanted
 from etl.contract import Contract
+from etl.contract.city import city
 from etl.contract.servers import XMIN, PostgresqlServer
-from etl.settings import CITY_ZONE, Limits
+from etl.settings import Limits
 
 _TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 _REACH = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
@@ -120,7 +121,7 @@ class Postgresql:
         }
 
     def _settings(self) -> Iterator[tuple[str, str]]:
-        yield "TimeZone", CITY_ZONE
+        yield "TimeZone", city().time_zone
         yield "DateStyle", "ISO, YMD"
         yield "IntervalStyle", "iso_8601"
         yield "extra_float_digits", "1"

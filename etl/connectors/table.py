@@ -12,12 +12,13 @@ import polars as pl
 
 from etl.connectors.model import SourceFault, Window
 from etl.contract import Contract
+from etl.contract.city import city
 from etl.delivery.columns import ROW
 from etl.delivery.display import megabytes
 from etl.delivery.messages import Stop
 from etl.extract.drift import check_columns
 from etl.extract.table import Table
-from etl.settings import CITY_TIME, Limits
+from etl.settings import Limits
 
 SAMPLE = 100  # rows by whose content a renamed column is told
 
@@ -69,8 +70,8 @@ def key_of(contract: Contract) -> list[str]:
 
 def file_name(contract: Contract, seen_at: datetime, window: Window) -> str:
     """What the file is called: its place in time is the day and the time of the view, or the last of the days asked."""
-    clock = seen_at.astimezone(CITY_TIME)
-    day = (window.last - timedelta(days=1)).astimezone(CITY_TIME) if window.last else clock
+    clock = seen_at.astimezone(city().zone)
+    day = (window.last - timedelta(days=1)).astimezone(city().zone) if window.last else clock
     return f"{contract.dataset}_{day:%Y-%m-%d}T{clock:%H%M%S}.csv"
 
 

@@ -275,9 +275,7 @@ class Source(Part):
     """How the bytes of one delivery are to be read (customProperty `source`)."""
 
     format: Format = Field(
-        default="csv",
-        description="how a file is written; whichever it is, it may be packed by gzip (`.gz`)",
-        examples=["csv"],
+        default="csv", description="how a file is written; whichever it is, it may be packed by gzip (`.gz`)"
     )
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
         default="utf-8", description=f"a codec of Python, or a legacy Vietnamese one: {', '.join(_LEGACY_ENCODINGS)}"

@@ -21,12 +21,12 @@ from etl.connectors.connection import Connection, from_environment
 from etl.connectors.model import Connector, Pulled, SourceFault, Window
 from etl.connectors.spool import Spool, Waiting
 from etl.contract import Contract, Server
+from etl.contract.city import city
 from etl.contract.servers import DatabaseServer
 from etl.delivery.period import UnclearName, period_of
 from etl.delivery.pull import Pull
 from etl.delivery.storage import digest_of
 from etl.pipeline.pipeline import Pipeline, Received
-from etl.settings import CITY_TIME
 from etl.warehouse import pulls
 
 Connections = Callable[[str], Connection]
@@ -94,7 +94,7 @@ def pull(
             raise SourceFault(
                 "circuit",
                 f"{server.server} has failed {tries} times in a row; {dataset} is left alone until "
-                f"{until.astimezone(CITY_TIME):%H:%M}. `citydw sources check {dataset}` says what is wrong.",
+                f"{until.astimezone(city().zone):%H:%M}. `citydw sources check {dataset}` says what is wrong.",
             )
         began, seen_at = time.perf_counter(), datetime.now(UTC)
         this = Pull(uuid4().hex, dataset, server.server, seen_at, tries=tries + 1)
@@ -150,7 +150,7 @@ def _window(
 ) -> tuple[Window, tuple[str, ...]]:
     """What is to be asked of a source, and what is to be said of earlier deliveries."""
     if days:
-        first, last = (datetime.combine(day, datetime.min.time(), CITY_TIME) for day in days)
+        first, last = (datetime.combine(day, datetime.min.time(), city().zone) for day in days)
         return Window(first=first, last=last + timedelta(days=1)), ()
     with pipeline.engine.connect() as connection:
         known = pulls.bound(connection, contract.id)

@@ -1,0 +1,288 @@
+"""How a sample file is laid out: its format, and what of the format a contract has to say.
+
+It is found by the bytes, not by the file's name. The stations' readers want a contract that names the columns; here
+they are found, and `etl.draft.sample` reads the file by them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from lxml import etree
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
+
+from etl.contract import Source
+from etl.delivery.system_files import is_systems_own
+from etl.draft import encoding
+from etl.extract import old_workbook, workbook
+from etl.extract.archive import BROKEN, gunzipped, is_gzipped, members
+from etl.extract.bounded import read_blocks
+from etl.extract.encodings import decode_by
+from etl.extract.file_kind import damaged_workbook, no_zip
+from etl.settings import Limits
+
+_HEAD = 1 << 20  # bytes of text by which the layout is told
+_LINES = 2_000
+_HEADER_WITHIN = 50  # lines from the top in which the header must stand
+_COUNTER = "STT"  # of a form's rows
+_DELIMITERS = (",", ";", "\t", "|", "^", "~")
+_NEARLY_ALL = 0.9
+_OLD_EXCEL, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
+# What stands in a record and hardly ever in a header: a number that is no year, a date, an empty cell.
+_VALUE = re.compile(r"[-+]?\d[\d.,\s]*%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+class Undrafted(Exception):
+    """A file of which no contract can be drafted; the text says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is to be read.
+
+    Attributes:
+        source: what the contract says under `source`.
+        names: of its columns, in their order; none where the records name them themselves.
+        notes: what decided, or did not, one sentence each.
+        todo: what a person has to decide of it, one sentence each.
+    """
+
+    source: dict[str, Any]
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    todo: tuple[str, ...] = ()
+
+
+def find(file: Path, limits: Limits) -> Layout:
+    """The layout of a file.
+
+    Raises:
+        Undrafted: if it is of no format that contracts know, or holds nothing.
+        Stop: if it is damaged, or asks for more than the limits allow.
+    """
+    with file.open("rb") as stream:
+        head = stream.read(8)
+        if not head:
+            raise Undrafted(f"{file.name} is empty; take one that holds rows.")
+        if head.startswith(_OLD_EXCEL):
+            return _excel(stream, limits)
+        if is_gzipped(stream):
+            return _text(lambda: gunzipped(stream, limits, in_lines=False))
+        if head.startswith(_ZIP):
+            return _packed(stream, limits)
+        return _text(lambda: read_blocks(stream, limits, in_lines=False))
+
+
+def _packed(stream: IO[bytes], limits: Limits) -> Layout:
+    """A workbook, or a ZIP; of several files in one that are alike each is a part, else the largest is taken."""
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            if "xl/workbook.xml" in archive.namelist():
+                return _excel(stream, limits)
+            inside = [m for m in archive.infolist() if not m.is_dir() and not is_systems_own(m.filename)]
+    except BROKEN:
+        raise no_zip(stream) from None
+    if not inside:
+        raise Undrafted("The ZIP file holds no file; take one that does.")
+    largest = max(inside, key=lambda member: member.file_size).filename
+    one = Source("csv", archive="zip", member=largest if len(inside) > 1 else None)
+
+    def blocks() -> Iterator[bytes]:
+        for _, of_member in members(stream, one, limits, in_lines=False):
+            yield from of_member
+
+    found = _text(blocks)
+    if len(inside) == 1:
+        return replace(found, source={**found.source, "archive": "zip"})
+    endings = {PurePosixPath(member.filename).suffix.lower() for member in inside}
+    if len(endings) == 1:
+        todo = f"archive: are the {len(inside)} files of the ZIP parts of one delivery? else name one by `member`"
+        about: dict[str, Any] = {"archive": "parts"}
+    else:
+        todo = f"member: {largest} is read, the largest of the {len(inside)} files of the ZIP; are others tables, too?"
+        about = {"archive": "zip", "member": largest}
+    return replace(found, source={**found.source, **about}, todo=(*found.todo, todo))
+
+
+def _text(blocks: Callable[[], Iterator[bytes]]) -> Layout:
+    found = encoding.find(blocks())
+    head = _head(blocks(), found.name)
+    start = head.lstrip("\ufeff \t\r\n")
+    if start.startswith("<"):
+        return _xml(b"".join(blocks()))  # XML says its own encoding
+    about = f"encoding {found.name}: {found.because}"
+    todo = [f"encoding: {found.name} or {rival}? nothing in the file decides" for rival in found.rivals]
+    if start.startswith(("{", "[")):
+        made = _json(start, b"".join(blocks()) if found.name.startswith("utf-8") else b"")
+    else:
+        made = _csv(head)
+    said = {} if found.name == "utf-8" else {"encoding": found.name}
+    return Layout({**made.source, **said}, made.names, (about, *made.notes), (*todo, *made.todo))
+
+
+def _head(blocks: Iterator[bytes], name: str) -> str:
+    """The text at the beginning of a file, up to a line's end."""
+    content = b""
+    for block in blocks:
+        content += block
+        if len(content) >= _HEAD:
+            content = content[: max(content.rfind(b"\n", 0, _HEAD) + 1, 1)]
+            break
+    text = decode_by(content, name)
+    if text is None:  # cut within a character
+        text = content.decode(name, "replace")
+    return text
+
+
+def _json(text: str, content: bytes) -> Layout:
+    """A line for each record, features, or a document with the list of records somewhere in it."""
+    first = text.partition("\n")[0].strip()
+    try:
+        is_lines = isinstance(json.loads(first), dict) and "\n" in text.strip() and '"features"' not in first
+    except (ValueError, RecursionError):
+        is_lines = False
+    if is_lines:
+        return Layout({"format": "ndjson"})
+    if re.search(r'"type"\s*:\s*"FeatureCollection"', text):
+        return Layout({"format": "geojson"})
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        raise Undrafted("The file begins as JSON and is none that can be read; take a whole one.") from None
+    lists = [(path, found) for path, found in _lists(document, "") if found and all(isinstance(i, dict) for i in found)]
+    if not lists:
+        raise Undrafted("The JSON holds no list of objects, which rows could be made of.")
+    path, records = max(lists, key=lambda found: len(found[1]))
+    todo = [f"records: {other} is a list of {len(found)} objects, too" for other, found in lists if other != path]
+    source = {"format": "json"} | ({"records": path} if path else {})
+    return Layout(
+        source, (), (f"records {path or 'the document itself'}: a list of {len(records)} objects",), tuple(todo)
+    )
+
+
+def _lists(value: object, path: str) -> Iterator[tuple[str, list[Any]]]:
+    """The lists in a JSON document that are in no other, each with its path."""
+    if isinstance(value, list):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(item, dict | list):
+                yield from _lists(item, f"{path}.{name}" if path else str(name))
+
+
+def _xml(content: bytes) -> Layout:
+    """The element that is a record: of those that come again and hold others, the one nearest to the root."""
+    if b"<!DOCTYPE" in content:
+        raise Undrafted("The XML file declares a DOCTYPE, which is not read; export it without.")
+    counts: Counter[tuple[str, ...]] = Counter()
+    holding: set[tuple[str, ...]] = set()
+    path: list[str] = []
+    try:
+        events = etree.iterparse(
+            io.BytesIO(content), events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False,
+            remove_comments=True, remove_pis=True,
+        )  # fmt: skip
+        for event, element in events:
+            if event == "start":
+                path.append(element.tag)
+                counts[tuple(path)] += 1
+                if element.attrib:
+                    holding.add(tuple(path))
+                if len(path) > 1:
+                    holding.add(tuple(path[:-1]))
+            else:
+                path.pop()
+                element.clear()
+    except etree.XMLSyntaxError as error:
+        raise Undrafted(f"The XML file is not well-formed (line {error.lineno}); take a whole one.") from None
+    inner = [p for p in counts if len(p) > 1 and p in holding]
+    again = [p for p in inner if counts[p] > 1] or inner
+    if not again:
+        raise Undrafted("The XML file has no element that holds others, below its root; it is no table.")
+    record = min(again, key=lambda p: (len(p), -counts[p]))
+    note = f"record <{record[-1]}>: it comes {counts[record]} times"
+    return Layout({"format": "xml", "record": record[-1], "root": record[0]}, (), (note,))
+
+
+def _excel(stream: IO[bytes], limits: Limits) -> Layout:
+    content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
+    (old_workbook if content.startswith(_OLD_EXCEL) else workbook).look_through(content, limits)
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        sheets = {
+            about.name: book.get_sheet_by_name(about.name).to_python(skip_empty_area=False)
+            for about in book.sheets_metadata
+            if about.typ == SheetTypeEnum.WorkSheet
+        }
+    except (CalamineError, OSError, ValueError, IndexError):
+        raise damaged_workbook() from None
+    tables = {}
+    for name, rows in sheets.items():
+        lines = [[" ".join(str(cell).split()) for cell in row] for row in rows[:_HEADER_WITHIN]]
+        width = max((sum(1 for cell in line if cell) for line in lines), default=0)
+        at = next((n for n, line in enumerate(lines) if _is_header(line, width)), None)
+        if at is not None and any(any(str(cell).strip() for cell in row) for row in rows[at + 1 :]):
+            tables[name] = (at, lines[at], len(rows) - at - 1)
+    if not tables:
+        raise Undrafted("No sheet of the workbook has a line of names with rows below it.")
+    name = max(tables, key=lambda sheet: tables[sheet][2])
+    at, header, _ = tables[name]
+    notes = [f"sheet “{name}”, header in row {at + 1}"] if len(sheets) > 1 or at else []
+    todo = [f"sheet: “{name}” is read; “{other}” holds a table, too" for other in tables if other != name]
+    if _COUNTER in header:
+        notes.append(f"{_COUNTER} counts the rows, and is left out")
+    return Layout({"format": "excel"}, tuple(c for c in header if c and c != _COUNTER), tuple(notes), tuple(todo))
+
+
+def _csv(head: str) -> Layout:
+    lines = [line for line in head.splitlines()[:_LINES] if line.strip()]
+    found = {delimiter: _cut(lines, delimiter) for delimiter in _DELIMITERS}
+    best = max(found, key=lambda d: (found[d][0][0], min(found[d][0][1], _NEARLY_ALL), found[d][0][2]))
+    (has_header, share, width), at, header = found[best]
+    if width < 2 or not share:
+        raise Undrafted(
+            "The lines of the file are not parted into the same number of cells by any of , ; tab | ^ ~; if it is a "
+            "table, write down how it is laid out in a contract by hand."
+        )
+    if not has_header:
+        raise Undrafted("The first lines of the file are records, and none names the columns; put a header above them.")
+    notes = [f"delimiter {json.dumps(best)}: it cuts {share:.0%} of the first lines into {width} cells"]
+    if at:
+        notes.append(f"header in line {at + 1}; the {at} above it are no records")
+    return Layout({"format": "csv", "delimiter": best}, tuple(name for name in header if name), tuple(notes))
+
+
+def _cut(lines: list[str], delimiter: str) -> tuple[tuple[bool, float, int], int, list[str]]:
+    """How well a delimiter cuts lines: (is a header found, share of even lines, cells), its place and names."""
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error:
+        return (False, 0.0, 0), 0, []
+    widths = Counter(len(row) for row in rows if len(row) > 1)
+    if not widths:
+        return (False, 0.0, 0), 0, []
+    (width, count), *_ = widths.most_common(1)
+    first = next((n for n, row in enumerate(rows[:_HEADER_WITHIN]) if _is_header(row, width)), None)
+    below = rows[first + 1 :] if first is not None else rows
+    even = sum(len(row) == width for row in below) / max(len(below), 1)
+    share = round(even, 2) if below else round(count / len(rows), 2)
+    at = first or 0
+    return (first is not None and share >= 0.5, share, width), at, rows[at]
+
+
+def _is_header(cells: list[str], width: int) -> bool:
+    """Whether cells name columns: nearly all of them are filled, no two alike, and none is a value."""
+    named = [cell for cell in cells if cell]
+    if len(named) < max(1, _NEARLY_ALL * width) or len(set(named)) < len(named):
+        return False
+    return not any(_VALUE.fullmatch(name) and not _YEAR.fullmatch(name) for name in named)
