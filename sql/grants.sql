@@ -21,5 +21,5 @@ $$;
 -- Analysts read marts and reference data. Histories hold personal data: access to them is granted person by person.
 GRANT USAGE ON SCHEMA mart, ref TO citydw_analyst;
 GRANT SELECT ON ALL TABLES IN SCHEMA ref TO citydw_analyst;
-GRANT USAGE ON SCHEMA ops, ref, people, business, land, mart, exact, quality TO citydw_reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA ops, ref, people, business, land, mart, exact, quality TO citydw_reader;
+GRANT USAGE ON SCHEMA ops, ref, people, business, land, governance, mart, exact, quality TO citydw_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA ops, ref, people, business, land, governance, mart, exact, quality TO citydw_reader;

@@ -131,7 +131,11 @@ OF_CONTRACT = {
     "an unknown format": ("format: csv", "format: cvs", "source: format is 'cvs', not one of csv"),
     "XML without its record": ("format: csv", "format: xml", "format xml needs `record`"),
     "a table without a schema": ("physicalName: people.schools", "physicalName: schools", "must be schema.table"),
-    "an unknown schema": ("physicalName: people.schools", "physicalName: finance.schools", "people, business, land"),
+    "an unknown schema": (
+        "physicalName: people.schools",
+        "physicalName: finance.schools",
+        "people, business, land, governance",
+    ),
     "no columns": (r"(?s)    properties:\n.*", "", "schema: properties is missing; its columns"),
     "two tables": (
         "\nschema:\n",

@@ -172,8 +172,17 @@ def _members(name: str) -> pl.DataFrame:
         where = pl.concat_str("name", "district", "province", separator=", ", ignore_nulls=True)
         meaning = pl.concat_str(where, since, separator=", ", ignore_nulls=True)
         return units.group_by("code", maintain_order=True).agg(meaning.str.join("; ").alias("meaning"))
-    codes = pl.DataFrame(code_list(name), schema=Code._fields, orient="row")
-    return codes.select("code", pl.concat_str("name_vi", "name_en", separator=" / "))
+    codes = pl.DataFrame(
+        [(code.code, _meaning(code)) for code in code_list(name)], schema=["code", "meaning"], orient="row"
+    )
+    return codes.group_by("code", maintain_order=True).agg(pl.col("meaning").str.join("; "))
+
+
+def _meaning(code: Code) -> str:
+    """Both names of a code, and when it means that, where that is known."""
+    since = f", từ / since {code.valid_from:%d/%m/%Y}" if code.valid_from else ""
+    until = f", trước / before {code.valid_to:%d/%m/%Y}" if code.valid_to else ""
+    return f"{code.name_vi} / {code.name_en}{since}{until}"
 
 
 def _write_guide(sheet: Worksheet, contract: Contract) -> None:

@@ -304,7 +304,8 @@ class ColumnProperties(SharedColumnProperties):
     )
     period_column: str | None = Field(
         default=None,
-        description="ward, address: the date column that says which list of wards applies; by default today's",
+        description="ward, address: the date column that says which list of wards applies; by default today's. code: "
+        "the date column that says which period's codes are in force; by default those of any period",
     )
 
 

@@ -70,7 +70,7 @@ class Column:
     numeric_type: str | None = None  # number: numeric(precision,scale) of the warehouse column
     code_list: str | None = None  # code: name of a list in expectations/codes/
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
-    period_column: str | None = None  # ward, address: the date column that says which ward scheme applies
+    period_column: str | None = None  # the date column that says which wards, or which codes, are in force
     separator: str | None = None  # several values in one cell, parted by this
     geometry_types: tuple[str, ...] = ()  # geometry: kinds that it may be of, e.g. Polygon; none: any
     on_invalid: Literal["reject", "flag"] = "reject"  # flag: load the row with a null here, and say so
@@ -97,7 +97,7 @@ class Contract:
     agency_title: Text
     description: Text
     contact: str
-    schema: str  # people, business or land
+    schema: str  # people, business, land or governance
     table: str
     mode: DeliveryMode
     frequency: str  # how often a period ends: a number and h, d, w, m (months) or y

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-SCHEMAS = ("people", "business", "land")  # of the warehouse; see etl/warehouse.py
+SCHEMAS = ("people", "business", "land", "governance")  # of the warehouse; see etl/warehouse.py
 OURS = ("valid_from", "valid_to", "opened_by", "closed_by")  # columns of every history table
 TAKEN = (*OURS, "ctid", "tableoid", "xmin", "xmax", "cmin", "cmax")  # and PostgreSQL's own
 LONGEST_NAME = 63  # PostgreSQL cuts a longer one

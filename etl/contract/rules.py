@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from etl.contract.codes import code_list
+from etl.contract.codes import code_list, with_several_meanings
 from etl.contract.date_format import date_format
 from etl.contract.document import Column, Document, SemanticType, Source
 from etl.contract.messages import ContractError
@@ -15,7 +15,7 @@ from etl.contract.names import TAKEN, nearest
 # The logical types that a semantic type is made of; those not named here are of text.
 _OF_TYPES = {"date": ("date", "timestamp"), "money": ("integer", "number"), "number": ("integer", "number")}
 _PLAIN: dict[str, SemanticType] = {"date": "date", "timestamp": "date", "integer": "number", "number": "number"}
-_WITH_PERIOD = ("ward", "address")
+_WITH_PERIOD = ("ward", "address", "code")
 _IN_PARTS = ("text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "phone", "icd10", "code")
 _OPTIONS = {
     "string": ("minLength", "maxLength", "pattern"),
@@ -160,17 +160,25 @@ def _of_code(column: Column) -> Iterator[str]:
     if (means == "code") != (custom.code_list is not None):
         yield "datatype code needs a codeList, and only a code has one"
     elif custom.code_list is not None:
-        yield from _of_list(custom.code_list, custom.lookup)
+        yield from _of_list(custom.code_list, custom.lookup, custom.period_column is not None)
     if custom.lookup and means != "code":
         yield "lookup: only a code has one"
 
 
-def _of_list(name: str, lookup: Mapping[str, str]) -> Iterator[str]:
+def _of_list(name: str, lookup: Mapping[str, str], has_period: bool) -> Iterator[str]:
     try:
-        known = [code.code for code in code_list(name)]
+        codes = code_list(name)
     except ContractError as error:
         yield from (f"codeList: {error.path.name}: {finding}" for finding in error.findings)
         return
+    if not has_period and (several := with_several_meanings(codes)):
+        yield (
+            f"{', '.join(sorted(several))} of {name}.csv mean something else in another period; name the date that"
+            " tells which in periodColumn"
+        )
+    if has_period and not any(code.valid_from or code.valid_to for code in codes):
+        yield f"periodColumn: no code of {name}.csv has a valid_from or a valid_to; leave it out"
+    known = list(dict.fromkeys(code.code for code in codes))
     for code in dict.fromkeys(lookup.values()):
         if code not in known:
             mend = nearest(code, known) if len(known) < 20 else f"see expectations/codes/{name}.csv"
@@ -182,7 +190,7 @@ def _of_period(column: Column, types: Mapping[str, str]) -> Iterator[str]:
     if period is None:
         return
     if meaning(column) not in _WITH_PERIOD:
-        yield f"periodColumn: only {' and '.join(_WITH_PERIOD)} have one"
+        yield f"periodColumn: only {', '.join(_WITH_PERIOD)} have one"
     elif types.get(period) not in FORMATS:
         yield f"periodColumn is {period!r}, and must be a date column of this contract"
 

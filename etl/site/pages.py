@@ -8,11 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import yaml
 from jinja2 import Environment
 
-from etl.contract import Contract, Text
+from etl.contract import Contract, Text, codes
 from etl.delivery.entry import LedgerEntry
 from etl.rendering import templates
 from etl.settings import TEMPLATES
@@ -96,14 +95,21 @@ def dictionary(fields: Fields) -> str:
 
 def code_lists(paths: Iterable[Path], fields: Fields) -> str:
     """The page that names all code lists."""
-    lists = {path.stem: (pl.read_csv(path, infer_schema=False).height, _users(path.stem, fields)) for path in paths}
+    lists = {path.stem: (len(codes.code_list(path.stem)), _users(path.stem, fields)) for path in paths}
     return _page("codes", root="../", lists=lists)
 
 
 def code_list(path: Path, fields: Fields) -> str:
-    """The page of one code list, a CSV file of code, name_vi and name_en."""
-    codes = pl.read_csv(path, infer_schema=False).to_dicts()
-    return _page("code_list", root="../", name=path.stem, codes=codes, users_of=_users(path.stem, fields))
+    """The page of one code list."""
+    return _page(
+        "code_list",
+        root="../",
+        name=path.stem,
+        codes=codes.code_list(path.stem),
+        remarks=codes.remarks(path.stem),
+        has_periods=any(code.valid_from or code.valid_to for code in codes.code_list(path.stem)),
+        users_of=_users(path.stem, fields),
+    )
 
 
 def marts(found: Sequence[Mart], fields: Fields) -> str:

@@ -6,6 +6,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from etl import datatypes
+from etl.contract.bridges import bridges
 from etl.contract.codes import code_lists
 from etl.settings import REFERENCE
 
@@ -47,7 +48,32 @@ def add_tables(metadata: sa.MetaData) -> None:
         sa.Column("name_vi", sa.Text, nullable=False),
         sa.Column("name_en", sa.Text, nullable=False),
         schema="ref",
-        comment="Code lists that the contracts name",
+        comment="Code lists that the contracts name; of a code that has meant several things, the latest",
+    )
+    sa.Table(
+        "code_period",
+        metadata,
+        sa.Column("list", sa.Text, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("valid_from", sa.Date, comment="the first day on which it means this; null: no beginning is known"),
+        sa.Column("valid_to", sa.Date, comment="the first day on which it no longer does; null: it still does"),
+        sa.Column("name_vi", sa.Text, nullable=False),
+        sa.Column("name_en", sa.Text, nullable=False),
+        schema="ref",
+        comment="What each code meant and when; of a row's day, the one whose period holds it",
+    )
+    sa.Table(
+        "code_bridge",
+        metadata,
+        sa.Column("old_list", sa.Text, primary_key=True),
+        sa.Column("old_code", sa.Text, primary_key=True),
+        sa.Column("new_list", sa.Text, primary_key=True),
+        sa.Column("new_code", sa.Text, primary_key=True),
+        sa.Column(
+            "targets", sa.Integer, nullable=False, comment="new codes that the old one became; an estimate above 1"
+        ),
+        schema="ref",
+        comment="Code of an older list, or of an older period of a list, to those of the newer one, many to many",
     )
     sa.Table(
         "icd10_chapter",
@@ -64,11 +90,17 @@ def add_tables(metadata: sa.MetaData) -> None:
 
 def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
     """Write what the files hold in place of what the tables held."""
-    codes = [{"list": name} | code._asdict() for name, its in code_lists().items() for code in its]
+    codes = pl.DataFrame(
+        [{"list": name} | code._asdict() for name, its in code_lists().items() for code in its],
+        infer_schema_length=None,
+    )
+    latest = codes.sort("valid_from", nulls_last=False, maintain_order=True)
     content = {
         "ref.ward": datatypes.ward.units(),
         "ref.ward_link": datatypes.ward.links(),
-        "ref.code": pl.DataFrame(codes),
+        "ref.code": latest.unique(["list", "code"], keep="last", maintain_order=True),
+        "ref.code_period": codes,
+        "ref.code_bridge": pl.DataFrame(bridges()),
         "ref.icd10_chapter": pl.read_csv(REFERENCE / "icd10_chapter.csv", infer_schema=False),
     }
     for name, rows in content.items():

@@ -19,6 +19,7 @@ SCHEMAS = {
     "people": "Nhóm dữ liệu con người / People",
     "business": "Nhóm dữ liệu kinh tế, tài chính / Business and finance",
     "land": "Nhóm dữ liệu đất đai, đô thị / Land and urban",
+    "governance": "Nhóm dữ liệu quản trị dữ liệu / Governance of data",
     "mart": "Bảng phân tích / What analysts query",
     "exact": "Bảng phân tích trước khi ẩn ô nhỏ / Marts before small cells are hidden; not for analysts",
     "quality": "Danh sách việc cần làm về chất lượng dữ liệu / Lists of what to look into; single records",
