@@ -11,9 +11,13 @@ import numpy as np
 import polars as pl
 
 from simulate import civil, health, land, tax
+from simulate.deliveries import Truth, put
 from simulate.delivery import Form, changes, write
+from simulate.events import events
 from simulate.people import population
-from simulate.truth import Dataset, File, replay
+from simulate.people_group import write_people
+from simulate.truth import Dataset
+from simulate.world import world
 
 # What happens on one day, as a share of the inhabitants; more than in life, so that a small city shows everything.
 _BIRTHS, _DEATHS, _MARRIAGES, _VISITS, _DECLARATIONS, _PERMITS = 0.003, 0.0015, 0.0015, 0.02, 0.012, 0.0015
@@ -32,9 +36,12 @@ class _Agency:
     truth: Dataset
     registry: pl.DataFrame | None = None
     defects: list[dict[str, Any]] = field(default_factory=list)
+    new: list[pl.DataFrame] = field(default_factory=list)  # the records that each day brought first
 
 
-def write_city(out: Path, people: int, days: int, seed: int, start: date = date(2026, 3, 2)) -> None:
+def write_city(
+    out: Path, people: int, days: int, seed: int, start: date = date(2026, 3, 2), is_whole: bool = False
+) -> None:
     """Simulate a city and write `out/days/<day>/<agency>/<dataset>/<file>` and `out/truth/`.
 
     Args:
@@ -43,6 +50,7 @@ def write_city(out: Path, people: int, days: int, seed: int, start: date = date(
         days: days of extracts.
         seed: the same seed gives the same city.
         start: the first day.
+        is_whole: whether the people's other agencies send too: police, social insurance, schools and so on.
 
     The truth: `tables/<schema>.<table>.parquet` (histories; opened_by and closed_by are file names), `defects.parquet`
     (file, row, column, kind, effect) and `deliveries.parquet` (counts of each file for arrival in the order of time).
@@ -52,7 +60,14 @@ def write_city(out: Path, people: int, days: int, seed: int, start: date = date(
     agencies = _agencies(rng)
     for number in range(1, days + 1):
         _one_day(out, agencies, inhabitants, rng, number, days, start + timedelta(days=number - 1))
-    _write_truth(out, agencies.values())
+    truth = Truth(out)
+    for agency in agencies.values():
+        truth.add(agency.truth, agency.defects)
+    if is_whole:
+        civil_status = {name: agencies[f"civil/{name}"].new for name in ("births", "deaths", "marriages")}
+        happened = events(world(seed, inhabitants, start), civil_status, agencies["tax/taxpayers"].new, days)
+        write_people(out, happened, truth)
+    truth.write()
 
 
 def _agencies(rng: np.random.Generator) -> dict[str, _Agency]:
@@ -90,6 +105,7 @@ def _one_day(
     payers, lots = agencies["tax/taxpayers"], agencies["land/parcels"]
     if payers.registry is None or lots.registry is None:
         payers.registry = tax.taxpayers(rng, people, max(int(n * _TAXPAYERS), 20))
+        payers.new.append(payers.registry)
         lots.registry = land.parcels(rng, people, max(int(n * _PARCELS), 20), 0)
     else:
         fresh = tax.taxpayers(rng, people, max(int(n * _TAXPAYERS / 200), 2))
@@ -107,6 +123,7 @@ def _one_day(
         "land/permits": land.permits(rng, people, lots.registry, _some(n, _PERMITS), day, first),
     }
     for name, rows in new.items():
+        agencies[name].new.append(rows)
         _drop(out, agencies[name], _with_changes(rng, agencies[name], rows, day), rng, number, days, day)
     if number > 1 and number - 1 == _REVISED[1]:
         agency = agencies[_REVISED[0]]
@@ -206,25 +223,4 @@ def _drop(
     dropped_on = min(late_to, days) if number == late_from else number
     start = as_of - timedelta(days=number - (1 if revision == 1 else 2))
     folder = out / "days" / (start + timedelta(days=dropped_on - 1)).isoformat() / agency.name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / file_name).write_bytes(written.content)
-    name = f"{agency.name}/{file_name}"
-    agency.defects += [{"file": name, **defect} for defect in written.defects]
-    agency.truth.files.append(
-        File(name, as_of, revision, written.accepted, written.rows_in, written.rejected, written.duplicates)
-    )
-
-
-def _write_truth(out: Path, agencies: Any) -> None:
-    tables = out / "truth" / "tables"
-    tables.mkdir(parents=True, exist_ok=True)
-    deliveries: list[dict[str, Any]] = []
-    defects: list[dict[str, Any]] = []
-    for agency in agencies:
-        history, counts = replay(agency.truth)
-        history.write_parquet(tables / f"{agency.truth.table}.parquet")
-        deliveries += counts
-        defects += agency.defects
-    pl.DataFrame(deliveries).write_parquet(out / "truth" / "deliveries.parquet")
-    schema = {"file": pl.String, "row": pl.Int64, "column": pl.String, "kind": pl.String, "effect": pl.String}
-    pl.DataFrame(defects, schema=schema).write_parquet(out / "truth" / "defects.parquet")
+    agency.defects += put(folder / file_name, written, agency.name, agency.truth, as_of, revision)

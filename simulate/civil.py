@@ -266,7 +266,8 @@ def deaths_form(rng: np.random.Generator) -> Form:
         Defect("unknown_code", "paper_kind", _RATE, lambda _: "9"),
     )
     common = tuple(d for d in _COMMON if d.kind != "unknown_ward")  # its cell may be merged with others
-    return Form("xlsx", headers, render, (*common, *own))
+    titles = ("SỞ TƯ PHÁP THÀNH PHỐ HỒ CHÍ MINH", "DANH SÁCH ĐĂNG KÝ KHAI TỬ", "(kèm theo công văn)")
+    return Form("xlsx", headers, render, (*common, *own), titles=titles, merged="registration_ward")
 
 
 def marriages_form(rng: np.random.Generator) -> Form:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,6 +53,12 @@ class Form:
         conflict: a column that differs between two rows of one key, where that is a defect.
         encoding: of text formats.
         delimiter: of CSV.
+        member: of ZIP: the file in it.
+        root: of XML: the element around all records.
+        record: of XML: the element that is one.
+        titles: of Excel: what stands above the table.
+        merged: of Excel: a column in which equal cells below each other are one.
+        numbers: of JSON and Excel: columns whose cells are numbers.
     """
 
     format: str
@@ -61,6 +68,12 @@ class Form:
     conflict: tuple[str, str] | None = None
     encoding: str = "utf-8"
     delimiter: str = ","
+    member: str = "dulieu.csv"
+    root: str = ""
+    record: str = ""
+    titles: tuple[str, ...] = ()
+    merged: str | None = None
+    numbers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -120,11 +133,10 @@ def write(form: Form, standard: pl.DataFrame, rng: np.random.Generator, at_least
             defects += [_note(at, None, kind, "rejected", form), _note(number, None, kind, "rejected", form)]
 
     gone = {at for at, d in marks if d.effect == "rejected"} | {at for at, kind in copies if kind == "key_conflict"}
-    for at, d in marks:
-        if d.effect == "flagged" and d.column:
-            blank = pl.when(pl.int_range(pl.len()) == at).then(None).otherwise(pl.col(d.column)).alias(d.column)
-            standard = standard.with_columns(blank)
-    accepted = standard.filter(pl.Series([i not in gone for i in range(n)], dtype=pl.Boolean))
+    for column in {d.column for _, d in marks if d.effect == "flagged" and d.column}:
+        blank = pl.int_range(pl.len()).is_in([at for at, d in marks if d.effect == "flagged" and d.column == column])
+        standard = standard.with_columns(pl.when(~blank).then(pl.col(column)))
+    accepted = standard.filter(~pl.int_range(pl.len()).is_in(list(gone)))
     if SEQUENCE in accepted.columns:
         accepted = accepted.sort(SEQUENCE, maintain_order=True).drop(SEQUENCE)
     content = _FORMATS[form.format](form, whole, {at: d.kind for at, d in marks if d.spoil is None})
@@ -173,46 +185,50 @@ def _zip(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(
-            zipfile.ZipInfo("tokhai.csv", (2026, 1, 1, 0, 0, 0)), _csv(form, cells, broken), zipfile.ZIP_DEFLATED
+            zipfile.ZipInfo(form.member, (2026, 1, 1, 0, 0, 0)), _csv(form, cells, broken), zipfile.ZIP_DEFLATED
         )
     return packed.getvalue()
 
 
 def _xlsx(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
-    """As an office sends it: titles in merged cells, a row counter, dates as dates, wards merged downwards."""
+    """As an office sends it: titles in merged cells, a row counter, dates as dates, equal cells merged downwards."""
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
     last = len(form.headers) + 1
-    for row, title in enumerate(
-        ("SỞ TƯ PHÁP THÀNH PHỐ HỒ CHÍ MINH", "DANH SÁCH ĐĂNG KÝ KHAI TỬ", "(kèm theo công văn)"), start=1
-    ):
+    for row, title in enumerate(form.titles, start=1):
         sheet.cell(row, 1, title)
         sheet.merge_cells(start_row=row, start_column=1, end_row=row, end_column=last)
     for column, header in enumerate(("STT", *form.headers.values()), start=1):
         sheet.cell(HEADER_ROW, column, header)
-    for number, record in enumerate(cells.iter_rows(), start=1):
+    for number, record in enumerate(cells.iter_rows(named=True), start=1):
         sheet.cell(HEADER_ROW + number, 1, number)
-        for column, value in enumerate(record, start=2):
-            sheet.cell(HEADER_ROW + number, column, _excel_value(value, number))
-    at = list(form.headers).index("registration_ward") + 2
-    wards = cells["registration_ward"].to_list()
-    start = 0
-    for row in range(1, len(wards) + 1):
-        if row == len(wards) or wards[row] != wards[start]:
-            if row - start > 1 and wards[start] is not None:
-                sheet.merge_cells(
-                    start_row=HEADER_ROW + 1 + start, end_row=HEADER_ROW + row, start_column=at, end_column=at
-                )
-            start = row
+        for column, (name, value) in enumerate(record.items(), start=2):
+            sheet.cell(HEADER_ROW + number, column, _excel_value(value, number, name in form.numbers))
+    if form.merged is not None:
+        _merge_equal(sheet, cells[form.merged].to_list(), list(form.headers).index(form.merged) + 2)
     packed = io.BytesIO()
     book.save(packed)
     return packed.getvalue()
 
 
-def _excel_value(text: str | None, number: int) -> datetime | int | str | None:
+def _merge_equal(sheet: Any, values: list[str | None], column: int) -> None:
+    start = 0
+    for row in range(1, len(values) + 1):
+        if row == len(values) or values[row] != values[start]:
+            if row - start > 1 and values[start] is not None:
+                sheet.merge_cells(
+                    start_row=HEADER_ROW + 1 + start, end_row=HEADER_ROW + row, start_column=column, end_column=column
+                )
+            start = row
+
+
+def _excel_value(text: str | None, number: int, is_number: bool) -> datetime | float | str | None:
     """Every other date a true one; a year alone is a number."""
     if text is None:
         return None
+    if is_number:
+        value = _number(text)
+        return text if value is None else value
     if text.isdigit() and len(text) == 4:
         return int(text)
     for pattern in ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y"):
@@ -229,50 +245,65 @@ def _xml(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
         return pl.format("<" + header + ">{}</" + header + ">", text)
 
     records = cells.select(pl.concat_str([element(*pair) for pair in form.headers.items()])).to_series()
-    body = "\n".join("<TONG_HOP>" + record + "</TONG_HOP>" for record in records)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n<DANH_SACH_TONG_HOP>\n{body}\n</DANH_SACH_TONG_HOP>\n'.encode()
-
-
-_NUMBERS = {"floors", "floor_area_m2", "height_m", "area_m2"}
+    body = "\n".join(f"<{form.record}>{record}</{form.record}>" for record in records)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n<{form.root}>\n{body}\n</{form.root}>\n'.encode()
 
 
 def _ndjson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
-    lines = []
-    for at, record in enumerate(cells.iter_rows(named=True)):
-        nested: dict[str, Any] = {}
-        for name, path in form.headers.items():
-            *parents, leaf = path.split(".")
-            home = nested
-            for parent in parents:
-                home = home.setdefault(parent, {})
-            home[leaf] = _json_value(name, record[name])
-        line = json.dumps(nested, ensure_ascii=False)
-        lines.append(line[: len(line) // 2] if broken.get(at) == "broken_json" else line)
+    nested: dict[str, Any] = {}
+    for at, path in enumerate(form.headers.values()):
+        *parents, leaf = path.split(".")
+        home = nested
+        for parent in parents:
+            home = home.setdefault(parent, {})
+        home[leaf] = at
+    # One record with the places of its columns; the words between them are the same in every line.
+    words = re.split(r"(?<=: )(\d+)", json.dumps(nested, ensure_ascii=False))
+    values = [_json_text(cells[name], name in form.numbers) for name in form.headers]
+    pieces = [pl.lit(word) if at % 2 == 0 else pl.lit(values[int(word)]) for at, word in enumerate(words)]
+    lines = pl.select(pl.concat_str(pieces)).to_series().to_list() if cells.height else []
+    for at, kind in broken.items():
+        if kind == "broken_json":
+            lines[at] = lines[at][: len(lines[at]) // 2]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _json_text(texts: pl.Series, is_number: bool) -> pl.Series:
+    """Values as JSON writes them."""
+    if is_number:
+        return pl.Series([_ENCODE(_json_value(text, True)) for text in texts], dtype=pl.String)
+    escaped = texts.str.replace_many({"\\": "\\\\", '"': '\\"'})
+    return pl.select(pl.concat_str(pl.lit('"'), escaped, pl.lit('"')).fill_null("null")).to_series()
 
 
 def _geojson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
     ring = cells["geometry"].str.slice(10).str.head(-2)  # POLYGON ((x y, x y)), written as [x,y],[x,y]
     rings = "[[" + ring.str.replace_all(", ", "],[", literal=True).str.replace_all(" ", ",", literal=True) + "]]"
     headers = {name: header for name, header in form.headers.items() if name != "geometry"}
-    encode = json.JSONEncoder(ensure_ascii=False).encode
     features = []
     for record, points in zip(cells.select(*headers).iter_rows(), rings, strict=True):
         values = zip(headers.items(), record, strict=True)
-        properties = encode({header: _json_value(name, text) for (name, header), text in values})
+        properties = _ENCODE({header: _json_value(text, name in form.numbers) for (name, header), text in values})
         geometry = f'{{"type": "Polygon", "coordinates": [{points}]}}'
         features.append(f'{{"type": "Feature", "properties": {properties}, "geometry": {geometry}}}')
     crs = '{"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::9210"}}'
     return (f'{{"type": "FeatureCollection", "crs": {crs}, "features": [\n' + ",\n".join(features) + "\n]}\n").encode()
 
 
-def _json_value(name: str, text: str | None) -> object:
-    if name in _NUMBERS and text is not None:
-        try:
-            return float(text) if "." in text else int(text)
-        except ValueError:
-            return text
-    return text
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _json_value(text: str | None, is_number: bool) -> float | str | None:
+    value = _number(text) if is_number and text is not None else None
+    return text if value is None else value
+
+
+def _number(text: str) -> float | None:
+    """A cell's number; None where it holds none."""
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        return None
 
 
 _FORMATS = {"csv": _csv, "zip": _zip, "xlsx": _xlsx, "xml": _xml, "ndjson": _ndjson, "geojson": _geojson}

@@ -173,7 +173,8 @@ def form(rng: np.random.Generator) -> Form:
         Defect("malformed_phone", "dien_thoai", _RATE, lambda _: "khong co", effect="flagged"),
     )
     headers = {name.lower(): name for name in FIELDS}
-    return Form("xml", headers, render, defects, conflict=("ma_khoa", "K99"))
+    conflict = ("ma_khoa", "K99")
+    return Form("xml", headers, render, defects, conflict, root="DANH_SACH_TONG_HOP", record="TONG_HOP")
 
 
 def _same(value: object, n: int) -> pl.Series:

@@ -181,7 +181,7 @@ def parcels_form(rng: np.random.Generator) -> Form:
         Defect("negative_area", "area_m2", _RATE, lambda v: f"-{v}"),
         Defect("short_personal_id", "owner_ids", _RATE, lambda _: "07918000032"),
     )
-    return Form("geojson", headers, render, defects, conflict=("land_use", "NTS"))
+    return Form("geojson", headers, render, defects, conflict=("land_use", "NTS"), numbers=frozenset({"area_m2"}))
 
 
 def _bow_tie(wkt: str | None) -> str:
@@ -224,4 +224,5 @@ def permits_form(rng: np.random.Generator) -> Form:
         Defect("malformed_permit_no", "permit_no", _RATE, lambda _: "so 5"),
         Defect("malformed_phone", "owner_phone", _RATE, lambda _: "khong", effect="flagged"),
     )
-    return Form("ndjson", headers, render, defects)
+    numbers = frozenset({"floors", "floor_area_m2", "height_m"})
+    return Form("ndjson", headers, render, defects, numbers=numbers)

@@ -10,7 +10,7 @@ import polars as pl
 
 REFORM = date(2025, 7, 1)
 OLD_FROM = date(2025, 1, 1)
-_CROSSWALK = Path(__file__).resolve().parent / "ward_crosswalk.csv"
+CROSSWALK = Path(__file__).resolve().parent / "ward_crosswalk.csv"
 
 # Share of bearers in percent: a handful of surnames covers most people.
 _SURNAMES = {
@@ -46,7 +46,7 @@ _ETHNIC = (["01", "04", "05", "17"], [0.92, 0.06, 0.01, 0.01])
 
 def wards() -> tuple[pl.DataFrame, pl.DataFrame]:
     """The units of today (code, name) and those of early 2025 (code, name, district) whose name tells."""
-    rows = pl.read_csv(_CROSSWALK, infer_schema=False)
+    rows = pl.read_csv(CROSSWALK, infer_schema=False)
     new = rows.select(code="new_ward_code", name="new_ward").unique(maintain_order=True)
     old = rows.filter(pl.col("old_ward_code").is_not_null() & (pl.col("old_province_code") == "79")).select(
         code="old_ward_code", name="old_ward", district="old_district"
@@ -56,7 +56,7 @@ def wards() -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def new_of_old() -> pl.DataFrame:
     """A unit of today (new) in which each of early 2025 (code) went."""
-    rows = pl.read_csv(_CROSSWALK, infer_schema=False).filter(pl.col("old_ward_code").is_not_null())
+    rows = pl.read_csv(CROSSWALK, infer_schema=False).filter(pl.col("old_ward_code").is_not_null())
     return rows.select(code="old_ward_code", new="new_ward_code").unique("code", keep="first", maintain_order=True)
 
 

@@ -172,4 +172,5 @@ def declarations_form(rng: np.random.Generator) -> Form:
         Defect("too_many_cells", None, _RATE),
         Defect("unclosed_quote", None, _RATE),
     )
-    return Form("zip", headers, render, defects, conflict=("sub_item", "9999"), delimiter=";")
+    conflict = ("sub_item", "9999")
+    return Form("zip", headers, render, defects, conflict, delimiter=";", member="tokhai.csv")

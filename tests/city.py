@@ -1,11 +1,78 @@
-"""The datasets of the simulated city, which the tests know; others may stand beside them in `expectations/`."""
+"""The datasets of the simulated city, which the tests know; others may stand beside them in `expectations/`.
+
+And what is asked of every city: that each delivery of it is loaded, and what came of it is what is true.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import polars as pl
+import sqlalchemy as sa
+from polars.testing import assert_frame_equal
+from upath import UPath
+
 from etl.contract import load_all
+from etl.pipeline.pipeline import Pipeline
 
 DATASETS = (
     "civil.births", "civil.deaths", "civil.marriages", "health.visits", "land.parcels", "land.permits",
     "tax.declarations", "tax.taxpayers",
 )  # fmt: skip
 CONTRACTS = {dataset: load_all()[dataset] for dataset in DATASETS}
+
+
+def walk(pipeline: Pipeline, files: list[Path]) -> None:
+    """Files through all stations, one after the other."""
+    for file in files:
+        received = pipeline.receive(UPath(file))
+        for _ in pipeline.walk(received.dataset, received.delivery_id):
+            pass
+
+
+def query(pipeline: Pipeline, sql: str, schema: pl.Schema | None = None) -> pl.DataFrame:
+    with pipeline.engine.connect() as connection:
+        result = connection.execute(sa.text(sql))
+        rows, names = [tuple(row) for row in result], list(result.keys())
+    types = {name: schema[name] for name in names} if schema else names
+    return pl.DataFrame(rows, schema=types, orient="row", infer_schema_length=None)
+
+
+def file_names(pipeline: Pipeline) -> dict[str, str]:
+    entries = pipeline.ledger.all()
+    return {f"{e.dataset}/{e.delivery_id}": f"{e.dataset.replace('.', '/')}/{e.file_name}" for e in entries}
+
+
+def assert_table_is_true(city: Path, pipeline: Pipeline, table: str) -> None:
+    """A history table equals the truth row by row and column by column."""
+    truth = pl.read_parquet(city / "truth" / "tables" / f"{table}.parquet")
+    dataset = next(c.id for c in pipeline.contracts.values() if f"{c.schema}.{c.table}" == table)
+    found = query(pipeline, f"SELECT * FROM {table}", truth.schema)
+    names = {
+        name.removeprefix(f"{dataset}/"): file
+        for name, file in file_names(pipeline).items()
+        if name.startswith(f"{dataset}/")
+    }
+    found = found.with_columns(pl.col("opened_by", "closed_by").replace(names))
+    assert set(found.columns) == set(truth.columns)
+    assert truth.height > 0
+    order = truth.columns
+    assert_frame_equal(found.select(order).sort(order), truth.sort(order))
+
+
+def assert_rejected_is_planted(city: Path, pipeline: Pipeline) -> None:
+    """The rejected rows are exactly the planted defects, and a problem names the column that was spoiled."""
+    planted = pl.read_parquet(city / "truth" / "defects.parquet")
+    names = file_names(pipeline)
+    planted = planted.filter(pl.col("file").is_in(list(names.values())))
+    found = query(
+        pipeline,
+        "SELECT dataset || '/' || delivery_id AS file, row_no AS row, column_name AS column, severity FROM ops.problem",
+    ).with_columns(pl.col("file").replace(names))
+    rejected = planted.filter(pl.col("effect") == "rejected").select("file", "row").unique()
+    critical = found.filter(pl.col("severity") == "critical").select("file", "row").unique()
+    assert set(critical.rows()) - set(rejected.rows()) == set(), "wrongly rejected"
+    assert set(rejected.rows()) - set(critical.rows()) == set(), "missed"
+    spoiled = planted.filter(pl.col("column").is_not_null())
+    missed = spoiled.join(found, on=["file", "row", "column"], how="anti")
+    assert missed.is_empty(), missed

@@ -1,0 +1,30 @@
+"""Chance: a generator for each thing that it decides and each day, so that one more thing changes nothing else."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import polars as pl
+
+
+def generator(seed: int, what: str, day: int = 0) -> np.random.Generator:
+    """The generator of one thing.
+
+    Args:
+        seed: of the city.
+        what: what it decides, as `households`.
+        day: number of the day; 0 before the first.
+    """
+    return np.random.default_rng([seed, zlib.crc32(what.encode()), day])
+
+
+def some(rng: np.random.Generator, rows: pl.DataFrame, share: float, least: int = 0) -> pl.DataFrame:
+    """A share of some rows, drawn by chance; `least` of them as far as there are."""
+    n = min(max(int(rng.poisson(share * rows.height)), least), rows.height)
+    return rows[np.sort(rng.choice(rows.height, n, replace=False))]
+
+
+def days_before(rng: np.random.Generator, day: np.datetime64, at_most: int, n: int) -> np.ndarray:
+    """Some days of those before one."""
+    return day - rng.integers(1, at_most + 1, n).astype("timedelta64[D]")

@@ -1,0 +1,47 @@
+"""The people's agencies beside the civil registry and the hospitals: one population, seen by each in its own way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from simulate import contract as contracts
+from simulate import police
+from simulate.chance import generator
+from simulate.deliveries import Truth, put
+from simulate.delivery import write
+from simulate.events import Events
+from simulate.extract import form, standard
+from simulate.sending import Sender
+from simulate.truth import Dataset
+
+SENDERS: tuple[Sender, ...] = (police.RESIDENTS,)
+_RATE = 0.0015  # of each kind of defect, a row
+_ENOUGH = 60  # rows of a file in which every kind of defect has room
+_EXTENSIONS = {"excel": "xlsx"}
+
+
+def write_people(out: Path, happened: Events, truth: Truth) -> None:
+    """Write the files of all senders under `out/days`, and what must come of them."""
+    for sender in SENDERS:
+        _write(out, sender, happened, truth)
+
+
+def _write(out: Path, sender: Sender, happened: Events, truth: Truth) -> None:
+    contract = contracts.read(sender.dataset)
+    agency, name = sender.dataset.split(".")
+    dataset = Dataset(contract.table, contract.key, contract.mode == "snapshot")
+    defects: list[dict[str, Any]] = []
+    extension = contract.source.get("archive") or _EXTENSIONS.get(contract.source["format"], contract.source["format"])
+    is_planted = False
+    for number, sending in enumerate(sender.sendings(happened)):
+        rng = generator(happened.world.seed, f"{sender.dataset} as it is written", number)
+        said = form(contract, sender.wrong, rng, _RATE, sender.conflict, sender.titles)
+        plants = not is_planted and sending.rows.height >= _ENOUGH
+        is_planted = is_planted or plants
+        written = write(said, standard(contract, sending.rows), rng, at_least_one=plants)
+        part = f"_{sending.part}" if sending.part else ""
+        file = f"{name}_{sending.as_of.isoformat()}{part}.{extension}"
+        folder = out / "days" / sending.day.isoformat() / agency / name
+        defects += put(folder / file, written, f"{agency}/{name}", dataset, sending.as_of)
+    truth.add(dataset, defects)
