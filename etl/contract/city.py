@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, ValidationError
 
 from etl.contract import yaml_text
-from etl.contract.document import Both, Name, Part, Text, Words
+from etl.contract.document import Name, Part, Text, Words, text_of
 from etl.contract.messages import ContractError, sentences
 from etl.contract.names import nearest
 from etl.contract.texts import of_texts
@@ -68,6 +68,15 @@ def _languages(said: list[Language]) -> list[Language]:
     return said
 
 
+def _title(said: object) -> object:
+    if not (isinstance(said, str) and said.strip()) and not (isinstance(said, dict) and said.keys() == {"vi", "en"}):
+        raise ValueError(f"is {said!r}, and must be a title, as Finance")
+    return said
+
+
+Title = Annotated[Any, AfterValidator(_title)]  # how many languages are in it is known when the whole file is read
+
+
 class Units(Part):
     """Administrative units (wards, boroughs), whose codes the datatype `ward` understands; paths below the folder."""
 
@@ -100,7 +109,7 @@ class City(Part):
     time_zone_name: Words | None = Field(
         default=None, description="what people call it, as ICT; by default the usual abbreviation"
     )
-    schemas: dict[Name, Both] = Field(
+    schemas: dict[Name, Title] = Field(
         default={},
         description="groups of data, each a schema of the warehouse, and their titles; without it whichever the "
         "contracts name",
@@ -125,6 +134,11 @@ class City(Part):
     deletion: Words = Field(
         default="D", description="code (of the list that a `change` column names) of a row that ends a record"
     )
+
+    @cached_property
+    def titles(self) -> dict[str, Text]:
+        """What each of `schemas` is called."""
+        return {name: text_of(said) for name, said in self.schemas.items()}
 
     @property
     def units_aliases(self) -> dict[str, str]:

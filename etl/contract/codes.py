@@ -1,4 +1,4 @@
-"""Code lists, `expectations/codes/<list>.csv`: a code, and what it means in Vietnamese and in English."""
+"""Code lists, `codes/<list>.csv`: a code, and what it means, in one language or in Vietnamese and in English."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from etl.settings import CODES
 
 log = logging.getLogger(__name__)
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # without its ending; nothing that leads elsewhere
+_ONE_LANGUAGE = ["code", "name"]
 
 
 class Code(NamedTuple):
@@ -63,18 +64,21 @@ def read(path: Path) -> tuple[Code, ...]:
         raise ContractError(path, "not UTF-8; save it in that encoding") from None
     except csv.Error as error:
         raise ContractError(path, f"not CSV: {error}") from None
-    if not lines or lines[0] != list(Code._fields):
+    if not lines or lines[0] not in (list(Code._fields), _ONE_LANGUAGE):
         said = ",".join(lines[0]) if lines else ""
-        raise ContractError(path, f"line 1 is {said!r}, and must be {','.join(Code._fields)}")
+        raise ContractError(
+            path, f"line 1 is {said!r}, and must be {','.join(Code._fields)} or {','.join(_ONE_LANGUAGE)}"
+        )
+    needed = "a code and its name are" if lines[0] == _ONE_LANGUAGE else "a code and its two names are"
     wrong = [
-        f"line {number} is {','.join(line)!r}; a code and its two names are needed, without blanks at their ends"
+        f"line {number} is {','.join(line)!r}; {needed} needed, without blanks at their ends"
         for number, line in enumerate(lines[1:], start=2)
-        if len(line) != len(Code._fields) or not all(cell and cell == cell.strip() for cell in line)
+        if len(line) != len(lines[0]) or not all(cell and cell == cell.strip() for cell in line)
     ]
     codes = Counter(line[0] for line in lines[1:] if line)
     wrong += [f"{code!r} stands {count} times; keep one" for code, count in codes.items() if count > 1]
     if not codes:
-        wrong.append("it has no code; write each as code,name_vi,name_en")
+        wrong.append(f"it has no code; write each as {','.join(lines[0])}")
     if wrong:
         raise ContractError(path, *wrong)
-    return tuple(Code(*line) for line in lines[1:])
+    return tuple(Code(line[0], line[1], line[-1]) for line in lines[1:])

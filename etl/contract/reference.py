@@ -37,7 +37,7 @@ What is the same in many contracts is said once, and what a contract says itself
 
 - `expectations/elements.yaml`: what a kind of column is. A column names its element: `{property: element, value: sex}`.
 - `expectations/agencies.yaml`: an agency's name, contact and times of delivery, by the name of its folder.
-- `expectations/codes/<list>.csv`: code lists, each with the columns code, name_vi and name_en.
+- `expectations/codes/<list>.csv`: code lists, each with the columns code, name_vi and name_en, or code and name.
 
 `citydw contract show <dataset>` prints a contract with all of it, for other tools; `citydw lint` checks contracts and
 suites. Of `support` and `schema` there is one entry. Entries of `slaProperties` are written

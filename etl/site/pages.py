@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import yaml
 from jinja2 import Environment
 
 from etl.contract import Contract, Text
+from etl.contract import codes as contract_codes
 from etl.delivery.entry import LedgerEntry
 from etl.rendering import templates
 from etl.settings import TEMPLATES
@@ -96,13 +96,13 @@ def dictionary(fields: Fields) -> str:
 
 def code_lists(paths: Iterable[Path], fields: Fields) -> str:
     """The page that names all code lists."""
-    lists = {path.stem: (pl.read_csv(path, infer_schema=False).height, _users(path.stem, fields)) for path in paths}
+    lists = {path.stem: (len(contract_codes.code_list(path.stem)), _users(path.stem, fields)) for path in paths}
     return _page("codes", root="../", lists=lists)
 
 
 def code_list(path: Path, fields: Fields) -> str:
-    """The page of one code list, a CSV file of code, name_vi and name_en."""
-    codes = pl.read_csv(path, infer_schema=False).to_dicts()
+    """The page of one code list."""
+    codes = contract_codes.code_list(path.stem)
     return _page("code_list", root="../", name=path.stem, codes=codes, users_of=_users(path.stem, fields))
 
 

@@ -29,7 +29,7 @@ _CLOSED_BY = Text("Lần giao đóng phiên bản", "Delivery that closed the ve
 
 def schemas(contracts: Iterable[Contract]) -> dict[str, str]:
     """The warehouse's own schemas and those of the data, with what they are, as comments of the database hold it."""
-    of_data = {contract.schema: Text(contract.schema, contract.schema) for contract in contracts} | city().schemas
+    of_data = {contract.schema: Text(contract.schema, contract.schema) for contract in contracts} | city().titles
     return {name: both(text) for name, text in (_OWN_SCHEMAS | of_data).items()}
 
 
