@@ -9,7 +9,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
-from etl.contract.city import city
+from etl.contract.city import city, said
 from etl.delivery.period import word_of
 from etl.settings import TEMPLATES
 
@@ -68,25 +68,25 @@ def other(vi: str, en: str) -> str:
 
 def beside(vi: str, en: str) -> Markup:
     """The second language, behind what stands in the first; see `other`."""
-    said = other(vi, en)
-    return Markup(_SECOND).format(city().languages[-1], said) if said else Markup("")
+    second = other(vi, en)
+    return Markup(_SECOND).format(city().languages[-1], second) if second else Markup("")
 
 
 def both(vi: str, en: str, **details: object) -> Markup:
     """A text for a page in the city's languages; {placeholders} of it are filled in."""
     filled = [escape(text).format(**details) if details else escape(text) for text in (vi, en)]
-    return _joined(*filled, _SECOND)
+    return _joined(filled[0], filled[1], _SECOND)
 
 
 def plain(vi: str, en: str, **details: object) -> str:
     """The same where no markup can stand."""
     filled = [text.format(**details) if details else text for text in (vi, en)]
-    return " / ".join(filter(None, (one(*filled), other(*filled))))
+    return said(filled[0], filled[1])
 
 
-def _joined(vi: str, en: str, second: str) -> Markup:
-    said = other(vi, en)
-    return escape(one(vi, en)) + (Markup(second).format(city().languages[-1], said) if said else Markup(""))
+def _joined(vi: str, en: str, written: str) -> Markup:
+    second = other(vi, en)
+    return escape(one(vi, en)) + (Markup(written).format(city().languages[-1], second) if second else Markup(""))
 
 
 def share(part: int, whole: int) -> str:

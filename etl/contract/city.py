@@ -154,10 +154,6 @@ class City(Part):
         """Whether the forms of a nation are in use."""
         return nation in self.forms
 
-    def told(self, text: Text, between: str = " / ") -> str:
-        """A text in the city's languages, the first one first; once if it is the same in all."""
-        return between.join(dict.fromkeys(getattr(text, language) for language in self.languages))
-
     def now(self) -> datetime:
         """This moment in the city's time."""
         return datetime.now(self.zone)
@@ -221,6 +217,21 @@ def _between_fields(made: City, folder: Path) -> Iterator[str]:
     for name, said in named.items():
         if said is not None and not (folder / said).is_file():
             yield f"units.{name}: there is no file {said!r} below {folder}"
+
+
+def told(text: Text, between: str = " / ") -> str:
+    """A text in the city's languages, the first one first; once if it is the same in all."""
+    return between.join(dict.fromkeys(getattr(text, language) for language in city().languages))
+
+
+def said(vi: str, en: str, between: str = " / ") -> str:
+    """What the pipeline itself says, likewise."""
+    return told(Text(vi, en), between)
+
+
+def first(text: Text) -> str:
+    """A text in the city's first language."""
+    return str(getattr(text, city().languages[0]))
 
 
 def may_hold(schema: str) -> bool:

@@ -21,7 +21,8 @@ import polars as pl
 import psycopg
 import sqlalchemy as sa
 
-from etl.contract import yaml_text
+from etl.contract import Text, yaml_text
+from etl.contract.city import told
 from etl.contract.names import NAME, OF_NAMES
 from etl.settings import MARTS
 from etl.warehouse.copy import copy_rows
@@ -201,7 +202,7 @@ def _make_table(connection: sa.Connection, mart: Mart) -> None:
     connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {MARK} text"))
     said = connection.execute(sa.text(f"SELECT obj_description('{mart.exact}'::regclass)")).scalar() or ""
     connection.exec_driver_sql(f"COMMENT ON TABLE {table} IS {literal(said)}")
-    connection.exec_driver_sql(f"COMMENT ON COLUMN {table}.{MARK} IS {literal(_MARK_SAYS)}")
+    connection.exec_driver_sql(f"COMMENT ON COLUMN {table}.{MARK} IS {literal(told(_MARK_SAYS))}")
 
 
 def _kind(connection: sa.Connection, name: str) -> str:
@@ -242,9 +243,9 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
     connection.execute(sa.text("DROP TABLE hiding"))
 
 
-_MARK_SAYS = (
-    "c: có ô để trống vì dựng trên quá ít người, hoặc để không tính ngược được ô như vậy"
-    " / c: something is empty, for it is built on too few persons or would give such a cell away"
+_MARK_SAYS = Text(
+    "c: có ô để trống vì dựng trên quá ít người, hoặc để không tính ngược được ô như vậy",
+    "c: something is empty, for it is built on too few persons or would give such a cell away",
 )
 
 

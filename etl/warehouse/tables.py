@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from etl import datatypes
 from etl.contract import Contract, Text
-from etl.contract.city import city
+from etl.contract.city import city, told
 from etl.warehouse import ops, reference
 from etl.warehouse.names import named
 
@@ -89,7 +89,7 @@ def describe(contracts: Iterable[Contract]) -> sa.MetaData:
 
 def both(text: Text) -> str:
     """A text in the city's languages, as comments of the database hold it."""
-    return city().told(text).replace("'", "’")
+    return told(text).replace("'", "’")
 
 
 def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
