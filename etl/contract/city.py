@@ -101,7 +101,7 @@ class City(Part):
     languages: Annotated[list[Language], AfterValidator(_languages)] = Field(
         default=["en"],
         description="what receipts, pages and templates are written in, vi, en or both; the labels of contracts may be "
-        "in any language",
+        "in any language; by default en",
     )
     time_zone: Annotated[str, AfterValidator(_zone)] = Field(
         default="UTC", description="where days begin and what people read, as the IANA names it"

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from etl.contract.city import City, Units
 from etl.contract.document import (
     Agency,
     Column,
@@ -63,6 +64,8 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("`logicalTypeOptions`", LogicalTypeOptions),
     ("`customProperties` of a column", ColumnProperties),
     ("An agency, in `agencies.yaml`", Agency),
+    ("The city, in `city.yaml`", City),
+    ("`units` of the city", Units),
 )
 
 
