@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etl.contract import Column, Contract
+from etl.contract.city import told
 
 
 def contract_page(contract: Contract) -> str:
@@ -12,13 +13,11 @@ def contract_page(contract: Contract) -> str:
     contact = f", {contract.contact.removeprefix('mailto:')}" if contract.contact else ""
     every = f"; every {contract.frequency}" if contract.frequency else ""
     lines = [
-        f"# {contract.title.vi} / {contract.title.en}",
+        f"# {told(contract.title)}",
         "",
-        contract.description.vi,
+        told(contract.description, "\n\n"),
         "",
-        contract.description.en,
-        "",
-        f"- **{contract.agency_title.vi} / {contract.agency_title.en}**{contact}",
+        f"- **{told(contract.agency_title)}**{contact}",
         f"- Inbox `inbox/{contract.agency}/{contract.dataset}/`, table `{contract.schema}.{contract.table}`",
         f"- {', '.join(how)}; mode `{contract.mode}`{every}",
         "",
@@ -38,6 +37,6 @@ def _row(column: Column) -> str:
         kind,
         str(column.key_position or ""),
         "✓" if column.required else "",
-        f"{column.description.vi} / {column.description.en}",
+        told(column.description),
     ]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

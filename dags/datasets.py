@@ -15,6 +15,7 @@ from decide import DecideOperator
 from deliver import DeliverOperator
 
 from etl.contract import Contract, load_all
+from etl.contract.city import first
 
 # For faults; bad data is no fault, it gets a verdict. Each crash of the scheduler, too, costs the waiting tasks a try.
 RETRIES = {"retries": 6, "retry_delay": timedelta(seconds=15)}
@@ -31,7 +32,7 @@ def dataset_dag(contract: Contract) -> DAG:
 
     @dag(
         dag_id=dag_id(contract),
-        dag_display_name=f"{contract.id} · {contract.title.vi}",
+        dag_display_name=f"{contract.id} · {first(contract.title)}",
         description=contract.title.en,
         schedule=PartitionedAssetTimetable(assets=landing(contract)),
         max_active_runs=100,  # a held delivery's run stays active until a person decides; others must pass it

@@ -12,14 +12,15 @@ from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from decision_trigger import DecisionTrigger
 from walk import walk
 
-from etl.contract import REASON_CHARS, Choice, Contract
+from etl.contract import REASON_CHARS, Choice, Contract, Text
+from etl.contract.city import told
 
 if TYPE_CHECKING:
     from etl.operate.hold import Hold
     from etl.pipeline.pipeline import Pipeline
 
 OPTIONS: dict[str, Choice] = {"Accept": "accept", "Accept what passes": "accept-passing", "Reject": "reject"}
-_NO_REASON = "không nêu lý do / no reason was given"
+_NO_REASON = Text("không nêu lý do", "no reason was given")
 
 
 class DecideOperator(HITLOperator, SkipMixin):
@@ -119,4 +120,4 @@ def _reason(event: dict[str, Any]) -> str:
     from etl.delivery.display import shown
 
     line = " ".join(str((event["params_input"] or {}).get("reason", "")).split())
-    return shown(line)[:REASON_CHARS] or _NO_REASON
+    return shown(line)[:REASON_CHARS] or told(_NO_REASON)

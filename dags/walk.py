@@ -17,6 +17,7 @@ def walk(task: SkipMixin, context: Any, stations: Iterator[tuple[Station, Outcom
 
     Behind one that is loaded none is needed. One that is held must be decided; any other ends in the task `verdict`.
     """
+    from etl.contract.city import told
     from etl.delivery.messages import loggable
 
     seconds = {}
@@ -27,7 +28,7 @@ def walk(task: SkipMixin, context: Any, stations: Iterator[tuple[Station, Outcom
         began = time.perf_counter()
     if outcome.message:
         said = loggable(outcome.rule, outcome.message)
-        print(f"{said.vi} / {said.en}")
+        print(told(said))
     context["ti"].xcom_push("seconds", seconds)
     if outcome.state != "loaded":
         context["task"].outlets.clear()  # no event says that the table has changed

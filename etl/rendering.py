@@ -7,11 +7,13 @@ from datetime import date, datetime
 
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from etl.contract.city import city
+from etl.contract.city import city, said
 from etl.delivery.period import word_of
 from etl.settings import TEMPLATES
+
+_SECOND = ' <span class="en" lang="{}">{}</span>'
 
 
 def templates(**filters: Callable[..., object]) -> ImmutableSandboxedEnvironment:
@@ -28,6 +30,17 @@ def templates(**filters: Callable[..., object]) -> ImmutableSandboxedEnvironment
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {
+        "languages": city().languages,
+        "t": both,
+        "pair": lambda text: both(text["vi"], text["en"]) if isinstance(text, dict) else both(text.vi, text.en),
+        "one": one,
+        "other": other,
+        "beside": beside,
+        "tag": lambda vi, en: _joined(vi, en, ' · <span lang="{}">{}</span>'),
+        "aside": lambda vi, en: _joined(vi, en, ' <span class="en alone" lang="{}">({})</span>'),
+        "plain": plain,
+    }
     environment.filters |= {
         "number": _number,
         "share": share,
@@ -37,6 +50,43 @@ def templates(**filters: Callable[..., object]) -> ImmutableSandboxedEnvironment
         **filters,
     }
     return environment
+
+
+def one(vi: str, en: str) -> str:
+    """What is said, in the city's first language; English with a capital where the Vietnamese has one."""
+    if city().languages[0] == "vi":
+        return vi
+    return en[:1].upper() + en[1:] if vi[:1].isupper() else en
+
+
+def other(vi: str, en: str) -> str:
+    """The same in the second language; nothing where there is none, or both are the same."""
+    if len(city().languages) == 1 or vi == en:
+        return ""
+    return en if city().languages[0] == "vi" else vi
+
+
+def beside(vi: str, en: str) -> Markup:
+    """The second language, behind what stands in the first; see `other`."""
+    second = other(vi, en)
+    return Markup(_SECOND).format(city().languages[-1], second) if second else Markup("")
+
+
+def both(vi: str, en: str, **details: object) -> Markup:
+    """A text for a page in the city's languages; {placeholders} of it are filled in."""
+    filled = [escape(text).format(**details) if details else escape(text) for text in (vi, en)]
+    return _joined(filled[0], filled[1], _SECOND)
+
+
+def plain(vi: str, en: str, **details: object) -> str:
+    """The same where no markup can stand."""
+    filled = [text.format(**details) if details else text for text in (vi, en)]
+    return said(filled[0], filled[1])
+
+
+def _joined(vi: str, en: str, written: str) -> Markup:
+    second = other(vi, en)
+    return escape(one(vi, en)) + (Markup(written).format(city().languages[-1], second) if second else Markup(""))
 
 
 def share(part: int, whole: int) -> str:

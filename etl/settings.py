@@ -43,8 +43,10 @@ EXPECTATIONS = Path(os.environ.get("CITYDW_EXPECTATIONS") or SHIPPED).resolve() 
 CODES = EXPECTATIONS / "codes"  # code lists
 SQL = _shipped("sql")
 MARTS = SQL if SHIPPED.resolve() == EXPECTATIONS else EXPECTATIONS  # holds `marts/` and `quality/`
+_HOME = PROJECT / "var" if MARTS == SQL else EXPECTATIONS.with_name(f"{EXPECTATIONS.name}-var")  # of one city alone
 REFERENCE = _PACKAGE / "reference"
 TEMPLATES = _PACKAGE / "templates"
+STARTER = _PACKAGE / "starter"  # what a new deployment begins with
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ class Settings:
     @classmethod
     def from_environment(cls) -> Settings:
         """Read the variables of these names, as CITYDW_QUIET_SECONDS, and the limits."""
-        home = Path(os.environ.get("CITYDW_HOME", PROJECT / "var")).resolve()
+        home = Path(os.environ.get("CITYDW_HOME", _HOME)).resolve()
         return cls(
             home=home,
             data=UPath(os.environ.get("CITYDW_DATA", home / "data")),

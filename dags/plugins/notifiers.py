@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from airflow.sdk.bases.notifier import BaseNotifier
 
+from etl.contract.city import said, told
 from etl.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,12 +43,13 @@ class WebhookNotifier(BaseNotifier):
 
 
 # Templates of ours, filled from the context: whatever a notice says is never taken for a template.
-_SUBJECT = "{{ message.title.vi }} / {{ message.title.en }}"
+_SUBJECT = "{{ told(message.title) }}"
 _BODY = """{% for notice in message.named %}
-{% if message.notices | length > 1 %}<h3>{{ notice.title.vi | e }} / {{ notice.title.en | e }}</h3>{% endif %}
-<p>{{ notice.text.vi | e }}</p><p>{{ notice.text.en | e }}</p>
+{% if message.notices | length > 1 %}<h3>{{ told(notice.title) | e }}</h3>{% endif %}
+{% for line in told(notice.text, "\n").split("\n") %}<p>{{ line | e }}</p>{% endfor %}
+
 {% endfor %}
-{% if message.more %}<p>… và {{ message.more }} mục khác / and {{ message.more }} more</p>{% endif %}"""
+{% if message.more %}<p>… {{ more }}</p>{% endif %}"""
 
 
 def ways(settings: Settings) -> dict[str, Callable[[Message], None]]:
@@ -59,7 +61,7 @@ def ways(settings: Settings) -> dict[str, Callable[[Message], None]]:
 
         # A notifier for each message, for rendering changes it.
         made["mail"] = lambda message: SmtpNotifier(to=list(to), subject=_SUBJECT, html_content=_BODY)(
-            {"message": message}
+            {"message": message, "told": told, "more": said(f"và {message.more} mục khác", f"and {message.more} more")}
         )
     if url:
         made["webhook"] = lambda message: WebhookNotifier(url)({"message": message})

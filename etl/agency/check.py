@@ -17,8 +17,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 from upath import UPath
 
-from etl.contract import Contract
-from etl.contract.city import city
+from etl.contract import Contract, Text
+from etl.contract.city import city, said, told
 from etl.delivery.entry import LedgerEntry
 from etl.delivery.storage import Storage
 from etl.pipeline import stations
@@ -29,10 +29,10 @@ from etl.receive.place import UNDATED
 from etl.receive.refusal import refusal
 from etl.settings import Limits
 
-_TOLD: dict[stations.Station, str] = {
-    "extract": "đọc tệp / reading the file",
-    "validate": "kiểm tra từng dòng / judging each row",
-    "normalize": "đưa về dạng chuẩn / bringing it into the standard form",
+_TOLD: dict[stations.Station, Text] = {
+    "extract": Text("đọc tệp", "reading the file"),
+    "validate": Text("kiểm tra từng dòng", "judging each row"),
+    "normalize": Text("đưa về dạng chuẩn", "bringing it into the standard form"),
 }
 _ROWS_SHOWN = 8  # row numbers in the terminal for each kind of problem; the page has more
 _KINDS_SHOWN = 10
@@ -85,7 +85,7 @@ def check(
         stop = refusal(landed if is_dated else replace(landed, doubt=None), contract)
         known: dict[str, Any] = {}
         for station in stations.STATIONS if stop is None else ():
-            tell(_TOLD[station])
+            tell(told(_TOLD[station]))
             result = stations.run(
                 station, storage, landed.delivery, contract, home, declared=landed.declared, limits=limits
             )
@@ -94,11 +94,11 @@ def check(
             if stop:
                 break
         if stop:
-            said = {"message_vi": stop.message.vi, "message_en": stop.message.en}
-            known |= {"state": stop.state, "rule": stop.rule} | said
-        tell("viết phiếu / writing the receipt")
+            known |= {"state": stop.state, "rule": stop.rule}
+            known |= {"message_vi": stop.message.vi, "message_en": stop.message.en}
+        tell(said("viết phiếu", "writing the receipt"))
         entry = replace(LedgerEntry.of_delivery(landed.delivery), **known)
-        told = receipt(storage, landed.delivery, contract, entry, most_rows=most_rows, is_check=True)
+        made_receipt = receipt(storage, landed.delivery, contract, entry, most_rows=most_rows, is_check=True)
         out.mkdir(parents=True, exist_ok=True)
         for name in (PAGE, FACTS, WORKBOOK):
             made = Path(storage.folder("outbox", landed.delivery) / name)
@@ -106,55 +106,57 @@ def check(
                 shutil.copyfile(made, out / name)
             else:
                 (out / name).unlink(missing_ok=True)
-    return Checked(told, out, is_dated)
+    return Checked(made_receipt, out, is_dated)
 
 
 def print_checked(console: Console, checked: Checked) -> None:
     """Print the verdict, what is to be mended, and where page and workbook are; no value of any cell."""
-    told = checked.receipt
-    period = f", {told.as_of:%d/%m/%Y}" if told.as_of else ""
-    _say(console, f"{told.title.vi} / {told.title.en} ({told.dataset}){period}", "bold")
-    right = (told.rows_in or 0) - told.rejected
+    receipt = checked.receipt
+    period = f", {receipt.as_of:%d/%m/%Y}" if receipt.as_of else ""
+    _say(console, f"{told(receipt.title)} ({receipt.dataset}){period}", "bold")
+    right, rejected, rows = (receipt.rows_in or 0) - receipt.rejected, receipt.rejected, receipt.rows_in
     match checked.exit_code:
         case 0:
-            _say(console, f"✓ Sẵn sàng gửi: {right} dòng đúng. / Ready to send: {right} rows are right.", "bold green")
+            ready = said(f"Sẵn sàng gửi: {right} dòng đúng.", f"Ready to send: {right} rows are right.")
+            _say(console, f"✓ {ready}", "bold green")
         case 1:
-            _say(
-                console,
-                f"! {told.rejected} / {told.rows_in} dòng sẽ bị trả lại, các dòng khác được nhận. /"
-                f" {told.rejected} of {told.rows_in} rows would be sent back, the others accepted.",
-                "bold yellow",
+            some = said(
+                f"{rejected} / {rows} dòng sẽ bị trả lại, các dòng khác được nhận.",
+                f"{rejected} of {rows} rows would be sent back, the others accepted.",
             )
+            _say(console, f"! {some}", "bold yellow")
         case _:
-            _say(console, f"✗ Cả tệp: {told.verdict.vi} / The whole file: {told.verdict.en}", "bold red")
-    if told.message:
-        _say(console, f"  {told.message.vi}\n  {told.message.en}", "red")
-    if told.problems:
-        console.print(_table(told))
-    if len(told.problems) > _KINDS_SHOWN:
-        _say(console, f"… {len(told.problems) - _KINDS_SHOWN} loại lỗi khác trên phiếu / more kinds on the page")
-    for note in told.notes:
-        _say(console, f"  {note.text.vi}\n  {note.text.en}", "yellow")
+            whole = said(f"Cả tệp: {receipt.verdict.vi}", f"The whole file: {receipt.verdict.en}")
+            _say(console, f"✗ {whole}", "bold red")
+    if receipt.message:
+        _say(console, "  " + told(receipt.message, "\n  "), "red")
+    if receipt.problems:
+        console.print(_table(receipt))
+    if (more := len(receipt.problems) - _KINDS_SHOWN) > 0:
+        _say(console, f"… {more} {said('loại lỗi khác trên phiếu', 'more kinds on the page')}")
+    for note in receipt.notes:
+        _say(console, "  " + told(note.text, "\n  "), "yellow")
     if not checked.is_dated:
-        _say(
-            console,
-            "  Tên tệp chưa có ngày của kỳ dữ liệu nên đã tính theo hôm nay; trước khi gửi hãy đặt tên như "
-            f"dulieu_{told.as_of}.csv.\n  The file's name does not say its period, so today's was taken; put the date"
-            " into it before you send it.",
-            "yellow",
+        undated = said(
+            "Tên tệp chưa có ngày của kỳ dữ liệu nên đã tính theo hôm nay; trước khi gửi hãy đặt tên như "
+            f"dulieu_{receipt.as_of}.csv.",
+            "The file's name does not say its period, so today's was taken; put the date into it before you send it.",
+            "\n  ",
         )
-    _say(console, f"Phiếu / Page: {checked.folder / PAGE}")
-    if told.workbook_rows:
-        _say(console, f"Các dòng sai / Wrong rows: {checked.folder / WORKBOOK}")
+        _say(console, f"  {undated}", "yellow")
+    _say(console, f"{said('Phiếu', 'Page')}: {checked.folder / PAGE}")
+    if receipt.workbook_rows:
+        _say(console, f"{said('Các dòng sai', 'Wrong rows')}: {checked.folder / WORKBOOK}")
 
 
-def _table(told: Receipt) -> Table:
-    rows = f"{told.row_word.vi}\n{told.row_word.en}"
-    table = Table("cột / column", "lỗi / what is wrong", Column("số lỗi\ncount", justify="right"), rows)
-    for problem in told.problems[:_KINDS_SHOWN]:
+def _table(receipt: Receipt) -> Table:
+    count = Column(said("số lỗi", "count", "\n"), justify="right")
+    table = Table(said("cột", "column"), said("lỗi", "what is wrong"), count, told(receipt.row_word, "\n"))
+    for problem in receipt.problems[:_KINDS_SHOWN]:
         numbers = ", ".join(map(str, problem.rows[:_ROWS_SHOWN])) + (", …" if problem.count > _ROWS_SHOWN else "")
         style = "red" if problem.severity == "critical" else "yellow"
-        about = f"[{style}]{escape(problem.text.vi)}[/]\n{escape(problem.text.en)}"
+        main, *beside = told(Text(escape(problem.text.vi), escape(problem.text.en)), "\0").split("\0")
+        about = "\n".join([f"[{style}]{main}[/]", *beside])
         table.add_row(escape(problem.source_name or ""), about, str(problem.count), numbers)
     return table
 

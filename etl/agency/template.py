@@ -18,26 +18,26 @@ from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
-from etl.contract import Column, Contract
+from etl.contract import Column, Contract, Text
+from etl.contract.city import city, first, said, told
 from etl.contract.codes import Code, code_list
 from etl.contract.date_format import date_format
 from etl.datatypes import ward
 from etl.extract.excel import OUR_SHEETS
 from etl.settings import DEFAULT_LIMITS
 
-_DATA = "Dữ liệu"
-_GUIDE, _LISTS = OUR_SHEETS
+_DATA = Text("Dữ liệu", "Data")
 _LAST_ROW = 1_048_576  # of an Excel sheet
 _LAST_DAY = "2958465"  # of Excel's calendar
 _TEXT = "@"
 _EXCEL_KNOWS = {"year", "month", "day", "hour", "minute", "second"}  # parts of a date or time, written as ODCS does
 _DARK, _LIGHT = "1F4E66", "7B97A5"
 _FORMATS = {
-    "csv": (
+    "csv": Text(
         "Điền xong, chọn File > Save As > “CSV UTF-8” và gửi tệp CSV đó, không gửi tệp Excel này.",
         "When it is filled in, choose File > Save As > “CSV UTF-8” and send that CSV file, not this Excel file.",
     ),
-    "excel": ("Điền xong, lưu lại và gửi chính tệp này.", "When it is filled in, save it and send this very file."),
+    "excel": Text("Điền xong, lưu lại và gửi chính tệp này.", "When it is filled in, save it and send this very file."),
 }
 _OTHER_FORMAT = (
     "Bộ dữ liệu này được gửi dưới dạng {format} do phần mềm xuất ra; tệp Excel này chỉ để tham khảo các cột.",
@@ -57,7 +57,8 @@ def write_template(path: Path, contract: Contract) -> None:
     """
     book = Workbook()
     del book[book.sheetnames[0]]
-    data, guide, lists = (book.create_sheet(title) for title in (_DATA, _GUIDE, _LISTS))
+    titles = OUR_SHEETS[2:] if city().languages == ["en"] else OUR_SHEETS[:2]
+    data, guide, lists = (book.create_sheet(title) for title in (first(_DATA), *titles))
     ranges = _write_lists(lists, contract)
     for at, column in enumerate(contract.columns, start=1):
         _write_column(data, at, column, ranges.get(_list_of(column)))
@@ -80,7 +81,7 @@ def _write_column(sheet: Worksheet, at: int, column: Column, codes: str | None) 
     rule.showErrorMessage = True
     rule.errorStyle = "stop" if column.on_invalid == "reject" else "warning"  # what we only flag may be sent
     rule.errorTitle = column.label[:32]
-    rule.error = f"{column.label}: ví dụ / for example {column.example}"[:225]
+    rule.error = f"{column.label}: {said('ví dụ', 'for example')} {column.example}"[:225]
     rule.add(f"{letter}2:{letter}{_LAST_ROW}")
     sheet.add_data_validation(rule)
 
@@ -144,15 +145,15 @@ def _write_lists(sheet: Worksheet, contract: Contract) -> dict[str | None, str]:
             continue
         members = _members(name)
         letter = get_column_letter(at)
-        _title(sheet, 1, at, f"{column.label}: mã / code")
-        _title(sheet, 1, at + 1, "Tên / Name")
+        _title(sheet, 1, at, f"{column.label}: {said('mã', 'code')}")
+        _title(sheet, 1, at + 1, said("Tên", "Name"))
         for row, (code, meaning) in enumerate(members.iter_rows(), start=2):
             cell = sheet.cell(row, at, code)
             cell.number_format = _TEXT
             sheet.cell(row, at + 1, meaning)
         sheet.column_dimensions[letter].width = 16
         sheet.column_dimensions[get_column_letter(at + 1)].width = 50
-        places[name] = f"{quote_sheetname(_LISTS)}!${letter}$2:${letter}${members.height + 1}"
+        places[name] = f"{quote_sheetname(sheet.title)}!${letter}$2:${letter}${members.height + 1}"
         at += 3
     if not places:
         sheet.sheet_state = "hidden"
@@ -163,7 +164,7 @@ def _write_lists(sheet: Worksheet, contract: Contract) -> dict[str | None, str]:
 def _members(name: str) -> pl.DataFrame:
     """Codes of a list with what they mean."""
     if name == "ward":
-        since = pl.col("valid_from").dt.strftime("từ / since %d/%m/%Y")
+        since = pl.col("valid_from").dt.strftime(f"{said('từ', 'since')} %d/%m/%Y")
         units = ward.units().sort("valid_from", "code", descending=[True, False])
         where = pl.concat_str("name", "district", "province", separator=", ", ignore_nulls=True)
         meaning = pl.concat_str(where, since, separator=", ", ignore_nulls=True)
@@ -175,42 +176,44 @@ def _members(name: str) -> pl.DataFrame:
 
 
 def _meaning(code: Code) -> str:
-    """Both names of a code, and when it means that, where that is known."""
-    since = f", từ / since {code.valid_from:%d/%m/%Y}" if code.valid_from else ""
-    until = f", trước / before {code.valid_to:%d/%m/%Y}" if code.valid_to else ""
-    return f"{code.name_vi} / {code.name_en}{since}{until}"
+    """What a code means, and when, where that is known."""
+    since = f", {said('từ', 'since')} {code.valid_from:%d/%m/%Y}" if code.valid_from else ""
+    until = f", {said('trước', 'before')} {code.valid_to:%d/%m/%Y}" if code.valid_to else ""
+    return said(code.name_vi, code.name_en) + since + until
 
 
 def _write_guide(sheet: Worksheet, contract: Contract) -> None:
     file_format = contract.source.format
-    sending = _FORMATS.get(file_format) or tuple(line.format(format=file_format.upper()) for line in _OTHER_FORMAT)
-    packing = (
-        ("Sau đó nén tệp CSV thành một tệp ZIP.", "Then pack the CSV file into a ZIP.")
-        if contract.source.archive
-        else ()
+    other = Text(*(line.format(format=file_format.upper()) for line in _OTHER_FORMAT))
+    sending = [_FORMATS.get(file_format, other)]
+    if contract.source.archive == "zip":
+        sending.append(Text("Sau đó nén tệp CSV thành một tệp ZIP.", "Then pack the CSV file into a ZIP."))
+    data = first(_DATA)
+    filling = Text(
+        f"Điền vào trang “{data}”, mỗi bản ghi một dòng; không đổi dòng tiêu đề. Trước khi gửi: citydw check TỆP",
+        f"Fill in sheet “{data}”, a row for each record; leave the header as it is. Before sending: citydw check FILE",
     )
     for line in (
-        f"{contract.title.vi} / {contract.title.en} ({contract.id})",
-        *sending,
-        *packing,
-        f"Điền vào trang “{_DATA}”, mỗi bản ghi một dòng; không đổi dòng tiêu đề. Trước khi gửi: citydw check TỆP",
-        f"Fill in sheet “{_DATA}”, a row for each record; leave the header as it is. Before sending: citydw check FILE",
+        told(contract.title) + f" ({contract.id})",
+        *(line for text in (*sending, filling) for line in told(text, "\n").split("\n")),
         "",
     ):
         sheet.append([line])
     sheet.cell(1, 1).font = Font(bold=True, size=14)
     top = sheet.max_row + 1
-    titles = ("Cột / Column", "Tên / Label", "Bắt buộc / Required", "Ý nghĩa", "Meaning", "Ví dụ / Example")
-    for at, title in enumerate(titles, start=1):
+    meanings = [{"vi": "Ý nghĩa", "en": "Meaning"}[language] for language in city().languages]
+    before = (said("Cột", "Column"), said("Tên", "Label"), said("Bắt buộc", "Required"))
+    widths = (26, 30, 16, *[60] * len(meanings), 26)
+    for at, title in enumerate((*before, *meanings, said("Ví dụ", "Example")), start=1):
         _title(sheet, top, at, title)
-        sheet.column_dimensions[get_column_letter(at)].width = (26, 30, 16, 60, 60, 26)[at - 1]
+        sheet.column_dimensions[get_column_letter(at)].width = widths[at - 1]
     for row, column in enumerate(contract.columns, start=top + 1):
-        required = "có / yes" if column.required else ""
-        described = (column.description.vi, column.description.en)
+        required = said("có", "yes") if column.required else ""
+        described = [getattr(column.description, language) for language in city().languages]
         for at, text in enumerate((column.source_name, column.label, required, *described, column.example), start=1):
             cell = sheet.cell(row, at, text)
             cell.number_format = _TEXT
-            cell.alignment = Alignment(vertical="top", wrap_text=at in (4, 5))
+            cell.alignment = Alignment(vertical="top", wrap_text=3 < at < 4 + len(described))
 
 
 def _title(sheet: Worksheet, row: int, column: int, text: str) -> None:
@@ -220,7 +223,7 @@ def _title(sheet: Worksheet, row: int, column: int, text: str) -> None:
 
 
 def _explanation(column: Column) -> Iterator[str]:
-    yield f"{column.label} ({'bắt buộc / required' if column.required else 'không bắt buộc / optional'})"
-    yield column.description.vi
-    yield column.description.en
-    yield f"Ví dụ / Example: {column.example}"
+    must = said("bắt buộc", "required") if column.required else said("không bắt buộc", "optional")
+    yield f"{column.label} ({must})"
+    yield told(column.description, "\n")
+    yield f"{said('Ví dụ', 'Example')}: {column.example}"

@@ -21,9 +21,11 @@ def check(
     out: Annotated[Path | None, typer.Option(help="Folder for page and workbook; by default beside the file.")] = None,
 ) -> None:
     """Check a file before sending it, on this machine only. Exits with 0 (all right), 1 (rejections) or 2 (held)."""
-    console.print(f"Kiểm tra / Checking {escape(file.name)}", soft_wrap=True, highlight=False)
+    from etl.contract.city import said
+
+    console.print(f"{said('Kiểm tra', 'Checking')} {escape(file.name)}", soft_wrap=True, highlight=False)
     with console.status("…", spinner="line") as status:  # what follows is imported while it turns
-        status.update("chuẩn bị / getting ready")
+        status.update(said("chuẩn bị", "getting ready"))
         from etl.agency.check import check, print_checked
         from etl.contract import load_all
         from etl.settings import Settings

@@ -33,15 +33,20 @@ def agency_and_dataset(name: str) -> tuple[str, str]:
 def recognised(file: Path, settings: Settings) -> Contract:
     """The dataset that a file is of; where that is not certain, the clerk is asked to name it."""
     from etl.contract import load_all
+    from etl.contract.city import said, told
     from etl.pipeline.recognise import datasets
 
     found = datasets(file, load_all().values(), settings.limits)
     if len(found) == 1:
         return found[0]
-    names = "\n".join(f"  --dataset {c.id}    {c.title.vi} / {c.title.en}" for c in found or load_all().values())
+    names = "\n".join(f"  --dataset {c.id}    {told(c.title)}" for c in found or load_all().values())
     return stop(
-        "Nội dung tệp không cho biết chắc chắn đây là bộ dữ liệu nào; hãy nêu rõ một trong các bộ dữ liệu sau.\n"
-        f"The file's content does not tell for certain which dataset it is of; name one of these.\n{names}"
+        said(
+            "Nội dung tệp không cho biết chắc chắn đây là bộ dữ liệu nào; hãy nêu rõ một trong các bộ dữ liệu sau.",
+            "The file's content does not tell for certain which dataset it is of; name one of these.",
+            "\n",
+        )
+        + f"\n{names}"
     )
 
 

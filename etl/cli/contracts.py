@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,6 +50,26 @@ def lint(
     print_wrong(console, wrong, len(asked))
     if wrong:
         raise typer.Exit(1)
+
+
+@commands.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new folder, of your city's facts, contracts, codes and marts.")],
+) -> None:
+    """Write the folder of a new deployment, with a dataset that loads, and print the commands that load it."""
+    from etl.contract import starter
+
+    starter.write(folder)
+    place = folder.resolve()
+    for line in (
+        f"{folder} is a new city's folder. Look through {folder / 'city.yaml'} first: it holds the city's facts. Then:",
+        "",
+        f"export CITYDW_EXPECTATIONS={shlex.quote(str(place))}",
+        "citydw lint",
+        f"citydw run {shlex.quote(str(place / starter.FIRST_FILE))} --dataset {starter.FIRST_DATASET}",
+        'citydw query "SELECT * FROM mart.trees_by_kind"',
+    ):
+        typer.echo(line)
 
 
 @of_contracts.command("show")

@@ -69,6 +69,7 @@ def replay(
 @commands.command()
 def backfill(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> None:
     """Walk all deliveries of a table again, as after its contract got a column, and load them all at once."""
+    from etl.contract.city import told
     from etl.pipeline.pipeline import Pipeline
 
     agency_and_dataset(dataset)
@@ -77,7 +78,7 @@ def backfill(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> 
     for delivery_id, outcome in pipeline.backfill(dataset):
         console.print(f"{delivery_id}: {outcome.state}", highlight=False)
         if outcome.message:
-            console.print(f"    {outcome.message.vi}\n    {outcome.message.en}", markup=False)
+            console.print("    " + told(outcome.message, "\n    "), markup=False)
 
 
 @commands.command()

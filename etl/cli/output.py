@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from etl.contract import ContractError
-from etl.contract.city import city
+from etl.contract.city import city, told
 from etl.delivery.display import shown
 from etl.delivery.entry import LedgerEntry, Unfinished
 from etl.delivery.state import State
@@ -54,8 +54,8 @@ def print_deliveries(
     console.print("rows in = rejected + duplicates + inserted + changed + unchanged + superseded", style="dim")
     for entry in entries:
         if entry.message:
-            console.print(f"{entry.dataset} {entry.file_name[:80]}: {entry.message.vi}", markup=False)
-            console.print(f"    {entry.message.en}", markup=False)
+            said = told(entry.message, "\n    ")
+            console.print(f"{entry.dataset} {entry.file_name[:80]}: {said}", markup=False)
 
 
 def print_holds(console: Console, holds: Iterable[Hold]) -> None:
@@ -71,8 +71,8 @@ def print_holds(console: Console, holds: Iterable[Hold]) -> None:
         return
     console.print(table)
     for hold in holds:
-        console.print(f"{hold.entry.name}: {hold.message.vi}", markup=False)
-        console.print(f"    {hold.message.en}", markup=False)
+        said = told(hold.message, "\n    ")
+        console.print(f"{hold.entry.name}: {said}", markup=False)
 
 
 def print_unfinished(console: Console, decided: Iterable[Unfinished]) -> None:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, ValidationError
 
 from etl.contract import yaml_text
-from etl.contract.document import Both, Name, Part, Text, Words
+from etl.contract.document import Name, Part, Text, Words, text_of
 from etl.contract.messages import ContractError, sentences
 from etl.contract.names import nearest
 from etl.contract.texts import of_texts
@@ -68,6 +68,15 @@ def _languages(said: list[Language]) -> list[Language]:
     return said
 
 
+def _title(said: object) -> object:
+    if not (isinstance(said, str) and said.strip()) and not (isinstance(said, dict) and said.keys() == {"vi", "en"}):
+        raise ValueError(f"is {said!r}, and must be a title, as Finance")
+    return said
+
+
+Title = Annotated[Any, AfterValidator(_title)]  # how many languages are in it is known when the whole file is read
+
+
 class Units(Part):
     """Administrative units (wards, boroughs), whose codes the datatype `ward` understands; paths below the folder."""
 
@@ -92,7 +101,7 @@ class City(Part):
     languages: Annotated[list[Language], AfterValidator(_languages)] = Field(
         default=["en"],
         description="what receipts, pages and templates are written in, vi, en or both; the labels of contracts may be "
-        "in any language",
+        "in any language; by default en",
     )
     time_zone: Annotated[str, AfterValidator(_zone)] = Field(
         default="UTC", description="where days begin and what people read, as the IANA names it"
@@ -100,7 +109,7 @@ class City(Part):
     time_zone_name: Words | None = Field(
         default=None, description="what people call it, as ICT; by default the usual abbreviation"
     )
-    schemas: dict[Name, Both] = Field(
+    schemas: dict[Name, Title] = Field(
         default={},
         description="groups of data, each a schema of the warehouse, and their titles; without it whichever the "
         "contracts name",
@@ -126,6 +135,11 @@ class City(Part):
         default="D", description="code (of the list that a `change` column names) of a row that ends a record"
     )
 
+    @cached_property
+    def titles(self) -> dict[str, Text]:
+        """What each of `schemas` is called."""
+        return {name: text_of(said) for name, said in self.schemas.items()}
+
     @property
     def units_aliases(self) -> dict[str, str]:
         """Other codes of units, each with the list's."""
@@ -139,10 +153,6 @@ class City(Part):
     def has_form(self, nation: Literal["vietnam"]) -> bool:
         """Whether the forms of a nation are in use."""
         return nation in self.forms
-
-    def told(self, text: Text, between: str = " / ") -> str:
-        """A text in the city's languages, the first one first; once if it is the same in all."""
-        return between.join(dict.fromkeys(getattr(text, language) for language in self.languages))
 
     def now(self) -> datetime:
         """This moment in the city's time."""
@@ -207,6 +217,21 @@ def _between_fields(made: City, folder: Path) -> Iterator[str]:
     for name, said in named.items():
         if said is not None and not (folder / said).is_file():
             yield f"units.{name}: there is no file {said!r} below {folder}"
+
+
+def told(text: Text, between: str = " / ") -> str:
+    """A text in the city's languages, the first one first; once if it is the same in all."""
+    return between.join(dict.fromkeys(getattr(text, language) for language in city().languages))
+
+
+def said(vi: str, en: str, between: str = " / ") -> str:
+    """What the pipeline itself says, likewise."""
+    return told(Text(vi, en), between)
+
+
+def first(text: Text) -> str:
+    """A text in the city's first language."""
+    return str(getattr(text, city().languages[0]))
 
 
 def may_hold(schema: str) -> bool:

@@ -1,4 +1,4 @@
-"""Code lists, `expectations/codes/<list>.csv`: a code, what it means in Vietnamese and in English, and when it does.
+"""Code lists, `codes/<list>.csv`: a code, what it means, in one language or in Vietnamese and in English, and when.
 
 A list may have the columns valid_from and valid_to: the first day on which a code means that, and the first on which it
 no longer does. So one code may stand in it several times, with another meaning each time. Lines that begin with `#`
@@ -23,8 +23,9 @@ from etl.contract.names import nearest
 from etl.settings import CODES
 
 log = logging.getLogger(__name__)
-_NAMES = ("code", "name_vi", "name_en")
-_HEADERS = (_NAMES, (*_NAMES, "valid_from", "valid_to"))
+_NAMES = (("code", "name_vi", "name_en"), ("code", "name"))
+_PERIOD = ("valid_from", "valid_to")
+_HEADERS = (*_NAMES, *((*names, *_PERIOD) for names in _NAMES))
 _REMARK = "#"
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # without its ending; nothing that leads elsewhere
 
@@ -120,27 +121,28 @@ def read(path: Path) -> tuple[Code, ...]:
     codes, wrong = list[Code](), list[str]()
     for number, line in enumerate(lines[1:], start=above + 2):
         try:
-            codes.append(_code(line, len(header)))
+            codes.append(_code(line, header))
         except ValueError as error:
             wrong.append(f"line {number} is {','.join(line)!r}; {error}")
     wrong += _at_one_time(codes)
     if len(lines) < 2:
-        wrong.append("it has no code; write each as code,name_vi,name_en")
+        wrong.append(f"it has no code; write each as {','.join(header)}")
     if wrong:
         raise ContractError(path, *wrong)
     return tuple(codes)
 
 
-def _code(line: Sequence[str], cells: int) -> Code:
-    names, period = line[: len(_NAMES)], line[len(_NAMES) :]
-    if len(line) != cells or not all(cell and cell == cell.strip() for cell in names):
-        raise ValueError("a code and its two names are needed, without blanks at their ends")
+def _code(line: Sequence[str], header: Sequence[str]) -> Code:
+    count = len(header) - len(_PERIOD) * (_PERIOD[0] in header)
+    names, period = line[:count], line[count:]
+    if len(line) != len(header) or not all(cell and cell == cell.strip() for cell in names):
+        needed = "a code and its name are" if count == len(_NAMES[1]) else "a code and its two names are"
+        raise ValueError(f"{needed} needed, without blanks at their ends")
     try:
         days = [date.fromisoformat(cell) if cell else None for cell in period]
     except ValueError:
         raise ValueError("valid_from and valid_to are days written as 2025-07-01, or empty") from None
-    name, vietnamese, english = names
-    code = Code(name, vietnamese, english, *days)
+    code = Code(names[0], names[1], names[-1], *days)
     if code.valid_from and code.valid_to and code.valid_from >= code.valid_to:
         raise ValueError("valid_to is the first day on which it is no longer in force, and lies behind valid_from")
     return code

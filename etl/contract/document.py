@@ -59,14 +59,21 @@ class Text:
     en: str
 
 
-def _text(said: object) -> Text:
-    """`Vietnamese / English`, or a line of each, or `{vi: ..., en: ...}`; one language alone stands for both."""
+def text_of(said: object) -> Text:
+    """`Vietnamese / English`, or a line of each, or `{vi: ..., en: ...}`, or one text for both.
+
+    In a city of one language a text is what it is, ` / ` and all.
+    """
+    from etl.contract.city import city  # whose own file is read by what stands here
+
     if isinstance(said, dict) and said.keys() == {"vi", "en"}:
         parts = [said["vi"], said["en"]]
     else:
         parts = said.strip().splitlines() if isinstance(said, str) else []
-        parts = parts[0].split(" / ") if len(parts) == 1 else parts
-        parts = parts * 2 if len(parts) == 1 else parts
+        if len(city().languages) == 1:
+            parts = [" ".join(parts)] * 2
+        elif len(parts) == 1:
+            parts = parts[0].split(" / ") if " / " in parts[0] else parts * 2
     if len(parts) != 2 or not all(isinstance(part, str) and part.strip() for part in parts):
         raise ValueError(
             f"is {said!r}, and must be a text in one language, or Vietnamese and English with ` / ` between, as Sở Y tế"
@@ -254,7 +261,7 @@ def _year(said: int) -> int:
     return said
 
 
-Both = Annotated[Text, BeforeValidator(_text)]
+Both = Annotated[Text, BeforeValidator(text_of)]
 Words = Annotated[str, AfterValidator(_words)]
 Name = Annotated[str, AfterValidator(_name)]
 Length = Annotated[str, BeforeValidator(_length)]

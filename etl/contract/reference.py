@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from etl.contract.city import City, Units
 from etl.contract.document import (
     Agency,
     Column,
@@ -50,7 +51,7 @@ What is the same in many contracts is said once, and what a contract says itself
 
 - `expectations/elements.yaml`: what a kind of column is. A column names its element: `{property: element, value: sex}`.
 - `expectations/agencies.yaml`: an agency's name, contact and times of delivery, by the name of its folder.
-- `expectations/codes/<list>.csv`: code lists, each with the columns code, name_vi and name_en.
+- `expectations/codes/<list>.csv`: code lists, each with the columns code, name_vi and name_en, or code and name.
 
 `citydw contract show <dataset>` prints a contract with all of it, for other tools; `citydw lint` checks contracts and
 suites. Of `support` and `schema` there is one entry, of `servers` one at most. Entries of `slaProperties` are written
@@ -85,6 +86,8 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("`logicalTypeOptions`", LogicalTypeOptions),
     ("`customProperties` of a column", ColumnProperties),
     ("An agency, in `agencies.yaml`", Agency),
+    ("The city, in `city.yaml`", City),
+    ("`units` of the city", Units),
 )
 
 

@@ -20,19 +20,20 @@ from datetime import date
 import polars as pl
 from upath import UPath
 
+from etl.contract import Text
+from etl.contract.city import told
 from etl.delivery.columns import ROW
 from etl.delivery.model import Delivery
 from etl.delivery.storage import Storage
 
 # Our columns in the workbook, before the sender's own.
-ROW_IN_FILE = "Dòng trong tệp đã gửi / Row in the file you sent"
-OURS = (
-    ROW_IN_FILE,
-    "Ô cần sửa / Cell to mend",
-    "Lỗi / What is wrong",
-    "Ví dụ đúng / A right value",
-    "Quy tắc / Rule",
-    "Dòng đã gửi / The line as sent",
+_OURS = (
+    Text("Dòng trong tệp đã gửi", "Row in the file you sent"),
+    Text("Ô cần sửa", "Cell to mend"),
+    Text("Lỗi", "What is wrong"),
+    Text("Ví dụ đúng", "A right value"),
+    Text("Quy tắc", "Rule"),
+    Text("Dòng đã gửi", "The line as sent"),
 )
 MOST_CORRECTIONS = 99  # of one delivery; more of them count as the last one
 
@@ -48,6 +49,11 @@ _TAIL = 1 << 16
 _LONGEST_SHEET = 31  # characters that Excel takes
 _NO_WORKBOOK = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
 _DIRECTORY_END = b"PK\x05\x06"
+
+
+def ours() -> list[str]:
+    """Names of our columns in the workbook, in the city's languages; the first is of the row's number."""
+    return [told(name) for name in _OURS]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import polars as pl
 
 from etl.contract import Contract
 from etl.delivery.columns import ROW
-from etl.delivery.correction import OURS, ROW_IN_FILE
+from etl.delivery.correction import ours
 from etl.extract import excel
 from etl.extract.table import Table, broken_lines
 from etl.settings import Limits
@@ -27,9 +27,10 @@ def read(content: bytes, contract: Contract, limits: Limits) -> tuple[Table, pl.
         Stop: as for any Excel file.
     """
     table = excel.read(content, contract.source, contract, limits)
-    mended = table.rows.drop(OURS, strict=False)
+    row_in_file, *_ = ours()
+    mended = table.rows.drop(ours(), strict=False)
     is_filled = pl.any_horizontal(pl.col(name).is_not_null() for name in mended.columns[1:])
-    said = table.rows[ROW_IN_FILE] if ROW_IN_FILE in table.rows.columns else pl.Series([None] * table.rows.height)
+    said = table.rows[row_in_file] if row_in_file in table.rows.columns else pl.Series([None] * table.rows.height)
     of_row = said.cast(pl.Int64, strict=False).alias(OF_ROW)
     kept = table.rows.select(is_filled).to_series()  # of a line that was no record, nothing may have been filled in
     origins = pl.DataFrame([table.rows[ROW], of_row]).filter(kept)

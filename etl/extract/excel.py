@@ -26,7 +26,8 @@ from etl.extract.sheet import Sheet
 from etl.extract.table import CELLS, Table, broken_lines, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
 
-OUR_SHEETS = ("Giải thích - Guide", "Danh mục - Codes")  # what a template holds beside the data
+# What a template holds beside the data, in two languages or in English alone.
+OUR_SHEETS = ("Giải thích - Guide", "Danh mục - Codes", "Guide", "Codes")
 _OLD = b"\xd0\xcf\x11\xe0"  # how an .xls begins
 _HEADER_WITHIN = 50  # rows from the top in which the header row must stand
 _COUNTER = "STT"  # the form's own row counter

@@ -3,7 +3,8 @@
 A legacy font leaves Latin letters in an Excel cell (`TrÇn ThÞ TuyÕt`), a program reads UTF-8 as Windows-1252
 (`Nguyá»…n`), an office appends lines of another encoding to its file: each was decoded without an error. Nothing is
 wrong with a word because it is not Vietnamese. A cell is accused only where it makes no sense as it stands and good
-sense, Vietnamese words or clean UTF-8, if the bytes that it came from are read by another table.
+sense, Vietnamese words (where the forms of Viet Nam are in use) or clean UTF-8, if the bytes that it came from are read
+by another table.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.contract import Column, Contract, Severity
+from etl.contract.city import city
 from etl.datatypes.syllable import is_syllable
 from etl.datatypes.text import CONTROL
 from etl.delivery.columns import ROW
@@ -220,7 +222,7 @@ def _others(text: str, declared: str) -> Iterator[tuple[str, str, int, dict[str,
         return
     words = set(_WORD.findall(text))
     odd = {word for word in words if not _makes_sense(word)}
-    for table in _TABLES if odd else ():
+    for table in _TABLES if odd and city().has_form("vietnam") else ():
         made = {word: read for word in words if (read := _syllable_by(word, origin, table))}
         if table != origin and not odd.isdisjoint(made):
             reading = _WORD.sub(lambda word: made.get(word[0], word[0]), text)  # noqa: B023

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from etl.contract import REASON_CHARS, Choice, Column, Contract, Contracts, Text
-from etl.contract.city import city
+from etl.contract.city import city, told
 from etl.delivery.columns import ROW
 from etl.delivery.entry import LedgerEntry, Unfinished
 from etl.delivery.messages import WRONG_CONTRACT, loggable
@@ -154,13 +154,11 @@ def page(hold: Hold, problems: pl.DataFrame, before: Sequence[LedgerEntry]) -> s
     entry, contract = hold.entry, hold.contract
     deadline = f"{hold.deadline.astimezone(city().zone):%Y-%m-%d %H:%M %Z}"
     message = loggable(entry.rule, hold.message)
-    title = f"{contract.title.vi} / {contract.title.en}"
+    title = told(contract.title)
     lines = [
         f"**{title}**, delivery `{entry.delivery_id}`, held for `{entry.rule}`:",
         "",
-        _plain(message.vi),
-        "",
-        _plain(message.en),
+        told(Text(_plain(message.vi), _plain(message.en)), "\n\n"),
         "",
         f"If nobody decides until **{deadline}**: **{hold.default}**.",
         "",

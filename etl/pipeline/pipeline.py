@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from upath import UPath
 
 from etl.contract import Choice, Contract, ContractError, Contracts, Text, load_all
+from etl.contract.city import said
 from etl.delivery.display import printable
 from etl.delivery.messages import WRONG_CONTRACT, Stop, loggable
 from etl.delivery.model import Delivery
@@ -367,7 +368,7 @@ class Pipeline:
         from etl.operate.hold import Hold
 
         hold = Hold(self.ledger.get(dataset, delivery_id), self.contracts[dataset])
-        reason = f"không ai quyết định trong {hold.days:g} ngày / nobody decided within {hold.days:g} days"
+        reason = said(f"không ai quyết định trong {hold.days:g} ngày", f"nobody decided within {hold.days:g} days")
         return self.decide(dataset, delivery_id, hold.default, "timeout", reason)
 
     def run_station(self, station: Station, dataset: str, delivery_id: str) -> Outcome:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from etl.contract import Contract, Text
-from etl.delivery.correction import OURS
+from etl.delivery.correction import ours
 from etl.delivery.messages import Stop, wording
 from etl.extract import old_workbook, workbook
 from etl.extract.archive import BROKEN
@@ -72,12 +72,12 @@ def _score(contract: Contract, candidates: list[set[str]]) -> float:
     """How alike the contract's columns and those of a file are: the share of both among either, from 0 to 1."""
     known = [_parts(c.source_name) for c in contract.columns]
     required = [_parts(c.source_name) for c in contract.columns if c.required]
-    ours = {_plain(name) for name in OURS}
+    own = {_plain(name) for name in ours()}
     best = 0.0
     for names in candidates:
         if sum(parts <= names for parts in required) >= _ENOUGH * len(required):
             named = sum(parts <= names for parts in known)
-            best = max(best, named / (len(known) + len(names - ours - set().union(*known))))
+            best = max(best, named / (len(known) + len(names - own - set().union(*known))))
     return best
 
 

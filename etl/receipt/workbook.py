@@ -13,24 +13,27 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 from upath import UPath
 
-from etl.contract import Contract
+from etl.contract import Contract, Text
+from etl.contract.city import first, said, told
 from etl.delivery.columns import RECEIVED, ROW, UNKNOWN
-from etl.delivery.correction import OURS, Mark
+from etl.delivery.correction import Mark, ours
 from etl.delivery.problems import MISREAD, READS
 from etl.receipt.facts import examples
 
 _LONGEST = 32_767  # characters that a cell of Excel takes
-_TOO_LONG = (
-    "⚠ Quá dài cho Excel, hãy gửi lại bản ghi này trong tệp dữ liệu / Too long for Excel: send it in a data file"
+_TOO_LONG = Text(
+    "⚠ Quá dài cho Excel, hãy gửi lại bản ghi này trong tệp dữ liệu", "⚠ Too long for Excel: send it in a data file"
 )
 # Excel takes none of these. A row is not understood while it holds the mark that stands for them, so none is lost.
 _CONTROL = dict.fromkeys((*range(9), *range(14, 32), 0xFFFE, 0xFFFF), "\ufffd") | {0x0B: " ", 0x0C: " "}
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")  # Excel would read _x0041_ as A
-_GUIDE = (
+_GUIDE = Text(
     "Sửa các ô tô màu rồi lưu lại, gửi tệp này vào thư mục như khi gửi dữ liệu. Giữ nguyên dòng tiêu đề.",
     "Mend the coloured cells, save, and drop this file into the folder that you send to. Leave the header as it is.",
 )
-_MARK_SAYS = "Trang này cho biết các dòng thuộc lần giao nào; xin giữ nguyên. / It says whose rows these are; leave it."
+_MARK_SAYS = Text(
+    "Trang này cho biết các dòng thuộc lần giao nào; xin giữ nguyên.", "It says whose rows these are; leave it."
+)
 _THIN = Side(style="thin", color="D5DDE2")
 _FILLS = {"ours": "EEF2F4", "faulty": "FBD5C5", "header": "1F4E66"}
 _WIDTHS = (14, 26, 60, 20, 22, 30)
@@ -66,25 +69,25 @@ def write_workbook(
         mark: by which the workbook is known when it comes back; None if it may not.
     """
     book = Workbook(write_only=True)
-    sheet = book.create_sheet("Dòng bị trả lại")
+    sheet = book.create_sheet(first(Text("Dòng bị trả lại", "Rows sent back")))
     own = sent.columns[2:]
     for at, width in enumerate([*_WIDTHS, *[_OWN_WIDTH] * len(own)], start=1):
         sheet.column_dimensions[get_column_letter(at)].width = width
-    guide = _GUIDE if mark else ()
+    guide = told(_GUIDE, "\n").split("\n") if mark else []
     header_at = len(guide) + 1
     sheet.freeze_panes = f"B{header_at + 1}"
     looks = _Looks(sheet)
     for line in guide:
         sheet.append([looks.cell(line, "guide")])
-    sheet.append([looks.cell(name, "header") for name in (*OURS, *own)])
+    sheet.append([looks.cell(name, "header") for name in (*ours(), *own)])
     for cells in _rows(looks, contract, sent, problems):
         sheet.append(cells)
-    sheet.auto_filter.ref = f"A{header_at}:{get_column_letter(len(OURS) + len(own))}{header_at + sent.height}"
+    sheet.auto_filter.ref = f"A{header_at}:{get_column_letter(len(ours()) + len(own))}{header_at + sent.height}"
     if mark:
         for name in filter(None, (mark.sheet, mark.seal)):
             hidden = book.create_sheet(name)
             hidden.sheet_state = "hidden"
-            hidden.append([_MARK_SAYS])
+            hidden.append([told(_MARK_SAYS)])
     with path.open("wb") as stream:
         book.save(stream)
 
@@ -93,18 +96,18 @@ def _rows(looks: _Looks, contract: Contract, sent: pl.DataFrame, problems: pl.Da
     sources = {c.name: c for c in contract.columns}
     of_rules = examples(contract)
     own = sent.columns[2:]
-    letters = {name: get_column_letter(len(OURS) + at) for at, name in enumerate(own, start=1)}
+    letters = {name: get_column_letter(len(ours()) + at) for at, name in enumerate(own, start=1)}
     found = problems.partition_by(ROW, as_dict=True)
     for number, row_in_file, *cells in sent.iter_rows():
         at_fault: set[str] = set()
         where, wrong, right, rules, lines = [], [], [], [], []
         for p in found[(number,)].iter_rows(named=True):
             column = sources.get(p["column"])
-            wrong.append(f"{p['vi']}\n{p['en']}")
+            wrong.append(said(p["vi"], p["en"], "\n"))
             rules.append(p["rule"])
             if column:
                 at_fault.add(column.source_name)
-                where.append(f"{column.source_name} (cột / column {letters[column.source_name]})")
+                where.append(f"{column.source_name} ({said('cột', 'column')} {letters[column.source_name]})")
                 reading = p["value"].rpartition(READS)[2] if p["rule"] == MISREAD else None
                 right.append(reading or of_rules.get(p["rule"]) or column.example)
             elif p["value"] is not None:
@@ -135,7 +138,7 @@ class _Looks:
         cell = WriteOnlyCell(self._sheet)
         cell._style = self._looks[look]._style  # type: ignore[attr-defined]
         if text:
-            cell.value = _ESCAPE.sub("_x005F_", text.translate(_CONTROL)) if len(text) <= _LONGEST else _TOO_LONG
+            cell.value = _ESCAPE.sub("_x005F_", text.translate(_CONTROL)) if len(text) <= _LONGEST else told(_TOO_LONG)
             cell.data_type = "s"
         return cell
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from jinja2 import Environment
 
-from etl.contract import Contract, Text, codes
+from etl.contract import Contract, Text
+from etl.contract import codes as contract_codes
 from etl.delivery.entry import LedgerEntry
 from etl.rendering import templates
 from etl.settings import TEMPLATES
@@ -95,19 +96,20 @@ def dictionary(fields: Fields) -> str:
 
 def code_lists(paths: Iterable[Path], fields: Fields) -> str:
     """The page that names all code lists."""
-    lists = {path.stem: (len(codes.code_list(path.stem)), _users(path.stem, fields)) for path in paths}
+    lists = {path.stem: (len(contract_codes.code_list(path.stem)), _users(path.stem, fields)) for path in paths}
     return _page("codes", root="../", lists=lists)
 
 
 def code_list(path: Path, fields: Fields) -> str:
     """The page of one code list."""
+    codes = contract_codes.code_list(path.stem)
     return _page(
         "code_list",
         root="../",
         name=path.stem,
-        codes=codes.code_list(path.stem),
-        remarks=codes.remarks(path.stem),
-        has_periods=any(code.valid_from or code.valid_to for code in codes.code_list(path.stem)),
+        codes=codes,
+        remarks=contract_codes.remarks(path.stem),
+        has_periods=any(code.valid_from or code.valid_to for code in codes),
         users_of=_users(path.stem, fields),
     )
 

@@ -33,7 +33,7 @@ if (form) {
       count += found;
     }
     for (const section of sections) section.hidden = !section.querySelector("[data-group]:not([hidden])");
-    status.textContent = wanted.length ? `${count} cột · ${count} columns` : "";
+    status.textContent = wanted.length ? `{% if languages|length == 1 %}${count} {{ one("cột", "columns") }}{% else %}${count} cột · ${count} columns{% endif %}` : "";
   };
 
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -65,6 +65,8 @@ def checked(contract: Contract) -> list[Mapping[str, Any]]:
         )
     if findings := [*of_types(suite)]:
         raise ContractError(path, *findings)
+    for expectation in suite["expectations"]:
+        _say_in_both(expectation)
     if findings := [*_of_suite(suite, contract), *_of_expectations(suite["expectations"], contract)]:
         raise ContractError(path, *findings)
     expectations: list[Mapping[str, Any]] = suite["expectations"]
@@ -77,6 +79,15 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands twice in one object; keep one")
     return made
+
+
+def _say_in_both(expectation: Any) -> None:
+    """A sentence that is in one language is shown for the other, too."""
+    meta = expectation.get("meta") if isinstance(expectation, dict) else None
+    if isinstance(meta, dict):
+        for language, other in (("vi", "en"), ("en", "vi")):
+            if other in meta:
+                meta.setdefault(language, meta[other])
 
 
 def _of_suite(suite: Mapping[str, Any], contract: Contract) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import Any
 from upath import UPath
 
 from etl.contract import Contract
+from etl.contract.city import told
 from etl.delivery.model import Delivery
 from etl.delivery.storage import publish
 from etl.settings import SHIPPED
@@ -78,7 +79,7 @@ def as_json(findings: Sequence[Finding], delivery: Delivery, period: datetime) -
 def _configuration(expectation: Expectation) -> dict[str, Any]:
     text = expectation.text
     written = {
-        "description": html.escape(f"{text.vi} / {text.en}", quote=False),  # Data Docs take it for HTML
+        "description": html.escape(told(text), quote=False),  # Data Docs take it for HTML
         "kwargs": expectation.kwargs,
         "meta": expectation.meta,
         "severity": expectation.severity,

@@ -1,4 +1,6 @@
-"""Marts: what analysts query, made from `sql/marts/`, and lists for those who mend data, from `sql/quality/`.
+"""Marts: what analysts query, made from `marts/`, and lists for those who mend data, from `quality/`.
+
+Both folders are the deployment's own; those of Ho Chi Minh City stand in `sql/`.
 
 A mart is first made exact, in schema `exact`, and from there copied into schema `mart` without the cells that would
 tell of single persons; its file declares them in its first comment, see `etl.warehouse.disclosure.Cells`. Analysts
@@ -19,7 +21,8 @@ import polars as pl
 import psycopg
 import sqlalchemy as sa
 
-from etl.contract import yaml_text
+from etl.contract import Text, yaml_text
+from etl.contract.city import told
 from etl.contract.names import NAME, OF_NAMES
 from etl.settings import MARTS
 from etl.warehouse.copy import copy_rows
@@ -77,7 +80,7 @@ class Mart:
 
     @cached_property
     def cells(self) -> list[Cells]:
-        """What must not show single persons.
+        """What must not show single persons; nothing where the file says that it is of none, as `cells: []`.
 
         Raises:
             MartError: if the file does not declare it.
@@ -88,8 +91,8 @@ class Mart:
             return [Cells(**cells) for cells in said["cells"]]
         except (TypeError, KeyError, ValueError) as error:
             raise MartError(
-                f"{self.path}: its first comment must declare `cells`, as the marts beside it do; see "
-                f"etl/disclosure.py ({type(error).__name__})."
+                f"{self.path}: its first comment must declare `cells`, as `cells: []` where it tells of no "
+                f"persons; see etl/warehouse/disclosure.py ({type(error).__name__})."
             ) from None
 
 
@@ -199,7 +202,7 @@ def _make_table(connection: sa.Connection, mart: Mart) -> None:
     connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {MARK} text"))
     said = connection.execute(sa.text(f"SELECT obj_description('{mart.exact}'::regclass)")).scalar() or ""
     connection.exec_driver_sql(f"COMMENT ON TABLE {table} IS {literal(said)}")
-    connection.exec_driver_sql(f"COMMENT ON COLUMN {table}.{MARK} IS {literal(_MARK_SAYS)}")
+    connection.exec_driver_sql(f"COMMENT ON COLUMN {table}.{MARK} IS {literal(told(_MARK_SAYS))}")
 
 
 def _kind(connection: sa.Connection, name: str) -> str:
@@ -216,20 +219,20 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
     shown = [name for name in _columns(connection, mart) if not name.startswith("_")]
     counted = {name for cells in mart.cells for margin in cells.margins for name in margin}
     counted |= {name for cells in mart.cells for name in (cells.persons, cells.share) if name}
-    select = ", ".join(map(named, sorted(counted)))
-    rows = pl.read_database(f"SELECT ctid::text AS place, {select} FROM {mart.exact}", connection)
+    select = ", ".join(["ctid::text AS place", *map(named, sorted(counted))])
+    rows = pl.read_database(f"SELECT {select} FROM {mart.exact}", connection)
     flags = [hidden(rows, cells).alias(f"hides_{number}") for number, cells in enumerate(mart.cells)]
     connection.execute(
         sa.text(
-            "CREATE TEMPORARY TABLE hiding (place text PRIMARY KEY, "
-            + ", ".join(f"{flag.name} boolean NOT NULL" for flag in flags)
+            "CREATE TEMPORARY TABLE hiding ("
+            + ", ".join(["place text PRIMARY KEY", *(f"{flag.name} boolean NOT NULL" for flag in flags)])
             + ") ON COMMIT DROP"
         )
     )
     copy_rows(connection, "hiding", [pl.DataFrame([rows["place"], *flags])])
     by_column = {name: f"hides_{number}" for number, cells in enumerate(mart.cells) for name in cells.columns}
     values = [f"CASE WHEN {by_column[n]} THEN NULL ELSE {named(n)} END" if n in by_column else named(n) for n in shown]
-    any_hidden = " OR ".join(flag.name for flag in flags)
+    any_hidden = " OR ".join(flag.name for flag in flags) or "false"
     connection.execute(sa.text(f"DELETE FROM {table}"))
     connection.execute(
         sa.text(
@@ -240,9 +243,9 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
     connection.execute(sa.text("DROP TABLE hiding"))
 
 
-_MARK_SAYS = (
-    "c: có ô để trống vì dựng trên quá ít người, hoặc để không tính ngược được ô như vậy"
-    " / c: something is empty, for it is built on too few persons or would give such a cell away"
+_MARK_SAYS = Text(
+    "c: có ô để trống vì dựng trên quá ít người, hoặc để không tính ngược được ô như vậy",
+    "c: something is empty, for it is built on too few persons or would give such a cell away",
 )
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from etl import datatypes
 from etl.contract import Contract, Text
-from etl.contract.city import city
+from etl.contract.city import city, told
 from etl.warehouse import ops, reference
 from etl.warehouse.names import named
 
@@ -29,7 +29,7 @@ _CLOSED_BY = Text("Lần giao đóng phiên bản", "Delivery that closed the ve
 
 def schemas(contracts: Iterable[Contract]) -> dict[str, str]:
     """The warehouse's own schemas and those of the data, with what they are, as comments of the database hold it."""
-    of_data = {contract.schema: Text(contract.schema, contract.schema) for contract in contracts} | city().schemas
+    of_data = {contract.schema: Text(contract.schema, contract.schema) for contract in contracts} | city().titles
     return {name: both(text) for name, text in (_OWN_SCHEMAS | of_data).items()}
 
 
@@ -89,7 +89,7 @@ def describe(contracts: Iterable[Contract]) -> sa.MetaData:
 
 def both(text: Text) -> str:
     """A text in the city's languages, as comments of the database hold it."""
-    return city().told(text).replace("'", "’")
+    return told(text).replace("'", "’")
 
 
 def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
