@@ -304,6 +304,13 @@ def test_json_that_is_not_as_agreed_or_hostile_is_refused(content: bytes, record
     assert stopped(content, of).rule == rule
 
 
+def test_elements_that_come_twice_and_nest_are_never_put_together() -> None:
+    of = contract({"id": "string", "phone/no": "string", "phone/ext": "string"}, format="xml", record="r")
+    twice = b"<a><r><id>1</id><phone><no>1</no></phone><phone><ext>2</ext></phone></r></a>"
+    _, said = values(twice, of)
+    assert said == {(1, "field_twice")}
+
+
 def test_xml_is_read_with_its_attributes_namespaces_nested_elements_and_lists() -> None:
     of = contract(
         {

@@ -118,6 +118,10 @@ class Records:
         """Whether the contract has a column of this name."""
         return name in self._columns
 
+    def is_list(self, name: str) -> bool:
+        """Whether the contract takes several elements of this name: a column below it parts several values."""
+        return any(c.separator and path.startswith(f"{name}/") for path, c in self._columns.items())
+
     def again(self, number: int, name: str, first: str | None, second: str | None) -> str | None:
         """Take a further value of a field: where the contract parts several in a cell, it is one more of them."""
         column = self._columns.get(name)

@@ -142,9 +142,13 @@ def _put(
         if not about.startswith(_SCHEMA):
             _add(f"{path}@{names.shown(about)}", said, number, records, cells)
     between = [element.text]
+    seen: set[str] = set()
     for child in element:
         name = path + names.shown(child.tag)
         between.append(child.tail)
+        if name in seen and (len(child) or name not in cells) and not records.is_list(name):
+            records.fault("field_twice", number, name, "".join(child.itertext()))  # whose fields are whose
+        seen.add(name)
         if len(child) and not records.is_column(name):
             _put(child, f"{name}/", number, records, names, cells)
             continue
