@@ -21,6 +21,8 @@ import openpyxl
 import openpyxl.worksheet.table
 import pandas
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pyproj
 import pytest
 import shapely
@@ -565,3 +567,67 @@ def test_a_geopackage_that_a_program_had_open_is_read_and_said() -> None:
     of = contract({"ma": "string"}, format="geopackage", layer="phuong")
     rows, said = values(whole[:18] + b"\2\2" + whole[20:], of)
     assert len(rows) == 2 and (None, "geopackage_open") in said
+
+
+def parquet(**columns: pa.Array) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def test_parquet_is_read_with_its_types() -> None:
+    moment = datetime(2026, 3, 2, 10, 11, 12)
+    content = parquet(
+        id=pa.array(["01", "02", "03"]),
+        count=pa.array([1, -5, None], pa.int32()),
+        price=pa.array([Decimal("12345678901234.50"), Decimal("0.10"), None], pa.decimal128(18, 2)),
+        share=pa.array([0.1, 1e-7, 3.0]),
+        day=pa.array([moment.date(), None, moment.date()]),
+        at=pa.array([moment, moment, moment.replace(microsecond=5)], pa.timestamp("us")),
+        instant=pa.array([moment, None, moment], pa.timestamp("ms", "Asia/Ho_Chi_Minh")),
+        owner=pa.array([{"name": "An", "age": 3}, None, {"name": "Bình", "age": None}]),
+        tags=pa.array([["a", "b"], [], ["c;d"]]),
+        text=pa.array([1.5, None, 2.0]),
+        state=pa.array(["x", "y", "x"]).dictionary_encode(),
+    )
+    dates = {"logicalType": "date", "logicalTypeOptions": {"format": "dd/MM/yyyy"}}
+    columns: dict[str, Any] = {
+        "id": "string",
+        "count": "integer",
+        "price": NUMERIC,
+        "share": {"logicalType": "number", "physicalType": "numeric(20,10)"},
+        "day": dates,
+        "at": {"logicalType": "timestamp", "logicalTypeOptions": {"format": "dd/MM/yyyy HH:mm:ss"}},
+        "instant": {"logicalType": "timestamp", "logicalTypeOptions": {"format": "yyyy-MM-dd'T'HH:mm:ssXXX"}},
+        "owner.name": "string",
+        "tags": {"logicalType": "string", "custom": {"separator": ";"}},
+        "text": "string",
+        "state": "string",
+    }
+    rows, said = values(content, contract(columns, format="parquet", numbers="vietnamese"))
+    frame = pq.read_table(io.BytesIO(content)).to_pylist()
+    expected = [
+        (r["id"], r["count"], r["price"], Decimal(repr(r["share"])), r["day"], None if r["at"].microsecond else r["at"])
+        for r in frame
+    ]
+    assert [row[1:7] for row in rows] == expected
+    assert [row[7] for row in rows] == [
+        r["instant"] and r["instant"].replace(tzinfo=None) for r in frame
+    ]  # the city's time
+    assert [row[8] for row in rows] == ["An", None, "Bình"]
+    assert [row[9] for row in rows] == ["a;b", None, '["c;d"]']
+    assert [row[11] for row in rows] == ["x", "y", "x"]
+    assert said == {
+        (3, "type_timestamp"), (3, "separator_in_item"), (1, "not_text"), (3, "not_text"), (None, "new_column")
+    }  # fmt: skip
+
+
+def test_a_hostile_parquet_file_ends_in_a_sentence() -> None:
+    of = contract({"id": "string"}, format="parquet")
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["x" * (1 << 20)]))
+    assert stopped(parquet(id=long), of).rule == "unpacks_to_too_much"
+    zeros = pa.array(range(0), pa.int64())
+    assert stopped(parquet(**{f"c{n}": zeros for n in range(600)}), of).rule == "too_many_columns"
+    whole = parquet(id=pa.array(["1"] * 1000))
+    for content in (whole[:-20], b"PAR1" + bytes(100) + b"PAR1", whole[:100] + bytes(50) + whole[150:]):
+        assert stopped(content, of).rule == "unreadable_parquet"

@@ -36,6 +36,7 @@ from etl.extract import (
     look_alike,
     misread,
     ndjson,
+    parquet,
     parts,
     xml,
 )
@@ -56,6 +57,7 @@ _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "ndjson": ndjson.read,
     "geojson": geojson.read,
     "geopackage": geopackage.read,
+    "parquet": parquet.read,
 }
 _IN_PIECES = {"csv": csv.read, "fixed_width": fixed_width.read}
 _BINARY = ("excel", "geopackage", "parquet")
