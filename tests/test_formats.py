@@ -631,3 +631,61 @@ def test_a_hostile_parquet_file_ends_in_a_sentence() -> None:
     whole = parquet(id=pa.array(["1"] * 1000))
     for content in (whole[:-20], b"PAR1" + bytes(100) + b"PAR1", whole[:100] + bytes(50) + whole[150:]):
         assert stopped(content, of).rule == "unreadable_parquet"
+
+
+YEARLY: dict[str, Any] = {"ma": "string", "nam": "integer", "so_luong": "integer"}
+UNPIVOT = {"columns": r"so_luong_(\d{4})", "names": ["nam"], "values": ["so_luong"]}
+
+
+def test_columns_found_by_a_pattern_become_rows() -> None:
+    years = range(1720, 2020)
+    lines = [["ma", "ten", *(f"so_luong_{year}" for year in years)]]
+    lines += [[f"0{n}", f"Tên {n}", *("" if year % 7 == 0 else str(n * year) for year in years)] for n in range(1, 4)]
+    lines[3][5] = "x"
+    content = "\n".join(",".join(cells) for cells in lines).encode()
+    of = contract(YEARLY, format="csv", unpivot=UNPIVOT)
+    rows, said = values(content, of)
+    wide = pandas.read_csv(io.BytesIO(content), dtype=str).melt(id_vars=["ma", "ten"]).dropna()
+    long = {(ma, int(name[-4:]), None if value == "x" else int(value)) for ma, _, name, value in wide.itertuples(False)}
+    assert {row[1:] for row in rows} == long
+    assert len(rows) == len(long)
+    assert rows[0] == (2001, "01", 1720, 1720) and rows[-1] == (4300, "03", 2019, 6057)
+    assert said == {(4004, "type_integer"), (None, "columns_as_rows"), (None, "new_column")}
+    assert "5001" in told(content, of, "columns_as_rows")
+
+
+def test_several_values_a_year_become_one_row() -> None:
+    of = contract(
+        {"ma": "string", "nam": "integer", "nam_gioi": "integer", "nu": "integer"},
+        format="excel",
+        unpivot={"columns": r"(nam_gioi|nu) (\d{4})", "names": [".value", "nam"], "values": ["nam_gioi", "nu"]},
+    )
+    content = workbook(("S", [["ma", "nam_gioi 2019", "nu 2019", "nu 2020"], ["01", 1, 2, 3], ["02", None, None, 4]]))
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    book["S"]["D3"].number_format = "0%"
+    out = io.BytesIO()
+    book.save(out)
+    rows, said = values(out.getvalue(), of)
+    assert rows == [(21, "01", 2019, 1, 2), (22, "01", 2020, None, 3), (32, "02", 2020, None, 4)]
+    assert said == {(None, "columns_as_rows"), (32, "excel_shown_otherwise")}
+
+
+def test_a_file_without_such_columns_lacks_them() -> None:
+    required = YEARLY | {"so_luong": {"logicalType": "integer", "required": True}}
+    stop = stopped(b"ma,ten\n1,A\n", contract(required, format="csv", unpivot=UNPIVOT))
+    assert (stop.state, stop.rule) == ("held", "missing_column")
+
+
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ({"columns": r"so_luong_\d{4}"}, "0 groups"),
+        ({"values": ["so_luong", "ma"]}, ".value"),
+        ({"names": ["year"]}, "'year'"),
+        ({"columns": "("}, "columns is '('"),
+    ],
+)
+def test_what_unpivot_cannot_be_is_said(said: dict[str, Any], place: str) -> None:
+    with pytest.raises(ContractError, match=r".") as error:
+        contract(YEARLY, format="csv", unpivot=UNPIVOT | said)
+    assert place in " ".join(error.value.findings)

@@ -14,7 +14,7 @@ from etl.contract import document, rules
 from etl.contract.document import Document, Part
 from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, parsed
 from etl.contract.messages import ContractError, sentences
-from etl.contract.model import Column, Contract, Hold, Source
+from etl.contract.model import Column, Contract, Hold, Source, Unpivot
 from etl.contract.names import NAME, OF_NAMES, taken_by
 from etl.contract.texts import of_texts
 from etl.settings import EXPECTATIONS
@@ -216,7 +216,7 @@ def _contract(head: Document, columns: Iterable[document.Column], path: Path) ->
         mode=custom.delivery_mode,
         frequency=head.sla_properties.frequency,
         latency=head.sla_properties.latency,
-        source=Source(**custom.source.model_dump()),
+        source=_source(custom.source),
         columns=tuple(map(_column, columns)),
         part=custom.part,
         max_rejected=custom.max_rejected,
@@ -225,6 +225,11 @@ def _contract(head: Document, columns: Iterable[document.Column], path: Path) ->
         tags=tuple(head.tags),
         path=path,
     )
+
+
+def _source(said: document.Source) -> Source:
+    unpivot = Unpivot(**said.unpivot.model_dump()) if said.unpivot else None
+    return Source(**said.model_dump(exclude={"unpivot"}), unpivot=unpivot)
 
 
 def _column(said: document.Column) -> Column:

@@ -22,6 +22,7 @@ from etl.contract.document import (
     Support,
     Table,
     Times,
+    Unpivot,
 )
 
 _INTRODUCTION = """\
@@ -57,6 +58,7 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("`slaProperties`", Times),
     ("`customProperties` of the dataset", DatasetProperties),
     ("`source`", Source),
+    ("`unpivot`", Unpivot),
     ("`hold`", Hold),
     ("`schema`", Table),
     ("A column, under `schema` / `properties`", Column),
