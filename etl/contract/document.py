@@ -39,9 +39,11 @@ FLOAT = "double precision"
 _FLOATS = (FLOAT, "double", "float", "float8", "float4", "real")
 _NUMERIC = re.compile(r"(?:numeric|decimal|number)(?: ?\( ?(\d+)(?: ?, ?(\d+))? ?\))?")
 _PATH = re.compile(r"\$?(?:\.?[^.$\[\]]+|\[\*\])(?:\.[^.\[\]]+|\[\*\])*")
+_POSITION = re.compile(r"([1-9][0-9]{0,5})-([1-9][0-9]{0,5})?")
+_RANGE = re.compile(r"[A-Z]{1,3}[1-9][0-9]{0,6}:[A-Z]{1,3}([1-9][0-9]{0,6})?|[^\W\d][\w.]*")
 _HEADER_WITHIN = 50  # lines or rows from the top in which a header must stand
 _LONGEST_FOOTER = 30
-_LEGACY_ENCODINGS = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
+LEGACY = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
 # Python's codecs that an agency's file may be in, as Python calls them. Others are no encodings of files (idna,
 # unicode_escape), or pack (zlib).
 _ENCODINGS = re.compile(
@@ -132,13 +134,13 @@ def hours_of(length: str) -> int:
 
 
 def _encoding(said: str) -> str:
-    if said not in _LEGACY_ENCODINGS:
+    if said not in LEGACY:
         try:
             known = _ENCODINGS.fullmatch(codecs.lookup(said).name)
         except (LookupError, ValueError):  # no such codec, and a name that none can have
             known = None
         if known is None:
-            legacy = ", ".join(_LEGACY_ENCODINGS)
+            legacy = ", ".join(LEGACY)
             raise ValueError(
                 f"is {said!r}, which is no encoding of files; write one of Python's, as cp1258, or {legacy}"
             )
@@ -239,6 +241,19 @@ def _path(said: str) -> str:
     return said
 
 
+def _position(said: str) -> str:
+    match = _POSITION.fullmatch(said)
+    if match is None or (match[2] and int(match[2]) < int(match[1])):
+        raise ValueError(f"is {said!r}, and must be first and last place in a line, as 11-18, or 41- to its end")
+    return said
+
+
+def _range(said: str) -> str:
+    if not _RANGE.fullmatch(said):
+        raise ValueError(f"is {said!r}, and must be a range, as B4:K200 or B4:K, or a table's name")
+    return said
+
+
 def _header(said: object) -> tuple[int, ...]:
     lines = [] if said == "none" else said if isinstance(said, list) else [said]
     is_right = all(isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= _HEADER_WITHIN for n in lines)
@@ -278,6 +293,26 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
 
+class Unpivot(Part):
+    """Columns that are to become rows (`unpivot` of `source`)."""
+
+    columns: Annotated[str, AfterValidator(_pattern)] = Field(
+        description="a regular expression of their whole names, with a group for each value in a name",
+        examples=["so_luong_(\\d{4})"],
+    )
+    names: Annotated[tuple[Words, ...], Strict(False)] = Field(
+        description="the physicalName of the column that each group's text goes to; `.value` for a group that names the"
+        " column of the cells",
+        examples=["[nam]"],
+        min_length=1,
+    )
+    values: Annotated[tuple[Words, ...], Strict(False)] = Field(
+        description="the physicalName of the column that the cells go to; several where `.value` says which",
+        examples=["[so_luong]"],
+        min_length=1,
+    )
+
+
 class Source(Part):
     """How the bytes of one delivery are to be read (customProperty `source`)."""
 
@@ -285,7 +320,7 @@ class Source(Part):
         default="csv", description="how a file is written; whichever it is, it may be packed by gzip (`.gz`)"
     )
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
-        default="utf-8", description=f"a codec of Python, or a legacy Vietnamese one: {', '.join(_LEGACY_ENCODINGS)}"
+        default="utf-8", description=f"a codec of Python, or a legacy Vietnamese one: {', '.join(LEGACY)}"
     )
     delimiter: Annotated[str, AfterValidator(_delimiter)] = Field(
         default=",", description="CSV: the sign between two cells"
@@ -301,7 +336,16 @@ class Source(Part):
         default=None,
         description="archive: the name of the file in it, where others lie beside it; of parts a pattern, as `*.csv`",
     )
-    record: Words | None = Field(default=None, description="XML: the element that is one row")
+    record: Words | None = Field(
+        default=None,
+        description="XML: the element that is one row. Columns are named `name`, `owner/name`, `@id`, `name/@lang`, "
+        "and `^/@id`, `^/name` of the element around it",
+    )
+    namespaces: dict[str, str] = Field(
+        default={},
+        description='XML: a prefix for each namespace, by which record and columns are named, as `ns:row`; "" for none',
+        examples=["{ns: http://example.org/rows}"],
+    )
     records: Annotated[str, AfterValidator(_path)] | None = Field(
         default=None,
         description="JSON: the path to the list of records, as `data.items`; NDJSON: that within a line. A list within "
@@ -318,8 +362,33 @@ class Source(Part):
     )
     header: Annotated[tuple[int, ...] | None, BeforeValidator(_header)] = Field(
         default=None,
-        description="CSV, Excel: the line or row of the names, counted from 1; two, as [3, 4], are read as one: `Dân số"
+        description="CSV, Excel: the line or row of the names, counted from 1 (fixed_width: the last line"
+        " above the records); two, as [3, 4], are read as one: `Dân số"
         " Nam`; none: columns stand in the contract's order; by default the line is found by its names",
+    )
+    sheet: Words | None = Field(
+        default=None, description="Excel: the sheet to read; by default the one that has the names of the columns"
+    )
+    sheets: Literal["all"] | None = Field(
+        default=None,
+        description="Excel: all sheets with these columns are one delivery. A column with the physicalName `@sheet` has"
+        " the sheet's name",
+    )
+    range: Annotated[str, AfterValidator(_range)] | None = Field(
+        default=None,
+        description="Excel: the cells to read, as B4:K200, or B4:K to the last row; or a table's name. Its first row "
+        "has the names",
+    )
+    layer: Words | None = Field(
+        default=None, description="geopackage: the layer or table to read; by default the only one"
+    )
+    unpivot: Unpivot | None = Field(
+        default=None,
+        description="CSV, Excel: columns found by a pattern become rows, one for each filled cell, as `{columns: "
+        "so_luong_(\\d{4}), names: [nam], values: [so_luong]}`",
+    )
+    positions: Literal["characters", "bytes"] = Field(
+        default="characters", description="fixed_width in UTF-8: what the columns' `position` counts"
     )
     footer: Annotated[int | str | None, BeforeValidator(_footer)] = Field(
         default=None,
@@ -401,6 +470,12 @@ class SharedColumnProperties(Part):
 
 class ColumnProperties(SharedColumnProperties):
     """What a contract says of a column under `customProperties`."""
+
+    position: Annotated[str, AfterValidator(_position)] | None = Field(
+        default=None,
+        description="fixed_width: its first and last place in a line, counted from 1, as 11-18; `41-` goes to the "
+        "line's end, and lines may end before",
+    )
 
     element: str | None = Field(
         default=None, description="an entry of `elements.yaml`: whatever the column does not say itself is said there"

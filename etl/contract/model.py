@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ from etl.contract.document import (
     Text,
 )
 from etl.contract.expansion import shared_files
-from etl.contract.formats import Format
+from etl.contract.formats import MEMBER, SHEET, Format
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
 from etl.contract.servers import Server
@@ -31,6 +32,15 @@ Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = get_args(GeometryType)
 REASON_CHARS = 500  # of a decision's reason: it is written on a receipt, which is a page
 FORMATS = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss"}  # where a contract names none
+
+
+@dataclass(frozen=True)
+class Unpivot:
+    """Columns whose names hold values, which become rows."""
+
+    columns: str  # a pattern of their names
+    names: tuple[str, ...]  # source names of the columns that the pattern's groups go to
+    values: tuple[str, ...]  # source names of the columns that their cells go to
 
 
 @dataclass(frozen=True)
@@ -44,10 +54,17 @@ class Source:
     archive: Literal["zip", "parts"] | None = None  # the file lies in an archive, or several that are one delivery
     member: str | None = None  # name of the file in the archive, or a pattern of the parts'; None: it is the only one
     record: str | None = None  # XML: the element that is one row
+    namespaces: Mapping[str, str] = field(default_factory=dict)  # XML: uri of each prefix of the names
     records: str | None = None  # JSON: the path to the list of records; NDJSON: that within a line
     null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
     root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
     header: tuple[int, ...] | None = None  # its lines, counted from 1; (): the file has none; None: found by its names
+    sheet: str | None = None  # Excel: the one to read; None: that which has the names of the columns
+    sheets: Literal["all"] | None = None  # Excel: those with these columns are one delivery
+    range: str | None = None  # Excel: the cells to read, as B4:K200 or B4:K, or the name of a table
+    layer: str | None = None  # geopackage: the one to read; None: it is the only one
+    unpivot: Unpivot | None = None  # columns found by a pattern become rows
+    positions: Literal["characters", "bytes"] = "characters"  # fixed_width: what the places of columns count
     footer: int | str | None = None  # how many last lines are no records, or a pattern of them; None: told by shape
 
 
@@ -82,6 +99,7 @@ class Column:
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
     period_column: str | None = None  # the date column that says which wards, or which codes, are in force
     separator: str | None = None  # several values in one cell, parted by this
+    position: tuple[int, int | None] | None = None  # fixed_width: first and last place in a line, from 1; None: its end
     geometry_types: tuple[str, ...] = ()  # geometry: kinds that it may be of, e.g. Polygon; none: any
     on_invalid: Literal["reject", "flag"] = "reject"  # flag: load the row with a null here, and say so
     role: Literal["content", "change", "sequence"] = "content"  # the other two steer the load and are not stored
@@ -153,6 +171,15 @@ class Contract:
     def key(self) -> tuple[Column, ...]:
         """The columns that name one record, in key order."""
         return tuple(sorted((c for c in self.columns if c.key_position), key=lambda c: c.key_position or 0))
+
+    @cached_property
+    def in_file(self) -> tuple[Column, ...]:
+        """The columns that stand in a file under their own names: no part's name, and none that is made of names."""
+        source = self.source
+        made = {MEMBER} if source.archive == "parts" else {SHEET} if source.sheets else set()
+        if source.unpivot:
+            made |= {*source.unpivot.names, *source.unpivot.values}
+        return tuple(c for c in self.columns if c.source_name not in made)
 
     @cached_property
     def content(self) -> tuple[Column, ...]:

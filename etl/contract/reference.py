@@ -23,6 +23,7 @@ from etl.contract.document import (
     Support,
     Table,
     Times,
+    Unpivot,
 )
 from etl.contract.servers import (
     ApiProperties,
@@ -71,6 +72,7 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("`slaProperties`", Times),
     ("`customProperties` of the dataset", DatasetProperties),
     ("`source`", Source),
+    ("`unpivot`", Unpivot),
     ("`hold`", Hold),
     ("`servers`: a PostgreSQL database", PostgresqlServer),
     ("`servers`: a MariaDB or MySQL database", MysqlServer),

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl.contract import Contract, Source
+from etl.contract import MEMBER, SHEET, Contract, Source
 from etl.delivery import batches
 from etl.delivery.columns import ROW, UNKNOWN
 from etl.delivery.correction import sent_back
@@ -29,12 +29,16 @@ from etl.extract import (
     date_order,
     drift,
     excel,
+    fixed_width,
     geojson,
+    geopackage,
     json_document,
     look_alike,
     misread,
     ndjson,
+    parquet,
     parts,
+    unpivot,
     xml,
 )
 from etl.extract.archive import beside_parts, gunzipped, is_gzipped, members, size_unpacked
@@ -46,16 +50,19 @@ from etl.extract.screen import screen
 from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
 
-# The readers of formats that must be in memory as a whole; CSV is read piece by piece.
+# The readers of formats that must be in memory as a whole.
 _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "excel": excel.read,
     "xml": xml.read,
     "json": json_document.read,
     "ndjson": ndjson.read,
     "geojson": geojson.read,
+    "geopackage": geopackage.read,
+    "parquet": parquet.read,
 }
-_OF_LINES = ("csv", "ndjson")
-MEMBER = "@member"  # physicalName of a column that has the name of the part that a row stands in
+_IN_PIECES = {"csv": csv.read, "fixed_width": fixed_width.read}
+_BINARY = ("excel", "geopackage", "parquet")
+_OF_LINES = (*_IN_PIECES, "ndjson")
 _LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _MEMORY_A_BYTE = 30  # bytes that reading a byte of a file takes; 8 to 29 were measured
 _BLANK = b"\xef\xbb\xbf \t\r\n\0"
@@ -115,7 +122,7 @@ def extract(
 
 def memory_needed(storage: Storage, delivery: Delivery, contract: Contract) -> int:
     """Bytes of memory that reading a delivery's file may take; 0 if it is read piece by piece."""
-    if contract.source.format == "csv" and not delivery.corrects:
+    if contract.source.format in _IN_PIECES and not delivery.corrects:
         return 0
     with storage.content(delivery).open("rb") as stream:
         return _MEMORY_A_BYTE * size_unpacked(stream)
@@ -184,8 +191,14 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
     Raises:
         Stop: where the file as a whole cannot be read.
     """
+    tables = _unpacked(file, contract, limits)
+    yield from unpivot.into_rows(tables, contract) if contract.source.unpivot else tables
+
+
+def _unpacked(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
+    """Cut what a file holds into cells."""
     source = contract.source
-    whole = limits if source.format == "csv" else limits.at_once()
+    whole = limits if source.format in _IN_PIECES else limits.at_once()
     in_lines = source.format in _OF_LINES
     if source.archive is None:
         unpack = gunzipped if is_gzipped(file) else read_blocks
@@ -193,8 +206,7 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
         return
     of_members = members(file, source, whole, in_lines=in_lines)
     if source.archive == "parts":
-        in_file = replace(contract, columns=tuple(c for c in contract.columns if c.source_name != MEMBER))
-        yield from parts.joined(((name, _cut(part, in_file, limits)) for name, part in of_members), MEMBER, contract)
+        yield from parts.joined(((name, _cut(part, contract, limits)) for name, part in of_members), MEMBER, contract)
         if beside := beside_parts(file, source):
             said = on_the_file("members_not_read", names=", ".join(name[:60] for name in beside[:20]))
             yield Table(pl.DataFrame(schema={ROW: pl.Int64}), said)
@@ -206,15 +218,18 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
 def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
     """Cut a file's content, as it was unpacked, into cells."""
     source = contract.source
-    if source.format != "excel":
+    if source.format not in _BINARY:
         blocks = of_text(blocks, source.format)
-    if source.format == "csv":
-        yield from without_last_footer(csv.read(blocks, source, contract, limits), contract)
+    if source.format in _IN_PIECES:
+        yield from without_last_footer(_IN_PIECES[source.format](blocks, source, contract, limits), contract)
         return
     content = b"".join(blocks)
     if not content.strip(_BLANK):
         raise Stop("rejected", "empty_file")
     whole = replace(limits.at_once(), unpacked_bytes=limits.unpacked_bytes)
+    if source.sheets:
+        yield from parts.joined(excel.read_sheets(content, source, contract, whole), SHEET, contract)
+        return
     yield from _READERS[source.format](content, source, contract, whole).batches()
 
 

@@ -22,6 +22,7 @@ from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
 from etl.extract import dialect, fit, quoting, shape
 from etl.extract.bounded import check_columns
+from etl.extract.lines import numbered
 from etl.extract.table import Table, broken_lines, on_the_file
 from etl.extract.text import decoded
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -44,7 +45,7 @@ def read(
     Raises:
         Stop: if the bytes are not of the declared encoding, or a column that holds something has no name or another's.
     """
-    pieces = _lines(decoded(blocks, source.encoding, any_line_end=True))
+    pieces = numbered(decoded(blocks, source.encoding, any_line_end=True))
     lines, is_last = next(pieces)
     while not (written := lines["line"].str.strip_chars() != "").any():
         if is_last:
@@ -84,7 +85,7 @@ def _check_header(line: str, found: dialect.Dialect, source: Source, contract: C
     """
     if not found.header_lines:
         return
-    expected = [c.source_name for c in contract.columns]
+    expected = [c.source_name for c in contract.in_file]
     if not set(expected) & set(found.header) and any(
         shape.is_record(cells, contract) for cells in dialect.cells(line, source)
     ):
@@ -212,22 +213,6 @@ def _requoted(
     return (cut._replace(table=quoting.screen(cut.table, lines, marks)) if marks else cut), found
 
 
-def _lines(texts: Iterable[pl.Series]) -> Iterator[tuple[pl.DataFrame, bool]]:
-    """The lines of each cell of text, with their numbers, and whether they are the last."""
-    count = 0
-    waiting = pl.DataFrame(schema={ROW: pl.Int64, "line": pl.String})
-    for text in texts:
-        if (text != "").item():
-            yield waiting, False
-            lines = text.str.strip_suffix("\n").str.split("\n").explode().alias("line")
-            if lines.str.starts_with("\ufeff").any():  # another file was put behind one
-                lines = lines.str.strip_prefix("\ufeff")
-            numbers = pl.int_range(count + 1, count + 1 + len(lines), eager=True).alias(ROW)
-            waiting = pl.DataFrame([numbers, lines])
-            count += len(lines)
-    yield waiting, True
-
-
 def _named(table: Table, found: dialect.Dialect) -> Table:
     """The table without the columns that have no name, which must be empty."""
     nameless = [column for column, name in zip(table.rows.columns[1:], found.header, strict=True) if not name]
@@ -243,7 +228,7 @@ def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contrac
     """
     if not above.height:
         return on_the_file()
-    required = [c for c in contract.columns if c.required]
+    required = [c for c in contract.in_file if c.required]
     rows = _cut(above, found, True).table.rows
     rows = rows.filter(pl.all_horizontal(pl.col(c.source_name).str.strip_chars() != "" for c in required))
     if len(required) == 1 < len(found.header):

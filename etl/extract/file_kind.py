@@ -23,6 +23,8 @@ _BEGINNINGS = {
     b"\x89PNG": Text("tệp ảnh", "a picture"),
     b"\xff\xd8\xff": Text("tệp ảnh", "a picture"),
     b"\xd0\xcf\x11\xe0": _WORKBOOK,
+    b"SQLite format 3\0": Text("cơ sở dữ liệu SQLite như GeoPackage", "an SQLite database such as a GeoPackage"),
+    b"PAR1": Text("tệp Parquet", "a Parquet file"),
     b"{\\rtf": Text("tệp văn bản Word", "a Word document"),
 }
 _MEMBERS = {  # by what lies in a ZIP file, which most office files are
@@ -40,7 +42,7 @@ _TEXTS = {
 }
 _ZIP = Text("tệp ZIP", "a ZIP file")
 _BEGINNING_OF_ZIP = b"PK\x03\x04"
-_NAMES = {"csv": "CSV", "json": "JSON", "ndjson": "NDJSON", "geojson": "GeoJSON", "xml": "XML"}
+_NAMES = {"csv": "CSV", "fixed_width": "TXT", "json": "JSON", "ndjson": "NDJSON", "geojson": "GeoJSON", "xml": "XML"}
 
 
 def no_workbook(file: IO[bytes]) -> Stop:
