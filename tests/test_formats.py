@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
@@ -301,3 +302,52 @@ def test_lists_within_lines_of_ndjson_are_records() -> None:
 def test_json_that_is_not_as_agreed_or_hostile_is_refused(content: bytes, records: str | None, rule: str) -> None:
     of = contract({"a": "string"}, format="json", **({"records": records} if records else {}))
     assert stopped(content, of).rule == rule
+
+
+def test_elements_that_come_twice_and_nest_are_never_put_together() -> None:
+    of = contract({"id": "string", "phone/no": "string", "phone/ext": "string"}, format="xml", record="r")
+    twice = b"<a><r><id>1</id><phone><no>1</no></phone><phone><ext>2</ext></phone></r></a>"
+    _, said = values(twice, of)
+    assert said == {(1, "field_twice")}
+
+
+def test_xml_is_read_with_its_attributes_namespaces_nested_elements_and_lists() -> None:
+    of = contract(
+        {
+            "@id": "string",
+            "owner/name": "string",
+            "owner/phone": {"logicalType": "string", "custom": {"separator": ";"}},
+            "p:area": "string",
+            "p:area/@unit": "string",
+            "@p:state": "string",
+            "^/@code": "string",
+            "^/title": "string",
+        },
+        format="xml",
+        record="p:permit",
+        namespaces={"p": "http://example.org/permits", "": "http://example.org/base"},
+    )
+    rows, said = values("permits.xml", of)
+    root = ElementTree.parse(FORMATS / "permits.xml").getroot()
+    p, base = "{http://example.org/permits}", "{http://example.org/base}"
+    first = root[0][0]
+    assert rows == [
+        (
+            1,
+            first.get("id"),
+            first.findtext(f"{base}owner/{base}name"),
+            ";".join(phone.text or "" for phone in first.iter(f"{base}phone")),
+            first.findtext(f"{p}area"),
+            first[1].get("unit"),
+            first.get(f"{p}state"),
+            root[0].get("code"),
+            root[0].findtext(f"{base}title"),
+        ),
+        (2, "8", "Lê Bình", "1;2 | 3", "7!", None, None, "Q1", "Quận 1"),
+        (3, "9", None, None, None, None, None, "Q3", None),
+    ]
+    assert said == {(2, "separator_in_item"), (2, "not_one_value"), (None, "outside_records"), (None, "new_column")}
+    assert "seal" in told("permits.xml", of, "outside_records")
+    assert "title" not in told("permits.xml", of, "outside_records")
+    assert "owner/name/@{http://www.w3.org/XML/1998/namespace}lang" in told("permits.xml", of, "new_column")
+    assert "remark/by" in told("permits.xml", of, "new_column")

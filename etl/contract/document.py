@@ -302,7 +302,16 @@ class Source(Part):
         default=None,
         description="archive: the name of the file in it, where others lie beside it; of parts a pattern, as `*.csv`",
     )
-    record: Words | None = Field(default=None, description="XML: the element that is one row")
+    record: Words | None = Field(
+        default=None,
+        description="XML: the element that is one row. Columns are named `name`, `owner/name`, `@id`, `name/@lang`, "
+        "and `^/@id`, `^/name` of the element around it",
+    )
+    namespaces: dict[str, str] = Field(
+        default={},
+        description='XML: a prefix for each namespace, by which record and columns are named, as `ns:row`; "" for none',
+        examples=["{ns: http://example.org/rows}"],
+    )
     records: Annotated[str, AfterValidator(_path)] | None = Field(
         default=None,
         description="JSON: the path to the list of records, as `data.items`; NDJSON: that within a line. A list within "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +44,7 @@ class Source:
     archive: Literal["zip", "parts"] | None = None  # the file lies in an archive, or several that are one delivery
     member: str | None = None  # name of the file in the archive, or a pattern of the parts'; None: it is the only one
     record: str | None = None  # XML: the element that is one row
+    namespaces: Mapping[str, str] = field(default_factory=dict)  # XML: uri of each prefix of the names
     records: str | None = None  # JSON: the path to the list of records; NDJSON: that within a line
     null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
     root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows

@@ -30,6 +30,7 @@ _OF_FORMATS = {
     "root": ("xml",),
     "record": ("xml",),
     "header": ("csv",),
+    "namespaces": ("xml",),
     "records": ("json", "ndjson"),
     "footer": ("csv", "excel"),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from etl.draft import columns, document, keys, layout
 from etl.draft.columns import Guess
 from etl.draft.document import Draft
 from etl.draft.layout import Layout, Undrafted
+from etl.draft.meaning import Meaning
 from etl.draft.naming import folded, names
-from etl.draft.sample import Sample, names_in, read
+from etl.draft.sample import Sample, fields_in, read
 from etl.settings import EXPECTATIONS, Limits
 
 __all__ = ["Drafted", "Undrafted", "draft"]
@@ -38,6 +39,7 @@ _MEASURES = ("number", "timestamp")  # types that name no record
 _NEARLY_ALL = 0.95  # share of rows that a key must tell apart
 _OF_CHANGES = 0.8  # the same of a file of changes, which may tell of a record several times
 _FEW = 200  # rows that tell little of a key
+_Fields = Mapping[str, str | None]  # columns of a file, with what parts several values in a cell
 _OF_SNAPSHOTS = 0.5  # share of a file's keys that the next one has, too
 
 
@@ -93,7 +95,9 @@ def draft(
     base = Draft(agency, name, "", found.source, "snapshot", ())
     base.table = _table(agency, name, folder)
     with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
-        known = list(found.names) or _named_by_records(files, base, path, shared, limits)
+        known: dict[str, str | None] = dict.fromkeys(found.names) or _named_by_records(
+            files, base, path, shared, limits
+        )
         as_text = _of_text(known, base, path, shared)
         tell("reading all rows")
         sample = read(files, as_text, Path(home), limits)
@@ -146,17 +150,26 @@ def _told(found: Layout) -> dict[str, object]:
     return {**found.source, "columns": ", ".join(found.names)}
 
 
-def _named_by_records(files: Sequence[Path], base: Draft, path: Path, shared: Dictionary, limits: Limits) -> list[str]:
-    nobody = _of_text(["unknown"], base, path, shared)
-    found = [name for file in files for name in names_in(file, nobody, limits)]
+def _named_by_records(
+    files: Sequence[Path], base: Draft, path: Path, shared: Dictionary, limits: Limits
+) -> dict[str, str | None]:
+    nobody = _of_text({"unknown": None}, base, path, shared)
+    found = {name: separator for file in files for name, separator in fields_in(file, nobody, limits).items()}
     if not found:
         raise Undrafted(f"{files[0].name} holds no record; take a file that does.")
-    return list(dict.fromkeys(found))
+    return found
 
 
-def _of_text(sources: Sequence[str], base: Draft, path: Path, shared: Dictionary) -> Contract:
-    """A contract by which every cell is text, and the header names all columns."""
-    guesses = [Guess(name, source) for source, name in names(sources).items()]
+def _of_text(sources: _Fields, base: Draft, path: Path, shared: Dictionary) -> Contract:
+    """A contract by which every cell is text, and the header names all columns.
+
+    Args:
+        sources: what the agency calls them, with what parts several values in a cell.
+        base: how the file is read.
+        path: of the contract that is to be.
+        shared: what is said once for many.
+    """
+    guesses = [Guess(name, source, means=Meaning(separator=sources[source])) for source, name in names(sources).items()]
     guesses[0].key_position = 1
     text = document.contract(replace(base, columns=guesses))
     made = contract_of(yaml_text.parse(text), path, shared)

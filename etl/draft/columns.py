@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,7 @@ from etl.contract import Contract
 from etl.contract.document import Classification, LogicalType, SemanticType
 from etl.datatypes.numbers import Notation
 from etl.draft import dates, meaning, nothing, numbers
-from etl.draft.cells import longest, total
+from etl.draft.cells import longest, matching, total
 from etl.draft.meaning import ENOUGH, Meaning
 from etl.draft.sample import Sample
 
@@ -26,6 +26,7 @@ _NUMBER_OF = r"(?:^|_)(?:so|no|number|nr|num)(?:_|$)"  # long ones only: `so_tan
 _KIND = (
     r"(?:^|_)(?:loai|kieu|nhom|trang_thai|tinh_trang|hinh_thuc|type|kind|class|category|status|state|phien_ban)(?:_|$)"
 )
+_ROUND = 0.5  # share of round numbers from which they are amounts
 _BIRTH = r"ngay_sinh|nam_sinh|birth|(?:^|_)dob(?:_|$)"
 _EVEN = 5  # digits from which numbers all as long as each other are identifiers
 
@@ -175,7 +176,9 @@ def guess(
         made.todo.append("of datatype partial_date, if of some persons only a month or a year is known?")
     if made.means.share < 1:
         made.notes.append(f"{made.means.share:.1%} of the cells are one")
-    if made.type == "string" and made.datatype is None:
+    if column.separator and made.means.separator is None:
+        made.means = replace(made.means, separator=column.separator)
+    elif made.type == "string" and made.datatype is None:
         _codes(made, said)
     return made
 
@@ -245,6 +248,7 @@ def _are_names(name: str, said: pl.DataFrame, *, is_whole: bool) -> bool:
         return False
     lengths = said["value"].str.len_chars()
     is_even = lengths.n_unique() == 1 and longest(said["value"]) >= _EVEN and said.height >= _EVEN
+    is_even = is_even and matching(said["value"], "00$") < _ROUND
     return is_even or (bool(re.search(_NUMBER_OF, name)) and longest(said["value"]) >= _EVEN)
 
 

@@ -31,11 +31,15 @@ from etl.extract.file_kind import damaged_workbook, no_zip
 from etl.settings import Limits
 
 _HEAD = 1 << 20  # bytes of text by which the layout is told
+_TAIL = 1 << 16  # bytes at the end in which a footer is looked for
+_LONGEST_FOOTER = 30  # lines
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
 _LINES = 2_000
 _HEADER_WITHIN = 50  # lines from the top in which the header must stand
 _COUNTER = "STT"  # of a form's rows
 _DELIMITERS = (",", ";", "\t", "|", "^", "~")
 _NEARLY_ALL = 0.9
+_HALF = 0.5
 _OLD_EXCEL, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
 # What stands in a record and hardly ever in a header: a number that is no year, a date, an empty cell.
 _VALUE = re.compile(r"[-+]?\d[\d.,\s]*%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
@@ -116,7 +120,7 @@ def _packed(stream: IO[bytes], limits: Limits) -> Layout:
 
 def _text(blocks: Callable[[], Iterator[bytes]]) -> Layout:
     found = encoding.find(blocks())
-    head = _head(blocks(), found.name)
+    head, tail = _ends(blocks(), found.name)
     start = head.lstrip("\ufeff \t\r\n")
     if start.startswith("<"):
         return _xml(b"".join(blocks()))  # XML says its own encoding
@@ -125,23 +129,26 @@ def _text(blocks: Callable[[], Iterator[bytes]]) -> Layout:
     if start.startswith(("{", "[")):
         made = _json(start, b"".join(blocks()) if found.name.startswith("utf-8") else b"")
     else:
-        made = _csv(head)
+        made = _csv(head, tail)
     said = {} if found.name == "utf-8" else {"encoding": found.name}
     return Layout({**made.source, **said}, made.names, (about, *made.notes), (*todo, *made.todo))
 
 
-def _head(blocks: Iterator[bytes], name: str) -> str:
-    """The text at the beginning of a file, up to a line's end."""
-    content = b""
+def _ends(blocks: Iterator[bytes], name: str) -> tuple[str, str]:
+    """The text at a file's beginning, up to a line's end, and that at its end, from a line's beginning."""
+    head, tail = b"", b""
     for block in blocks:
-        content += block
-        if len(content) >= _HEAD:
-            content = content[: max(content.rfind(b"\n", 0, _HEAD) + 1, 1)]
-            break
-    text = decode_by(content, name)
-    if text is None:  # cut within a character
-        text = content.decode(name, "replace")
-    return text
+        head += block[: max(_HEAD - len(head), 0)]
+        tail = (tail + block)[-_TAIL:]
+    if len(head) == _HEAD:
+        head = head[: head.rfind(b"\n") + 1] or head
+    if len(tail) == _TAIL:
+        tail = tail[tail.find(b"\n") + 1 :]
+    made = [decode_by(part, name) for part in (head, tail)]  # None: cut within a character
+    first, last = (
+        part.decode(name, "replace") if text is None else text for part, text in zip((head, tail), made, strict=True)
+    )
+    return first, last
 
 
 def _json(text: str, content: bytes) -> Layout:
@@ -230,7 +237,7 @@ def _excel(stream: IO[bytes], limits: Limits) -> Layout:
     for name, rows in sheets.items():
         lines = [[" ".join(str(cell).split()) for cell in row] for row in rows[:_HEADER_WITHIN]]
         width = max((sum(1 for cell in line if cell) for line in lines), default=0)
-        at = next((n for n, line in enumerate(lines) if _is_header(line, width)), None)
+        at = next((n for n, line in enumerate(lines) if _is_filled(line, width)), None)
         if at is not None and any(any(str(cell).strip() for cell in row) for row in rows[at + 1 :]):
             tables[name] = (at, lines[at], len(rows) - at - 1)
     if not tables:
@@ -244,45 +251,101 @@ def _excel(stream: IO[bytes], limits: Limits) -> Layout:
     return Layout({"format": "excel"}, tuple(c for c in header if c and c != _COUNTER), tuple(notes), tuple(todo))
 
 
-def _csv(head: str) -> Layout:
-    lines = [line for line in head.splitlines()[:_LINES] if line.strip()]
-    found = {delimiter: _cut(lines, delimiter) for delimiter in _DELIMITERS}
-    best = max(found, key=lambda d: (found[d][0][0], min(found[d][0][1], _NEARLY_ALL), found[d][0][2]))
-    (has_header, share, width), at, header = found[best]
-    if width < 2 or not share:
+def _csv(head: str, tail: str) -> Layout:
+    written = [(number, line) for number, line in enumerate(head.splitlines()[:_LINES], start=1) if line.strip()]
+    lines = [line for _, line in written]
+    found = max((_cut(lines, delimiter) for delimiter in _DELIMITERS), key=lambda cut: cut.quality)
+    if found.width < 2 or not found.share:
         raise Undrafted(
             "The lines of the file are not parted into the same number of cells by any of , ; tab | ^ ~; if it is a "
             "table, write down how it is laid out in a contract by hand."
         )
-    if not has_header:
-        raise Undrafted("The first lines of the file are records, and none names the columns; put a header above them.")
-    notes = [f"delimiter {json.dumps(best)}: it cuts {share:.0%} of the first lines into {width} cells"]
-    if at:
-        notes.append(f"header in line {at + 1}; the {at} above it are no records")
-    return Layout({"format": "csv", "delimiter": best}, tuple(name for name in header if name), tuple(notes))
+    source: dict[str, Any] = {"format": "csv"} | ({"delimiter": found.delimiter} if found.delimiter != "," else {})
+    notes = [f"delimiter {json.dumps(found.delimiter)}: {found.share:.0%} of the first lines have {found.width} cells"]
+    if found.header is None:
+        todo = "header: the first line is a record, so the columns have no names; write what each is"
+        names = tuple(f"column_{number}" for number in range(1, found.width + 1))
+        return Layout(source | {"header": "none"}, names, tuple(notes), (todo,))
+    if twice := sorted({name for name in found.header if name and found.header.count(name) > 1}):
+        raise Undrafted(f"Several columns are called {', '.join(twice)}; give each a name of its own.")
+    if found.above:
+        notes.append(f"header in line {written[found.above][0]}; what stands above it is no record")
+    todos = [] if found.has_values else ["header: every cell is a text, so line 1 may as well be a record; is it?"]
+    if footer := _footer(found, tail):
+        words = (word[0] for line in footer if (word := _FIRST_WORD.match(line)))
+        source["footer"] = "|".join(dict.fromkeys(words))
+        todos.append(
+            f"footer: the last {len(footer)} lines fill other cells than the rest, and are taken for no records"
+        )
+    return Layout(source, tuple(name for name in found.header if name), tuple(notes), tuple(todos))
 
 
-def _cut(lines: list[str], delimiter: str) -> tuple[tuple[bool, float, int], int, list[str]]:
-    """How well a delimiter cuts lines: (is a header found, share of even lines, cells), its place and names."""
+def _footer(found: _Cut, tail: str) -> list[str]:
+    """The last lines that leave empty what all records fill, if each begins with a word."""
+    lines = [line for line in tail.splitlines() if line.strip(f" {found.delimiter}")]
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=found.delimiter)]
+    if len(rows) != len(lines):  # a cell has lines in it
+        return []
+    footer: list[str] = []
+    for line, row in zip(reversed(lines[-_LONGEST_FOOTER:]), reversed(rows[-_LONGEST_FOOTER:]), strict=True):
+        is_record = len(row) == found.width and all(row[at] for at in found.filled)
+        if is_record or not _FIRST_WORD.match(line):
+            break
+        footer.insert(0, line)
+    return footer if found.filled and len(footer) < len(lines) else []
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """What a delimiter makes of a file's first lines.
+
+    Attributes:
+        delimiter: between two cells.
+        width: cells of most lines.
+        share: of the lines below the header that have so many.
+        header: the names; None if the first line of that width is a record.
+        above: lines above the header.
+        has_values: some cell below the header is a number or a date.
+        filled: the columns that nearly all of the lines below the header fill, by their places.
+    """
+
+    delimiter: str
+    width: int = 0
+    share: float = 0.0
+    header: list[str] | None = None
+    above: int = 0
+    has_values: bool = False
+    filled: tuple[int, ...] = ()
+
+    @property
+    def quality(self) -> tuple[bool, float, int]:
+        """The more, the likelier is the delimiter."""
+        return self.header is not None and self.share >= _HALF, min(self.share, _NEARLY_ALL), self.width
+
+
+def _cut(lines: list[str], delimiter: str) -> _Cut:
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
     except csv.Error:
-        return (False, 0.0, 0), 0, []
+        return _Cut(delimiter)
     widths = Counter(len(row) for row in rows if len(row) > 1)
     if not widths:
-        return (False, 0.0, 0), 0, []
-    (width, count), *_ = widths.most_common(1)
-    first = next((n for n, row in enumerate(rows[:_HEADER_WITHIN]) if _is_header(row, width)), None)
-    below = rows[first + 1 :] if first is not None else rows
-    even = sum(len(row) == width for row in below) / max(len(below), 1)
-    share = round(even, 2) if below else round(count / len(rows), 2)
-    at = first or 0
-    return (first is not None and share >= 0.5, share, width), at, rows[at]
+        return _Cut(delimiter)
+    ((width, _),) = widths.most_common(1)
+    at = next((n for n, row in enumerate(rows[:_HEADER_WITHIN]) if _is_filled(row, width)), 0)
+    header = rows[at] if _is_filled(rows[at], width) and not any(map(_is_value, rows[at])) else None
+    below = rows[at + 1 :] if header else rows
+    share = sum(len(row) == width for row in below) / max(len(below), 1)
+    even = [row for row in below if len(row) == width]
+    filled = tuple(n for n in range(width) if sum(bool(row[n]) for row in even) >= _NEARLY_ALL * len(even))
+    return _Cut(delimiter, width, share, header, at, any(_is_value(cell) for row in below for cell in row), filled)
 
 
-def _is_header(cells: list[str], width: int) -> bool:
-    """Whether cells name columns: nearly all of them are filled, no two alike, and none is a value."""
-    named = [cell for cell in cells if cell]
-    if len(named) < max(1, _NEARLY_ALL * width) or len(set(named)) < len(named):
-        return False
-    return not any(_VALUE.fullmatch(name) and not _YEAR.fullmatch(name) for name in named)
+def _is_filled(cells: list[str], width: int) -> bool:
+    """Whether nearly all cells hold something, as those of a header do, and those of a title do not."""
+    return sum(map(bool, cells)) >= max(1, _NEARLY_ALL * width)
+
+
+def _is_value(cell: str) -> bool:
+    """Whether a cell is what stands in a record and hardly in a header: a number that is no year, or a date."""
+    return bool(_VALUE.fullmatch(cell)) and not _YEAR.fullmatch(cell)

@@ -44,6 +44,7 @@ class Records:
         self._notation = contract.source.numbers
         self._numbers: list[int] = []
         self._cells: list[dict[str, str | None]] = []
+        self._several: dict[str, int] = {}  # the last record that has several values in a field
         self._faults: dict[tuple[str, str, Text | None], tuple[list[int], list[str]]] = {}
 
     def __len__(self) -> int:
@@ -112,6 +113,25 @@ class Records:
         numbers.append(number)
         values.append(value)
         return None if _is_flagged(self._columns.get(name)) else value
+
+    def is_column(self, name: str) -> bool:
+        """Whether the contract has a column of this name."""
+        return name in self._columns
+
+    def is_list(self, name: str) -> bool:
+        """Whether the contract takes several elements of this name: a column below it parts several values."""
+        return any(c.separator and path.startswith(f"{name}/") for path, c in self._columns.items())
+
+    def again(self, number: int, name: str, first: str | None, second: str | None) -> str | None:
+        """Take a further value of a field: where the contract parts several in a cell, it is one more of them."""
+        column = self._columns.get(name)
+        if column is None or not column.separator:
+            return self.twice(number, name, first, second)
+        is_second = self._several.get(name) != number
+        if column.separator in (second or "") or (is_second and column.separator in (first or "")):
+            return self.fault("separator_in_item", number, name, f"{first or ''} | {second or ''}")
+        self._several[name] = number
+        return column.separator.join(filter(None, (first, second)))
 
     def twice(self, number: int, name: str, first: str | None, second: str | None) -> str | None:
         """Say that a record has two values for one field; gives what its cell holds."""
