@@ -9,11 +9,13 @@ import json
 import time
 import zipfile
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pandas
 import polars as pl
 import pytest
 
@@ -23,6 +25,7 @@ from etl.contract.reading import contract_of
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
 from etl.extract import extract_bytes
+from etl.extract.encodings import bytes_of
 from etl.settings import EXPECTATIONS
 
 FORMATS = Path(__file__).parent / "formats"
@@ -351,3 +354,56 @@ def test_xml_is_read_with_its_attributes_namespaces_nested_elements_and_lists() 
     assert "title" not in told("permits.xml", of, "outside_records")
     assert "owner/name/@{http://www.w3.org/XML/1998/namespace}lang" in told("permits.xml", of, "new_column")
     assert "remark/by" in told("permits.xml", of, "new_column")
+
+
+FIXED = {
+    "id": {"logicalType": "string", "custom": {"position": "1-10"}},
+    "name": {"logicalType": "string", "custom": {"position": "11-34"}},
+    "capital": {"logicalType": "integer", "custom": {"position": "36-43"}},
+    "on": {"logicalType": "date", "logicalTypeOptions": {"format": "ddMMyyyy"}, "custom": {"position": "44-51"}},
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "tcvn3", "utf-16"])
+def test_columns_of_fixed_width_are_cut_by_their_places(encoding: str) -> None:
+    text = (FORMATS / "register.txt").read_text(encoding="utf-8")
+    content = bytes_of(text, encoding) if encoding == "tcvn3" else text.encode(encoding)
+    assert content
+    of = contract(FIXED, format="fixed_width", encoding=encoding, header=1, footer=1)
+    rows, said = values(content, of)
+    frame = pandas.read_fwf(
+        io.StringIO(text), colspecs=[(0, 10), (10, 34), (35, 43), (43, 51)], names=[*FIXED], dtype=str, skiprows=1
+    )
+    expected = [
+        (id, None if pandas.isna(name) else name, int(capital), datetime.strptime(on, "%d%m%Y").date())
+        for id, name, capital, on in frame.drop(index=[2, 4]).itertuples(index=False)
+    ]
+    assert [row[1:] for row in rows] == expected
+    assert [row[0] for row in rows] == [2, 3, 5]
+    assert said == {(4, "short_line"), (None, "footer"), (None, "between_columns")}
+    assert "35-35" in told(content, of, "between_columns")
+
+
+def test_a_letter_that_is_two_bytes_takes_two_places_where_the_encoding_says_so() -> None:
+    names = ["Nguyễn Thị Ánh Tuyết", "Trần Văn B"]
+    lines = [b"%010d" % n + (bytes_of(name, "cp1258") or b"").ljust(24) + b" " for n, name in enumerate(names)]
+    columns = {name: FIXED[name] for name in ("id", "name")}
+    rows, said = values(b"\n".join(lines), contract(columns, format="fixed_width", encoding="cp1258"))
+    assert [row[2] for row in rows] == names
+    assert not said
+
+
+def test_places_can_be_counted_in_bytes() -> None:
+    columns = {
+        "id": {"logicalType": "string", "custom": {"position": "1-2"}},
+        "name": {"logicalType": "string", "custom": {"position": "3-8"}},
+        "rest": {"logicalType": "string", "custom": {"position": "9-"}},
+    }
+    content = "01Hồ   x\n02Hạnh y\n03abcdeệ\n04abc\n05abcdef\n".encode()
+    rows, said = values(content, contract(columns, format="fixed_width", positions="bytes"))
+    lines = content.splitlines()
+    assert rows == [
+        (n + 1, *(cell.decode().strip() or None for cell in (lines[n][:2], lines[n][2:8], lines[n][8:])))
+        for n in (0, 1, 4)
+    ]
+    assert said == {(3, "torn_letter"), (4, "short_line")}

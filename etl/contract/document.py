@@ -39,9 +39,10 @@ FLOAT = "double precision"
 _FLOATS = (FLOAT, "double", "float", "float8", "float4", "real")
 _NUMERIC = re.compile(r"(?:numeric|decimal|number)(?: ?\( ?(\d+)(?: ?, ?(\d+))? ?\))?")
 _PATH = re.compile(r"\$?(?:\.?[^.$\[\]]+|\[\*\])(?:\.[^.\[\]]+|\[\*\])*")
+_POSITION = re.compile(r"([1-9][0-9]{0,5})-([1-9][0-9]{0,5})?")
 _HEADER_WITHIN = 50  # lines or rows from the top in which a header must stand
 _LONGEST_FOOTER = 30
-_LEGACY_ENCODINGS = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
+LEGACY = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
 # Python's codecs that an agency's file may be in, as Python calls them. Others are no encodings of files (idna,
 # unicode_escape), or pack (zlib).
 _ENCODINGS = re.compile(
@@ -133,13 +134,13 @@ def _hours(length: str) -> int:
 
 
 def _encoding(said: str) -> str:
-    if said not in _LEGACY_ENCODINGS:
+    if said not in LEGACY:
         try:
             known = _ENCODINGS.fullmatch(codecs.lookup(said).name)
         except (LookupError, ValueError):  # no such codec, and a name that none can have
             known = None
         if known is None:
-            legacy = ", ".join(_LEGACY_ENCODINGS)
+            legacy = ", ".join(LEGACY)
             raise ValueError(
                 f"is {said!r}, which is no encoding of files; write one of Python's, as cp1258, or {legacy}"
             )
@@ -240,6 +241,13 @@ def _path(said: str) -> str:
     return said
 
 
+def _position(said: str) -> str:
+    match = _POSITION.fullmatch(said)
+    if match is None or (match[2] and int(match[2]) < int(match[1])):
+        raise ValueError(f"is {said!r}, and must be first and last place in a line, as 11-18, or 41- to its end")
+    return said
+
+
 def _header(said: object) -> tuple[int, ...]:
     lines = [] if said == "none" else said if isinstance(said, list) else [said]
     is_right = all(isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= _HEADER_WITHIN for n in lines)
@@ -286,7 +294,7 @@ class Source(Part):
         default="csv", description="how a file is written; whichever it is, it may be packed by gzip (`.gz`)"
     )
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
-        default="utf-8", description=f"a codec of Python, or a legacy Vietnamese one: {', '.join(_LEGACY_ENCODINGS)}"
+        default="utf-8", description=f"a codec of Python, or a legacy Vietnamese one: {', '.join(LEGACY)}"
     )
     delimiter: Annotated[str, AfterValidator(_delimiter)] = Field(
         default=",", description="CSV: the sign between two cells"
@@ -328,8 +336,12 @@ class Source(Part):
     )
     header: Annotated[tuple[int, ...] | None, BeforeValidator(_header)] = Field(
         default=None,
-        description="CSV, Excel: the line or row of the names, counted from 1; two, as [3, 4], are read as one: `Dân số"
+        description="CSV, Excel: the line or row of the names, counted from 1 (fixed_width: the last line"
+        " above the records); two, as [3, 4], are read as one: `Dân số"
         " Nam`; none: columns stand in the contract's order; by default the line is found by its names",
+    )
+    positions: Literal["characters", "bytes"] = Field(
+        default="characters", description="fixed_width in UTF-8: what the columns' `position` counts"
     )
     footer: Annotated[int | str | None, BeforeValidator(_footer)] = Field(
         default=None,
@@ -411,6 +423,12 @@ class SharedColumnProperties(Part):
 
 class ColumnProperties(SharedColumnProperties):
     """What a contract says of a column under `customProperties`."""
+
+    position: Annotated[str, AfterValidator(_position)] | None = Field(
+        default=None,
+        description="fixed_width: its first and last place in a line, counted from 1, as 11-18; `41-` goes to the "
+        "line's end, and lines may end before",
+    )
 
     element: str | None = Field(
         default=None, description="an entry of `elements.yaml`: whatever the column does not say itself is said there"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-Format = Literal["csv", "excel", "xml", "json", "ndjson", "geojson"]
+Format = Literal["csv", "excel", "xml", "json", "ndjson", "geojson", "fixed_width"]
 
+MEMBER = "@member"  # physicalName of a column that has the name of the part of an archive that a row stands in
 # The usual one first.
 ENDINGS: dict[str, tuple[str, ...]] = {
     "csv": (".csv", ".txt", ".tsv"),
@@ -14,6 +15,7 @@ ENDINGS: dict[str, tuple[str, ...]] = {
     "json": (".json",),
     "ndjson": (".ndjson", ".jsonl", ".json"),
     "geojson": (".geojson", ".json"),
+    "fixed_width": (".txt", ".dat", ".asc", ".fwf"),
     "zip": (".zip",),
     "gzip": (".gz",),
 }

@@ -49,6 +49,7 @@ class Source:
     null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
     root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
     header: tuple[int, ...] | None = None  # its lines, counted from 1; (): the file has none; None: found by its names
+    positions: Literal["characters", "bytes"] = "characters"  # fixed_width: what the places of columns count
     footer: int | str | None = None  # how many last lines are no records, or a pattern of them; None: told by shape
 
 
@@ -83,6 +84,7 @@ class Column:
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
     period_column: str | None = None  # ward, address: the date column that says which ward scheme applies
     separator: str | None = None  # several values in one cell, parted by this
+    position: tuple[int, int | None] | None = None  # fixed_width: first and last place in a line, from 1; None: its end
     geometry_types: tuple[str, ...] = ()  # geometry: kinds that it may be of, e.g. Polygon; none: any
     on_invalid: Literal["reject", "flag"] = "reject"  # flag: load the row with a null here, and say so
     role: Literal["content", "change", "sequence"] = "content"  # the other two steer the load and are not stored

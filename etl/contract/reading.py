@@ -261,6 +261,7 @@ def _column(said: document.Column, source: Source) -> Column:
         lookup=custom.lookup,
         period_column=custom.period_column,
         separator=custom.separator,
+        position=rules.place(custom.position),
         geometry_types=custom.geometry_types,
         on_invalid=custom.on_invalid,
         role=custom.role,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from etl.contract import document
 from etl.contract.codes import code_list
 from etl.contract.date_format import date_format
-from etl.contract.document import Column, Document, SemanticType, Source
+from etl.contract.document import LEGACY, Column, Document, SemanticType, Source
+from etl.contract.formats import MEMBER
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
 from etl.contract.names import SCHEMAS, TAKEN, nearest
@@ -29,10 +31,11 @@ _OF_FORMATS = {
     "delimiter": ("csv",),
     "root": ("xml",),
     "record": ("xml",),
-    "header": ("csv",),
+    "header": ("csv", "fixed_width"),
     "namespaces": ("xml",),
     "records": ("json", "ndjson"),
-    "footer": ("csv", "excel"),
+    "footer": ("csv", "excel", "fixed_width"),
+    "positions": ("fixed_width",),
 }
 
 
@@ -51,6 +54,14 @@ def numeric_type(column: Column) -> str | None:
     if column.logical_type != "number":
         return None
     return document.numeric_type(column.physical_type or "") or "numeric"
+
+
+def place(position: str | None) -> tuple[int, int | None] | None:
+    """First and last place of a column in a line, counted from 1; the last is None where it is the line's end."""
+    if position is None:
+        return None
+    first, _, last = position.partition("-")
+    return int(first), int(last) if last else None
 
 
 def of_dataset(said: Document, identity: str) -> Iterator[str]:
@@ -77,6 +88,11 @@ def _of_source(source: Source) -> Iterator[str]:
         yield "source: format xml needs `record`, the element that is one row, and other formats have none"
     if source.member and not source.archive:
         yield "source: member names files in an archive; write archive: zip or parts too, or leave it out"
+    is_utf8 = codecs.lookup(source.encoding).name.startswith("utf-8") if source.encoding not in LEGACY else False
+    if source.format == "fixed_width" and source.encoding == "vni":
+        yield "source: fixed_width in vni is not read, for its letters have one or two bytes"
+    if source.positions == "bytes" and not is_utf8:
+        yield "source: positions bytes is for encoding utf-8 only; in others leave it out, there a place is a letter"
     for name, formats in _OF_FORMATS.items():
         if name in source.model_fields_set and source.format not in formats and name != "record":
             yield f"source: {name} is for format {', '.join(formats)} only; leave it out"
@@ -114,6 +130,11 @@ def of_whole(said: Document, columns: Collection[Column]) -> Iterator[str]:
         yield f"column {sequence.name}: role 'sequence' is for a number or time in mode 'changes'"
     if part is not None:
         yield from _of_part(part, columns)
+    source = said.custom_properties.source
+    is_fixed = source.format == "fixed_width"
+    for column in columns:
+        if is_fixed != bool(column.custom_properties.position) and source_name(column) != MEMBER:
+            yield f"column {column.name}: format fixed_width needs a `position` of each column, other formats have none"
     positions = sorted(column.primary_key_position or 0 for column in columns if column.primary_key)
     if not positions:
         yield "no primaryKey column; a record is known again by its key: mark its columns primaryKey: true"

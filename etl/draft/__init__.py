@@ -98,7 +98,7 @@ def draft(
         known: dict[str, str | None] = dict.fromkeys(found.names) or _named_by_records(
             files, base, path, shared, limits
         )
-        as_text = _of_text(known, base, path, shared)
+        as_text = _of_text(known, base, path, shared, found.places)
         tell("reading all rows")
         sample = read(files, as_text, Path(home), limits)
         if not sample.rows:
@@ -160,7 +160,9 @@ def _named_by_records(
     return found
 
 
-def _of_text(sources: _Fields, base: Draft, path: Path, shared: Dictionary) -> Contract:
+def _of_text(
+    sources: _Fields, base: Draft, path: Path, shared: Dictionary, places: Mapping[str, str] | None = None
+) -> Contract:
     """A contract by which every cell is text, and the header names all columns.
 
     Args:
@@ -168,8 +170,12 @@ def _of_text(sources: _Fields, base: Draft, path: Path, shared: Dictionary) -> C
         base: how the file is read.
         path: of the contract that is to be.
         shared: what is said once for many.
+        places: where each stands in a line of fixed width.
     """
-    guesses = [Guess(name, source, means=Meaning(separator=sources[source])) for source, name in names(sources).items()]
+    guesses = [
+        Guess(name, source, means=Meaning(separator=sources[source]), position=(places or {}).get(source))
+        for source, name in names(sources).items()
+    ]
     guesses[0].key_position = 1
     text = document.contract(replace(base, columns=guesses))
     made = contract_of(yaml_text.parse(text), path, shared)
@@ -184,7 +190,10 @@ def _drafted(
     seen = {name: columns.shown(sample.values(name)) for name in sample.columns}
     all_of = columns.notations(seen)
     elements = {name: said for name, said in shared.elements.entries.items() if name not in shared.elements.wrong}
-    guesses = [columns.guess(name, sample, seen[name], all_of, as_text, elements) for name in sample.columns]
+    guesses = [
+        columns.guess(name, sample, seen[name], all_of, as_text, elements, found.places.get(name))
+        for name in sample.columns
+    ]
     made = replace(base, columns=guesses, source=dict(found.source))
     if all_of.numbers != "plain":
         made.source = {**made.source, "numbers": all_of.numbers}

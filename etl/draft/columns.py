@@ -67,6 +67,7 @@ class Guess:
         most: of numbers.
         key_position: from 1; None if it is not in the key.
         role: in a file of changes, where its element does not say it.
+        position: in a line of fixed width.
         notes: what is to be known of it.
         todo: what a person has to decide.
     """
@@ -85,6 +86,7 @@ class Guess:
     most: float | None = None
     key_position: int | None = None
     role: str | None = None
+    position: str | None = None
     notes: list[str] = field(default_factory=list)
     todo: list[str] = field(default_factory=list)
 
@@ -135,7 +137,13 @@ def notations(columns: Mapping[str, Shown]) -> Notations:
 
 
 def guess(
-    source: str, sample: Sample, of: Shown, all_of: Notations, contract: Contract, elements: Mapping[str, Any]
+    source: str,
+    sample: Sample,
+    of: Shown,
+    all_of: Notations,
+    contract: Contract,
+    elements: Mapping[str, Any],
+    position: str | None,
 ) -> Guess:
     """What a column is.
 
@@ -146,11 +154,12 @@ def guess(
         all_of: what all columns have alike.
         contract: in which the column is still of text.
         elements: of the city.
+        position: in a line of fixed width.
     """
     column = next(c for c in contract.columns if c.source_name == source)
     values = sample.values(source)
     filled = values.filter(pl.col("value").is_not_null())
-    made = Guess(column.name, source, empty=of.empty / sample.rows if sample.rows else 0.0)
+    made = Guess(column.name, source, empty=of.empty / sample.rows, position=position)
     if not filled.height:
         made.notes.append("empty in all rows")
         return made

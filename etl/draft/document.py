@@ -92,7 +92,7 @@ def said(column: Guess) -> dict[str, Any]:
         made["physicalType"] = column.physical_type
     if means.classification and means.classification != _UNSAID and not means.element:
         made["classification"] = means.classification
-    custom: dict[str, Any] = {"element": means.element}
+    custom: dict[str, Any] = {"position": column.position, "element": means.element}
     if not means.element:
         custom |= {"datatype": means.datatype, "codeList": means.code_list}
     custom |= {"separator": means.separator, "role": column.role, "pivot": column.pivot}

@@ -12,8 +12,8 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -34,6 +34,7 @@ _HEAD = 1 << 20  # bytes of text by which the layout is told
 _TAIL = 1 << 16  # bytes at the end in which a footer is looked for
 _LONGEST_FOOTER = 30  # lines
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
+_FEW_LINES = 5  # that show nothing
 _LINES = 2_000
 _HEADER_WITHIN = 50  # lines from the top in which the header must stand
 _COUNTER = "STT"  # of a form's rows
@@ -59,12 +60,14 @@ class Layout:
         names: of its columns, in their order; none where the records name them themselves.
         notes: what decided, or did not, one sentence each.
         todo: what a person has to decide of it, one sentence each.
+        places: of text of fixed width, first and last place of each column in a line.
     """
 
     source: dict[str, Any]
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     todo: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def find(file: Path, limits: Limits) -> Layout:
@@ -131,7 +134,7 @@ def _text(blocks: Callable[[], Iterator[bytes]]) -> Layout:
     else:
         made = _csv(head, tail)
     said = {} if found.name == "utf-8" else {"encoding": found.name}
-    return Layout({**made.source, **said}, made.names, (about, *made.notes), (*todo, *made.todo))
+    return replace(made, source={**made.source, **said}, notes=(about, *made.notes), todo=(*todo, *made.todo))
 
 
 def _ends(blocks: Iterator[bytes], name: str) -> tuple[str, str]:
@@ -255,11 +258,8 @@ def _csv(head: str, tail: str) -> Layout:
     written = [(number, line) for number, line in enumerate(head.splitlines()[:_LINES], start=1) if line.strip()]
     lines = [line for _, line in written]
     found = max((_cut(lines, delimiter) for delimiter in _DELIMITERS), key=lambda cut: cut.quality)
-    if found.width < 2 or not found.share:
-        raise Undrafted(
-            "The lines of the file are not parted into the same number of cells by any of , ; tab | ^ ~; if it is a "
-            "table, write down how it is laid out in a contract by hand."
-        )
+    if found.width < 2 or found.share < _HALF:
+        return _fixed_width(lines)
     source: dict[str, Any] = {"format": "csv"} | ({"delimiter": found.delimiter} if found.delimiter != "," else {})
     notes = [f"delimiter {json.dumps(found.delimiter)}: {found.share:.0%} of the first lines have {found.width} cells"]
     if found.header is None:
@@ -293,6 +293,33 @@ def _footer(found: _Cut, tail: str) -> list[str]:
             break
         footer.insert(0, line)
     return footer if found.filled and len(footer) < len(lines) else []
+
+
+def _fixed_width(lines: list[str]) -> Layout:
+    """Columns at the same places of every line: what parts them are places where every line has a blank."""
+    width = max(map(len, lines), default=0)
+    blank = [all(line[at : at + 1] in ("", " ") for line in lines) for at in range(width)]
+    starts = [at for at in range(width) if not blank[at] and (at == 0 or blank[at - 1])]
+    while len(starts) > 2 and sum(bool(line[starts[-1] :].strip()) for line in lines) < _HALF * len(lines):
+        starts.pop()  # the ends of a few long lines are no column of their own
+    if len(lines) < _FEW_LINES or not 1 < len(starts) <= width / 2:
+        raise Undrafted(
+            "The lines of the file are parted neither by , ; tab | ^ ~ nor by blanks at the same places; if it is a "
+            "table, write down how it is laid out in a contract by hand."
+        )
+    ends = [start - 1 for start in starts[1:]]
+    spans = [slice(start, end) for start, end in zip(starts, [*ends, None], strict=True)]
+    first = [lines[0][span].strip() for span in spans]
+    below = [line[span].strip() for line in lines[1:] for span in spans]
+    is_header = all(first) and len(set(first)) == len(first) and not any(map(_is_value, first))
+    is_header = is_header and any(map(_is_value, below))
+    names = tuple(first) if is_header else tuple(f"column_{number}" for number in range(1, len(spans) + 1))
+    places = {n: f"{s.start + 1}-{s.stop if s.stop is not None else ''}" for n, s in zip(names, spans, strict=True)}
+    todo = ["position: columns are told by places where every line has a blank; does one hold several that touch?"]
+    if not is_header:
+        todo.append("header: the first line is a record, so the columns have no names; write what each is")
+    source: dict[str, Any] = {"format": "fixed_width"} | ({"header": 1} if is_header else {})
+    return Layout(source, names, (f"fixed width: {len(spans)} columns",), tuple(todo), places)
 
 
 @dataclass(frozen=True)

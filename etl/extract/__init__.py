@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl.contract import Contract, Source
+from etl.contract import MEMBER, Contract, Source
 from etl.delivery import batches
 from etl.delivery.columns import ROW, UNKNOWN
 from etl.delivery.correction import sent_back
@@ -29,6 +29,7 @@ from etl.extract import (
     date_order,
     drift,
     excel,
+    fixed_width,
     geojson,
     json_document,
     look_alike,
@@ -46,7 +47,7 @@ from etl.extract.screen import screen
 from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
 
-# The readers of formats that must be in memory as a whole; CSV is read piece by piece.
+# The readers of formats that must be in memory as a whole.
 _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "excel": excel.read,
     "xml": xml.read,
@@ -54,8 +55,8 @@ _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "ndjson": ndjson.read,
     "geojson": geojson.read,
 }
-_OF_LINES = ("csv", "ndjson")
-MEMBER = "@member"  # physicalName of a column that has the name of the part that a row stands in
+_IN_PIECES = {"csv": csv.read, "fixed_width": fixed_width.read}
+_OF_LINES = (*_IN_PIECES, "ndjson")
 _LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _MEMORY_A_BYTE = 30  # bytes that reading a byte of a file takes; 8 to 29 were measured
 _BLANK = b"\xef\xbb\xbf \t\r\n\0"
@@ -115,7 +116,7 @@ def extract(
 
 def memory_needed(storage: Storage, delivery: Delivery, contract: Contract) -> int:
     """Bytes of memory that reading a delivery's file may take; 0 if it is read piece by piece."""
-    if contract.source.format == "csv" and not delivery.corrects:
+    if contract.source.format in _IN_PIECES and not delivery.corrects:
         return 0
     with storage.content(delivery).open("rb") as stream:
         return _MEMORY_A_BYTE * size_unpacked(stream)
@@ -185,7 +186,7 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
         Stop: where the file as a whole cannot be read.
     """
     source = contract.source
-    whole = limits if source.format == "csv" else limits.at_once()
+    whole = limits if source.format in _IN_PIECES else limits.at_once()
     in_lines = source.format in _OF_LINES
     if source.archive is None:
         unpack = gunzipped if is_gzipped(file) else read_blocks
@@ -208,8 +209,8 @@ def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterato
     source = contract.source
     if source.format != "excel":
         blocks = of_text(blocks, source.format)
-    if source.format == "csv":
-        yield from without_last_footer(csv.read(blocks, source, contract, limits), contract)
+    if source.format in _IN_PIECES:
+        yield from without_last_footer(_IN_PIECES[source.format](blocks, source, contract, limits), contract)
         return
     content = b"".join(blocks)
     if not content.strip(_BLANK):

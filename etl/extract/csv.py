@@ -22,6 +22,7 @@ from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
 from etl.extract import dialect, fit, quoting, shape
 from etl.extract.bounded import check_columns
+from etl.extract.lines import numbered
 from etl.extract.table import Table, broken_lines, on_the_file
 from etl.extract.text import decoded
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -44,7 +45,7 @@ def read(
     Raises:
         Stop: if the bytes are not of the declared encoding, or a column that holds something has no name or another's.
     """
-    pieces = _lines(decoded(blocks, source.encoding, any_line_end=True))
+    pieces = numbered(decoded(blocks, source.encoding, any_line_end=True))
     lines, is_last = next(pieces)
     while not (written := lines["line"].str.strip_chars() != "").any():
         if is_last:
@@ -210,22 +211,6 @@ def _requoted(
             raise Stop("held", "quoted_in_part", column=", ".join(found.names), quote=mark)
         return tried, found
     return (cut._replace(table=quoting.screen(cut.table, lines, marks)) if marks else cut), found
-
-
-def _lines(texts: Iterable[pl.Series]) -> Iterator[tuple[pl.DataFrame, bool]]:
-    """The lines of each cell of text, with their numbers, and whether they are the last."""
-    count = 0
-    waiting = pl.DataFrame(schema={ROW: pl.Int64, "line": pl.String})
-    for text in texts:
-        if (text != "").item():
-            yield waiting, False
-            lines = text.str.strip_suffix("\n").str.split("\n").explode().alias("line")
-            if lines.str.starts_with("\ufeff").any():  # another file was put behind one
-                lines = lines.str.strip_prefix("\ufeff")
-            numbers = pl.int_range(count + 1, count + 1 + len(lines), eager=True).alias(ROW)
-            waiting = pl.DataFrame([numbers, lines])
-            count += len(lines)
-    yield waiting, True
 
 
 def _named(table: Table, found: dialect.Dialect) -> Table:

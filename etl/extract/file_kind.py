@@ -40,7 +40,7 @@ _TEXTS = {
 }
 _ZIP = Text("tệp ZIP", "a ZIP file")
 _BEGINNING_OF_ZIP = b"PK\x03\x04"
-_NAMES = {"csv": "CSV", "json": "JSON", "ndjson": "NDJSON", "geojson": "GeoJSON", "xml": "XML"}
+_NAMES = {"csv": "CSV", "fixed_width": "TXT", "json": "JSON", "ndjson": "NDJSON", "geojson": "GeoJSON", "xml": "XML"}
 
 
 def no_workbook(file: IO[bytes]) -> Stop:

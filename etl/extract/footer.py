@@ -22,7 +22,7 @@ from etl.extract.table import Table, on_the_file
 
 _LINES = 30  # that a footer has at most; more lines that are no records are bad data
 _SHOWN = 1000  # characters of a footer that are kept
-_RAGGED = "ragged_row"  # the rule of a line of a CSV file that has more or fewer cells than the header
+_RAGGED = ("ragged_row", "short_line")  # rules of a line that has not the cells of the header or the contract
 _TOTAL = r"(?:tổng\s*cộng|tổng\s*số|tổng|cộng|tong\s*cong|tong\s*so|grand\s+total|sub-?total|totals?|sum)"
 _ALONE = re.compile(rf"{_TOTAL}\s*[:.]?")
 _ALONE_IN_CELL = rf"(?i)^\s*{_TOTAL}\s*[:.]?\s*$"
@@ -63,7 +63,7 @@ def without_footer(table: Table, contract: Contract) -> Table:
     required = [c.source_name for c in contract.columns if c.required and c.source_name in table.rows.columns]
     key = [c.source_name for c in contract.key if c.source_name in table.rows.columns]
     footer = contract.source.footer
-    lines = _last_lines(table, required, key, *([_RAGGED] if footer is None else [*table.problems["rule"]]))
+    lines = _last_lines(table, required, key, *(_RAGGED if footer is None else table.problems["rule"]))
     if footer is not None:
         stated = _stated(lines, footer)
         for line in stated:
