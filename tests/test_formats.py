@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import openpyxl
+import openpyxl.worksheet.table
 import pandas
 import polars as pl
 import pytest
@@ -407,3 +409,99 @@ def test_places_can_be_counted_in_bytes() -> None:
         for n in (0, 1, 4)
     ]
     assert said == {(3, "torn_letter"), (4, "short_line")}
+
+
+def workbook(*sheets: tuple[str, list[list[object]]], merged: tuple[str, ...] = (), table: str | None = None) -> bytes:
+    book = openpyxl.Workbook()
+    del book[book.sheetnames[0]]
+    for title, rows in sheets:
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+        for area in merged:
+            sheet.merge_cells(area)
+        if table:
+            sheet.add_table(openpyxl.worksheet.table.Table(displayName="tblSchools", ref=table))
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def cells(content: bytes, sheet: str, area: str) -> list[tuple[object, ...]]:
+    """Cells as openpyxl reads them, which the pipeline does not use."""
+    return [tuple(c.value for c in row) for row in openpyxl.load_workbook(io.BytesIO(content))[sheet][area]]
+
+
+COVER: tuple[str, list[list[object]]] = ("Bìa", [["Báo cáo năm 2025"], ["mã", "tên"], ["(ví dụ)", "(ví dụ)"]])
+TABLES: list[list[object]] = [
+    ["BẢNG 1"],
+    [],
+    [None, "mã", "tên", None, "mã", "số"],
+    [None, "01", "A", None, "91", 5],
+    [None, "02", "B", None, "92", 6],
+    [None, "Ghi chú: đã duyệt", None],
+]
+CODE_NAME = {"mã": "string", "tên": "string"}
+
+
+def test_a_sheet_is_read_by_its_name_and_a_table_by_its_range() -> None:
+    content = workbook(COVER, ("Dữ liệu", TABLES))
+    assert stopped(content, contract(CODE_NAME, format="excel")).rule in ("several_sheets", "unclear_column")
+    of = contract(CODE_NAME, format="excel", sheet="Dữ liệu", range="B3:C5")
+    rows, said = values(content, of)
+    assert [row[1:] for row in rows] == cells(content, "Dữ liệu", "B4:C5")
+    assert [row[0] for row in rows] == [4, 5]
+    assert said == {(None, "outside_range"), (None, "sheets_not_read")}
+    of = contract({"mã": "string", "số": "integer"}, format="excel", sheet="Dữ liệu", range="E3:F")
+    rows, _ = values(content, of)
+    assert [row[1:] for row in rows] == cells(content, "Dữ liệu", "E4:F5")
+    assert "Bìa, Dữ liệu" in stopped(content, contract(CODE_NAME, format="excel", sheet="Khác")).message.vi
+
+
+def test_a_named_table_is_read_where_it_lies() -> None:
+    content = workbook(("Dữ liệu", TABLES), table="B3:C5")
+    rows, said = values(content, contract(CODE_NAME, format="excel", range="tblSchools"))
+    assert [row[1:] for row in rows] == cells(content, "Dữ liệu", "B4:C5")
+    assert said == {(None, "outside_range")}
+    assert stopped(content, contract(CODE_NAME, format="excel", range="other")).rule == "no_sheet"
+
+
+def test_all_sheets_of_equal_columns_are_one_delivery() -> None:
+    content = workbook(
+        COVER,
+        ("Quận 1", [["mã", "tên"], ["01", "A"], [None, None], ["02", "B"]]),
+        ("Quận 3", [["DANH SÁCH"], ["tên", "mã"], ["C", "03"]]),
+        ("Ghi chú", [["không có gì"]]),
+    )
+    of = contract({**CODE_NAME, "@sheet": "string"}, format="excel", sheets="all")
+    rows, said = values(content, of)
+    assert rows == [
+        (3, "(ví dụ)", "(ví dụ)", "Bìa"),
+        (5, "01", "A", "Quận 1"),
+        (7, "02", "B", "Quận 1"),
+        (10, "03", "C", "Quận 3"),
+    ]
+    assert said == {(None, "parts_read"), (None, "sheets_not_read")}
+    assert "Bìa: 1-3; Quận 1: 4-7; Quận 3: 8-10" in told(content, of, "parts_read")
+    assert "Ghi chú" in told(content, of, "sheets_not_read")
+
+
+def test_a_header_of_two_merged_rows_is_read_as_one() -> None:
+    rows: list[list[object]] = [
+        ["Biểu 5"],
+        ["Mã", "Dân số", None, "Ghi chú"],
+        [None, "Nam", "Nữ", None],
+        ["01", 3, 4, "x"],
+    ]
+    content = workbook(("S", rows), merged=("A2:A3", "B2:C2", "D2:D3"))
+    columns = {"Mã": "string", "Dân số Nam": "integer", "Dân số Nữ": "integer", "Ghi chú": "string"}
+    read, said = values(content, contract(columns, format="excel", header=[2, 3]))
+    assert [row[1:] for row in read] == cells(content, "S", "A4:D4")
+    assert not said
+
+
+def test_a_sheet_without_names_is_read_by_the_order_of_the_columns() -> None:
+    content = workbook(("S", [[], [None, "01", "A"], [None, "02", "B"]]))
+    rows, said = values(content, contract(CODE_NAME, format="excel", header="none"))
+    assert rows == [(2, "01", "A"), (3, "02", "B")]
+    assert not said

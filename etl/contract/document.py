@@ -40,6 +40,7 @@ _FLOATS = (FLOAT, "double", "float", "float8", "float4", "real")
 _NUMERIC = re.compile(r"(?:numeric|decimal|number)(?: ?\( ?(\d+)(?: ?, ?(\d+))? ?\))?")
 _PATH = re.compile(r"\$?(?:\.?[^.$\[\]]+|\[\*\])(?:\.[^.\[\]]+|\[\*\])*")
 _POSITION = re.compile(r"([1-9][0-9]{0,5})-([1-9][0-9]{0,5})?")
+_RANGE = re.compile(r"[A-Z]{1,3}[1-9][0-9]{0,6}:[A-Z]{1,3}([1-9][0-9]{0,6})?|[^\W\d][\w.]*")
 _HEADER_WITHIN = 50  # lines or rows from the top in which a header must stand
 _LONGEST_FOOTER = 30
 LEGACY = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
@@ -248,6 +249,12 @@ def _position(said: str) -> str:
     return said
 
 
+def _range(said: str) -> str:
+    if not _RANGE.fullmatch(said):
+        raise ValueError(f"is {said!r}, and must be a range, as B4:K200 or B4:K, or a table's name")
+    return said
+
+
 def _header(said: object) -> tuple[int, ...]:
     lines = [] if said == "none" else said if isinstance(said, list) else [said]
     is_right = all(isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= _HEADER_WITHIN for n in lines)
@@ -339,6 +346,19 @@ class Source(Part):
         description="CSV, Excel: the line or row of the names, counted from 1 (fixed_width: the last line"
         " above the records); two, as [3, 4], are read as one: `Dân số"
         " Nam`; none: columns stand in the contract's order; by default the line is found by its names",
+    )
+    sheet: Words | None = Field(
+        default=None, description="Excel: the sheet to read; by default the one that has the names of the columns"
+    )
+    sheets: Literal["all"] | None = Field(
+        default=None,
+        description="Excel: all sheets with these columns are one delivery. A column with the physicalName `@sheet` has"
+        " the sheet's name",
+    )
+    range: Annotated[str, AfterValidator(_range)] | None = Field(
+        default=None,
+        description="Excel: the cells to read, as B4:K200, or B4:K to the last row; or a table's name. Its first row "
+        "has the names",
     )
     positions: Literal["characters", "bytes"] = Field(
         default="characters", description="fixed_width in UTF-8: what the columns' `position` counts"

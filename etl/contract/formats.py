@@ -7,6 +7,7 @@ from typing import Literal
 Format = Literal["csv", "excel", "xml", "json", "ndjson", "geojson", "fixed_width"]
 
 MEMBER = "@member"  # physicalName of a column that has the name of the part of an archive that a row stands in
+SHEET = "@sheet"  # the same of a sheet of a workbook
 # The usual one first.
 ENDINGS: dict[str, tuple[str, ...]] = {
     "csv": (".csv", ".txt", ".tsv"),

@@ -49,6 +49,9 @@ class Source:
     null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
     root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
     header: tuple[int, ...] | None = None  # its lines, counted from 1; (): the file has none; None: found by its names
+    sheet: str | None = None  # Excel: the one to read; None: that which has the names of the columns
+    sheets: Literal["all"] | None = None  # Excel: those with these columns are one delivery
+    range: str | None = None  # Excel: the cells to read, as B4:K200 or B4:K, or the name of a table
     positions: Literal["characters", "bytes"] = "characters"  # fixed_width: what the places of columns count
     footer: int | str | None = None  # how many last lines are no records, or a pattern of them; None: told by shape
 

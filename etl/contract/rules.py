@@ -31,7 +31,10 @@ _OF_FORMATS = {
     "delimiter": ("csv",),
     "root": ("xml",),
     "record": ("xml",),
-    "header": ("csv", "fixed_width"),
+    "header": ("csv", "excel", "fixed_width"),
+    "sheet": ("excel",),
+    "sheets": ("excel",),
+    "range": ("excel",),
     "namespaces": ("xml",),
     "records": ("json", "ndjson"),
     "footer": ("csv", "excel", "fixed_width"),
@@ -88,6 +91,8 @@ def _of_source(source: Source) -> Iterator[str]:
         yield "source: format xml needs `record`, the element that is one row, and other formats have none"
     if source.member and not source.archive:
         yield "source: member names files in an archive; write archive: zip or parts too, or leave it out"
+    if source.sheets and (source.sheet or source.archive == "parts"):
+        yield "source: sheets all goes neither with sheet nor with archive parts; leave one of them out"
     is_utf8 = codecs.lookup(source.encoding).name.startswith("utf-8") if source.encoding not in LEGACY else False
     if source.format == "fixed_width" and source.encoding == "vni":
         yield "source: fixed_width in vni is not read, for its letters have one or two bytes"

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl.contract import MEMBER, Contract, Source
+from etl.contract import MEMBER, SHEET, Contract, Source
 from etl.delivery import batches
 from etl.delivery.columns import ROW, UNKNOWN
 from etl.delivery.correction import sent_back
@@ -194,7 +194,7 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
         return
     of_members = members(file, source, whole, in_lines=in_lines)
     if source.archive == "parts":
-        in_file = replace(contract, columns=tuple(c for c in contract.columns if c.source_name != MEMBER))
+        in_file = _without(MEMBER, contract)
         yield from parts.joined(((name, _cut(part, in_file, limits)) for name, part in of_members), MEMBER, contract)
         if beside := beside_parts(file, source):
             said = on_the_file("members_not_read", names=", ".join(name[:60] for name in beside[:20]))
@@ -202,6 +202,11 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
         return
     for _, blocks in of_members:
         yield from _cut(blocks, contract, limits)
+
+
+def _without(source_name: str, contract: Contract) -> Contract:
+    """The contract of what stands in a part of a file, where this column's cells are the part's name."""
+    return replace(contract, columns=tuple(c for c in contract.columns if c.source_name != source_name))
 
 
 def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
@@ -216,6 +221,9 @@ def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterato
     if not content.strip(_BLANK):
         raise Stop("rejected", "empty_file")
     whole = replace(limits.at_once(), unpacked_bytes=limits.unpacked_bytes)
+    if source.sheets:
+        yield from parts.joined(excel.read_sheets(content, source, _without(SHEET, contract), whole), SHEET, contract)
+        return
     yield from _READERS[source.format](content, source, contract, whole).batches()
 
 

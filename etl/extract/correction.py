@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from etl.contract import Contract
+from etl.contract import Contract, Source
 from etl.delivery.columns import ROW
 from etl.delivery.correction import OURS, ROW_IN_FILE
 from etl.extract import excel
@@ -26,7 +26,9 @@ def read(content: bytes, contract: Contract, limits: Limits) -> tuple[Table, pl.
     Raises:
         Stop: as for any Excel file.
     """
-    table = excel.read(content, contract.source, contract, limits)
+    said = contract.source
+    ours = replace(contract, source=Source("excel", numbers=said.numbers, null_values=said.null_values))
+    table = excel.read(content, ours.source, ours, limits)
     mended = table.rows.drop(OURS, strict=False)
     is_filled = pl.any_horizontal(pl.col(name).is_not_null() for name in mended.columns[1:])
     said = table.rows[ROW_IN_FILE] if ROW_IN_FILE in table.rows.columns else pl.Series([None] * table.rows.height)
