@@ -194,7 +194,9 @@ def _drafted(
         columns.guess(name, sample, seen[name], all_of, as_text, elements, found.places.get(name))
         for name in sample.columns
     ]
-    made = replace(base, columns=guesses, source=dict(found.source))
+    for guess in guesses:
+        guess.is_required = guess.source in found.required
+    made = replace(base, columns=guesses, source=dict(found.source), has_names=found.has_names)
     if all_of.numbers != "plain":
         made.source = {**made.source, "numbers": all_of.numbers}
     made.notes = [f"{sample.rows:,} rows of {sample.files} file(s) were looked at.", *found.notes]

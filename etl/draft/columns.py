@@ -68,6 +68,7 @@ class Guess:
         key_position: from 1; None if it is not in the key.
         role: in a file of changes, where its element does not say it.
         position: in a line of fixed width.
+        is_required: it tells a record from a line that is none.
         notes: what is to be known of it.
         todo: what a person has to decide.
     """
@@ -87,6 +88,7 @@ class Guess:
     key_position: int | None = None
     role: str | None = None
     position: str | None = None
+    is_required: bool = False
     notes: list[str] = field(default_factory=list)
     todo: list[str] = field(default_factory=list)
 
@@ -251,7 +253,7 @@ def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notati
 
 def _are_names(name: str, said: pl.DataFrame, *, is_whole: bool) -> bool:
     """Whether digits name something rather than count it: by the column's name, or by their even length."""
-    if re.search(_IDENTIFIER, name) or (re.search(_KIND, name) and said.height <= _CODES):
+    if re.search(_IDENTIFIER, name) or (is_whole and re.search(_KIND, name) and said.height <= _CODES):
         return True
     if not is_whole or meaning.of_number_named(name).datatype:
         return False

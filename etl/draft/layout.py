@@ -41,6 +41,7 @@ _COUNTER = "STT"  # of a form's rows
 _DELIMITERS = (",", ";", "\t", "|", "^", "~")
 _NEARLY_ALL = 0.9
 _HALF = 0.5
+_FEW = 2  # columns filled in all records, below which nothing tells a footer
 _OLD_EXCEL, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
 # What stands in a record and hardly ever in a header: a number that is no year, a date, an empty cell.
 _VALUE = re.compile(r"[-+]?\d[\d.,\s]*%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
@@ -61,6 +62,8 @@ class Layout:
         notes: what decided, or did not, one sentence each.
         todo: what a person has to decide of it, one sentence each.
         places: of text of fixed width, first and last place of each column in a line.
+        required: columns that tell a record from the lines below the table.
+        has_names: the file names its columns.
     """
 
     source: dict[str, Any]
@@ -68,6 +71,8 @@ class Layout:
     notes: tuple[str, ...] = ()
     todo: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+    has_names: bool = True
 
 
 def find(file: Path, limits: Limits) -> Layout:
@@ -249,9 +254,10 @@ def _excel(stream: IO[bytes], limits: Limits) -> Layout:
     at, header, _ = tables[name]
     notes = [f"sheet “{name}”, header in row {at + 1}"] if len(sheets) > 1 or at else []
     todo = [f"sheet: “{name}” is read; “{other}” holds a table, too" for other in tables if other != name]
+    source = {"format": "excel"} | ({"sheet": name} if len(tables) > 1 else {})
     if _COUNTER in header:
         notes.append(f"{_COUNTER} counts the rows, and is left out")
-    return Layout({"format": "excel"}, tuple(c for c in header if c and c != _COUNTER), tuple(notes), tuple(todo))
+    return Layout(source, tuple(c for c in header if c and c != _COUNTER), tuple(notes), tuple(todo))
 
 
 def _csv(head: str, tail: str) -> Layout:
@@ -265,34 +271,36 @@ def _csv(head: str, tail: str) -> Layout:
     if found.header is None:
         todo = "header: the first line is a record, so the columns have no names; write what each is"
         names = tuple(f"column_{number}" for number in range(1, found.width + 1))
-        return Layout(source | {"header": "none"}, names, tuple(notes), (todo,))
+        return Layout(source | {"header": "none"}, names, tuple(notes), (todo,), has_names=False)
     if twice := sorted({name for name in found.header if name and found.header.count(name) > 1}):
         raise Undrafted(f"Several columns are called {', '.join(twice)}; give each a name of its own.")
     if found.above:
         notes.append(f"header in line {written[found.above][0]}; what stands above it is no record")
     todos = [] if found.has_values else ["header: every cell is a text, so line 1 may as well be a record; is it?"]
+    required: set[str] = set()
     if footer := _footer(found, tail):
-        words = (word[0] for line in footer if (word := _FIRST_WORD.match(line)))
+        words = (word[0] for word in map(_FIRST_WORD.match, (found.delimiter.join(row) for row in footer)) if word)
         source["footer"] = "|".join(dict.fromkeys(words))
-        todos.append(
-            f"footer: the last {len(footer)} lines fill other cells than the rest, and are taken for no records"
-        )
-    return Layout(source, tuple(name for name in found.header if name), tuple(notes), tuple(todos))
+        told_by = (next((at for at in found.filled if not "".join(row[at : at + 1])), None) for row in footer)
+        required = {found.header[at] for at in told_by if at is not None}
+        todos.append(f"footer: the last {len(footer)} lines fill other cells than the rest: are they no records?")
+    names = tuple(name for name in found.header if name)
+    return Layout(source, names, tuple(notes), tuple(todos), required=frozenset(required))
 
 
-def _footer(found: _Cut, tail: str) -> list[str]:
-    """The last lines that leave empty what all records fill, if each begins with a word."""
+def _footer(found: _Cut, tail: str) -> list[list[str]]:
+    """The cells of the last lines that leave empty most of what all records fill, and of totals directly above them."""
     lines = [line for line in tail.splitlines() if line.strip(f" {found.delimiter}")]
     rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=found.delimiter)]
-    if len(rows) != len(lines):  # a cell has lines in it
-        return []
-    footer: list[str] = []
-    for line, row in zip(reversed(lines[-_LONGEST_FOOTER:]), reversed(rows[-_LONGEST_FOOTER:]), strict=True):
-        is_record = len(row) == found.width and all(row[at] for at in found.filled)
-        if is_record or not _FIRST_WORD.match(line):
+    footer: list[list[str]] = []
+    for row in reversed(rows[-_LONGEST_FOOTER:] if len(rows) == len(lines) else []):  # else a cell has lines in it
+        filled = [at for at in found.filled if "".join(row[at : at + 1])]
+        is_sparse = len(filled) <= _HALF * len(found.filled)
+        is_total = len(filled) < len(found.filled) and (bool(footer) or found.is_numbered)
+        if not (is_sparse or is_total) or not _FIRST_WORD.match(row[0]) or len(found.filled) < _FEW:
             break
-        footer.insert(0, line)
-    return footer if found.filled and len(footer) < len(lines) else []
+        footer.insert(0, row)
+    return footer if len(footer) < len(rows) else []
 
 
 def _fixed_width(lines: list[str]) -> Layout:
@@ -319,7 +327,7 @@ def _fixed_width(lines: list[str]) -> Layout:
     if not is_header:
         todo.append("header: the first line is a record, so the columns have no names; write what each is")
     source: dict[str, Any] = {"format": "fixed_width"} | ({"header": 1} if is_header else {})
-    return Layout(source, names, (f"fixed width: {len(spans)} columns",), tuple(todo), places)
+    return Layout(source, names, (f"fixed width: {len(spans)} columns",), tuple(todo), places, has_names=is_header)
 
 
 @dataclass(frozen=True)
@@ -333,7 +341,8 @@ class _Cut:
         header: the names; None if the first line of that width is a record.
         above: lines above the header.
         has_values: some cell below the header is a number or a date.
-        filled: the columns that nearly all of the lines below the header fill, by their places.
+        filled: the columns that all records fill, by their places.
+        is_numbered: the first cell of each record is a number or a date.
     """
 
     delimiter: str
@@ -343,6 +352,7 @@ class _Cut:
     above: int = 0
     has_values: bool = False
     filled: tuple[int, ...] = ()
+    is_numbered: bool = False
 
     @property
     def quality(self) -> tuple[bool, float, int]:
@@ -364,8 +374,11 @@ def _cut(lines: list[str], delimiter: str) -> _Cut:
     below = rows[at + 1 :] if header else rows
     share = sum(len(row) == width for row in below) / max(len(below), 1)
     even = [row for row in below if len(row) == width]
-    filled = tuple(n for n in range(width) if sum(bool(row[n]) for row in even) >= _NEARLY_ALL * len(even))
-    return _Cut(delimiter, width, share, header, at, any(_is_value(cell) for row in below for cell in row), filled)
+    surely = even[: max(len(even) // 2, len(even) - _LONGEST_FOOTER)]  # records, and no footer
+    filled = tuple(n for n in range(width) if all(row[n] for row in surely))
+    has_values = any(_is_value(cell) for row in below for cell in row)
+    is_numbered = bool(surely) and all(_is_value(row[0]) for row in surely)
+    return _Cut(delimiter, width, share, header, at, has_values, filled, is_numbered)
 
 
 def _is_filled(cells: list[str], width: int) -> bool:
