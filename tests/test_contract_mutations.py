@@ -33,7 +33,11 @@ ELEMENTS, AGENCIES = (
 )
 DOCUMENTS = {dataset: yaml.safe_load(contract.path.read_text("utf-8")) for dataset, contract in CONTRACTS.items()}
 OF_AN_AGENCY = ("lookup",)  # what stands under it are an agency's words, of which any may be right
-PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number", "string": "text"}
+PLAIN = {
+    "date": "date", "timestamp": "date", "time": "time", "boolean": "boolean", "integer": "number", "number": "number",
+    "string": "text",
+}  # fmt: skip
+OF_NOTATION = ("format", "defaultTimezone")  # logicalTypeOptions that say how values are written
 
 
 def by_property(entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -60,9 +64,12 @@ def column_as_documented(said: dict[str, Any], elements: dict[str, Any]) -> Colu
         example=str(says["examples"][0]) if says.get("examples") else ANY,  # one is made up
         semantic_type=says.get("datatype", PLAIN[kind]),
         format=options.get("format"),
-        bounds={name: bound for name, bound in options.items() if name != "format"},
+        zone=options.get("defaultTimezone"),
+        bounds={name: bound for name, bound in options.items() if name not in OF_NOTATION},
         pivot=says.get("pivot"),
         null_values=tuple(says.get("nullValues", ())),
+        true_values=tuple(says.get("trueValues", ())),
+        false_values=tuple(says.get("falseValues", ())),
         numeric_type=says.get("physicalType", "numeric") if kind == "number" else None,
         code_list=says.get("codeList"),
         lookup=says.get("lookup", {}),

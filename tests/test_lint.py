@@ -187,6 +187,42 @@ OF_CONTRACT = {
         "column name: primaryKey needs a primaryKeyPosition of its own",
     ),
     "a year of two digits": ("format: dd/MM/yyyy", "format: dd/MM/yy", "needs a pivot"),
+    "a month without its name": ("format: dd/MM/yyyy", "format: dd MMMMM yyyy", "MMMMM is none of yyyy, yy, MM, MMM"),
+    "a day of no year": ("format: dd/MM/yyyy", "format: dd/MM", "lacks year, month or day"),
+    "a time with a day": (
+        "logicalType: date\n        logicalTypeOptions: {format: dd/MM/yyyy}",
+        "logicalType: time\n        logicalTypeOptions: {format: dd/MM/yyyy HH:mm}",
+        "says a day or an offset, which a time of day has not",
+    ),
+    "a clock of twelve hours": (
+        "logicalType: date\n        logicalTypeOptions: {format: dd/MM/yyyy}",
+        "logicalType: time\n        logicalTypeOptions: {format: hh:mm}",
+        "hh and a (AM, PM) go together",
+    ),
+    "a time zone that is none": (
+        "logicalType: date\n        logicalTypeOptions: {format: dd/MM/yyyy}",
+        "logicalType: timestamp\n        logicalTypeOptions: {defaultTimezone: Europe/Berlim}",
+        "defaultTimezone is 'Europe/Berlim', no time zone as the IANA calls them; did you mean 'Europe/Berlin'?",
+    ),
+    "a zone beside an offset": (
+        "logicalType: date\n        logicalTypeOptions: {format: dd/MM/yyyy}",
+        "logicalType: timestamp\n        logicalTypeOptions: {format: dd/MM/yyyy HH:mmXXX, defaultTimezone: UTC}",
+        "defaultTimezone is of times without an offset, and the format has one",
+    ),
+    "a word for yes and no": (
+        "logicalType: integer",
+        "logicalType: boolean\n        customProperties:"
+        + MORE
+        + "trueValues, value: [X]}"
+        + MORE
+        + "falseValues, value: [x]}",
+        "trueValues, falseValues: 'x' cannot mean both",
+    ),
+    "words for yes of a number": (
+        "logicalType: integer",
+        "logicalType: integer\n        customProperties:" + MORE + "trueValues, value: [X]}",
+        "only a boolean has them",
+    ),
     "a token of another tool": ("format: dd/MM/yyyy", "format: dd/MM/YYYY", "YYYY is none of yyyy, yy, MM"),
     "words of nothing that YAML takes for nothing": (
         "encoding: utf-8-sig",

@@ -176,3 +176,34 @@ def test_what_is_not_used_is_named_by_lint(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("etl.contract.read_all", lambda: contracts)
     done = CliRunner().invoke(cli.app, ["lint", "trade.licences"])
     assert done.exit_code == 0 and "note: columns licence_no, owner: unique is not used" in done.output, done.output
+
+
+ADDED = {  # what a person must say beside what the tool wrote
+    "customProperties": [{"property": "deliveryMode", "value": "snapshot"}],
+}
+
+
+@pytest.mark.parametrize("tool", ["sql", "csv", "jsonschema"])
+def test_what_another_tool_wrote_is_a_start(tmp_path: Path, tool: str) -> None:
+    """Files as `datacontract import` of the Data Contract CLI 1.2 wrote them."""
+    document = yaml.safe_load((Path(__file__).parent / "imported" / f"{tool}.yaml").read_text("utf-8"))
+    (table,) = document["schema"]
+    table["physicalName"] = "land.permits"
+    table["properties"][0]["primaryKey"] = True
+    path = write(tmp_path, "works.permits", yaml.safe_dump(document | ADDED))
+    contract = load(path)
+    assert [column.name for column in contract.columns] == [column["name"] for column in table["properties"]]
+    assert list(lint.errors(load_all(tmp_path), "works.permits", str(tmp_path))) == []
+    assert contract.notes, "what was left out is named"
+    kinds = {column.name: column.numeric_type or column.type for column in contract.columns}
+    assert kinds["fee"] == {"sql": "numeric(10,2)", "csv": "double precision", "jsonschema": "numeric"}[tool]
+    assert kinds["is_open"] == "boolean"
+
+
+def test_what_an_imported_contract_lacks_is_said(tmp_path: Path) -> None:
+    written = (Path(__file__).parent / "imported" / "csv.yaml").read_text("utf-8")
+    with pytest.raises(ContractError) as error:
+        load(write(tmp_path, "works.permits", written))
+    lack, where = error.value.findings
+    assert lack.startswith("deliveryMode is missing; snapshot: what a file does not have has ended")
+    assert where.startswith("schema: physicalName is 'permits', and must be schema.table")

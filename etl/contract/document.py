@@ -12,19 +12,20 @@ import codecs
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic.alias_generators import to_camel
 
 from etl.contract.formats import Format
-from etl.contract.names import NAME, OF_NAMES, SCHEMAS
+from etl.contract.names import NAME, OF_NAMES, SCHEMAS, nearest
 
 DeliveryMode = Literal["snapshot", "changes", "append"]
-LogicalType = Literal["string", "integer", "number", "date", "timestamp"]
+LogicalType = Literal["string", "integer", "number", "boolean", "date", "timestamp", "time"]
 ApiVersion = Literal["v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0", "v3.2.0"]
 SemanticType = Literal[
-    "text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "partial_date", "date", "money", "number",
-    "phone", "icd10", "code", "ward", "address", "geometry",
+    "text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "partial_date", "date", "time",
+    "boolean", "money", "number", "phone", "icd10", "code", "ward", "address", "geometry",
 ]  # fmt: skip
 Classification = Literal["open", "basic", "sensitive"]
 GeometryType = Literal["Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"]
@@ -226,6 +227,12 @@ def _one(said: object) -> object:
     return said
 
 
+def _zone(said: str) -> str:
+    if said not in available_timezones():
+        raise ValueError(f"is {said!r}, no time zone as the IANA calls them; {nearest(said, available_timezones())}")
+    return said
+
+
 def _one_value(said: object) -> object:
     if said in ("object", "map"):
         raise ValueError(
@@ -285,7 +292,7 @@ Share = Annotated[float, AfterValidator(_share)]
 Count = Annotated[int, AfterValidator(_at_least_0)]
 Number = Annotated[Any, AfterValidator(_number)]
 Example = Annotated[str, BeforeValidator(_example)]
-NullValues = Annotated[tuple[Words, ...], Strict(False)]
+Several = Annotated[tuple[Words, ...], Strict(False)]
 
 
 class Part(BaseModel):
@@ -333,7 +340,7 @@ class Source(Part):
         "each of a list is `data[*].lines[*]`, and a column `^.id` then is a field of the object around a record; by "
         "default JSON is a list, and each line of NDJSON a record",
     )
-    null_values: NullValues = Field(
+    null_values: Several = Field(
         default=(),
         description="texts that stand for nothing in any column, in quotation marks",
         examples=['["NULL", "-"]'],
@@ -424,12 +431,20 @@ class SharedColumnProperties(Part):
         default="reject",
         description="flag: a row whose value is not understood is loaded with a null there; not for a key",
     )
-    null_values: NullValues = Field(
+    null_values: Several = Field(
         default=(),
         description="texts that stand for nothing, beside those of `source`. Where they are not listed, NULL, N/A, "
         "`-`, không có and their like are sent back in numbers, dates, codes, identifiers and keys, and flagged in "
         "names, places and free text",
         examples=['["NULL", "-999"]'],
+    )
+    true_values: Several = Field(
+        default=(),
+        description="boolean: words for yes, beside true, t, yes, y, 1 and có; capitals or not is one",
+        examples=['["X"]'],
+    )
+    false_values: Several = Field(
+        default=(), description="boolean: words for no, beside false, f, no, n, 0 and không", examples=['["-"]']
     )
     pivot: Annotated[int, AfterValidator(_year)] | None = Field(
         default=None, description="date with a year of two digits: the first of the hundred years that they can mean"
@@ -463,7 +478,14 @@ class LogicalTypeOptions(Part):
     """How a column's values are written, and what they may be."""
 
     format: str | None = Field(
-        default=None, description="date, timestamp: as the JDK writes formats; by default yyyy-MM-dd, with 'T'HH:mm:ss"
+        default=None,
+        description="date, timestamp, time: as the JDK writes formats; by default yyyy-MM-dd, with 'T'HH:mm:ss, and "
+        "HH:mm:ss",
+    )
+    default_timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
+        default=None,
+        description="timestamp: the time zone of what is written without an offset, as Europe/Berlin; it is then an "
+        "instant. By default it is the city's time and kept as written",
     )
     min_length: Count | None = Field(default=None, description="string: the least characters")
     max_length: Count | None = Field(default=None, description="string: the most characters")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from etl.contract.codes import code_list
-from etl.contract.date_format import date_format
+from etl.contract.date_format import Kind, date_format
 from etl.contract.document import Column, SemanticType
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS, Source
@@ -31,9 +33,13 @@ def made_up(column: Column, source: Source) -> str:
         return _first_code(column.custom_properties.code_list)
     if column.logical_type in FORMATS:
         try:
-            return date_format(options.format or FORMATS[column.logical_type]).example
+            return date_format(
+                options.format or FORMATS[column.logical_type], cast("Kind", column.logical_type)
+            ).example
         except ValueError:  # it is told of by the rules
             return ""
+    if column.logical_type == "boolean":
+        return (*column.custom_properties.true_values, "true")[0]
     if column.logical_type == "integer":
         return str(options.minimum or 12)
     if column.logical_type == "number":

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
-from etl.contract.date_format import DateFormat, date_format
+from etl.contract.date_format import DateFormat, Kind, date_format
 from etl.contract.document import (
     DECIMALS,
     FLOAT,
@@ -30,7 +30,8 @@ from etl.contract.names import nearest
 Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = get_args(GeometryType)
 REASON_CHARS = 500  # of a decision's reason: it is written on a receipt, which is a page
-FORMATS = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss"}  # where a contract names none
+# Where a contract names none.
+FORMATS: dict[str, str] = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss", "time": "HH:mm:ss"}
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,13 @@ class Column:
     classification: Classification
     example: str
     semantic_type: SemanticType = "text"  # by default what the logical type says: date, number or text
-    format: str | None = None  # date and timestamp: how the source writes them, e.g. dd/MM/yyyy
+    format: str | None = None  # date, timestamp and time: how the source writes them, e.g. dd/MM/yyyy
+    zone: str | None = None  # timestamp: of what is written without an offset; None: the city's, and no instant
     bounds: dict[str, Any] = field(default_factory=dict)  # minLength, maxLength, pattern; minimum, maximum
     pivot: int | None = None  # date and timestamp: the first of the hundred years that a year of two digits can mean
     null_values: tuple[str, ...] = ()  # beside those of the whole source
+    true_values: tuple[str, ...] = ()  # boolean: words for yes, beside the usual ones
+    false_values: tuple[str, ...] = ()  # and for no
     numeric_type: str | None = None  # number: numeric, numeric(precision,scale) or double precision in the warehouse
     code_list: str | None = None  # code: name of a list in expectations/codes/
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
@@ -110,13 +114,13 @@ class Column:
 
     @property
     def dates(self) -> DateFormat:
-        """How a date or timestamp is written."""
-        return date_format(self.format or FORMATS[self.type])
+        """How a date, timestamp or time is written."""
+        return date_format(self.format or FORMATS[self.type], cast("Kind", self.type))
 
     @property
     def is_instant(self) -> bool:
         """Whether its values are moments of a known offset from UTC, and not a local date or time."""
-        return self.type == "timestamp" and self.dates.is_instant
+        return self.type == "timestamp" and (self.zone is not None or self.dates.is_instant)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import cast
 
 from etl.contract import document
 from etl.contract.codes import code_list
-from etl.contract.date_format import date_format
+from etl.contract.date_format import Kind, date_format
 from etl.contract.document import LEGACY, Column, Document, SemanticType, Source
 from etl.contract.formats import MEMBER
 from etl.contract.messages import ContractError
@@ -16,8 +17,13 @@ from etl.contract.model import FORMATS
 from etl.contract.names import SCHEMAS, TAKEN, nearest
 
 # The logical types that a semantic type is made of; those not named here are of text.
-_OF_TYPES = {"date": ("date", "timestamp"), "money": ("integer", "number"), "number": ("integer", "number")}
-_PLAIN: dict[str, SemanticType] = {"date": "date", "timestamp": "date", "integer": "number", "number": "number"}
+_OF_TYPES = {
+    "date": ("date", "timestamp"), "time": ("time",), "boolean": ("boolean",), "money": ("integer", "number"),
+    "number": ("integer", "number"),
+}  # fmt: skip
+_PLAIN: dict[str, SemanticType] = {
+    "date": "date", "timestamp": "date", "time": "time", "boolean": "boolean", "integer": "number", "number": "number",
+}  # fmt: skip
 _WITH_PERIOD = ("ward", "address")
 _IN_PARTS = ("text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "phone", "icd10", "code")
 _OPTIONS = {
@@ -25,7 +31,9 @@ _OPTIONS = {
     "integer": ("minimum", "maximum"),
     "number": ("minimum", "maximum"),
     "date": ("format",),
-    "timestamp": ("format",),
+    "timestamp": ("format", "defaultTimezone"),
+    "time": ("format",),
+    "boolean": (),
 }
 _OF_FORMATS = {
     "delimiter": ("csv",),
@@ -113,7 +121,7 @@ def of_columns(columns: Collection[Column], types: Mapping[str, str]) -> Iterato
     yield from _once((column.name for column in columns), "columns")
     yield from _once((source_name(column) for column in columns), "columns: physicalName")
     for column in columns:
-        for rule in (_of_name, _of_options, _of_dates, _of_meaning, _of_code, _of_key_column):
+        for rule in (_of_name, _of_options, _of_dates, _of_boolean, _of_meaning, _of_code, _of_key_column):
             for finding in rule(column):
                 yield f"column {column.name}: {finding}"
         for finding in _of_period(column, types):
@@ -169,7 +177,7 @@ def _of_options(column: Column) -> Iterator[str]:
     options = column.logical_type_options.model_dump(by_alias=True, exclude_unset=True)
     for name in options:
         if name not in _OPTIONS[column.logical_type]:
-            applied = ", ".join(_OPTIONS[column.logical_type])
+            applied = ", ".join(_OPTIONS[column.logical_type]) or "nothing"
             yield (
                 f"logicalTypeOptions {name!r} is not applied here; of a {column.logical_type} only {applied}, and the "
                 "rest as an expectation in the suite"
@@ -187,19 +195,30 @@ def _of_options(column: Column) -> Iterator[str]:
 
 def _of_dates(column: Column) -> Iterator[str]:
     pivot = column.custom_properties.pivot
-    has_short_year = False
+    notation = None
     if column.logical_type in FORMATS:
         try:
-            parts = date_format(column.logical_type_options.format or FORMATS[column.logical_type]).parts
+            said = column.logical_type_options.format or FORMATS[column.logical_type]
+            notation = date_format(said, cast("Kind", column.logical_type))
         except ValueError as error:
             yield str(error)
             return
-        has_short_year = "short_year" in parts
-    if has_short_year != (pivot is not None):
+    if (notation is not None and "short_year" in notation.parts) != (pivot is not None):
         yield (
             "a format with yy, and no other, needs a pivot: the first of the hundred years that two digits can mean, as"
             " in 1950"
         )
+    if notation and notation.is_instant and column.logical_type_options.default_timezone:
+        yield "defaultTimezone is of times without an offset, and the format has one; leave one of the two out"
+
+
+def _of_boolean(column: Column) -> Iterator[str]:
+    custom = column.custom_properties
+    yes, no = ({word.lower() for word in words} for words in (custom.true_values, custom.false_values))
+    if (yes or no) and column.logical_type != "boolean":
+        yield "trueValues, falseValues: only a boolean has them"
+    if both := sorted(yes & no):
+        yield f"trueValues, falseValues: {both[0]!r} cannot mean both; capitals or not is one"
 
 
 def _of_meaning(column: Column) -> Iterator[str]:
@@ -241,7 +260,7 @@ def _of_period(column: Column, types: Mapping[str, str]) -> Iterator[str]:
         return
     if meaning(column) not in _WITH_PERIOD:
         yield f"periodColumn: only {' and '.join(_WITH_PERIOD)} have one"
-    elif types.get(period) not in FORMATS:
+    elif types.get(period) not in ("date", "timestamp"):
         yield f"periodColumn is {period!r}, and must be a date column of this contract"
 
 

@@ -15,6 +15,7 @@ from etl import contract
 from etl.contract import Column, Contract
 from etl.datatypes import (
     address,
+    boolean,
     code,
     dates,
     geometry,
@@ -41,6 +42,8 @@ TYPES: dict[contract.SemanticType, SemanticType] = {
     "bhyt": insurance.HEALTH,
     "partial_date": dates.PARTIAL,
     "date": dates.TYPED,
+    "time": dates.TIME,
+    "boolean": boolean.TYPE,
     "money": numbers.TYPE,
     "number": numbers.TYPE,
     "phone": phone.TYPE,

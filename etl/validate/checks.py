@@ -24,6 +24,7 @@ from etl.contract.names import nearest
 from etl.contract.suite import of_types
 from etl.delivery.columns import AS_OF
 from etl.delivery.messages import bare
+from etl.settings import CITY_ZONE
 from etl.validate import grammar
 from etl.validate.kinds import KINDS, KWARGS, TYPES
 from etl.validate.own_conditions import LikeThePast
@@ -259,7 +260,11 @@ def _type(column: Column) -> pl.DataType:
         case "date":
             return pl.Date()
         case "timestamp":
-            return pl.Datetime("us")
+            return pl.Datetime("us", CITY_ZONE if column.is_instant else None)
+        case "time":
+            return pl.Time()
+        case "boolean":
+            return pl.Boolean()
         case _:
             return pl.String()
 

@@ -70,4 +70,6 @@ def _copy(connection: sa.Connection, table: str, first: pl.DataFrame, lots: Iter
 
 def _arrow(rows: pl.DataFrame) -> pa.Table:
     """Rows as the encoder takes them: a column that holds nothing may be of any type but Arrow's own for nothing."""
-    return rows.with_columns(cs.by_dtype(pl.Null).cast(pl.String)).rechunk().to_arrow()
+    made = rows.with_columns(cs.by_dtype(pl.Null).cast(pl.String)).rechunk().to_arrow()
+    times = {name: pa.time64("us") for name, kind in rows.schema.items() if kind == pl.Time}  # polars' are finer
+    return made.cast(pa.schema([pa.field(f.name, times.get(f.name, f.type)) for f in made.schema])) if times else made
