@@ -6,9 +6,11 @@ import csv
 import gzip
 import io
 import json
+import sqlite3
 import time
 import zipfile
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +21,11 @@ import openpyxl
 import openpyxl.worksheet.table
 import pandas
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyproj
 import pytest
+import shapely
 
 from etl.contract import Contract, ContractError
 from etl.contract.expansion import dictionary
@@ -505,3 +511,123 @@ def test_a_sheet_without_names_is_read_by_the_order_of_the_columns() -> None:
     rows, said = values(content, contract(CODE_NAME, format="excel", header="none"))
     assert rows == [(2, "01", "A"), (3, "02", "B")]
     assert not said
+
+
+WARD: dict[str, Any] = {
+    "ma": "string",
+    "ten": "string",
+    "dien_tich": NUMERIC,
+    "geom": {"logicalType": "string", "custom": {"datatype": "geometry"}},
+}
+
+
+def test_a_layer_of_a_geopackage_is_read() -> None:
+    """GDAL wrote the file (pyogrio), and read from it what is expected here."""
+    rows, said = values("wards.gpkg", contract(WARD, format="geopackage", layer="phuong"))
+    assert [row[:4] for row in rows] == [
+        (1, "26740", "Bến Nghé", Decimal("1.25")),
+        (2, "26743", "Bến Thành", Decimal("0.1")),
+    ]
+    to_city = pyproj.Transformer.from_crs(4326, 9210, always_xy=True)
+    for row, west in zip(rows, (106.69, 106.70), strict=True):
+        sent = shapely.box(west, 10.77, west + 0.01, 10.78)
+        expected = shapely.transform(sent, to_city.transform, interleaved=False)
+        assert shapely.hausdorff_distance(shapely.from_wkt(row[4]), expected) < 0.01
+    assert said == {(None, "layers_not_read"), (None, "new_column")}
+    assert "fid" in told("wards.gpkg", contract(WARD, format="geopackage", layer="phuong"), "new_column")
+    assert stopped("wards.gpkg", contract(WARD, format="geopackage")).rule == "no_layer"
+
+
+def damaged(*statements: str) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.deserialize((FORMATS / "wards.gpkg").read_bytes())
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+        return connection.serialize()
+
+
+def test_a_hostile_geopackage_ends_in_a_sentence() -> None:
+    of = contract({"ma": "string"}, format="geopackage", layer="phuong")
+    endless = (
+        "CREATE VIEW phuong AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS ma FROM n"
+    )
+    computed = "CREATE TABLE phuong (ma TEXT, x AS (zeroblob(900000000)))"
+    away = "ALTER TABLE phuong RENAME TO other"
+    assert stopped(damaged(away, endless), of).rule == "no_layer"
+    refused = stopped(damaged(away, computed, "INSERT INTO phuong (ma) VALUES ('1')"), of)
+    assert refused.rule == "unreadable_geopackage"
+    whole = (FORMATS / "wards.gpkg").read_bytes()
+    for content in (whole[:30_000], b"SQLite format 3\0" + bytes(90_000), b"PK", whole[:4096] * 20):
+        assert stopped(content, of).rule == "unreadable_geopackage"
+
+
+def test_a_geopackage_that_a_program_had_open_is_read_and_said() -> None:
+    whole = (FORMATS / "wards.gpkg").read_bytes()
+    of = contract({"ma": "string"}, format="geopackage", layer="phuong")
+    rows, said = values(whole[:18] + b"\2\2" + whole[20:], of)
+    assert len(rows) == 2 and (None, "geopackage_open") in said
+
+
+def parquet(**columns: pa.Array) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def test_parquet_is_read_with_its_types() -> None:
+    moment = datetime(2026, 3, 2, 10, 11, 12)
+    content = parquet(
+        id=pa.array(["01", "02", "03"]),
+        count=pa.array([1, -5, None], pa.int32()),
+        price=pa.array([Decimal("12345678901234.50"), Decimal("0.10"), None], pa.decimal128(18, 2)),
+        share=pa.array([0.1, 1e-7, 3.0]),
+        day=pa.array([moment.date(), None, moment.date()]),
+        at=pa.array([moment, moment, moment.replace(microsecond=5)], pa.timestamp("us")),
+        instant=pa.array([moment, None, moment], pa.timestamp("ms", "Asia/Ho_Chi_Minh")),
+        owner=pa.array([{"name": "An", "age": 3}, None, {"name": "Bình", "age": None}]),
+        tags=pa.array([["a", "b"], [], ["c;d"]]),
+        text=pa.array([1.5, None, 2.0]),
+        state=pa.array(["x", "y", "x"]).dictionary_encode(),
+    )
+    dates = {"logicalType": "date", "logicalTypeOptions": {"format": "dd/MM/yyyy"}}
+    columns: dict[str, Any] = {
+        "id": "string",
+        "count": "integer",
+        "price": NUMERIC,
+        "share": {"logicalType": "number", "physicalType": "numeric(20,10)"},
+        "day": dates,
+        "at": {"logicalType": "timestamp", "logicalTypeOptions": {"format": "dd/MM/yyyy HH:mm:ss"}},
+        "instant": {"logicalType": "timestamp", "logicalTypeOptions": {"format": "yyyy-MM-dd'T'HH:mm:ssXXX"}},
+        "owner.name": "string",
+        "tags": {"logicalType": "string", "custom": {"separator": ";"}},
+        "text": "string",
+        "state": "string",
+    }
+    rows, said = values(content, contract(columns, format="parquet", numbers="vietnamese"))
+    frame = pq.read_table(io.BytesIO(content)).to_pylist()
+    expected = [
+        (r["id"], r["count"], r["price"], Decimal(repr(r["share"])), r["day"], None if r["at"].microsecond else r["at"])
+        for r in frame
+    ]
+    assert [row[1:7] for row in rows] == expected
+    assert [row[7] for row in rows] == [
+        r["instant"] and r["instant"].replace(tzinfo=None) for r in frame
+    ]  # the city's time
+    assert [row[8] for row in rows] == ["An", None, "Bình"]
+    assert [row[9] for row in rows] == ["a;b", None, '["c;d"]']
+    assert [row[11] for row in rows] == ["x", "y", "x"]
+    assert said == {
+        (3, "type_timestamp"), (3, "separator_in_item"), (1, "not_text"), (3, "not_text"), (None, "new_column")
+    }  # fmt: skip
+
+
+def test_a_hostile_parquet_file_ends_in_a_sentence() -> None:
+    of = contract({"id": "string"}, format="parquet")
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["x" * (1 << 20)]))
+    assert stopped(parquet(id=long), of).rule == "unpacks_to_too_much"
+    zeros = pa.array(range(0), pa.int64())
+    assert stopped(parquet(**{f"c{n}": zeros for n in range(600)}), of).rule == "too_many_columns"
+    whole = parquet(id=pa.array(["1"] * 1000))
+    for content in (whole[:-20], b"PAR1" + bytes(100) + b"PAR1", whole[:100] + bytes(50) + whole[150:]):
+        assert stopped(content, of).rule == "unreadable_parquet"

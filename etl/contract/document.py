@@ -367,6 +367,9 @@ class Source(Part):
         description="Excel: the cells to read, as B4:K200, or B4:K to the last row; or a table's name. Its first row "
         "has the names",
     )
+    layer: Words | None = Field(
+        default=None, description="geopackage: the layer or table to read; by default the only one"
+    )
     positions: Literal["characters", "bytes"] = Field(
         default="characters", description="fixed_width in UTF-8: what the columns' `position` counts"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Format = Literal["csv", "excel", "xml", "json", "ndjson", "geojson", "fixed_width"]
+Format = Literal["csv", "excel", "xml", "json", "ndjson", "geojson", "fixed_width", "geopackage", "parquet"]
 
 MEMBER = "@member"  # physicalName of a column that has the name of the part of an archive that a row stands in
 SHEET = "@sheet"  # the same of a sheet of a workbook
@@ -17,6 +17,8 @@ ENDINGS: dict[str, tuple[str, ...]] = {
     "ndjson": (".ndjson", ".jsonl", ".json"),
     "geojson": (".geojson", ".json"),
     "fixed_width": (".txt", ".dat", ".asc", ".fwf"),
+    "geopackage": (".gpkg",),
+    "parquet": (".parquet",),
     "zip": (".zip",),
     "gzip": (".gz",),
 }

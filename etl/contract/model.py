@@ -53,6 +53,7 @@ class Source:
     sheet: str | None = None  # Excel: the one to read; None: that which has the names of the columns
     sheets: Literal["all"] | None = None  # Excel: those with these columns are one delivery
     range: str | None = None  # Excel: the cells to read, as B4:K200 or B4:K, or the name of a table
+    layer: str | None = None  # geopackage: the one to read; None: it is the only one
     positions: Literal["characters", "bytes"] = "characters"  # fixed_width: what the places of columns count
     footer: int | str | None = None  # how many last lines are no records, or a pattern of them; None: told by shape
 

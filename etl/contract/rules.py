@@ -41,6 +41,7 @@ _OF_FORMATS = {
     "record": ("xml",),
     "header": ("csv", "excel", "fixed_width"),
     "sheet": ("excel",),
+    "layer": ("geopackage",),
     "sheets": ("excel",),
     "range": ("excel",),
     "namespaces": ("xml",),

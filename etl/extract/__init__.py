@@ -31,10 +31,12 @@ from etl.extract import (
     excel,
     fixed_width,
     geojson,
+    geopackage,
     json_document,
     look_alike,
     misread,
     ndjson,
+    parquet,
     parts,
     xml,
 )
@@ -54,8 +56,11 @@ _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "json": json_document.read,
     "ndjson": ndjson.read,
     "geojson": geojson.read,
+    "geopackage": geopackage.read,
+    "parquet": parquet.read,
 }
 _IN_PIECES = {"csv": csv.read, "fixed_width": fixed_width.read}
+_BINARY = ("excel", "geopackage", "parquet")
 _OF_LINES = (*_IN_PIECES, "ndjson")
 _LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _MEMORY_A_BYTE = 30  # bytes that reading a byte of a file takes; 8 to 29 were measured
@@ -212,7 +217,7 @@ def _without(source_name: str, contract: Contract) -> Contract:
 def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
     """Cut a file's content, as it was unpacked, into cells."""
     source = contract.source
-    if source.format != "excel":
+    if source.format not in _BINARY:
         blocks = of_text(blocks, source.format)
     if source.format in _IN_PIECES:
         yield from without_last_footer(_IN_PIECES[source.format](blocks, source, contract, limits), contract)

@@ -26,8 +26,8 @@ def read(content: bytes, contract: Contract, limits: Limits) -> tuple[Table, pl.
     Raises:
         Stop: as for any Excel file.
     """
-    agreed = contract.source
-    ours = replace(contract, source=Source("excel", numbers=agreed.numbers, null_values=agreed.null_values))
+    source = contract.source
+    ours = replace(contract, source=Source("excel", numbers=source.numbers, null_values=source.null_values))
     table = excel.read(content, ours.source, ours, limits)
     mended = table.rows.drop(OURS, strict=False)
     is_filled = pl.any_horizontal(pl.col(name).is_not_null() for name in mended.columns[1:])

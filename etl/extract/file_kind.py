@@ -23,6 +23,8 @@ _BEGINNINGS = {
     b"\x89PNG": Text("tệp ảnh", "a picture"),
     b"\xff\xd8\xff": Text("tệp ảnh", "a picture"),
     b"\xd0\xcf\x11\xe0": _WORKBOOK,
+    b"SQLite format 3\0": Text("cơ sở dữ liệu SQLite như GeoPackage", "an SQLite database such as a GeoPackage"),
+    b"PAR1": Text("tệp Parquet", "a Parquet file"),
     b"{\\rtf": Text("tệp văn bản Word", "a Word document"),
 }
 _MEMBERS = {  # by what lies in a ZIP file, which most office files are
