@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from etl.contract import Contract, load, yaml_text
+from etl import datatypes
+from etl.contract import Column, Contract, load, yaml_text
 from etl.contract.document import SemanticType
 from etl.contract.expansion import Dictionary, dictionary
 from etl.contract.names import NAME, OF_NAMES, SCHEMAS
 from etl.contract.reading import contract_of
+from etl.delivery.messages import Stop
 from etl.draft import columns, document, keys, layout
 from etl.draft.columns import Guess
 from etl.draft.document import Draft
 from etl.draft.layout import Layout, Undrafted
-from etl.draft.meaning import Meaning
+from etl.draft.meaning import ENOUGH, Meaning
 from etl.draft.naming import folded, names
 from etl.draft.sample import Sample, fields_in, read
+from etl.extract import read_tables
+from etl.extract.table import Table
 from etl.settings import EXPECTATIONS, Limits
 
 __all__ = ["Drafted", "Undrafted", "draft"]
@@ -104,6 +108,7 @@ def draft(
         if not sample.rows:
             raise Undrafted(f"{files[0].name} holds no row; take a file that does.")
         made = _drafted(sample, as_text, base, found, shared, tell)
+    _places(made, files[0], path, shared, limits)
     tell("writing")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(document.contract(made), encoding="utf-8")
@@ -212,6 +217,33 @@ def _drafted(
         made.todo.append(f"agencies.yaml: who is {base.agency}, whom to ask, and how often do its files come?")
         made.todo.append(f"physicalName: schema {base.table.split('.')[0]}, or another of {', '.join(SCHEMAS)}?")
     return made
+
+
+def _places(made: Draft, file: Path, path: Path, shared: Dictionary, limits: Limits) -> None:
+    """Keep boundaries as text that do not lie in the city by the file's coordinate system."""
+    for guess in made.columns:
+        if guess.datatype != "geometry":
+            continue
+        contract = contract_of(yaml_text.parse(document.contract(made)), path, shared)
+        try:
+            with file.open("rb") as stream:
+                share = _understood(read_tables(stream, contract, limits), contract.column(guess.name))
+            said = "most of it lies outside of the city"
+        except Stop as stop:
+            share, said = 0.0, stop.message.en
+        if share < ENOUGH:
+            guess.means = Meaning()
+            guess.todo.append(f"datatype geometry? {said}; kept as text, as it was sent")
+
+
+def _understood(tables: Iterable[Table], column: Column) -> float:
+    """The share of a column's cells that it understands, as the reader gives them."""
+    filled = good = 0
+    for table in tables:
+        cells = table.rows[column.source_name].drop_nulls().alias(column.name).to_frame()
+        filled += cells.height
+        good += int(datatypes.understood(cells, column).sum())
+    return good / filled if filled else 0.0
 
 
 def _key(made: Draft, sample: Sample, seen: dict[str, columns.Shown]) -> None:

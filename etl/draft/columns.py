@@ -22,11 +22,16 @@ _OFTEN = 5  # times that each of them comes, on the average
 _LONGEST_CODE = 40
 _SHOWN = 5  # different values that a comment names
 _IDENTIFIER = r"^ma(?:_|$)|(?:^|_)(?:id|ids|code|zip|postcode|postal|uuid|key)(?:_|$)"  # digits of it are no amount
-_NUMBER_OF = r"(?:^|_)(?:so|no|number|nr|num)(?:_|$)"  # long ones only: `so_tang` is how many floors
+_NUMBER_OF = (
+    r"^so(?:_(?:hieu|giay|ho_so|the|don|quyet).*)?$|(?:^|_)(?:no|number|nr|num)$"  # long ones: `so_tang` counts
+)
 _KIND = (
     r"(?:^|_)(?:loai|kieu|nhom|trang_thai|tinh_trang|hinh_thuc|type|kind|class|category|status|state|phien_ban)(?:_|$)"
 )
 _ROUND = 0.5  # share of round numbers from which they are amounts
+_OF_JSON = ("json", "ndjson", "geojson")
+_YES_AND_NO = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"có", "không"})
+_CLOCK, _SECONDS = r"^(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?$", r":[0-9]{2}:[0-9]{2}$"
 _BIRTH = r"ngay_sinh|nam_sinh|birth|(?:^|_)dob(?:_|$)"
 _EVEN = 5  # digits from which numbers all as long as each other are identifiers
 
@@ -170,12 +175,19 @@ def guess(
         count = total(filled.filter(pl.col("value").is_in(words)))
         made.todo.append(f"{_listed(words)} ({_cells(count)}) taken for nothing: is it?")
     said = filled.filter(~pl.col("value").is_in(made.nulls))
+    # In JSON text stands in quotation marks; digits in them are meant as such where other columns are without.
+    is_text = contract.source.format in _OF_JSON and bool(sample.bare) and not sample.bare[source]
     partly = meaning.partly_known(column, said)
     if partly > (of.written.share if of.written else 0.0):
         made.means = Meaning("partial_date", classification="basic", share=partly)
+    elif _are_yes_and_no(said):
+        made.type = "boolean"
+    elif matching(said["value"], _CLOCK) == 1:
+        made.type = "time"
+        made.format = "HH:mm:ss" if matching(said["value"], _SECONDS) == 1 else "HH:mm"
     elif of.written is not None and not sample.bare[source]:
         _dates(made, of.written, all_of, sample.dated[source])
-    elif not _numbers(made, said, of.digits, all_of, is_text=_is_json_text(sample, source)):
+    elif not _numbers(made, said, of.digits, all_of, is_text=is_text):
         made.means = meaning.of_text(column, said, elements)
         if made.means.datatype is not None:
             made.notes.clear()  # why it is no number is plain then
@@ -192,6 +204,12 @@ def guess(
     elif made.type == "string" and made.datatype is None:
         _codes(made, said)
     return made
+
+
+def _are_yes_and_no(said: pl.DataFrame) -> bool:
+    """Whether all cells are words for yes and for no; 1 and 0 may be numbers, and one word alone proves nothing."""
+    found = {str(value).lower() for value in said["value"].head(len(_YES_AND_NO))}
+    return said.height <= len(_YES_AND_NO) and found in _YES_AND_NO
 
 
 def _dates(made: Guess, written: dates.Written, all_of: Notations, dated: int) -> None:
@@ -275,11 +293,6 @@ def _range(made: Guess, said: pl.DataFrame, all_of: Notations) -> None:
     found = cells.cast(pl.Float64, strict=False).drop_nulls()
     if len(found):
         made.least, made.most = float(found.min()), float(found.max())  # type: ignore[arg-type]
-
-
-def _is_json_text(sample: Sample, source: str) -> bool:
-    """Whether a column of JSON is of texts, while others of the file are of bare numbers."""
-    return bool(sample.bare) and not sample.bare[source]
 
 
 def _codes(made: Guess, said: pl.DataFrame) -> None:

@@ -12,7 +12,7 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -23,7 +23,7 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 from etl.contract import Source
 from etl.delivery.system_files import is_systems_own
 from etl.draft import encoding
-from etl.extract import old_workbook, workbook
+from etl.extract import geopackage, old_workbook, workbook
 from etl.extract.archive import BROKEN, gunzipped, is_gzipped, members
 from etl.extract.bounded import read_blocks
 from etl.extract.encodings import decode_by
@@ -42,6 +42,7 @@ _DELIMITERS = (",", ";", "\t", "|", "^", "~")
 _NEARLY_ALL = 0.9
 _HALF = 0.5
 _FEW = 2  # columns filled in all records, below which nothing tells a footer
+_SQLITE, _PARQUET = b"SQLite f", b"PAR1"
 _OLD_EXCEL, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
 # What stands in a record and hardly ever in a header: a number that is no year, a date, an empty cell.
 _VALUE = re.compile(r"[-+]?\d[\d.,\s]*%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
@@ -88,11 +89,23 @@ def find(file: Path, limits: Limits) -> Layout:
             raise Undrafted(f"{file.name} is empty; take one that holds rows.")
         if head.startswith(_OLD_EXCEL):
             return _excel(stream, limits)
+        if head == _SQLITE:
+            return _geopackage(b"".join(read_blocks(stream, limits.at_once(), in_lines=False)))
+        if head.startswith(_PARQUET):
+            return Layout({"format": "parquet"})
         if is_gzipped(stream):
             return _text(lambda: gunzipped(stream, limits, in_lines=False))
         if head.startswith(_ZIP):
             return _packed(stream, limits)
         return _text(lambda: read_blocks(stream, limits, in_lines=False))
+
+
+def _geopackage(content: bytes) -> Layout:
+    found = geopackage.layers(content)
+    if not found:
+        raise Undrafted("The GeoPackage has no layer; take a file that does.")
+    todo = [f"layer: {found[0]} is read; {other} is a layer, too" for other in found[1:]]
+    return Layout({"format": "geopackage"} | ({"layer": found[0]} if todo else {}), todo=tuple(todo))
 
 
 def _packed(stream: IO[bytes], limits: Limits) -> Layout:
@@ -225,8 +238,26 @@ def _xml(content: bytes) -> Layout:
     if not again:
         raise Undrafted("The XML file has no element that holds others, below its root; it is no table.")
     record = min(again, key=lambda p: (len(p), -counts[p]))
-    note = f"record <{record[-1]}>: it comes {counts[record]} times"
-    return Layout({"format": "xml", "record": record[-1], "root": record[0]}, (), (note,))
+    prefixes = _prefixes(tag for path in counts for tag in path)
+    note = f"record <{_prefixed(record[-1], prefixes)}>: it comes {counts[record]} times"
+    source: dict[str, Any] = {"format": "xml", "record": _prefixed(record[-1], prefixes)}
+    if prefixes:
+        source["namespaces"] = {prefix: name for name, prefix in prefixes.items()}
+    else:
+        source["root"] = record[0]
+    return Layout(source, (), (note,))
+
+
+def _prefixes(tags: Iterable[str]) -> dict[str, str]:
+    """A prefix for each namespace."""
+    found = dict.fromkeys(tag[1:].partition("}")[0] for tag in tags if tag.startswith("{"))
+    return {name: f"ns{number}" if number else "ns" for number, name in enumerate(found)}
+
+
+def _prefixed(tag: str, prefixes: Mapping[str, str]) -> str:
+    """An element's name as contracts write it."""
+    name, is_named, local = tag.removeprefix("{").partition("}")
+    return f"{prefixes[name]}:{local}" if is_named else tag
 
 
 def _excel(stream: IO[bytes], limits: Limits) -> Layout:
