@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from etl.contract import Contract, load, yaml_text
+from etl import datatypes
+from etl.contract import Column, Contract, load, yaml_text
 from etl.contract.city import city, may_hold
 from etl.contract.document import SemanticType
 from etl.contract.expansion import Dictionary, dictionary
 from etl.contract.names import NAME, OF_NAMES
 from etl.contract.reading import contract_of
+from etl.delivery.messages import Stop
 from etl.draft import columns, document, keys, layout
 from etl.draft.columns import Guess
 from etl.draft.document import Draft
 from etl.draft.layout import Layout, Undrafted
+from etl.draft.meaning import ENOUGH, Meaning
 from etl.draft.naming import folded, names
-from etl.draft.sample import Sample, names_in, read
+from etl.draft.sample import Sample, fields_in, read
+from etl.extract import read_tables
+from etl.extract.table import Table
 from etl.settings import EXPECTATIONS, Limits
 
 __all__ = ["Drafted", "Undrafted", "draft"]
@@ -39,6 +44,7 @@ _MEASURES = ("number", "timestamp")  # types that name no record
 _NEARLY_ALL = 0.95  # share of rows that a key must tell apart
 _OF_CHANGES = 0.8  # the same of a file of changes, which may tell of a record several times
 _FEW = 200  # rows that tell little of a key
+_Fields = Mapping[str, str | None]  # columns of a file, with what parts several values in a cell
 _OF_SNAPSHOTS = 0.5  # share of a file's keys that the next one has, too
 
 
@@ -94,13 +100,16 @@ def draft(
     base = Draft(agency, name, "", found.source, "snapshot", ())
     base.table = _table(agency, name, folder)
     with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
-        known = list(found.names) or _named_by_records(files, base, path, shared, limits)
-        as_text = _of_text(known, base, path, shared)
+        known: dict[str, str | None] = dict.fromkeys(found.names) or _named_by_records(
+            files, base, path, shared, limits
+        )
+        as_text = _of_text(known, base, path, shared, found.places)
         tell("reading all rows")
         sample = read(files, as_text, Path(home), limits)
         if not sample.rows:
             raise Undrafted(f"{files[0].name} holds no row; take a file that does.")
         made = _drafted(sample, as_text, base, found, shared, tell)
+    _places(made, files[0], path, shared, limits)
     tell("writing")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(document.contract(made), encoding="utf-8")
@@ -147,17 +156,32 @@ def _told(found: Layout) -> dict[str, object]:
     return {**found.source, "columns": ", ".join(found.names)}
 
 
-def _named_by_records(files: Sequence[Path], base: Draft, path: Path, shared: Dictionary, limits: Limits) -> list[str]:
-    nobody = _of_text(["unknown"], base, path, shared)
-    found = [name for file in files for name in names_in(file, nobody, limits)]
+def _named_by_records(
+    files: Sequence[Path], base: Draft, path: Path, shared: Dictionary, limits: Limits
+) -> dict[str, str | None]:
+    nobody = _of_text({"unknown": None}, base, path, shared)
+    found = {name: separator for file in files for name, separator in fields_in(file, nobody, limits).items()}
     if not found:
         raise Undrafted(f"{files[0].name} holds no record; take a file that does.")
-    return list(dict.fromkeys(found))
+    return found
 
 
-def _of_text(sources: Sequence[str], base: Draft, path: Path, shared: Dictionary) -> Contract:
-    """A contract by which every cell is text, and the header names all columns."""
-    guesses = [Guess(name, source) for source, name in names(sources).items()]
+def _of_text(
+    sources: _Fields, base: Draft, path: Path, shared: Dictionary, places: Mapping[str, str] | None = None
+) -> Contract:
+    """A contract by which every cell is text, and the header names all columns.
+
+    Args:
+        sources: what the agency calls them, with what parts several values in a cell.
+        base: how the file is read.
+        path: of the contract that is to be.
+        shared: what is said once for many.
+        places: where each stands in a line of fixed width.
+    """
+    guesses = [
+        Guess(name, source, means=Meaning(separator=sources[source]), position=(places or {}).get(source))
+        for source, name in names(sources).items()
+    ]
     guesses[0].key_position = 1
     text = document.contract(replace(base, columns=guesses))
     made = contract_of(yaml_text.parse(text), path, shared)
@@ -172,8 +196,13 @@ def _drafted(
     seen = {name: columns.shown(sample.values(name)) for name in sample.columns}
     all_of = columns.notations(seen)
     elements = {name: said for name, said in shared.elements.entries.items() if name not in shared.elements.wrong}
-    guesses = [columns.guess(name, sample, seen[name], all_of, as_text, elements) for name in sample.columns]
-    made = replace(base, columns=guesses, source=dict(found.source))
+    guesses = [
+        columns.guess(name, sample, seen[name], all_of, as_text, elements, found.places.get(name))
+        for name in sample.columns
+    ]
+    for guess in guesses:
+        guess.is_required = guess.source in found.required
+    made = replace(base, columns=guesses, source=dict(found.source), has_names=found.has_names)
     if all_of.numbers != "plain":
         made.source = {**made.source, "numbers": all_of.numbers}
     made.notes = [f"{sample.rows:,} rows of {sample.files} file(s) were looked at.", *found.notes]
@@ -190,6 +219,33 @@ def _drafted(
         others = f", or another of {', '.join(city().schemas)}" if city().schemas else ""
         made.todo.append(f"physicalName: schema {base.table.split('.')[0]}{others}?")
     return made
+
+
+def _places(made: Draft, file: Path, path: Path, shared: Dictionary, limits: Limits) -> None:
+    """Keep boundaries as text that do not lie in the city by the file's coordinate system."""
+    for guess in made.columns:
+        if guess.datatype != "geometry":
+            continue
+        contract = contract_of(yaml_text.parse(document.contract(made)), path, shared)
+        try:
+            with file.open("rb") as stream:
+                share = _understood(read_tables(stream, contract, limits), contract.column(guess.name))
+            said = "most of it lies outside of the city"
+        except Stop as stop:
+            share, said = 0.0, stop.message.en
+        if share < ENOUGH:
+            guess.means = Meaning()
+            guess.todo.append(f"datatype geometry? {said}; kept as text, as it was sent")
+
+
+def _understood(tables: Iterable[Table], column: Column) -> float:
+    """The share of a column's cells that it understands, as the reader gives them."""
+    filled = good = 0
+    for table in tables:
+        cells = table.rows[column.source_name].drop_nulls().alias(column.name).to_frame()
+        filled += cells.height
+        good += int(datatypes.understood(cells, column).sum())
+    return good / filled if filled else 0.0
 
 
 def _key(made: Draft, sample: Sample, seen: dict[str, columns.Shown]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,7 @@ from etl.contract import Contract
 from etl.contract.document import Classification, LogicalType, SemanticType
 from etl.datatypes.numbers import Notation
 from etl.draft import dates, meaning, nothing, numbers
-from etl.draft.cells import longest, total
+from etl.draft.cells import longest, matching, total
 from etl.draft.meaning import ENOUGH, Meaning
 from etl.draft.sample import Sample
 
@@ -22,10 +22,16 @@ _OFTEN = 5  # times that each of them comes, on the average
 _LONGEST_CODE = 40
 _SHOWN = 5  # different values that a comment names
 _IDENTIFIER = r"^ma(?:_|$)|(?:^|_)(?:id|ids|code|zip|postcode|postal|uuid|key)(?:_|$)"  # digits of it are no amount
-_NUMBER_OF = r"(?:^|_)(?:so|no|number|nr|num)(?:_|$)"  # long ones only: `so_tang` is how many floors
+_NUMBER_OF = (
+    r"^so(?:_(?:hieu|giay|ho_so|the|don|quyet).*)?$|(?:^|_)(?:no|number|nr|num)$"  # long ones: `so_tang` counts
+)
 _KIND = (
     r"(?:^|_)(?:loai|kieu|nhom|trang_thai|tinh_trang|hinh_thuc|type|kind|class|category|status|state|phien_ban)(?:_|$)"
 )
+_ROUND = 0.5  # share of round numbers from which they are amounts
+_OF_JSON = ("json", "ndjson", "geojson")
+_YES_AND_NO = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"có", "không"})
+_CLOCK, _SECONDS = r"^(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?$", r":[0-9]{2}:[0-9]{2}$"
 _BIRTH = r"ngay_sinh|nam_sinh|birth|(?:^|_)dob(?:_|$)"
 _EVEN = 5  # digits from which numbers all as long as each other are identifiers
 
@@ -66,6 +72,8 @@ class Guess:
         most: of numbers.
         key_position: from 1; None if it is not in the key.
         role: in a file of changes, where its element does not say it.
+        position: in a line of fixed width.
+        is_required: it tells a record from a line that is none.
         notes: what is to be known of it.
         todo: what a person has to decide.
     """
@@ -84,6 +92,8 @@ class Guess:
     most: float | None = None
     key_position: int | None = None
     role: str | None = None
+    position: str | None = None
+    is_required: bool = False
     notes: list[str] = field(default_factory=list)
     todo: list[str] = field(default_factory=list)
 
@@ -134,7 +144,13 @@ def notations(columns: Mapping[str, Shown]) -> Notations:
 
 
 def guess(
-    source: str, sample: Sample, of: Shown, all_of: Notations, contract: Contract, elements: Mapping[str, Any]
+    source: str,
+    sample: Sample,
+    of: Shown,
+    all_of: Notations,
+    contract: Contract,
+    elements: Mapping[str, Any],
+    position: str | None,
 ) -> Guess:
     """What a column is.
 
@@ -145,11 +161,12 @@ def guess(
         all_of: what all columns have alike.
         contract: in which the column is still of text.
         elements: of the city.
+        position: in a line of fixed width.
     """
     column = next(c for c in contract.columns if c.source_name == source)
     values = sample.values(source)
     filled = values.filter(pl.col("value").is_not_null())
-    made = Guess(column.name, source, empty=of.empty / sample.rows if sample.rows else 0.0)
+    made = Guess(column.name, source, empty=of.empty / sample.rows, position=position)
     if not filled.height:
         made.notes.append("empty in all rows")
         return made
@@ -158,12 +175,19 @@ def guess(
         count = total(filled.filter(pl.col("value").is_in(words)))
         made.todo.append(f"{_listed(words)} ({_cells(count)}) taken for nothing: is it?")
     said = filled.filter(~pl.col("value").is_in(made.nulls))
+    # In JSON text stands in quotation marks; digits in them are meant as such where other columns are without.
+    is_text = contract.source.format in _OF_JSON and bool(sample.bare) and not sample.bare[source]
     partly = meaning.partly_known(column, said)
     if partly > (of.written.share if of.written else 0.0):
         made.means = Meaning("partial_date", classification="basic", share=partly)
+    elif _are_yes_and_no(said):
+        made.type = "boolean"
+    elif matching(said["value"], _CLOCK) == 1:
+        made.type = "time"
+        made.format = "HH:mm:ss" if matching(said["value"], _SECONDS) == 1 else "HH:mm"
     elif of.written is not None and not sample.bare[source]:
         _dates(made, of.written, all_of, sample.dated[source])
-    elif not _numbers(made, said, of.digits, all_of, is_text=_is_json_text(sample, source)):
+    elif not _numbers(made, said, of.digits, all_of, is_text=is_text):
         made.means = meaning.of_text(column, said, elements)
         if made.means.datatype is not None:
             made.notes.clear()  # why it is no number is plain then
@@ -175,9 +199,17 @@ def guess(
         made.todo.append("of datatype partial_date, if of some persons only a month or a year is known?")
     if made.means.share < 1:
         made.notes.append(f"{made.means.share:.1%} of the cells are one")
-    if made.type == "string" and made.datatype is None:
+    if column.separator and made.means.separator is None:
+        made.means = replace(made.means, separator=column.separator)
+    elif made.type == "string" and made.datatype is None:
         _codes(made, said)
     return made
+
+
+def _are_yes_and_no(said: pl.DataFrame) -> bool:
+    """Whether all cells are words for yes and for no; 1 and 0 may be numbers, and one word alone proves nothing."""
+    found = {str(value).lower() for value in said["value"].head(len(_YES_AND_NO))}
+    return said.height <= len(_YES_AND_NO) and found in _YES_AND_NO
 
 
 def _dates(made: Guess, written: dates.Written, all_of: Notations, dated: int) -> None:
@@ -239,12 +271,13 @@ def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notati
 
 def _are_names(name: str, said: pl.DataFrame, *, is_whole: bool) -> bool:
     """Whether digits name something rather than count it: by the column's name, or by their even length."""
-    if re.search(_IDENTIFIER, name) or (re.search(_KIND, name) and said.height <= _CODES):
+    if re.search(_IDENTIFIER, name) or (is_whole and re.search(_KIND, name) and said.height <= _CODES):
         return True
     if not is_whole or meaning.of_number_named(name).datatype:
         return False
     lengths = said["value"].str.len_chars()
     is_even = lengths.n_unique() == 1 and longest(said["value"]) >= _EVEN and said.height >= _EVEN
+    is_even = is_even and matching(said["value"], "00$") < _ROUND
     return is_even or (bool(re.search(_NUMBER_OF, name)) and longest(said["value"]) >= _EVEN)
 
 
@@ -260,11 +293,6 @@ def _range(made: Guess, said: pl.DataFrame, all_of: Notations) -> None:
     found = cells.cast(pl.Float64, strict=False).drop_nulls()
     if len(found):
         made.least, made.most = float(found.min()), float(found.max())  # type: ignore[arg-type]
-
-
-def _is_json_text(sample: Sample, source: str) -> bool:
-    """Whether a column of JSON is of texts, while others of the file are of bare numbers."""
-    return bool(sample.bare) and not sample.bare[source]
 
 
 def _codes(made: Guess, said: pl.DataFrame) -> None:

@@ -35,6 +35,7 @@ class Draft:
         columns: in the files' order.
         notes: what decided, one sentence each.
         todo: what a person has to decide, one sentence each.
+        has_names: the files name their columns.
     """
 
     agency: str
@@ -45,6 +46,7 @@ class Draft:
     columns: Sequence[Guess]
     notes: list[str] = field(default_factory=list)
     todo: list[str] = field(default_factory=list)
+    has_names: bool = True
 
     @property
     def id(self) -> str:
@@ -85,14 +87,16 @@ def said(column: Guess) -> dict[str, Any]:
     if column.type != "string":
         made["logicalType"] = column.type
     if column.key_position:
-        made |= {"primaryKey": True}
+        made["primaryKey"] = True
+    elif column.is_required:
+        made["required"] = True
     if column.format and column.format != FORMATS[column.type]:
         made["logicalTypeOptions"] = {"format": column.format}
     if column.physical_type:
         made["physicalType"] = column.physical_type
     if means.classification and means.classification != _UNSAID and not means.element:
         made["classification"] = means.classification
-    custom: dict[str, Any] = {"element": means.element}
+    custom: dict[str, Any] = {"position": column.position, "element": means.element}
     if not means.element:
         custom |= {"datatype": means.datatype, "codeList": means.code_list}
     custom |= {"separator": means.separator, "role": column.role, "pivot": column.pivot}
@@ -124,8 +128,9 @@ def _subject(line: str) -> str:
 
 
 def suite(draft: Draft) -> str:
-    """The suite's text: nothing in it sends a row back."""
-    rules = [_rows(), *(rule for column in draft.columns for rule in _of_column(column))]
+    """The suite's text: nothing in it sends a row back. Of columns that have yet to be named it says nothing."""
+    columns = draft.columns if draft.has_names else ()
+    rules = [_rows(), *(rule for column in columns for rule in _of_column(column))]
     for rule in rules:
         rule["id"] = str(uuid.uuid5(_NAMESPACE, f"{draft.id} {json.dumps(rule['kwargs'], sort_keys=True)}"))
     return json.dumps({"name": draft.id, "expectations": rules}, ensure_ascii=False, indent=2, sort_keys=True) + "\n"

@@ -12,8 +12,8 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -23,7 +23,7 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 from etl.contract import Source
 from etl.delivery.system_files import is_systems_own
 from etl.draft import encoding
-from etl.extract import old_workbook, workbook
+from etl.extract import geopackage, old_workbook, workbook
 from etl.extract.archive import BROKEN, gunzipped, is_gzipped, members
 from etl.extract.bounded import read_blocks
 from etl.extract.encodings import decode_by
@@ -31,11 +31,18 @@ from etl.extract.file_kind import damaged_workbook, no_zip
 from etl.settings import Limits
 
 _HEAD = 1 << 20  # bytes of text by which the layout is told
+_TAIL = 1 << 16  # bytes at the end in which a footer is looked for
+_LONGEST_FOOTER = 30  # lines
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
+_FEW_LINES = 5  # that show nothing
 _LINES = 2_000
 _HEADER_WITHIN = 50  # lines from the top in which the header must stand
 _COUNTER = "STT"  # of a form's rows
 _DELIMITERS = (",", ";", "\t", "|", "^", "~")
 _NEARLY_ALL = 0.9
+_HALF = 0.5
+_FEW = 2  # columns filled in all records, below which nothing tells a footer
+_SQLITE, _PARQUET = b"SQLite f", b"PAR1"
 _OLD_EXCEL, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
 # What stands in a record and hardly ever in a header: a number that is no year, a date, an empty cell.
 _VALUE = re.compile(r"[-+]?\d[\d.,\s]*%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
@@ -55,12 +62,18 @@ class Layout:
         names: of its columns, in their order; none where the records name them themselves.
         notes: what decided, or did not, one sentence each.
         todo: what a person has to decide of it, one sentence each.
+        places: of text of fixed width, first and last place of each column in a line.
+        required: columns that tell a record from the lines below the table.
+        has_names: the file names its columns.
     """
 
     source: dict[str, Any]
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     todo: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+    has_names: bool = True
 
 
 def find(file: Path, limits: Limits) -> Layout:
@@ -76,11 +89,23 @@ def find(file: Path, limits: Limits) -> Layout:
             raise Undrafted(f"{file.name} is empty; take one that holds rows.")
         if head.startswith(_OLD_EXCEL):
             return _excel(stream, limits)
+        if head == _SQLITE:
+            return _geopackage(b"".join(read_blocks(stream, limits.at_once(), in_lines=False)))
+        if head.startswith(_PARQUET):
+            return Layout({"format": "parquet"})
         if is_gzipped(stream):
             return _text(lambda: gunzipped(stream, limits, in_lines=False))
         if head.startswith(_ZIP):
             return _packed(stream, limits)
         return _text(lambda: read_blocks(stream, limits, in_lines=False))
+
+
+def _geopackage(content: bytes) -> Layout:
+    found = geopackage.layers(content)
+    if not found:
+        raise Undrafted("The GeoPackage has no layer; take a file that does.")
+    todo = [f"layer: {found[0]} is read; {other} is a layer, too" for other in found[1:]]
+    return Layout({"format": "geopackage"} | ({"layer": found[0]} if todo else {}), todo=tuple(todo))
 
 
 def _packed(stream: IO[bytes], limits: Limits) -> Layout:
@@ -116,7 +141,7 @@ def _packed(stream: IO[bytes], limits: Limits) -> Layout:
 
 def _text(blocks: Callable[[], Iterator[bytes]]) -> Layout:
     found = encoding.find(blocks())
-    head = _head(blocks(), found.name)
+    head, tail = _ends(blocks(), found.name)
     start = head.lstrip("\ufeff \t\r\n")
     if start.startswith("<"):
         return _xml(b"".join(blocks()))  # XML says its own encoding
@@ -125,23 +150,26 @@ def _text(blocks: Callable[[], Iterator[bytes]]) -> Layout:
     if start.startswith(("{", "[")):
         made = _json(start, b"".join(blocks()) if found.name.startswith("utf-8") else b"")
     else:
-        made = _csv(head)
+        made = _csv(head, tail)
     said = {} if found.name == "utf-8" else {"encoding": found.name}
-    return Layout({**made.source, **said}, made.names, (about, *made.notes), (*todo, *made.todo))
+    return replace(made, source={**made.source, **said}, notes=(about, *made.notes), todo=(*todo, *made.todo))
 
 
-def _head(blocks: Iterator[bytes], name: str) -> str:
-    """The text at the beginning of a file, up to a line's end."""
-    content = b""
+def _ends(blocks: Iterator[bytes], name: str) -> tuple[str, str]:
+    """The text at a file's beginning, up to a line's end, and that at its end, from a line's beginning."""
+    head, tail = b"", b""
     for block in blocks:
-        content += block
-        if len(content) >= _HEAD:
-            content = content[: max(content.rfind(b"\n", 0, _HEAD) + 1, 1)]
-            break
-    text = decode_by(content, name)
-    if text is None:  # cut within a character
-        text = content.decode(name, "replace")
-    return text
+        head += block[: max(_HEAD - len(head), 0)]
+        tail = (tail + block)[-_TAIL:]
+    if len(head) == _HEAD:
+        head = head[: head.rfind(b"\n") + 1] or head
+    if len(tail) == _TAIL:
+        tail = tail[tail.find(b"\n") + 1 :]
+    made = [decode_by(part, name) for part in (head, tail)]  # None: cut within a character
+    first, last = (
+        part.decode(name, "replace") if text is None else text for part, text in zip((head, tail), made, strict=True)
+    )
+    return first, last
 
 
 def _json(text: str, content: bytes) -> Layout:
@@ -210,8 +238,26 @@ def _xml(content: bytes) -> Layout:
     if not again:
         raise Undrafted("The XML file has no element that holds others, below its root; it is no table.")
     record = min(again, key=lambda p: (len(p), -counts[p]))
-    note = f"record <{record[-1]}>: it comes {counts[record]} times"
-    return Layout({"format": "xml", "record": record[-1], "root": record[0]}, (), (note,))
+    prefixes = _prefixes(tag for path in counts for tag in path)
+    note = f"record <{_prefixed(record[-1], prefixes)}>: it comes {counts[record]} times"
+    source: dict[str, Any] = {"format": "xml", "record": _prefixed(record[-1], prefixes)}
+    if prefixes:
+        source["namespaces"] = {prefix: name for name, prefix in prefixes.items()}
+    else:
+        source["root"] = record[0]
+    return Layout(source, (), (note,))
+
+
+def _prefixes(tags: Iterable[str]) -> dict[str, str]:
+    """A prefix for each namespace."""
+    found = dict.fromkeys(tag[1:].partition("}")[0] for tag in tags if tag.startswith("{"))
+    return {name: f"ns{number}" if number else "ns" for number, name in enumerate(found)}
+
+
+def _prefixed(tag: str, prefixes: Mapping[str, str]) -> str:
+    """An element's name as contracts write it."""
+    name, is_named, local = tag.removeprefix("{").partition("}")
+    return f"{prefixes[name]}:{local}" if is_named else tag
 
 
 def _excel(stream: IO[bytes], limits: Limits) -> Layout:
@@ -230,7 +276,7 @@ def _excel(stream: IO[bytes], limits: Limits) -> Layout:
     for name, rows in sheets.items():
         lines = [[" ".join(str(cell).split()) for cell in row] for row in rows[:_HEADER_WITHIN]]
         width = max((sum(1 for cell in line if cell) for line in lines), default=0)
-        at = next((n for n, line in enumerate(lines) if _is_header(line, width)), None)
+        at = next((n for n, line in enumerate(lines) if _is_filled(line, width)), None)
         if at is not None and any(any(str(cell).strip() for cell in row) for row in rows[at + 1 :]):
             tables[name] = (at, lines[at], len(rows) - at - 1)
     if not tables:
@@ -239,50 +285,138 @@ def _excel(stream: IO[bytes], limits: Limits) -> Layout:
     at, header, _ = tables[name]
     notes = [f"sheet “{name}”, header in row {at + 1}"] if len(sheets) > 1 or at else []
     todo = [f"sheet: “{name}” is read; “{other}” holds a table, too" for other in tables if other != name]
+    source = {"format": "excel"} | ({"sheet": name} if len(tables) > 1 else {})
     if _COUNTER in header:
         notes.append(f"{_COUNTER} counts the rows, and is left out")
-    return Layout({"format": "excel"}, tuple(c for c in header if c and c != _COUNTER), tuple(notes), tuple(todo))
+    return Layout(source, tuple(c for c in header if c and c != _COUNTER), tuple(notes), tuple(todo))
 
 
-def _csv(head: str) -> Layout:
-    lines = [line for line in head.splitlines()[:_LINES] if line.strip()]
-    found = {delimiter: _cut(lines, delimiter) for delimiter in _DELIMITERS}
-    best = max(found, key=lambda d: (found[d][0][0], min(found[d][0][1], _NEARLY_ALL), found[d][0][2]))
-    (has_header, share, width), at, header = found[best]
-    if width < 2 or not share:
+def _csv(head: str, tail: str) -> Layout:
+    written = [(number, line) for number, line in enumerate(head.splitlines()[:_LINES], start=1) if line.strip()]
+    lines = [line for _, line in written]
+    found = max((_cut(lines, delimiter) for delimiter in _DELIMITERS), key=lambda cut: cut.quality)
+    if found.width < 2 or found.share < _HALF:
+        return _fixed_width(lines)
+    source: dict[str, Any] = {"format": "csv"} | ({"delimiter": found.delimiter} if found.delimiter != "," else {})
+    notes = [f"delimiter {json.dumps(found.delimiter)}: {found.share:.0%} of the first lines have {found.width} cells"]
+    if found.header is None:
+        todo = "header: the first line is a record, so the columns have no names; write what each is"
+        names = tuple(f"column_{number}" for number in range(1, found.width + 1))
+        return Layout(source | {"header": "none"}, names, tuple(notes), (todo,), has_names=False)
+    if twice := sorted({name for name in found.header if name and found.header.count(name) > 1}):
+        raise Undrafted(f"Several columns are called {', '.join(twice)}; give each a name of its own.")
+    if found.above:
+        notes.append(f"header in line {written[found.above][0]}; what stands above it is no record")
+    todos = [] if found.has_values else ["header: every cell is a text, so line 1 may as well be a record; is it?"]
+    required: set[str] = set()
+    if footer := _footer(found, tail):
+        words = (word[0] for word in map(_FIRST_WORD.match, (found.delimiter.join(row) for row in footer)) if word)
+        source["footer"] = "|".join(dict.fromkeys(words))
+        told_by = (next((at for at in found.filled if not "".join(row[at : at + 1])), None) for row in footer)
+        required = {found.header[at] for at in told_by if at is not None}
+        todos.append(f"footer: the last {len(footer)} lines fill other cells than the rest: are they no records?")
+    names = tuple(name for name in found.header if name)
+    return Layout(source, names, tuple(notes), tuple(todos), required=frozenset(required))
+
+
+def _footer(found: _Cut, tail: str) -> list[list[str]]:
+    """The cells of the last lines that leave empty most of what all records fill, and of totals directly above them."""
+    lines = [line for line in tail.splitlines() if line.strip(f" {found.delimiter}")]
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=found.delimiter)]
+    footer: list[list[str]] = []
+    for row in reversed(rows[-_LONGEST_FOOTER:] if len(rows) == len(lines) else []):  # else a cell has lines in it
+        filled = [at for at in found.filled if "".join(row[at : at + 1])]
+        is_sparse = len(filled) <= _HALF * len(found.filled)
+        is_total = len(filled) < len(found.filled) and (bool(footer) or found.is_numbered)
+        if not (is_sparse or is_total) or not _FIRST_WORD.match(row[0]) or len(found.filled) < _FEW:
+            break
+        footer.insert(0, row)
+    return footer if len(footer) < len(rows) else []
+
+
+def _fixed_width(lines: list[str]) -> Layout:
+    """Columns at the same places of every line: what parts them are places where every line has a blank."""
+    width = max(map(len, lines), default=0)
+    blank = [all(line[at : at + 1] in ("", " ") for line in lines) for at in range(width)]
+    starts = [at for at in range(width) if not blank[at] and (at == 0 or blank[at - 1])]
+    while len(starts) > 2 and sum(bool(line[starts[-1] :].strip()) for line in lines) < _HALF * len(lines):
+        starts.pop()  # the ends of a few long lines are no column of their own
+    if len(lines) < _FEW_LINES or not 1 < len(starts) <= width / 2:
         raise Undrafted(
-            "The lines of the file are not parted into the same number of cells by any of , ; tab | ^ ~; if it is a "
+            "The lines of the file are parted neither by , ; tab | ^ ~ nor by blanks at the same places; if it is a "
             "table, write down how it is laid out in a contract by hand."
         )
-    if not has_header:
-        raise Undrafted("The first lines of the file are records, and none names the columns; put a header above them.")
-    notes = [f"delimiter {json.dumps(best)}: it cuts {share:.0%} of the first lines into {width} cells"]
-    if at:
-        notes.append(f"header in line {at + 1}; the {at} above it are no records")
-    return Layout({"format": "csv", "delimiter": best}, tuple(name for name in header if name), tuple(notes))
+    ends = [start - 1 for start in starts[1:]]
+    spans = [slice(start, end) for start, end in zip(starts, [*ends, None], strict=True)]
+    first = [lines[0][span].strip() for span in spans]
+    below = [line[span].strip() for line in lines[1:] for span in spans]
+    is_header = all(first) and len(set(first)) == len(first) and not any(map(_is_value, first))
+    is_header = is_header and any(map(_is_value, below))
+    names = tuple(first) if is_header else tuple(f"column_{number}" for number in range(1, len(spans) + 1))
+    places = {n: f"{s.start + 1}-{s.stop if s.stop is not None else ''}" for n, s in zip(names, spans, strict=True)}
+    todo = ["position: columns are told by places where every line has a blank; does one hold several that touch?"]
+    if not is_header:
+        todo.append("header: the first line is a record, so the columns have no names; write what each is")
+    source: dict[str, Any] = {"format": "fixed_width"} | ({"header": 1} if is_header else {})
+    return Layout(source, names, (f"fixed width: {len(spans)} columns",), tuple(todo), places, has_names=is_header)
 
 
-def _cut(lines: list[str], delimiter: str) -> tuple[tuple[bool, float, int], int, list[str]]:
-    """How well a delimiter cuts lines: (is a header found, share of even lines, cells), its place and names."""
+@dataclass(frozen=True)
+class _Cut:
+    """What a delimiter makes of a file's first lines.
+
+    Attributes:
+        delimiter: between two cells.
+        width: cells of most lines.
+        share: of the lines below the header that have so many.
+        header: the names; None if the first line of that width is a record.
+        above: lines above the header.
+        has_values: some cell below the header is a number or a date.
+        filled: the columns that all records fill, by their places.
+        is_numbered: the first cell of each record is a number or a date.
+    """
+
+    delimiter: str
+    width: int = 0
+    share: float = 0.0
+    header: list[str] | None = None
+    above: int = 0
+    has_values: bool = False
+    filled: tuple[int, ...] = ()
+    is_numbered: bool = False
+
+    @property
+    def quality(self) -> tuple[bool, float, int]:
+        """The more, the likelier is the delimiter."""
+        return self.header is not None and self.share >= _HALF, min(self.share, _NEARLY_ALL), self.width
+
+
+def _cut(lines: list[str], delimiter: str) -> _Cut:
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
     except csv.Error:
-        return (False, 0.0, 0), 0, []
+        return _Cut(delimiter)
     widths = Counter(len(row) for row in rows if len(row) > 1)
     if not widths:
-        return (False, 0.0, 0), 0, []
-    (width, count), *_ = widths.most_common(1)
-    first = next((n for n, row in enumerate(rows[:_HEADER_WITHIN]) if _is_header(row, width)), None)
-    below = rows[first + 1 :] if first is not None else rows
-    even = sum(len(row) == width for row in below) / max(len(below), 1)
-    share = round(even, 2) if below else round(count / len(rows), 2)
-    at = first or 0
-    return (first is not None and share >= 0.5, share, width), at, rows[at]
+        return _Cut(delimiter)
+    ((width, _),) = widths.most_common(1)
+    at = next((n for n, row in enumerate(rows[:_HEADER_WITHIN]) if _is_filled(row, width)), 0)
+    header = rows[at] if _is_filled(rows[at], width) and not any(map(_is_value, rows[at])) else None
+    below = rows[at + 1 :] if header else rows
+    share = sum(len(row) == width for row in below) / max(len(below), 1)
+    even = [row for row in below if len(row) == width]
+    surely = even[: max(len(even) // 2, len(even) - _LONGEST_FOOTER)]  # records, and no footer
+    filled = tuple(n for n in range(width) if all(row[n] for row in surely))
+    has_values = any(_is_value(cell) for row in below for cell in row)
+    is_numbered = bool(surely) and all(_is_value(row[0]) for row in surely)
+    return _Cut(delimiter, width, share, header, at, has_values, filled, is_numbered)
 
 
-def _is_header(cells: list[str], width: int) -> bool:
-    """Whether cells name columns: nearly all of them are filled, no two alike, and none is a value."""
-    named = [cell for cell in cells if cell]
-    if len(named) < max(1, _NEARLY_ALL * width) or len(set(named)) < len(named):
-        return False
-    return not any(_VALUE.fullmatch(name) and not _YEAR.fullmatch(name) for name in named)
+def _is_filled(cells: list[str], width: int) -> bool:
+    """Whether nearly all cells hold something, as those of a header do, and those of a title do not."""
+    return sum(map(bool, cells)) >= max(1, _NEARLY_ALL * width)
+
+
+def _is_value(cell: str) -> bool:
+    """Whether a cell is what stands in a record and hardly in a header: a number that is no year, or a date."""
+    return bool(_VALUE.fullmatch(cell)) and not _YEAR.fullmatch(cell)

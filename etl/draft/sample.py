@@ -5,6 +5,7 @@ They lie in Parquet files meanwhile, so that a file may be larger than memory: n
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from etl.extract import read_tables
 from etl.extract.table import Table
 from etl.settings import Limits
 
+_OTHER_DIALECT = "other_dialect"
+_SEPARATORS = (";", "|", "~", "¦")  # of several values in a cell; the first one that no value holds
 _BARE = "not_text"  # the rule of a JSON number or Boolean where the contract has text
 
 
@@ -68,20 +71,40 @@ class Sample:
         )
 
 
-def names_in(file: Path, contract: Contract, limits: Limits) -> list[str]:
+def fields_in(file: Path, contract: Contract, limits: Limits) -> dict[str, str | None]:
     """The columns that the records of a file name themselves, in the order of their coming.
+
+    A list of objects is a column for each of their fields, as `lines[*].item`.
 
     Args:
         file: of a format without a header.
         contract: says how it is read; its columns do not matter.
         limits: what it may ask.
 
+    Returns:
+        What parts the values of a column that holds several; None where it holds one.
+
     Raises:
         Stop: if it cannot be read.
     """
+    found: dict[str, str | None] = {}
     with file.open("rb") as stream:
-        tables = [list(table.rows.columns) for table in read_tables(stream, contract, limits)]
-    return [name for name in dict.fromkeys(name for names in tables for name in names) if name != ROW]
+        for table in read_tables(stream, contract, limits):
+            for name in table.rows.columns[1:]:
+                cells = table.rows[name].drop_nulls()
+                lists = cells.filter(cells.str.contains(r"^\[.*\]$"))
+                is_list = len(lists) == len(cells) > 0 and contract.source.format in ("json", "ndjson", "geojson")
+                found |= _of_lists(name, lists) if is_list else {name: found.get(name)}
+    return found
+
+
+def _of_lists(name: str, cells: pl.Series) -> dict[str, str | None]:
+    """The columns that lists of JSON become."""
+    separator = next((sign for sign in _SEPARATORS if not cells.str.contains(sign, literal=True).any()), _SEPARATORS[0])
+    items = [item for cell in cells.unique(maintain_order=True) for item in json.loads(cell)]
+    if items and all(isinstance(item, dict) for item in items):
+        return {f"{name}[*].{key}": separator for item in items for key in item}
+    return {name: separator}
 
 
 def read(files: Iterable[Path], contract: Contract, home: Path, limits: Limits) -> Sample:
@@ -122,7 +145,8 @@ def _note(sample: Sample, table: Table, by_name: Mapping[str, str]) -> None:
     of_rows = pl.col(ROW).is_not_null()
     sample.broken += table.problems.filter(of_rows).height
     for rule, said in table.problems.filter(~of_rows).select("rule", "en").iter_rows():
-        sample.warnings.setdefault(rule, said)
+        if rule != _OTHER_DIALECT:  # than that of the contract, which was found and is said already
+            sample.warnings.setdefault(rule, said)
     bare = table.doubts.filter(pl.col("rule") == _BARE).group_by("column").len()
     sample.bare.update({by_name[name]: count for name, count in bare.iter_rows()})
     dated = table.stored_dates.group_by("column").len()

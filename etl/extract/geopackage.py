@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,16 @@ _ENVELOPES = (0, 32, 48, 48, 64)  # bytes of the box in a geometry's head, by it
 _NAMED = 20
 
 
+def layers(content: bytes) -> list[str]:
+    """The layers and tables of a GeoPackage.
+
+    Raises:
+        Stop: if this is none that can be read.
+    """
+    with _opened(content) as connection:
+        return _layers(connection)
+
+
 def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
     """Read a layer; the row number is the place of the row by the layer's own order.
 
@@ -43,24 +53,33 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         Stop: if this is no GeoPackage that can be read within the limits, the layer is not there, its coordinate system
             is none of the EPSG, or most of it lies elsewhere.
     """
-    if not content.startswith(_BEGINS):
-        raise Stop("rejected", "unreadable_geopackage")
-    has_log = content[_JOURNAL] == _WITH_LOG
-    head = content[: _JOURNAL.start] + _WITHOUT_LOG
-    try:
-        with closing(sqlite3.connect(":memory:")) as connection:
-            connection.deserialize(head + content[_JOURNAL.stop :])
-            _confine(connection, len(content))
-            layer, others = _layer(connection, source.layer)
-            table = _read(connection, layer, contract, limits)
-    except (sqlite3.Error, UnicodeDecodeError, OverflowError):
-        raise Stop("rejected", "unreadable_geopackage") from None
+    with _opened(content) as connection:
+        layer, others = _layer(connection, source.layer)
+        table = _read(connection, layer, contract, limits)
     said = [table.problems]
     if others:
         said.append(on_the_file("layers_not_read", read=layer, layers=", ".join(n[:60] for n in others[:_NAMED])))
-    if has_log:
+    if content[_JOURNAL] == _WITH_LOG:
         said.append(on_the_file("geopackage_open"))
     return Table(table.rows, pl.concat(said), doubts=table.doubts)
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[sqlite3.Connection]:
+    """A file's database, in memory and confined.
+
+    Raises:
+        Stop: if it is none, or what is done with it fails.
+    """
+    if not content.startswith(_BEGINS):
+        raise Stop("rejected", "unreadable_geopackage")
+    try:
+        with closing(sqlite3.connect(":memory:")) as connection:
+            connection.deserialize(content[: _JOURNAL.start] + _WITHOUT_LOG + content[_JOURNAL.stop :])
+            _confine(connection, len(content))
+            yield connection
+    except (sqlite3.Error, UnicodeDecodeError, OverflowError):
+        raise Stop("rejected", "unreadable_geopackage") from None
 
 
 def _confine(connection: sqlite3.Connection, size: int) -> None:
@@ -76,12 +95,16 @@ def _confine(connection: sqlite3.Connection, size: int) -> None:
     connection.set_authorizer(may)
 
 
-def _layer(connection: sqlite3.Connection, name: str | None) -> tuple[str, list[str]]:
-    """The layer that is to be read, and the others."""
+def _layers(connection: sqlite3.Connection) -> list[str]:
     contents = connection.execute("SELECT table_name FROM gpkg_contents ORDER BY table_name").fetchall()
     stored = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
     tables = {name for name, sql in stored if not str(sql).upper().startswith("CREATE VIRTUAL")}  # nor views
-    layers = [layer for (layer,) in contents if layer in tables]
+    return [layer for (layer,) in contents if layer in tables]
+
+
+def _layer(connection: sqlite3.Connection, name: str | None) -> tuple[str, list[str]]:
+    """The layer that is to be read, and the others."""
+    layers = _layers(connection)
     if name is None and len(layers) == 1:
         (name,) = layers
     if name is None or name not in layers:
