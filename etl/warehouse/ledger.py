@@ -478,7 +478,7 @@ class Ledger:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def reconciliations(self) -> dict[str, list[Reconciled]]:
-        """What reconciliations have found, by the dataset whose agency can mend it; nothing is left out."""
+        """What reconciliations have found, if anything, by the dataset whose agency can mend it."""
         query = sa.text("SELECT dataset, name, found, vi, en FROM ops.reconciliation WHERE found > 0 ORDER BY name")
         made: dict[str, list[Reconciled]] = {}
         with self._connected() as connection:
