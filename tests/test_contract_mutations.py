@@ -108,6 +108,7 @@ def as_documented(
         ),
         "columns": tuple(column_as_documented(column, elements) for column in table["properties"]),
         "part": custom.get("part"),
+        "control_totals": tuple(custom.get("controlTotals", ())),
         "max_rejected": custom.get("maxRejected", 0.2),
         "hold": Hold(days=hold.get("days", 3), default=hold.get("default", "reject")),
         "tell_rejected": custom.get("tellRejected", 0.1),
