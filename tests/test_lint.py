@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from etl.contract import ContractError, load_all, read_all
 from etl.delivery.messages import WRONG_CONTRACT
@@ -275,6 +276,21 @@ OF_CONTRACT = {
         "datatype, value: address}\n          - {property: periodColumn, value: name}",
         "must be a date column",
     ),
+    "a code that meant something else once": (
+        "datatype, value: phone}",
+        "datatype, value: code}" + MORE + "codeList, value: licence_class}",
+        "A1, B1, C, D of licence_class.csv mean something else in another period; name the date that tells which",
+    ),
+    "a period of a list without periods": (
+        "datatype, value: phone}",
+        "datatype, value: code}" + MORE + "codeList, value: sex}" + MORE + "periodColumn, value: opened_on}",
+        "no code of sex.csv has a valid_from or a valid_to",
+    ),
+    "a control total of a text": (
+        "  - {property: deliveryMode, value: snapshot}",
+        "  - {property: deliveryMode, value: snapshot}\n  - {property: controlTotals, value: [pupil]}",
+        "controlTotals: there is no column of numbers 'pupil'; did you mean 'pupils'?",
+    ),
     "an empty separator": (
         "datatype, value: phone}",
         "datatype, value: phone}" + MORE + "separator, value: ''}",
@@ -375,12 +391,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def folder_with(tmp_path: Path, file: str = "", before: str | None = None, after: str | None = None) -> Path:
-    """The schools beside the births, with one mistake in a file of the schools'."""
+    """The schools beside the births, with one mistake in a file of the schools', of whose agency nothing is said."""
     folder = tmp_path / "expectations"
     for path in (EXPECTATIONS / "civil").glob("births.*"):
         (folder / "civil").mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / "civil")
     shutil.copy(EXPECTATIONS / "great_expectations.yml", folder)
+    agencies = yaml.safe_load((EXPECTATIONS / "agencies.yaml").read_text("utf-8"))
+    (folder / "agencies.yaml").write_text(yaml.safe_dump({"civil": agencies["civil"]}, allow_unicode=True), "utf-8")
     shutil.copytree(SCHOOLS, folder / "education")
     if after is not None:
         path = folder / "education" / file
@@ -610,7 +628,7 @@ def empty_database(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
     """A pipeline on a database in which no contract has a table."""
     pipeline = new_pipeline()
     with pipeline.engine.begin() as connection:
-        for schema in ("people", "business", "land", "mart"):
+        for schema in ("people", "business", "land", "governance", "mart"):
             connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
     return pipeline
 

@@ -248,6 +248,7 @@ def _contract(
         source=source,
         columns=tuple(_column(column, source) for column in columns),
         part=custom.part,
+        control_totals=custom.control_totals,
         max_rejected=custom.max_rejected,
         hold=Hold(**custom.hold.model_dump()),
         tell_rejected=custom.tell_rejected,
