@@ -1,0 +1,50 @@
+"""A small delivery of each dataset through the stations: right rows, and one for each fault of real extracts.
+
+`tests/datasets/<agency>.<dataset>/` holds the file and `expected.yaml`, which says what becomes of each of its rows, by
+the number that the sender knows it by. All go into one database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from etl.pipeline.pipeline import Pipeline
+from etl.warehouse.tables import table_name
+
+SAMPLES = sorted(path for path in (Path(__file__).parent / "datasets").iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    return new_pipeline()
+
+
+@pytest.mark.parametrize("folder", SAMPLES, ids=lambda path: path.name)
+def test_each_row_becomes_what_is_said_of_it(folder: Path, city: Pipeline, send: Callable[..., Any]) -> None:
+    said = yaml.safe_load((folder / "expected.yaml").read_text("utf-8"))
+    (file,) = (path for path in folder.iterdir() if path.name != "expected.yaml")
+    entry = send(city, folder.name.replace(".", "/"), file.name, file.read_bytes())
+    assert entry.state == "loaded", entry.message_en
+
+    with city.engine.connect() as connection:
+        problems = connection.exec_driver_sql(
+            "SELECT row_no, rule, column_name, severity FROM ops.problem WHERE dataset = %s AND delivery_id = %s",
+            (entry.dataset, entry.delivery_id),
+        ).all()
+        table = table_name(city.contracts[entry.dataset])
+        stored = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
+    found: dict[int | None, dict[str, str]] = {}
+    for row, rule, column, _ in problems:
+        found.setdefault(row, {})[rule] = column
+    assert sorted(found.pop(None, {})) == sorted(said.get("file", []))
+    rows = said["rows"]
+    assert found == {row: its["by"] for row, its in rows.items() if "by" in its}
+    rejected = {row for row, _, _, severity in problems if severity == "critical"}
+    assert rejected == {row for row, its in rows.items() if its["is"] == "rejected"}
+    assert (entry.rows_in, entry.rejected) == (len(rows), len(rejected))
+    assert stored == sum(its["is"] == "accepted" for its in rows.values())
