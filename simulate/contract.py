@@ -55,6 +55,7 @@ class Contract:
         dataset: agency.dataset.
         table: schema.table in the warehouse.
         mode: snapshot, changes or append.
+        part: the column that tells the parts of a snapshot apart.
         source: format, encoding, delimiter, numbers, archive, record, root.
         columns: in their order.
     """
@@ -62,6 +63,7 @@ class Contract:
     dataset: str
     table: str
     mode: str
+    part: str | None
     source: Mapping[str, str]
     columns: tuple[Column, ...]
 
@@ -84,6 +86,7 @@ def read(dataset: str) -> Contract:
         dataset,
         table["physicalName"],
         custom["deliveryMode"],
+        custom.get("part"),
         custom["source"],
         tuple(_column(column, elements) for column in table["properties"]),
     )

@@ -43,6 +43,7 @@ class Dataset:
     table: str  # schema.table
     key: list[str]
     is_snapshot: bool
+    part: str | None = None  # a snapshot speaks only for the values of this column that it has
     files: list[File] = field(default_factory=list)
 
 
@@ -51,6 +52,7 @@ def replay(dataset: Dataset) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
     files = sorted(dataset.files, key=lambda f: (f.as_of, f.revision))
     columns = [c for c in files[0].accepted.columns if c != CHANGE]
     key_at = [columns.index(c) for c in dataset.key]
+    part_at = columns.index(dataset.part) if dataset.part else None
     said: dict[tuple[Any, ...], list[Version]] = {}
     counts = []
     for file in files:
@@ -68,8 +70,12 @@ def replay(dataset: Dataset) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
                 tally["inserted" if before is None else "changed"] += 1
             _say(versions, (file.as_of, content, file.name))
         if dataset.is_snapshot:
+            spoken_of = {row[part_at] for row in rows} if part_at is not None else set()
             for key, versions in said.items():
-                if key not in last and versions[-1][1] is not None:
+                content = versions[-1][1]
+                if key in last or content is None:
+                    continue
+                if part_at is None or content[part_at] in spoken_of:
                     _say(versions, (file.as_of, None, file.name))
         counts.append(
             {"file": file.name, "as_of": file.as_of, "revision": file.revision, "rows_in": file.rows_in,
