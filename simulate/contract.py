@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 _EXPECTATIONS = Path(__file__).resolve().parent.parent / "expectations"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 _LETTERS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S", "'": ""}  # JDK -> strftime
 
 
@@ -129,5 +130,5 @@ def _custom(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _yaml(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     return loaded
