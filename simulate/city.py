@@ -64,9 +64,10 @@ def write_city(
     for agency in agencies.values():
         truth.add(agency.truth, agency.defects)
     if is_whole:
-        civil_status = {name: agencies[f"civil/{name}"].new for name in ("births", "deaths", "marriages")}
-        happened = events(world(seed, inhabitants, start), civil_status, agencies["tax/taxpayers"].new, days)
-        write_people(out, happened, truth)
+        names = ("civil/births", "civil/deaths", "civil/marriages", "health/visits")
+        registered = {name.split("/")[1]: agencies[name].new for name in names}
+        enterprises = agencies["tax/taxpayers"].new[0].filter(pl.col("taxpayer_type") == "1")
+        write_people(out, events(world(seed, inhabitants, enterprises, start), registered, enterprises, days), truth)
     truth.write()
 
 
@@ -134,14 +135,17 @@ def _one_day(
         _drop(out, agencies[name], registry, rng, number, days, day)
 
     visits = agencies["health/visits"]
+    seen = []
     for facility in health.FACILITIES:
         rows = health.visits(rng, people, _some(n, _VISITS / len(health.FACILITIES)), day, facility)
+        seen.append(rows.select("so_cccd", "ma_lk"))
         if visits.registry is not None:
             before = visits.registry.filter(pl.col("ma_cskcb") == facility)
             rows = pl.concat([rows, health.correct(rng, before[:3]), before[3:5]])  # corrected, and merely sent again
         _drop(out, visits, rows, rng, number, days, day, suffix=f"_{facility}")
         kept = [] if visits.registry is None else [visits.registry.filter(pl.col("ma_cskcb") != facility)]
         visits.registry = pl.concat([*kept, rows[5:15]])
+    visits.new.append(pl.concat(seen))
     forms = agencies["tax/declarations"]
     rows = tax.declarations(rng, payers.registry, _some(n, _DECLARATIONS), day)
     sent = rows if forms.registry is None else pl.concat([rows, tax.amend(forms.registry[:4]), forms.registry[4:6]])

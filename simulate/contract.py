@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 _EXPECTATIONS = Path(__file__).resolve().parent.parent / "expectations"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 _LETTERS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S", "'": ""}  # JDK -> strftime
 
 
@@ -55,6 +56,7 @@ class Contract:
         dataset: agency.dataset.
         table: schema.table in the warehouse.
         mode: snapshot, changes or append.
+        part: the column that tells the parts of a snapshot apart.
         source: format, encoding, delimiter, numbers, archive, record, root.
         columns: in their order.
     """
@@ -62,6 +64,7 @@ class Contract:
     dataset: str
     table: str
     mode: str
+    part: str | None
     source: Mapping[str, str]
     columns: tuple[Column, ...]
 
@@ -84,6 +87,7 @@ def read(dataset: str) -> Contract:
         dataset,
         table["physicalName"],
         custom["deliveryMode"],
+        custom.get("part"),
         custom["source"],
         tuple(_column(column, elements) for column in table["properties"]),
     )
@@ -126,5 +130,5 @@ def _custom(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _yaml(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     return loaded

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -167,18 +167,36 @@ def _note(at: int, column: str | None, kind: str, effect: str, form: Form) -> di
     return {"row": at + first, "column": column, "kind": kind, "effect": effect}
 
 
+_AT_A_TIME = 100_000  # rows; a first load has millions
+
+
+def _slices(cells: pl.DataFrame, broken: dict[int, str]) -> Iterator[tuple[pl.DataFrame, dict[int, str]]]:
+    """Some rows after the other, and what is broken of them by its place among them."""
+    for start in range(0, max(cells.height, 1), _AT_A_TIME):
+        yield (
+            cells[start : start + _AT_A_TIME],
+            {at - start: kind for at, kind in broken.items() if start <= at < start + _AT_A_TIME},
+        )
+
+
 def _csv(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
-    lines = cells.rename(form.headers).write_csv(separator=form.delimiter).rstrip("\n").split("\n")
-    for at, kind in broken.items():
-        line = lines[at + 1]
-        if kind == "too_many_cells":
-            lines[at + 1] = line + form.delimiter + "x"
-        elif kind == "too_few_cells":
-            lines[at + 1] = line.rpartition(form.delimiter)[0].rpartition(form.delimiter)[0]
-        else:
-            lines[at + 1] = line.replace(form.delimiter, form.delimiter + '"', 1)
-    bom = b"\xef\xbb\xbf" if form.encoding == "utf-8-sig" else b""
-    return bom + encode("\r\n".join(lines) + "\r\n", form.encoding.removesuffix("-sig"))
+    header = form.delimiter.join(form.headers.values())
+    content = [b"\xef\xbb\xbf" if form.encoding == "utf-8-sig" else b"", _csv_lines(form, [header])]
+    for rows, broken_here in _slices(cells, broken):
+        lines = rows.write_csv(include_header=False, separator=form.delimiter).split("\n")[:-1]
+        for at, kind in broken_here.items():
+            if kind == "too_many_cells":
+                lines[at] += form.delimiter + "x"
+            elif kind == "too_few_cells":
+                lines[at] = lines[at].rpartition(form.delimiter)[0].rpartition(form.delimiter)[0]
+            else:
+                lines[at] = lines[at].replace(form.delimiter, form.delimiter + '"', 1)
+        content.append(_csv_lines(form, lines))
+    return b"".join(content)
+
+
+def _csv_lines(form: Form, lines: list[str]) -> bytes:
+    return encode("".join(line + "\r\n" for line in lines), form.encoding.removesuffix("-sig"))
 
 
 def _zip(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
@@ -259,13 +277,16 @@ def _ndjson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
         home[leaf] = at
     # One record with the places of its columns; the words between them are the same in every line.
     words = re.split(r"(?<=: )(\d+)", json.dumps(nested, ensure_ascii=False))
-    values = [_json_text(cells[name], name in form.numbers) for name in form.headers]
-    pieces = [pl.lit(word) if at % 2 == 0 else pl.lit(values[int(word)]) for at, word in enumerate(words)]
-    lines = pl.select(pl.concat_str(pieces)).to_series().to_list() if cells.height else []
-    for at, kind in broken.items():
-        if kind == "broken_json":
-            lines[at] = lines[at][: len(lines[at]) // 2]
-    return ("\n".join(lines) + "\n").encode()
+    content = []
+    for rows, broken_here in _slices(cells, broken):
+        values = [_json_text(rows[name], name in form.numbers) for name in form.headers]
+        pieces = [pl.lit(word) if at % 2 == 0 else pl.lit(values[int(word)]) for at, word in enumerate(words)]
+        lines = pl.select(pl.concat_str(pieces)).to_series().to_list() if rows.height else []
+        for at, kind in broken_here.items():
+            if kind == "broken_json":
+                lines[at] = lines[at][: len(lines[at]) // 2]
+        content.append(("\n".join(lines) + "\n").encode())
+    return b"".join(content)
 
 
 def _json_text(texts: pl.Series, is_number: bool) -> pl.Series:

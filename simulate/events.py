@@ -17,7 +17,8 @@ from simulate.people import STREETS, wards
 from simulate.world import World
 
 _MOVES = 0.0006  # of the people, a day; more than in life, as all else in the small city
-_ABROAD = "075"  # the first digits of ids that nobody of the population has: children registered without one
+_JOBS_LOST = 0.0008  # of the workers, a day
+_UNUSED = "075"  # the first digits of ids that nobody of the population has: children registered without one
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class Events:
     Attributes:
         world: before the first day.
         days: the days.
-        births: day (of registration), pid, name, sex, birth, ethnicity, mother (pid).
+        births: day (of registration), n (its number), pid, name, sex, birth, ethnicity, mother (pid).
         deaths: day (of registration), pid, died_on; each person once.
         marriages: day, pid; both spouses.
         moves: day, pid, and where to: ward, ward_name, street; each person once.
-        employers: the enterprises of the tax office: tax_code, name, ward.
+        jobs_lost: day, pid; each person once.
+        visits: day, pid, visit (its key); to a hospital.
+        enterprises: the tax office's: tax_code, name.
     """
 
     world: World
@@ -40,18 +43,20 @@ class Events:
     deaths: pl.DataFrame
     marriages: pl.DataFrame
     moves: pl.DataFrame
-    employers: pl.DataFrame
+    jobs_lost: pl.DataFrame
+    visits: pl.DataFrame
+    enterprises: pl.DataFrame
 
 
 def events(
-    before: World, registered: Mapping[str, Sequence[pl.DataFrame]], payers: Sequence[pl.DataFrame], days: int
+    before: World, registered: Mapping[str, Sequence[pl.DataFrame]], enterprises: pl.DataFrame, days: int
 ) -> Events:
     """What happens.
 
     Args:
         before: the world before the first day.
-        registered: births, deaths and marriages of the civil registry, a table a day.
-        payers: the tax office's register of the first day.
+        registered: births, deaths and marriages of the civil registry and visits of the hospitals, a table a day.
+        enterprises: of the tax office's register of the first day.
         days: how many.
     """
     dates = tuple(before.start + timedelta(days=n) for n in range(days))
@@ -59,6 +64,7 @@ def events(
     known = pl.col("personal_id")
     births = births.with_row_index("n").select(
         "day",
+        "n",
         pl.when(known.is_null()).then(_an_id()).otherwise(known).alias("pid"),
         name="full_name",
         sex="sex",
@@ -69,7 +75,7 @@ def events(
     deaths = deaths.select("day", pid="personal_id", died_on=pl.col("death_at").dt.date())
     deaths = deaths.unique("pid", keep="first", maintain_order=True)
     spouses = [marriages.select("day", pid=f"{role}_id") for role in ("husband", "wife")]
-    enterprises = payers[0].filter(pl.col("taxpayer_type") == "1")
+    workers = before.people.filter(pl.col("wage").is_not_null()).select("pid").join(deaths, on="pid", how="anti")
     return Events(
         before,
         dates,
@@ -77,7 +83,9 @@ def events(
         deaths,
         pl.concat(spouses).unique("pid", keep="first", maintain_order=True),
         _moves(before, dates, deaths),
-        enterprises.select("tax_code", "name", ward="address_ward"),
+        _once_each(before, dates, "jobs lost", workers, _JOBS_LOST),
+        _by_day(dates, registered["visits"]).select("day", pid="so_cccd", visit="ma_lk"),
+        enterprises.select("tax_code", "name"),
     )
 
 
@@ -90,28 +98,31 @@ def _an_id() -> pl.Expr:
     year = pl.col("birth_date").dt.year()
     century = (pl.col("sex").cast(pl.Int32) - 1 + 2).cast(pl.String)
     digits = (year % 100).cast(pl.String).str.zfill(2)
-    return pl.lit(_ABROAD) + century + digits + pl.col("n").cast(pl.String).str.zfill(6)
+    return pl.lit(_UNUSED) + century + digits + pl.col("n").cast(pl.String).str.zfill(6)
 
 
 def _moves(before: World, dates: Sequence[date], deaths: pl.DataFrame) -> pl.DataFrame:
     """Grown people who leave a household of which they are not the head."""
     may = before.people.filter((pl.col("age") >= 18) & (pl.col("relation") != "CH")).select("pid")
     may = may.join(deaths, on="pid", how="anti")
+    rows = _once_each(before, dates, "moves", may, _MOVES)
+    rng, n = generator(before.seed, "where to"), rows.height
     new, _ = wards()
+    at = rng.integers(0, new.height, n)
+    street = np.array(STREETS, dtype=object)[rng.integers(0, len(STREETS), n)]
+    house = rng.integers(1, 900, n).astype(str).astype(object)
+    return rows.with_columns(
+        new[at]["code"].alias("ward"),
+        new[at]["name"].alias("ward_name"),
+        pl.Series("street", house + " " + street, dtype=pl.String),
+    )
+
+
+def _once_each(before: World, dates: Sequence[date], what: str, may: pl.DataFrame, share: float) -> pl.DataFrame:
+    """To whom of those to whom it may happen it does, a day after the other; to nobody twice."""
     made = []
     for number, day in enumerate(dates, start=1):
-        rng = generator(before.seed, "moves", number)
-        movers = some(rng, may, _MOVES, least=6)
-        at, n = rng.integers(0, new.height, movers.height), movers.height
-        street = np.array(STREETS, dtype=object)[rng.integers(0, len(STREETS), n)]
-        house = rng.integers(1, 900, n).astype(str).astype(object)
-        made.append(
-            movers.with_columns(
-                new[at]["code"].alias("ward"),
-                new[at]["name"].alias("ward_name"),
-                pl.Series("street", house + " " + street, dtype=pl.String),
-                day=pl.lit(day),
-            )
-        )
-        may = may.join(movers, on="pid", how="anti")
+        whom = some(generator(before.seed, what, number), may, share, least=6)
+        made.append(whom.select("pid", day=pl.lit(day)))
+        may = may.join(whom, on="pid", how="anti")
     return pl.concat(made)

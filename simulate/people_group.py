@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from simulate import benefits, contributions, education, justice, membership, police, records, social
 from simulate import contract as contracts
-from simulate import police
 from simulate.chance import generator
 from simulate.deliveries import Truth, put
 from simulate.delivery import write
@@ -15,9 +15,20 @@ from simulate.extract import form, standard
 from simulate.sending import Sender
 from simulate.truth import Dataset
 
-SENDERS: tuple[Sender, ...] = (police.RESIDENTS,)
+SENDERS: tuple[Sender, ...] = (
+    police.RESIDENTS,
+    membership.HEALTH_MEMBERSHIP,
+    education.SCHOOLS,
+    education.PUPILS,
+    social.ASSISTANCE,
+    contributions.CONTRIBUTIONS,
+    benefits.BENEFITS,
+    justice.VIOLATIONS,
+    records.RECORDS,
+)
 _RATE = 0.0015  # of each kind of defect, a row
-_ENOUGH = 60  # rows of a file in which every kind of defect has room
+_ENOUGH = 150  # rows of a file in which every kind of defect has room
+_FEW = 20  # rows below which a file has none
 _EXTENSIONS = {"excel": "xlsx"}
 
 
@@ -30,16 +41,20 @@ def write_people(out: Path, happened: Events, truth: Truth) -> None:
 def _write(out: Path, sender: Sender, happened: Events, truth: Truth) -> None:
     contract = contracts.read(sender.dataset)
     agency, name = sender.dataset.split(".")
-    dataset = Dataset(contract.table, contract.key, contract.mode == "snapshot")
+    dataset = Dataset(contract.table, contract.key, contract.mode == "snapshot", contract.part)
     defects: list[dict[str, Any]] = []
     extension = contract.source.get("archive") or _EXTENSIONS.get(contract.source["format"], contract.source["format"])
-    is_planted = False
     for number, sending in enumerate(sender.sendings(happened)):
         rng = generator(happened.world.seed, f"{sender.dataset} as it is written", number)
-        said = form(contract, sender.wrong, rng, _RATE, sender.conflict, sender.titles)
-        plants = not is_planted and sending.rows.height >= _ENOUGH
-        is_planted = is_planted or plants
-        written = write(said, standard(contract, sending.rows), rng, at_least_one=plants)
+        is_small = sending.rows.height < _ENOUGH
+        wrong = sender.wrong
+        if is_small:  # one mistake at most: a share of its rows must be right for a file to pass
+            wrong = (wrong[number % len(wrong)],) if sending.rows.height >= _FEW else ()
+        said = form(
+            contract, wrong, rng, 0.0 if is_small else _RATE, None if is_small else sender.conflict, sender.titles
+        )
+        rows = standard(contract, sending.rows)
+        written = write(said, rows, rng, at_least_one=number == 0 or (is_small and bool(wrong)))
         part = f"_{sending.part}" if sending.part else ""
         file = f"{name}_{sending.as_of.isoformat()}{part}.{extension}"
         folder = out / "days" / sending.day.isoformat() / agency / name

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -46,3 +46,9 @@ class Sender:
     wrong: tuple[Wrong, ...]
     conflict: tuple[str, str] | None = None
     titles: tuple[str, ...] = ()
+
+
+def ends_of_months(days: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """The months' last days and when their files are dropped: the month before the first day, then each that ends."""
+    yield days[0].replace(day=1) - timedelta(days=1), days[0]
+    yield from ((day, day) for day in days if (day + timedelta(days=1)).day == 1)
