@@ -144,7 +144,13 @@ def _entries(folder: UPath) -> Iterator[tuple[UPath, str]]:
             kind = _kind(path)
         except OSError as error:
             kind = _unreadable(error)
-        yield path, kind
+        if kind != _FOLDER or not _is_mark_of(folder, path):
+            yield path, kind
+
+
+def _is_mark_of(folder: UPath, path: UPath) -> bool:
+    """Whether that is the empty object by which programs show an empty folder in an object store."""
+    return not isinstance(path, Path) and path.name == folder.name and not path.exists()
 
 
 def _kind(path: UPath) -> str:
