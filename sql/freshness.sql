@@ -34,9 +34,15 @@ SELECT
 FROM ops.schedule s
 CROSS JOIN LATERAL (
     -- A period that has not begun is a slip in a file's name: it must not hide what is missing.
-    -- Two questions, for each is answered by the last entries of the index in time, however many deliveries there are.
+    -- A question each, for it is answered by the last entries of an index in time, however many there are. An agency's
+    -- system that was asked and had nothing new is as good as a delivery, once there was one and none is on its way.
     SELECT
-        (SELECT max(d.as_of) FROM ops.delivery d
+        (SELECT greatest(max(d.as_of), CASE WHEN max(d.as_of) IS NOT NULL THEN (
+                SELECT max((p.seen_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date) FROM ops.pull p
+                WHERE p.dataset = s.dataset AND p.state = 'nothing' AND NOT EXISTS (
+                    SELECT FROM ops.delivery u WHERE u.dataset = s.dataset
+                        AND u.state NOT IN ('loaded', 'rejected', 'withdrawn'))) END)
+            FROM ops.delivery d
             WHERE d.dataset = s.dataset AND d.as_of <= current_date AND d.loaded_at IS NOT NULL) AS loaded,
         (SELECT max(d.as_of) FROM ops.delivery d
             WHERE d.dataset = s.dataset AND d.as_of <= current_date AND d.state NOT IN ('rejected', 'withdrawn')) AS received

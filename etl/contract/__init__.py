@@ -11,6 +11,7 @@ from etl.contract.document import Choice, DeliveryMode, LogicalType, SemanticTyp
 from etl.contract.messages import ContractError
 from etl.contract.model import GEOMETRY_TYPES, REASON_CHARS, Column, Contract, Hold, Severity, Source
 from etl.contract.reading import Contracts, load, load_all, read_all, written_out
+from etl.contract.servers import Server
 
 __all__ = [
     "GEOMETRY_TYPES",
@@ -24,6 +25,7 @@ __all__ = [
     "Hold",
     "LogicalType",
     "SemanticType",
+    "Server",
     "Severity",
     "Source",
     "Text",

@@ -95,7 +95,7 @@ def _length(said: object) -> str:
     value, unit = (said.get("value"), said.get("unit")) if isinstance(said, dict) else (None, None)
     length = f"{value}{unit}"
     is_whole = isinstance(value, int) and not isinstance(value, bool) and isinstance(unit, str)
-    if not is_whole or not _LENGTH.fullmatch(length) or _hours(length) > _HOURS["y"] * _LONGEST_YEARS:
+    if not is_whole or not _LENGTH.fullmatch(length) or hours_of(length) > _HOURS["y"] * _LONGEST_YEARS:
         raise ValueError(
             f"is {length!r}, not a whole number `value` with `unit` h, d, w, m or y, of {_LONGEST_YEARS} years at most"
         )
@@ -103,12 +103,13 @@ def _length(said: object) -> str:
 
 
 def _some_length(length: str) -> str:
-    if not _hours(length):
+    if not hours_of(length):
         raise ValueError("is 0; a period has some length")
     return length
 
 
-def _hours(length: str) -> int:
+def hours_of(length: str) -> int:
+    """The hours of a length of time, as 2w; a month has 730, a year 8766."""
     return int(length[:-1]) * _HOURS[length[-1]]
 
 
@@ -435,6 +436,9 @@ class Document(Part):
     custom_properties: DatasetProperties = Field(
         description="what ODCS has no word for", examples=["[{property: deliveryMode, value: snapshot}, ...]"]
     )
+    servers: list[Any] = Field(
+        default=[], description="where the agency's system stands, if the dataset is fetched from there; one at most"
+    )  # read by itself, for its fields depend on its type: see etl/contract/servers.py
     schema_: Annotated[list[Table], BeforeValidator(_one)] = Field(
         alias="schema", description="the one table", examples=["[{name: ..., ...}]"]
     )

@@ -138,10 +138,19 @@ def expanded(raw: Mapping[str, Any], agency: str, shared: Dictionary, findings: 
     made["slaProperties"] = said.get("slaProperties", {}) | lengths
     if "support" in said:
         made.setdefault("support", said["support"])
+    if isinstance(servers := raw.get("servers"), list):
+        made["servers"] = [_server(server, number, findings) for number, server in enumerate(servers, start=1)]
     tables = raw.get("schema")
     if isinstance(tables, list):
         tables = [_table(table, shared.elements, findings) for table in tables]
     return made if tables is None else made | {"schema": tables}
+
+
+def _server(raw: Any, number: int, findings: list[str]) -> Any:
+    if not isinstance(raw, dict):
+        return raw
+    place = f"servers: {raw.get('server') or number}: customProperties"
+    return raw | {"customProperties": _by_property(raw.get("customProperties", []), place, _Property, findings)}
 
 
 def _table(raw: Any, elements: Shared, findings: list[str]) -> Any:
@@ -206,7 +215,7 @@ def as_odcs(said: Mapping[str, Any]) -> dict[str, Any]:
         made["customProperties"] = [{"property": k, "value": v} for k, v in said["customProperties"].items()]
         if not made["customProperties"]:
             del made["customProperties"]
-    for name in ("schema", "properties"):
+    for name in ("servers", "schema", "properties"):
         if name in said:
             made[name] = [as_odcs(part) for part in said[name]]
     return made

@@ -20,6 +20,7 @@ from etl.contract.document import (
 from etl.contract.expansion import shared_files
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
+from etl.contract.servers import Server
 
 Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = get_args(GeometryType)
@@ -110,6 +111,7 @@ class Contract:
     tell_rejected: float  # share of a delivery's rows that may be rejected before somebody is told
     tags: tuple[str, ...]
     path: Path
+    server: Server | None = None  # where the agency's system stands, if the dataset is fetched from there
 
     @property
     def id(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from etl.contract import document, rules
+from etl.contract import document, rules, servers
 from etl.contract.document import Document, Part
 from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, parsed
 from etl.contract.messages import ContractError, sentences
@@ -174,9 +174,27 @@ def contract_of(raw: object, path: Path, shared: Dictionary) -> Contract:
         findings += rules.of_dataset(head, _id(path))
         if len(columns) == len(stated):
             findings += rules.of_whole(head, columns)
+    server = _server(head, findings) if head else None
     if findings or head is None:
         raise ContractError(path, *dict.fromkeys(findings))
-    return _contract(head, columns, path)
+    return _contract(head, columns, server, path)
+
+
+def _server(head: Document, findings: list[str]) -> servers.Server | None:
+    """Where a dataset is fetched from; None if it is not, or what is said of that cannot be used."""
+    for raw in head.servers[:1]:
+        kind = raw.get("type") if isinstance(raw, dict) else None
+        if len(head.servers) > 1 or kind not in servers.TYPES:
+            findings.append(
+                f"servers has {len(head.servers)} entries, the first of type {kind!r}; it must have one, of type "
+                f"{', '.join(servers.TYPES)}"
+            )
+            return None
+        server = _part(servers.TYPES[kind], raw, "servers: ", findings)
+        if server:
+            findings += servers.faults(server, head)
+        return server
+    return None
 
 
 _Kind = TypeVar("_Kind", bound=Part)
@@ -201,7 +219,9 @@ def _name(column: object) -> object:
     return column.get("name") if isinstance(column, dict) else None
 
 
-def _contract(head: Document, columns: Iterable[document.Column], path: Path) -> Contract:
+def _contract(
+    head: Document, columns: Iterable[document.Column], server: servers.Server | None, path: Path
+) -> Contract:
     custom, (table,) = head.custom_properties, head.schema_
     schema, name = table.physical_name.split(".")
     return Contract(
@@ -224,6 +244,7 @@ def _contract(head: Document, columns: Iterable[document.Column], path: Path) ->
         tell_rejected=custom.tell_rejected,
         tags=tuple(head.tags),
         path=path,
+        server=server,
     )
 
 

@@ -23,6 +23,17 @@ from etl.contract.document import (
     Table,
     Times,
 )
+from etl.contract.servers import (
+    ApiProperties,
+    ApiServer,
+    DatabaseProperties,
+    FolderProperties,
+    MysqlServer,
+    PostgresqlServer,
+    S3Server,
+    SftpServer,
+    Watermark,
+)
 
 _INTRODUCTION = """\
 # What a contract may say
@@ -40,7 +51,7 @@ What is the same in many contracts is said once, and what a contract says itself
 - `expectations/codes/<list>.csv`: code lists, each with the columns code, name_vi and name_en.
 
 `citydw contract show <dataset>` prints a contract with all of it, for other tools; `citydw lint` checks contracts and
-suites. Of `support` and `schema` there is one entry. Entries of `slaProperties` are written
+suites. Of `support` and `schema` there is one entry, of `servers` one at most. Entries of `slaProperties` are written
 `{property: frequency, value: 1, unit: d}`, those of `customProperties` `{property: ..., value: ...}`. The table
 is no other dataset's (of two that name one, it is that of the dataset which is called as it is); no column is called
 `valid_from`, `valid_to`, `opened_by` or `closed_by`, which the warehouse has itself.
@@ -58,6 +69,15 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("`customProperties` of the dataset", DatasetProperties),
     ("`source`", Source),
     ("`hold`", Hold),
+    ("`servers`: a PostgreSQL database", PostgresqlServer),
+    ("`servers`: a MariaDB or MySQL database", MysqlServer),
+    ("`customProperties` of a database", DatabaseProperties),
+    ("`watermark`", Watermark),
+    ("`servers`: a folder on an SFTP server", SftpServer),
+    ("`servers`: a folder in an object store", S3Server),
+    ("`customProperties` of a folder", FolderProperties),
+    ("`servers`: an HTTP API", ApiServer),
+    ("`customProperties` of an API", ApiProperties),
     ("`schema`", Table),
     ("A column, under `schema` / `properties`", Column),
     ("`logicalTypeOptions`", LogicalTypeOptions),

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from etl.delivery.entry import Decision, LedgerEntry
+    from etl.delivery.pull import Pull
     from etl.operate.audit import Finding
     from etl.operate.replay import Replay
     from etl.receive.landing import Landed
@@ -207,7 +208,13 @@ class Pipeline:
                 pass
         return received
 
-    def receive(self, file: UPath, dataset: tuple[str, str] | None = None, principal: str | None = None) -> Received:
+    def receive(
+        self,
+        file: UPath,
+        dataset: tuple[str, str] | None = None,
+        principal: str | None = None,
+        pull: Pull | None = None,
+    ) -> Received:
         """Bring one file to landing and the ledger.
 
         A delivery whose dataset or period nobody knows ends here: it is rejected and receipted at once. So does one
@@ -218,6 +225,7 @@ class Pipeline:
             file: the file.
             dataset: agency and dataset; by default the names of the two folders that the file lies in.
             principal: the account through which it came, as whoever hands it in has made sure.
+            pull: how it was fetched from its agency's system, which proves whose it is; None if somebody has sent it.
 
         Raises:
             NotReceived: if the file cannot be read, changes while it is copied, or is somebody else's to receive.
@@ -232,22 +240,25 @@ class Pipeline:
                 raise NotReceived(f"{printable(file.name)}: cannot be read ({type(error).__name__})") from None
             if not is_ours:
                 raise NotReceived(f"{printable(file.name)}: somebody else receives it")
-            return self._receive(file, dataset, principal)
+            return self._receive(file, dataset, principal, pull)
 
-    def _receive(self, file: UPath, dataset: tuple[str, str] | None, principal: str | None) -> Received:
+    def _receive(
+        self, file: UPath, dataset: tuple[str, str] | None, principal: str | None, pull: Pull | None
+    ) -> Received:
         from etl.receive.landing import NotReceived, folders, land
         from etl.receive.refusal import REFUSALS
 
         started = time.perf_counter()
         agency, _ = dataset or folders(self.storage, file)
-        identity = self.identities.get(agency)
+        identity = None if pull else self.identities.get(agency)
         if isinstance(identity, ContractError):
             raise NotReceived(f"{printable(file.name)}: waits, for {identity}")
-        landed = land(self.storage, file, dataset, None, self.settings.limits, identity, principal)
+        landed = land(self.storage, file, dataset, None, self.settings.limits, identity, principal, pull)
         delivery = landed.delivery
         if landed.unread and self._is_final(delivery):
             raise NotReceived(f"{delivery.file_name}: stays unread; its sender was told why")
-        entry, is_new = self.ledger.arrived(delivery, landed.declared, {"receive": time.perf_counter() - started})
+        spent = {"receive": time.perf_counter() - started}
+        entry, is_new = self.ledger.arrived(delivery, landed.declared, spent, pull)
         is_whole = self._put_away(file, landed)  # after a crash before it, the file is received again
         stop = self._refusal(landed)
         # These bytes, under another name, or before there was such a dataset or its contract was right.

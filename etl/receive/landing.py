@@ -24,6 +24,7 @@ from etl.delivery.correction import find_mark
 from etl.delivery.display import megabytes, printable
 from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
+from etl.delivery.pull import Pull
 from etl.delivery.storage import HOLE, Storage, allocated, aside_of, is_below, open_plain, put_in_place, write_json
 from etl.receive.identity import Identity, prove
 from etl.receive.manifest import beside
@@ -68,6 +69,7 @@ def land(
     limits: Limits = DEFAULT_LIMITS,
     identity: Identity | None = None,
     principal: str | None = None,
+    pull: Pull | None = None,
 ) -> Landed:
     """Bring one file's bytes to landing; for bytes that are there already, nothing changes.
 
@@ -79,6 +81,7 @@ def land(
         limits: what the file may ask of us.
         identity: what its agency must prove of it; None if its place is proof enough.
         principal: the account through which it came, as whoever hands it in says.
+        pull: how it was fetched from its agency's system; None if somebody has sent it.
 
     Raises:
         NotReceived: if the file cannot be read, or changes while it is copied.
@@ -109,7 +112,9 @@ def land(
         delivery = with_word(storage, delivery)
         manifest = storage.folder("landing", delivery) / "manifest.json"
         if not manifest.exists():
-            about = {"declared": declared, "from": printable(str(file)), "sender": sender}
+            about: dict[str, Any] = {"declared": declared, "from": printable(str(file)), "sender": sender}
+            if pull:
+                about["pull"] = pull.to_json()
             if unread:
                 about["unread"] = {"rule": unread.rule, "vi": unread.message.vi, "en": unread.message.en}
             _publish(storage, delivery, aside, about)

@@ -18,9 +18,11 @@ from etl.delivery.entry import COLUMNS, Decision, Found, LedgerEntry, Unfinished
 from etl.delivery.messages import MANIFEST_RULES, WRONG_CONTRACT, Stop, loggable, wording
 from etl.delivery.model import Delivery, Place
 from etl.delivery.profile import Profile
+from etl.delivery.pull import Pull
 from etl.delivery.state import UNDERWAY, State
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.ops import COUNTS, ledger_tables
+from etl.warehouse.pulls import record
 
 Moment = int | float | Decimal
 Spent = Mapping[str, float]  # seconds by station
@@ -61,9 +63,15 @@ class Ledger:
                 yield connection
 
     def arrived(
-        self, delivery: Delivery, declared: dict[str, Any] | None = None, spent: Spent | None = None
+        self,
+        delivery: Delivery,
+        declared: dict[str, Any] | None = None,
+        spent: Spent | None = None,
+        pull: Pull | None = None,
     ) -> tuple[LedgerEntry, bool]:
         """Record that a file arrived, with the manifest that came with it and the seconds that receiving it took.
+
+        One that was pulled moves its source's watermark in the same transaction.
 
         A delivery that was held for its manifest goes on when the same bytes come with another.
 
@@ -98,6 +106,8 @@ class Ledger:
                     declared=declared,
                 )
             )
+            if pull is not None:
+                record(connection, pull, "delivered", delivery_id=delivery.id)
             if added is not None:
                 return LedgerEntry.of_row(added), True
             if declared is not None:

@@ -1,0 +1,224 @@
+"""Where an agency's system stands, and how a dataset is fetched from it (ODCS `servers`).
+
+`server` is the name of a connection, which holds the account and its password: a contract holds no secret. Outside
+Airflow the connection is the environment variable `AIRFLOW_CONN_<NAME>`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from croniter import croniter
+from pydantic import AfterValidator, Field
+
+from etl.contract.document import Document, Length, Name, Part, Words, hours_of
+
+XMIN = "xmin"  # the watermark of PostgreSQL that misses no late commit
+_FIVE_FIELDS = re.compile(r"[\d*/,-]+(?: [\d*/,-]+){4}")
+_PORTS = range(1, 65_536)
+
+
+def _cron(said: str) -> str:
+    if not (_FIVE_FIELDS.fullmatch(said) and croniter.is_valid(said)):
+        raise ValueError(f"is {said!r}, and must be five fields as cron has them: 30 2 * * * is at 02:30 each day")
+    return said
+
+
+def _port(said: int) -> int:
+    if said not in _PORTS:
+        raise ValueError(f"is {said}, and must be a port, from 1 to 65535")
+    return said
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
+Port = Annotated[int, AfterValidator(_port)]
+
+
+class Properties(Part):
+    """What is said of every server under its `customProperties`."""
+
+    schedule: Cron = Field(
+        description="when it is asked, as cron writes it, in the city's time", examples=['"30 2 * * *"']
+    )
+
+
+class Watermark(Part):
+    """By what new rows are told from those that were pulled before."""
+
+    column: Words = Field(
+        description="the column that says when a row was last changed; `xmin` in PostgreSQL, which every table has",
+        examples=["updated_at"],
+    )
+    overlap: Length | None = Field(
+        default=None,
+        description="how far behind the last stamp is asked again, for rows that are committed late; longer than the "
+        "longest transaction of the source. `xmin` needs none",
+    )
+
+
+class DatabaseProperties(Properties):
+    """What is said of a database under its `customProperties`: a table, or a query of the engineer's."""
+
+    table: Words | None = Field(default=None, description="the table or view that holds the columns of the contract")
+    query: Words | None = Field(default=None, description="instead of a table: a SELECT that yields these columns")
+    watermark: Watermark | None = Field(
+        default=None, description="what is pulled is what has changed since; by default all of it, each time"
+    )
+    whole_every: Length | None = Field(
+        default=None, description="with a watermark: how often all is pulled, for no watermark sees everything"
+    )
+    timeout: Length = Field(default="1h", description="how long the query may take")
+
+
+class FolderProperties(Properties):
+    """What is said of a folder of files under its `customProperties`."""
+
+    after: Literal["leave", "archive"] = Field(
+        default="leave", description="what becomes of a file that landing has; archive: it is moved to `processed/`"
+    )
+
+
+class ApiProperties(Properties):
+    """What is said of an HTTP API under its `customProperties`."""
+
+
+class Server(Part):
+    """A place from which a dataset is fetched."""
+
+    server: Name = Field(description="the name of the connection, and of Airflow's pool", examples=["civil_registry"])
+    type: str = Field(description="what it is", examples=["postgresql"])
+    description: Words | None = Field(default=None, description="for whoever reads it")
+    environment: Words | None = Field(default=None, description="for whoever reads it")
+    custom_properties: Properties = Field(
+        description="when it is asked, and what for", examples=["[{property: schedule, value: ...}]"]
+    )
+
+
+class DatabaseServer(Server):
+    """A database. What the connection says of the address goes before, so that a test installation has its own."""
+
+    host: Words = Field(description="the server's name", examples=["db.sotuphap.example.gov.vn"])
+    database: Words = Field(description="the database's name", examples=["hotich"])
+    custom_properties: DatabaseProperties = Field(
+        description="what is pulled, and when", examples=["[{property: table, value: khai_sinh}, ...]"]
+    )
+
+    @property
+    def whole_every(self) -> timedelta | None:
+        """How often all is pulled where there is a watermark."""
+        length = self.custom_properties.whole_every
+        return timedelta(hours=hours_of(length)) if length else None
+
+    @property
+    def overlap(self) -> timedelta:
+        """How far behind the watermark rows are asked for again."""
+        mark = self.custom_properties.watermark
+        return timedelta(hours=hours_of(mark.overlap)) if mark and mark.overlap else timedelta()
+
+    @property
+    def timeout(self) -> timedelta:
+        """How long the query may take."""
+        return timedelta(hours=hours_of(self.custom_properties.timeout))
+
+
+class PostgresqlServer(DatabaseServer):
+    """A PostgreSQL database."""
+
+    type: Literal["postgresql"] = Field(description="PostgreSQL", examples=["postgresql"])
+    port: Port = Field(description="the server's port", examples=["5432"])
+    schema_: Words = Field(alias="schema", description="where tables are looked for", examples=["public"])
+
+
+class MysqlServer(DatabaseServer):
+    """A MariaDB or MySQL database."""
+
+    type: Literal["mysql"] = Field(description="MariaDB or MySQL", examples=["mysql"])
+    port: Port = Field(description="the server's port", examples=["3306"])
+
+
+class FolderServer(Server):
+    """A folder of files."""
+
+    location: Words = Field(description="the folder's address", examples=["sftp://files.example.gov.vn/out"])
+    custom_properties: FolderProperties = Field(
+        description="how its files are taken, and when", examples=["[{property: schedule, value: ...}]"]
+    )
+
+
+class SftpServer(FolderServer):
+    """A folder on an SFTP server."""
+
+    type: Literal["sftp"] = Field(description="SFTP", examples=["sftp"])
+
+
+class S3Server(FolderServer):
+    """A folder in an object store."""
+
+    type: Literal["s3"] = Field(description="an object store that speaks S3", examples=["s3"])
+    endpoint_url: Words | None = Field(default=None, description="the store's address, where it is not Amazon's")
+
+
+class ApiServer(Server):
+    """An HTTP API."""
+
+    type: Literal["api"] = Field(description="an HTTP API", examples=["api"])
+    location: Words = Field(description="the API's address", examples=["https://api.example.gov.vn/v1/parcels"])
+    custom_properties: ApiProperties = Field(
+        description="how it is asked, and when", examples=["[{property: schedule, value: ...}]"]
+    )
+
+
+TYPES: dict[str, type[Server]] = {
+    "postgresql": PostgresqlServer,
+    "mysql": MysqlServer,
+    "sftp": SftpServer,
+    "s3": S3Server,
+    "api": ApiServer,
+}
+
+
+def faults(server: Server, document: Document) -> Iterator[str]:
+    """What is wrong in a server, by itself and with what the contract says elsewhere."""
+    source = document.custom_properties.source
+    if isinstance(server, ApiServer) and source.format != "ndjson":
+        yield "servers: what an API says is kept as one record a line: `source` must be {format: ndjson}"
+    if isinstance(server, DatabaseServer):
+        yield from _of_database(server, document)
+
+
+def _of_database(server: DatabaseServer, document: Document) -> Iterator[str]:
+    said, custom = server.custom_properties, document.custom_properties
+    source = custom.source
+    is_written = source.format == "csv" and source.encoding in ("utf-8", "utf-8-sig") and not source.archive
+    if not is_written or source.numbers != "plain":
+        yield (
+            "servers: a database is read as CSV in UTF-8 with plain numbers, and `source` says otherwise; where files "
+            "are also dropped in another form, they need a dataset of their own"
+        )
+    if (said.table is None) == (said.query is None):
+        yield "servers: it needs a `table` or a `query`, and not both"
+    mark = said.watermark
+    if mark is None:
+        if said.whole_every:
+            yield "servers: wholeEvery is of a watermark, without which all is pulled each time; leave it out"
+        return
+    if custom.delivery_mode == "snapshot":
+        yield (
+            "servers: a watermark pulls what has changed, and in deliveryMode 'snapshot' what a file does not have has "
+            "ended; leave the watermark out, or make it deliveryMode changes or append"
+        )
+    if said.whole_every is None:
+        yield (
+            "servers: a watermark never sees rows that are gone, or stamped wrongly; say how often all is pulled: "
+            "{property: wholeEvery, value: {value: 7, unit: d}}"
+        )
+    if mark.column == XMIN and not isinstance(server, PostgresqlServer):
+        yield "servers: xmin is of PostgreSQL; name the column that says when a row was last changed"
+    if (mark.column == XMIN) != (mark.overlap is None):
+        yield (
+            "servers: a watermark needs `overlap`, for rows are committed later than they are stamped: "
+            "{column: ..., overlap: {value: 2, unit: h}}; xmin needs none, and must have none"
+        )
