@@ -53,14 +53,19 @@ def move(path: UPath, target: UPath, tag: int | str | None = None) -> bool:
     if not isinstance(tag, str) or not tag:  # a store of which we know no such condition
         path.rename(target)
         return True
-    path.fs.copy(path.path, target.path)
-    bucket, key, _ = path.fs.split_path(path.path)
+    return move_within(path.fs, path.path, target.path, tag)
+
+
+def move_within(store: Any, path: str, target: str, tag: str) -> bool:
+    """The same by a store of fsspec's that speaks S3, and paths in it."""
+    store.copy(path, target)
+    bucket, key, _ = store.split_path(path)
     try:
-        path.fs.call_s3("delete_object", Bucket=bucket, Key=key, IfMatch=tag)
+        store.call_s3("delete_object", Bucket=bucket, Key=key, IfMatch=tag)
     except OSError:
-        if tag_of(path.stat()) == tag:
+        if store.info(path)["ETag"] == tag:
             raise
-        target.unlink(missing_ok=True)
+        store.rm_file(target)
         return False
     return True
 
