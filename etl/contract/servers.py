@@ -101,6 +101,7 @@ class DatabaseServer(Server):
     """A database. What the connection says of the address goes before, so that a test installation has its own."""
 
     host: Words = Field(description="the server's name", examples=["db.sotuphap.example.gov.vn"])
+    port: Port = Field(description="the server's port", examples=["5432"])
     database: Words = Field(description="the database's name", examples=["hotich"])
     custom_properties: DatabaseProperties = Field(
         description="what is pulled, and when", examples=["[{property: table, value: khai_sinh}, ...]"]
@@ -128,7 +129,6 @@ class PostgresqlServer(DatabaseServer):
     """A PostgreSQL database."""
 
     type: Literal["postgresql"] = Field(description="PostgreSQL", examples=["postgresql"])
-    port: Port = Field(description="the server's port", examples=["5432"])
     schema_: Words = Field(alias="schema", description="where tables are looked for", examples=["public"])
 
 
@@ -136,7 +136,6 @@ class MysqlServer(DatabaseServer):
     """A MariaDB or MySQL database."""
 
     type: Literal["mysql"] = Field(description="MariaDB or MySQL", examples=["mysql"])
-    port: Port = Field(description="the server's port", examples=["3306"])
 
 
 class FolderServer(Server):

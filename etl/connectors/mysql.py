@@ -1,0 +1,269 @@
+"""MariaDB and MySQL: one consistent view of a table or a query, in the server's own text.
+
+The server builds each line of CSV itself, and it comes through a server-side cursor, as bytes: no value passes through
+a type of ours. `0000-00-00` and `2026-02-00` arrive as they stand, and are judged like any cell. A line that the server
+cannot build (a value is larger than its `max_allowed_packet`, or no text in its own character set) is null as a whole:
+the pull fails then, for no value may become another silently.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pymysql
+from pymysql.constants import FIELD_TYPE
+from pymysql.converters import escape_string
+from pymysql.cursors import SSCursor
+
+from etl.connectors.database import (
+    CONNECT_SECONDS,
+    LOCK_SECONDS,
+    SAMPLE,
+    Column,
+    Database,
+    Marks,
+    Sheet,
+    is_here,
+    stamp_column,
+)  # fmt: skip
+from etl.connectors.model import FaultKind, SourceFault, Window
+from etl.contract.servers import MysqlServer
+
+_CITY_OFFSET = "+07:00"  # of CITY_ZONE; a server may not know zones by name
+_BINARY = 63  # the character set of bytes
+_TEXTS = (FIELD_TYPE.VARCHAR, FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING, FIELD_TYPE.BLOB, FIELD_TYPE.TINY_BLOB,
+          FIELD_TYPE.MEDIUM_BLOB, FIELD_TYPE.LONG_BLOB)  # fmt: skip
+_STAMPS = ("date", "datetime", "timestamp")
+_NAMES = {
+    getattr(FIELD_TYPE, name): name.lower() for name in dir(FIELD_TYPE) if name.isupper() and name not in ("CHAR",)
+}
+_AT_ONCE = 2_000  # lines
+_LONGER = 60.0  # seconds beyond its own limit that a server may be silent
+_RIGHTS = ("INSERT", "UPDATE", "DELETE", "DROP", "ALTER", "ALL PRIVILEGES")
+_OF_STATEMENTS = {True: ("max_statement_time", 1), False: ("max_execution_time", 1000)}  # by whether it is MariaDB
+
+
+class Mysql(Database[pymysql.connections.Connection, str]):
+    """Pulls a table or a query out of a MariaDB or MySQL database; see `etl.connectors.model.Connector`."""
+
+    server: MysqlServer
+
+    @contextmanager
+    def view(self) -> Iterator[pymysql.connections.Connection]:
+        """One read-only transaction with a consistent snapshot."""
+        view = None
+        try:
+            view = pymysql.connect(**self._account())
+            for statement in self._settings(view):
+                _run(view, statement)
+            yield view
+        except pymysql.err.MySQLError as error:
+            raise self._fault(error) from None
+        except ssl.SSLError:
+            raise SourceFault("tls", _TLS.format(where=self.where)) from None
+        except UnicodeDecodeError:
+            raise SourceFault("answer", f"{self.where} says something that is not UTF-8.") from None
+        finally:
+            if view is not None and view.open:
+                view._force_close()  # it may be in the middle of millions of rows
+
+    def columns(self, view: pymysql.connections.Connection) -> tuple[list[Column], list[list[str | None]]]:
+        """The columns that the source has, and a few rows as text."""
+        with view.cursor() as cursor:
+            cursor.execute(f"SELECT q.* FROM {self._relation} AS q LIMIT {SAMPLE}")
+            columns = [Column(field.name, _type(field)) for field in cursor._result.fields]
+            rows = [[_text(cell) for cell in row] for row in cursor.fetchall()]
+        return columns, rows
+
+    def marks(self, view: pymysql.connections.Connection, window: Window, columns: Sequence[Column]) -> Marks[str]:
+        """What is to be pulled: all, or what is stamped from a moment on."""
+        mark = self.server.custom_properties.watermark
+        if mark is None:
+            return Marks(None, None, "TRUE")
+        stamp_column(self.contract, mark.column, columns, _STAMPS)
+        stamp = f"q.{_named(mark.column)}"
+        if window.first is not None and window.last is not None:
+            first, last = (f"'{moment:%Y-%m-%d %H:%M:%S}'" for moment in (window.first, window.last))
+            return Marks(None, None, f"({stamp} >= {first} AND {stamp} < {last})")
+        condition = "TRUE"
+        if window.since is not None:
+            since = f"CAST('{escape_string(window.since)}' AS DATETIME(6))"
+            overlap = f"INTERVAL {self.server.overlap.total_seconds():.0f} SECOND"
+            condition = f"({stamp} >= {since} - {overlap} OR {stamp} IS NULL)"
+        # A stamp ahead of the source's clock must not hide what is stamped rightly from now on.
+        last_stamp = f"SELECT CAST(LEAST(MAX({stamp}), NOW(6)) AS CHAR) FROM {self._relation} AS q WHERE {condition}"
+        until = _value(view, last_stamp)
+        return Marks(window.since, until or window.since, condition)
+
+    def write(
+        self,
+        view: pymysql.connections.Connection,
+        columns: Sequence[Column],
+        key: Sequence[str],
+        condition: str,
+        sheet: Sheet,
+    ) -> int:
+        """Write the lines that the server builds."""
+        comma = self.contract.source.delimiter
+        cells = f", '{escape_string(comma)}', ".join(_cell(column) for column in columns)
+        order = ", ".join(f"q.{_named(name)}" for name in key)
+        query = f"SELECT CONCAT({cells}) FROM {self._relation} AS q WHERE {condition} ORDER BY {order}"
+        names = comma.join(_quoted(column.name, comma) for column in columns)
+        sheet.write(names.encode() + b"\n")
+        rows = 0
+        with view.cursor(SSCursor) as cursor:
+            cursor.execute(query)
+            while lines := cursor.fetchmany(_AT_ONCE):
+                if any(line is None for (line,) in lines):
+                    which = f"one of the rows {rows + 1} to {rows + len(lines)} by the key"
+                    raise SourceFault(
+                        "too_large", f"{_TOO_LARGE.format(where=self.where, tables=self.tables)}: {which}."
+                    )
+                sheet.write(b"\n".join(line for (line,) in lines) + b"\n")
+                rows += len(lines)
+        return rows
+
+    def position(self, view: pymysql.connections.Connection) -> dict[str, str]:
+        """The server, for it tells nobody without rights where its log is."""
+        return {"version": str(_value(view, "SELECT VERSION()"))}
+
+    def clock(self, view: pymysql.connections.Connection) -> datetime:
+        """What the source's clock says."""
+        return datetime.fromtimestamp(float(_value(view, "SELECT UNIX_TIMESTAMP(SYSDATE(6))") or 0), UTC)
+
+    def may_change(self, view: pymysql.connections.Connection) -> bool:
+        """Whether the account may change anything at all."""
+        with view.cursor() as cursor:
+            cursor.execute("SHOW GRANTS")
+            said = [str(_text(row[0])).partition(" ON ")[0] for row in cursor.fetchall()]
+        return any(right in grant for grant in said for right in _RIGHTS)
+
+    def _account(self) -> dict[str, Any]:
+        place = {"unix_socket": self.host} if self.host.startswith("/") else {"host": self.host, "port": self.port}
+        timeout = self.server.timeout.total_seconds() + _LONGER
+        account: dict[str, Any] = {
+            **place,
+            "user": self.connection.login or "",
+            "password": self.connection.password or "",
+            "database": self.database,
+            "charset": "utf8mb4",
+            "use_unicode": False,
+            "conv": {},
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": timeout,
+            "write_timeout": timeout,
+            "max_allowed_packet": 1 << 30,
+            "program_name": "citydw",
+        }
+        authority = self.connection.extra.get("ssl_ca")
+        if authority or not is_here(self.host):  # both the certificate and the server's name are looked at
+            account["ssl"] = ssl.create_default_context(cafile=authority)
+        return account
+
+    def _settings(self, view: pymysql.connections.Connection) -> Iterator[str]:
+        name, unit = _OF_STATEMENTS["MariaDB" in view.get_server_info()]
+        yield "SET SESSION sql_mode = ''"
+        yield f"SET SESSION time_zone = '{_CITY_OFFSET}'"
+        yield f"SET SESSION {name} = {self.server.timeout.total_seconds() * unit:.0f}"
+        yield f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}"
+        yield f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}"
+        yield "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+        yield "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+
+    @property
+    def _relation(self) -> str:
+        said = self.server.custom_properties
+        if said.table:
+            return ".".join(_named(part) for part in said.table.split("."))
+        return f"({(said.query or '').strip().rstrip(';')})"
+
+    def _fault(self, error: pymysql.err.MySQLError) -> SourceFault:
+        """The engineer's sentence for what the server or the way to it refuses. The server's own may quote a row."""
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        if code in _SENTENCES:
+            kind, sentence = _SENTENCES[code]
+            if code == _UNREACHED and "ssl" in str(error).lower():
+                kind, sentence = "tls", _TLS
+            return SourceFault(kind, sentence.format(where=self.where, tables=self.tables))
+        return SourceFault("answer", f"{self.where} refused with error {code} ({type(error).__name__}).")
+
+
+_TLS = "{where}: no secure connection: the certificate is wrong, has expired, or TLS is not offered."
+_PASSWORD = "{where} does not let the account in: user, password, or from where it comes; mend the connection."
+_LOST = "{where}: the connection was lost; nothing was taken, tried again at the next pull."
+_LOCKED = "{where}: {tables} is locked by somebody; tried again at the next pull."
+_TOO_LONG = "{where}: the query took longer than the contract's `timeout`, and was ended."
+_RIGHT = "{where}: the account may not read {tables}; the right is missing: GRANT SELECT, see the guide."
+_TOO_LARGE = "{where}: a row of {tables} is larger than the server's max_allowed_packet, or holds what is no text"
+_UNREACHED = 2003
+_SENTENCES: dict[int, tuple[FaultKind, str]] = {
+    1044: ("right", _RIGHT),
+    1045: ("password", _PASSWORD),
+    1049: ("name", "{where}: the server has no such database; mend the contract or the connection."),
+    1054: ("column", "{where}: the query or the watermark names a column that is not there."),
+    1142: ("right", _RIGHT),
+    1143: ("right", _RIGHT),
+    1146: ("table", "{where} has no {tables}; it was dropped, renamed, or is in another database."),
+    1205: ("lock", _LOCKED),
+    1130: ("password", _PASSWORD),
+    1153: ("too_large", f"{_TOO_LARGE}."),
+    1698: ("password", _PASSWORD),
+    1040: ("gone", "{where} has no connection left; tried again at the next pull."),
+    1053: ("gone", _LOST),
+    1927: ("gone", _LOST),
+    1969: ("timeout", _TOO_LONG),
+    3024: ("timeout", _TOO_LONG),
+    _UNREACHED: ("address", "{where} does not answer: its name is not known, it is down, or a firewall is between."),
+    2006: ("gone", _LOST),
+    2013: ("gone", _LOST),
+    2026: ("tls", _TLS),
+}
+
+
+def _cell(column: Column) -> str:
+    """What builds a cell: nothing for a null, and in quotation marks anything else."""
+    value = f"q.{_named(column.name)}"
+    match column.type:
+        case "bytes":
+            text = f"HEX({value})"
+        case "bit":
+            text = f"CONVERT({value} + 0 USING utf8mb4)"
+        case "geometry":
+            text = f"ST_AsText({value})"
+        case _:
+            text = f"CONVERT({value} USING utf8mb4)"
+    return f"""IF({value} IS NULL, '', CONCAT('"', REPLACE({text}, '"', '""'), '"'))"""
+
+
+def _type(field: Any) -> str:
+    if field.type_code in _TEXTS:
+        return "bytes" if field.charsetnr == _BINARY else "text"
+    return _NAMES.get(field.type_code, str(field.type_code))
+
+
+def _named(name: str) -> str:
+    return "`{}`".format(name.replace("`", "``"))
+
+
+def _quoted(name: str, comma: str) -> str:
+    return '"{}"'.format(name.replace('"', '""')) if comma in name or '"' in name else name
+
+
+def _run(view: pymysql.connections.Connection, statement: str) -> None:
+    with view.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def _value(view: pymysql.connections.Connection, query: str) -> str | None:
+    with view.cursor() as cursor:
+        cursor.execute(query)
+        row = cursor.fetchone()
+    return _text(row[0]) if row else None
+
+
+def _text(cell: bytes | str | None) -> str | None:
+    return cell.decode() if isinstance(cell, bytes) else cell
