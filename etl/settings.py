@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -116,6 +117,18 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+_PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # one letter is a drive of Windows
+
+
+def _data_root(place: str) -> UPath:
+    """A folder, or an object store that never shows half an object.
+
+    Raises:
+        ValueError: if it is another place.
+    """
+    if _PROTOCOL.match(place) and not place.startswith("s3://"):
+        raise ValueError(f"CITYDW_DATA must be a folder or s3://bucket/prefix, and is {place!r}.")
+    return UPath(place)
 
 
 @dataclass(frozen=True)
@@ -124,7 +137,7 @@ class Settings:
 
     Attributes:
         home: state of this installation: the embedded server, Data Docs, and by default the data.
-        data: root of inbox, landing, raw, validated, staging, outbox and site; a local path or a URL such as s3://bucket.
+        data: root of inbox, landing, raw, validated, staging, outbox and site; a folder, or an object store as s3://bucket/prefix.
         database_url: a PostgreSQL server (SQLAlchemy URL, `postgresql+psycopg://...`); None means the embedded one.
         reader_url: the same server for `citydw query`, as a role that only reads; by default database_url.
         quiet_seconds: a file that has not changed between two looks so far apart is whole.
@@ -148,11 +161,15 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read the variables of these names, as CITYDW_QUIET_SECONDS, and the limits."""
+        """Read the variables of these names, as CITYDW_QUIET_SECONDS, and the limits.
+
+        Raises:
+            ValueError: if one of them is none that it may be.
+        """
         home = Path(os.environ.get("CITYDW_HOME", _HOME)).resolve()
         return cls(
             home=home,
-            data=UPath(os.environ.get("CITYDW_DATA", home / "data")),
+            data=_data_root(os.environ.get("CITYDW_DATA", str(home / "data"))),
             database_url=os.environ.get("CITYDW_DATABASE_URL"),
             reader_url=os.environ.get("CITYDW_READER_URL"),
             quiet_seconds=float(os.environ.get("CITYDW_QUIET_SECONDS", cls.quiet_seconds)),

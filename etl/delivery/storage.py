@@ -24,6 +24,7 @@ from uuid import uuid4
 import polars as pl
 from upath import UPath
 
+from etl.delivery import object_store
 from etl.delivery.model import Delivery
 
 if sys.platform != "win32":
@@ -39,7 +40,7 @@ _FOLDER_NAME = re.compile(r"[\w-]{1,60}")
 
 @dataclass(frozen=True)
 class Storage:
-    """The data root; a local folder, or anything that fsspec knows, such as s3://bucket/prefix."""
+    """The data root; a local folder, or an object store, as s3://bucket/prefix."""
 
     root: UPath
 
@@ -102,6 +103,11 @@ def allocated(status: os.stat_result) -> int:
     return 512 * status.st_blocks if hasattr(status, "st_blocks") else status.st_size
 
 
+def is_below(file: UPath, root: UPath) -> bool:
+    """Whether a file lies below a folder by its path; one on this machine does not lie in an object store."""
+    return isinstance(file, Path) == isinstance(root, Path) and bool(file.is_relative_to(root))
+
+
 def status_of(path: UPath) -> os.stat_result:
     """What is known of a file without opening it; a link is not followed.
 
@@ -129,7 +135,7 @@ def folder_of(file: UPath, root: UPath | None = None) -> Iterator[int | None]:
     if sys.platform == "win32" or not isinstance(file, Path):
         yield None
         return
-    top = root if root is not None and file.is_relative_to(root) else file.parent
+    top = root if root is not None and is_below(file, root) else file.parent
     with ExitStack() as stack:
         folder = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, folder)
@@ -160,7 +166,7 @@ def open_plain(file: UPath, root: UPath | None = None) -> Iterator[BufferedReade
             raise
         stack.callback(os.close, descriptor)
         status = os.fstat(descriptor)
-        is_ours = root is None or not file.is_relative_to(root)
+        is_ours = root is None or not is_below(file, root)
         if not (stat.S_ISREG(status.st_mode) if is_ours else is_plain(status)):
             raise NoPlainFile(errno.EINVAL, "no plain file")
         yield stack.enter_context(os.fdopen(descriptor, "rb", closefd=False))
@@ -211,7 +217,7 @@ def claimed(file: UPath, root: UPath) -> Iterator[bool]:
 
 @contextmanager
 def publish(path: UPath, *, is_last: bool = True) -> Iterator[UPath]:
-    """Write aside, then rename: readers see the whole file or none.
+    """Write aside, then put in place: readers see the whole file or none.
 
     Args:
         path: the file's real name.
@@ -228,20 +234,22 @@ def publish(path: UPath, *, is_last: bool = True) -> Iterator[UPath]:
 
 @contextmanager
 def aside_of(path: UPath) -> Iterator[UPath]:
-    """A hidden file beside a path, to write to; unless it is renamed, it is gone in the end.
+    """A hidden file beside a path, to write to; unless it is put in place, it is gone in the end.
 
-    What earlier writers of the same path could not remove, because they were killed, is removed first. A living writer
-    holds a lock on its file, so that two workers never take each other's.
+    Beside an object there is none: it is written on this machine's disk. What earlier writers of the same path could
+    not remove, because they were killed, is removed first. A living writer holds a lock on its file, so that two
+    workers never take each other's.
     """
     make_folder(path.parent)
-    aside = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    if sys.platform == "win32" or not isinstance(aside, Path):  # an object store has no locks, and Windows others
+    beside = _local(path)
+    aside = UPath(beside.with_name(f".{beside.name}.{uuid4().hex}.part"))
+    if sys.platform == "win32":  # it has other locks
         try:
             yield aside
         finally:
             aside.unlink(missing_ok=True)
         return
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+    for leftover in beside.parent.glob(f".{glob.escape(beside.name)}.*.part"):
         _remove_if_abandoned(leftover)
     descriptor = _create_locked(aside)
     try:
@@ -252,8 +260,13 @@ def aside_of(path: UPath) -> Iterator[UPath]:
 
 
 def is_left_over(path: UPath) -> bool:
-    """Whether somebody who wrote to a local path was killed meanwhile, or still writes."""
-    return isinstance(path, Path) and any(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
+    """Whether somebody on this machine who wrote to a path was killed meanwhile, or still writes."""
+    beside = _local(path)
+    return any(beside.parent.glob(f".{glob.escape(beside.name)}.*.part"))
+
+
+def _local(path: UPath) -> Path:
+    return path if isinstance(path, Path) else object_store.written_at(path)
 
 
 def _create_locked(file: Path) -> int:
@@ -275,19 +288,21 @@ def _remove_if_abandoned(file: Path) -> None:
 
 def put_in_place(aside: UPath, path: UPath, *, is_last: bool = True) -> None:
     """Flush a file that was written aside to disk, and give it its name; see `publish`."""
+    if not isinstance(path, Path):
+        object_store.put(aside, path)
+        return
     make_folder(path.parent)
-    if isinstance(aside, Path):
-        _sync(aside)
-        aside.replace(path)
-        if is_last:
-            _sync(path.parent)
-    else:
-        aside.rename(path)  # an object store shows an object only when it is whole
+    _sync(aside)
+    aside.replace(path)
+    if is_last:
+        _sync(path.parent)
 
 
 def make_folder(folder: UPath) -> None:
-    """Make a folder and those above it, so that they are there after a power cut too."""
-    missing = [place for place in (folder, *folder.parents) if isinstance(place, Path) and not place.exists()]
+    """Make a folder and those above it, so that they are there after a power cut too; an object store needs none."""
+    if not isinstance(folder, Path):
+        return
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     for place in reversed(missing):
         place.mkdir(_FOLDER, exist_ok=True)
         _sync(place.parent)

@@ -500,9 +500,10 @@ class Pipeline:
 
     def _put_away(self, file: UPath, landed: Landed) -> bool:
         """Take a file out of the inbox; False if it is not what was received of it any more."""
+        from etl.delivery.storage import is_below
         from etl.receive.processed import move
 
-        if landed.unread or not file.is_relative_to(self.storage.inbox):  # one from elsewhere is its owner's
+        if landed.unread or not is_below(file, self.storage.inbox):  # one from elsewhere is its owner's
             return True
         try:
             return move(self.storage, file, landed.delivery, landed.stamp)

@@ -27,6 +27,7 @@ from etl.delivery.period import UnclearName, period_of
 from etl.delivery.pull import Pull
 from etl.delivery.storage import digest_of
 from etl.pipeline.pipeline import Pipeline, Received
+from etl.receive.inbox import sidecars
 from etl.warehouse import pulls
 
 Connections = Callable[[str], Connection]
@@ -187,7 +188,8 @@ def _hand_in(pipeline: Pipeline, spool: Spool, source: Connector, waiting: Waiti
     received = None
     with pipeline.engine.begin() as connection:
         last = pulls.last_of_period(connection, dataset, as_of)
-        is_same = last is not None and last == digest_of(waiting.file)
+        is_declared = waiting.pulled.rows is None and bool(sidecars(UPath(waiting.file)))  # anew, it may be
+        is_same = not is_declared and last is not None and last == digest_of(waiting.file)
         if is_same:
             pulls.record(connection, waiting.pull, "same")
     if not is_same:

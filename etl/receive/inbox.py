@@ -21,7 +21,7 @@ _MOST_SHELVES = 8  # folders of an operator's own, one in the other, above the a
 _LONGEST_TOLD = 1_000  # characters of a path in the log
 DONE = ".done"  # beside a file: it is whole
 SIGNATURE = ".sig"  # beside a file: see `etl.receive.identity`
-_SIDECARS = (DONE, MANIFEST, SIGNATURE, *CHECKSUMS)
+SIDECARS = (DONE, MANIFEST, SIGNATURE, *CHECKSUMS)
 # Of files that somebody sends, whether we can read them or not: their sender must hear of them. Files of any other
 # ending are programs' own, or will have another name once they are whole; to move one away would break that.
 _SENT = frozenset(
@@ -83,12 +83,12 @@ def _sorted(looked_at: Iterable[tuple[UPath, str | None]]) -> Found:
 
 def sidecars(file: UPath) -> list[UPath]:
     """The files that stand beside a file and speak of it."""
-    return [path for ending in _SIDECARS if is_there(path := file.with_name(file.name + ending))]
+    return [path for ending in SIDECARS if is_there(path := file.with_name(file.name + ending))]
 
 
 def is_sidecar(path: UPath) -> bool:
     """Whether a file only speaks of another one, beside which it stands."""
-    return str(path.name).lower().endswith(_SIDECARS)
+    return str(path.name).lower().endswith(SIDECARS)
 
 
 def _shelf(folder: UPath, agencies: Collection[str] | None, depth: int = 0) -> Iterator[tuple[UPath, str | None]]:
@@ -130,7 +130,7 @@ def _dataset(folder: UPath) -> Iterator[tuple[UPath, str | None]]:
         elif kind != _FILE:
             yield path, kind
         elif not is_sidecar(path):
-            yield path, None if _is_sent(path.name) else "its name is not one of a file that is sent"
+            yield path, None if is_sent(path.name) else "its name is not one of a file that is sent"
 
 
 def _entries(folder: UPath) -> Iterator[tuple[UPath, str]]:
@@ -144,7 +144,13 @@ def _entries(folder: UPath) -> Iterator[tuple[UPath, str]]:
             kind = _kind(path)
         except OSError as error:
             kind = _unreadable(error)
-        yield path, kind
+        if kind != _FOLDER or not _is_mark_of(folder, path):
+            yield path, kind
+
+
+def _is_mark_of(folder: UPath, path: UPath) -> bool:
+    """Whether that is the empty object by which programs show an empty folder in an object store."""
+    return not isinstance(path, Path) and path.name == folder.name and not path.exists()
 
 
 def _kind(path: UPath) -> str:
@@ -166,7 +172,8 @@ def _unreadable(error: OSError) -> str:
     return f"it cannot be read ({type(error).__name__})"
 
 
-def _is_sent(name: str) -> bool:
+def is_sent(name: str) -> bool:
+    """Whether a file of that name is one that somebody sends; else it is a program's own."""
     lower = name.lower().strip()
     if is_systems_own(lower):
         return False

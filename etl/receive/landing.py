@@ -25,7 +25,7 @@ from etl.delivery.display import megabytes, printable
 from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
 from etl.delivery.pull import Pull
-from etl.delivery.storage import HOLE, Storage, allocated, aside_of, open_plain, put_in_place, write_json
+from etl.delivery.storage import HOLE, Storage, allocated, aside_of, is_below, open_plain, put_in_place, write_json
 from etl.receive.identity import Identity, prove
 from etl.receive.manifest import beside
 from etl.receive.place import UNDATED, stated_place, with_word
@@ -207,7 +207,7 @@ def folders(storage: Storage, file: UPath) -> tuple[str, str]:
         NotReceived: if it lies in the inbox, and not in a dataset's folder.
     """
     place = file
-    if file.is_relative_to(storage.inbox):
+    if is_below(file, storage.inbox):
         place = file.relative_to(storage.inbox)
         if len(place.parts) != 3:
             raise NotReceived(f"{printable(file.name)}: does not lie in <agency>/<dataset>/")

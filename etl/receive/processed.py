@@ -20,8 +20,10 @@ from pathlib import Path
 
 from upath import UPath
 
+from etl.delivery import object_store
 from etl.delivery.display import printable
 from etl.delivery.model import Delivery
+from etl.delivery.object_store import tag_of
 from etl.delivery.storage import (
     Storage,
     aside_of,
@@ -40,8 +42,8 @@ log = logging.getLogger(__name__)
 
 _WATCHED = 86_400.0  # seconds after which nobody looks at a file again; `citydw verify` does
 _LONGEST_TARGET = 50  # with the delivery's id before it, and four bytes a character, less than 255 bytes
-Stamp = tuple[int, float, int]
-"""Size and time of a file, and its number (inode) on its file system; 0 on an object store."""
+Stamp = tuple[int, float, int | str]
+"""Size and time of a file, and its number (inode) on its file system, or what an object store calls its content."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def stamp_of(file: UPath) -> Stamp:
 
 def stamp_from(status: os.stat_result) -> Stamp:
     """The same of a file that is open."""
-    return int(status.st_size), float(status.st_mtime), int(getattr(status, "st_ino", 0))
+    return int(status.st_size), float(status.st_mtime), tag_of(status) or int(getattr(status, "st_ino", 0))
 
 
 def _memory(storage: Storage, watched: Watched) -> UPath:
@@ -181,7 +183,9 @@ def _move(path: UPath, target: UPath, inbox: UPath, known: Stamp | None = None) 
     Raises:
         OSError: if it cannot be moved.
     """
-    if sys.platform == "win32" or not isinstance(path, Path):
+    if not isinstance(path, Path):
+        return object_store.move(path, target, known[2] if known else None)
+    if sys.platform == "win32":
         path.rename(target)
         return True
     with folder_of(path, inbox) as here, folder_of(target, inbox) as there:
