@@ -23,11 +23,12 @@ from typing import ClassVar, Protocol
 from etl.connectors.connection import Connection
 from etl.connectors.model import Complaint, Pulled, SourceFault, Window
 from etl.contract import Contract
+from etl.contract.city import city
 from etl.contract.servers import FolderServer
 from etl.delivery.display import printable
 from etl.delivery.period import UnclearName, period_of
 from etl.receive.inbox import DONE, SIDECARS, is_sent, is_sidecar
-from etl.settings import CITY_TIME, Limits, Settings
+from etl.settings import Limits, Settings
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +161,7 @@ class Folder(ABC):
             as_of, _ = period_of(found.file.name)
         except UnclearName:
             return False
-        first, last = (moment.astimezone(CITY_TIME).date() for moment in (window.first, window.last))
+        first, last = (moment.astimezone(city().zone).date() for moment in (window.first, window.last))
         return as_of is not None and first <= as_of < last
 
     def _copied(self, found: _Found, into: Path) -> dict[str, object] | None:
