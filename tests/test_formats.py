@@ -689,3 +689,65 @@ def test_what_unpivot_cannot_be_is_said(said: dict[str, Any], place: str) -> Non
     with pytest.raises(ContractError, match=r".") as error:
         contract(YEARLY, format="csv", unpivot=UNPIVOT | said)
     assert place in " ".join(error.value.findings)
+
+
+PEOPLE: dict[str, Any] = {
+    "id": {"logicalType": "string", "required": True},
+    "name": {"logicalType": "string", "required": True},
+    "born": {"logicalType": "date", "logicalTypeOptions": {"format": "dd/MM/yyyy"}},
+    "height": NUMERIC,
+}
+BORN = datetime(1990, 2, 14)
+AS_CSV = "id,name,born,height\n01,Nguyễn An,14/02/1990,1.65\n".encode()
+AS_EXCEL = workbook(("S", [["id", "name", "born", "height"], ["01", "Nguyễn An", BORN, 1.65]]))
+AS_LIST = '[{"id": "01", "name": "Nguyễn An", "born": "14/02/1990", "height": 1.65}]'.encode()
+AS_XML = (
+    "<people><p><id>01</id><name>Nguyễn An</name><born>14/02/1990</born><height>1.65</height></p></people>".encode()
+)
+AS_PARQUET = parquet(
+    id=pa.array(["01"]), name=pa.array(["Nguyễn An"]), born=pa.array([BORN.date()]), height=pa.array([1.65])
+)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [{"format": "csv"}, {"format": "excel"}, {"format": "ndjson"}, {"format": "csv", "archive": "zip"}],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (AS_CSV, "CSV"),
+        (AS_EXCEL, "Excel"),
+        (AS_LIST, "JSON"),
+        (AS_LIST.strip(b"[]"), "NDJSON"),
+        (AS_XML, "XML"),
+        (AS_PARQUET, "Parquet"),
+        (zipped(a_csv=AS_CSV), "CSV, ZIP"),
+        (gzip.compress(AS_CSV), "CSV"),
+    ],
+)
+def test_a_delivery_in_another_format_is_read_if_its_columns_agree(
+    source: dict[str, Any], content: bytes, found: str
+) -> None:
+    of = contract(PEOPLE, **source)
+    rows, said = values(content, of)
+    assert [row[1:] for row in rows] == [("01", "Nguyễn An", BORN.date(), Decimal("1.65"))]
+    agreed = {"csv": "CSV", "excel": "Excel", "ndjson": "NDJSON"}[source["format"]] + (", ZIP" * ("archive" in source))
+    assert said == ({(None, "other_format")} if found != agreed else set())
+    if found != agreed:
+        assert agreed in told(content, of, "other_format") and found in told(content, of, "other_format")
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (workbook(("S", [["code", "title"], ["1", "x"]])), "unreadable_text"),
+        (b'[{"code": "1"}]', "unreadable_text"),
+        (b"<a><b><code>1</code></b></a>", "unreadable_text"),
+        (b'{"id": "1"', "no_header"),
+    ],
+)
+def test_a_delivery_in_another_format_and_of_other_columns_is_refused(content: bytes, rule: str) -> None:
+    stop = stopped(content, contract(PEOPLE, format="csv"))
+    assert (stop.state, stop.rule) in (("rejected", rule), ("held", rule))

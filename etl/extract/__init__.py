@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import IO, Any
 
 import polars as pl
@@ -36,6 +37,7 @@ from etl.extract import (
     look_alike,
     misread,
     ndjson,
+    other_format,
     parquet,
     parts,
     unpivot,
@@ -122,9 +124,9 @@ def extract(
 
 def memory_needed(storage: Storage, delivery: Delivery, contract: Contract) -> int:
     """Bytes of memory that reading a delivery's file may take; 0 if it is read piece by piece."""
-    if contract.source.format in _IN_PIECES and not delivery.corrects:
-        return 0
     with storage.content(delivery).open("rb") as stream:
+        if other_format.as_sent(stream, contract).source.format in _IN_PIECES and not delivery.corrects:
+            return 0
         return _MEMORY_A_BYTE * size_unpacked(stream)
 
 
@@ -191,7 +193,7 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
     Raises:
         Stop: where the file as a whole cannot be read.
     """
-    tables = _unpacked(file, contract, limits)
+    tables = other_format.read(file, contract, partial(_unpacked, limits=limits))
     yield from unpivot.into_rows(tables, contract) if contract.source.unpivot else tables
 
 
