@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import sqlite3
 import time
 import zipfile
@@ -14,7 +15,7 @@ from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import openpyxl
@@ -26,8 +27,9 @@ import pyarrow.parquet as pq
 import pyproj
 import pytest
 import shapely
+import yaml
 
-from etl.contract import Contract, ContractError
+from etl.contract import Contract, ContractError, Format
 from etl.contract.expansion import dictionary
 from etl.contract.reading import contract_of
 from etl.delivery.columns import ROW
@@ -751,3 +753,20 @@ def test_a_delivery_in_another_format_is_read_if_its_columns_agree(
 def test_a_delivery_in_another_format_and_of_other_columns_is_refused(content: bytes, rule: str) -> None:
     stop = stopped(content, contract(PEOPLE, format="csv"))
     assert (stop.state, stop.rule) in (("rejected", rule), ("held", rule))
+
+
+def test_the_examples_of_the_guide_are_right() -> None:
+    guide = (Path(__file__).parent.parent / "docs" / "how-to" / "formats.md").read_text(encoding="utf-8")
+    sources = [
+        yaml.safe_load(line)
+        for block in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("{")
+    ]
+    assert {source["format"] for source in sources} == {*get_args(Format)}
+    for source in sources:
+        made = source.get("unpivot", {})
+        columns = {name: "string" for name in ("id", *made.get("names", []), *made.get("values", [])) if name[0] != "."}
+        if source["format"] == "fixed_width":
+            columns = {"id": {"logicalType": "string", "custom": {"position": "1-2"}}}  # type: ignore[dict-item]
+        contract(columns, **source)
