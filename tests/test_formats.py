@@ -37,7 +37,8 @@ from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
 from etl.extract import extract_bytes
 from etl.extract.encodings import bytes_of
-from etl.settings import EXPECTATIONS
+from etl.pipeline.recognise import datasets
+from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
 
 FORMATS = Path(__file__).parent / "formats"
 SHARED = dictionary(EXPECTATIONS)
@@ -790,3 +791,12 @@ def test_every_format_has_its_words_on_receipts_and_pages() -> None:
         said = yaml.safe_load((templates / page).read_text(encoding="utf-8"))[words]
         assert {*get_args(Format)} <= {*said}, page
     assert {*get_args(Format)} <= {*ENDINGS}
+
+
+def test_a_packed_file_is_known_by_the_names_in_it(tmp_path: Path) -> None:
+    of = contract(PEOPLE, format="csv")
+    file = tmp_path / "people.csv.gz"
+    file.write_bytes(gzip.compress(AS_CSV))
+    assert datasets(file, [of], DEFAULT_LIMITS) == [of]
+    file.write_bytes(gzip.compress(AS_CSV)[:12])
+    assert datasets(file, [of], DEFAULT_LIMITS) == []
