@@ -12,6 +12,7 @@ import time
 import zipfile
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +34,7 @@ import etl
 from etl.contract import ENDINGS, Contract, ContractError, Format
 from etl.contract.expansion import dictionary
 from etl.contract.reading import contract_of
+from etl.delivery import batches
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
 from etl.extract import extract_bytes
@@ -704,6 +706,28 @@ def test_what_unpivot_cannot_be_is_said(said: dict[str, Any], place: str) -> Non
     with pytest.raises(ContractError, match=r".") as error:
         contract(YEARLY, format="csv", unpivot=UNPIVOT | said)
     assert place in " ".join(error.value.findings)
+
+
+@pytest.mark.parametrize("rows_at_once", [3, 1 << 17])
+def test_a_wide_table_is_the_same_whatever_is_read_at_once(monkeypatch: pytest.MonkeyPatch, rows_at_once: int) -> None:
+    monkeypatch.setattr(batches, "ROWS", rows_at_once)
+    rows: list[list[object]] = [["ma", "so_luong_2019", "so_luong_2020"], *([f"{n:03}", n, -n] for n in range(1, 9))]
+    of = contract({**YEARLY, "@sheet": "string"}, format="excel", sheets="all", unpivot=UNPIVOT)
+    made, said = values(workbook(("A", rows), ("B", rows)), of)
+    expected = [
+        (f"{n:03}", year, n * sign, s) for s in "AB" for n in range(1, 9) for year, sign in ((2019, 1), (2020, -1))
+    ]
+    assert [row[1:] for row in made] == expected
+    assert len({row[0] for row in made}) == len(made)
+    assert said == {(None, "parts_read"), (None, "columns_as_rows")}
+
+
+def test_a_wide_table_that_becomes_too_many_rows_is_refused() -> None:
+    of = contract(YEARLY, format="csv", unpivot=UNPIVOT)
+    content = b"ma,so_luong_2019,so_luong_2020\n" + b"1,2,3\n" * 60
+    with pytest.raises(Stop) as stop:
+        extract_bytes(content, of, replace(DEFAULT_LIMITS, rows=100))
+    assert stop.value.rule == "too_many_rows"
 
 
 PEOPLE: dict[str, Any] = {
