@@ -868,7 +868,7 @@ def written(records: list[tuple[str, Any, Any, Any]], source_format: str) -> byt
             return parquet(id=pa.array(i), text=pa.array(t), n=pa.array(n, pa.int64()), day=pa.array(d, pa.date32()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(RECORDS)
 def test_the_same_records_are_the_same_in_every_format(made: list[tuple[Any, ...]]) -> None:
     records = [(f"k{at}", *record) for at, record in enumerate(made)]
