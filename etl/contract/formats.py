@@ -17,7 +17,7 @@ ENDINGS: dict[str, tuple[str, ...]] = {
     "json": (".json",),
     "ndjson": (".ndjson", ".jsonl", ".json"),
     "geojson": (".geojson", ".json"),
-    "fixed_width": (".txt", ".dat", ".asc", ".fwf"),
+    "fixed_width": (".txt", ".dat"),
     "geopackage": (".gpkg",),
     "parquet": (".parquet",),
     "zip": (".zip",),
