@@ -34,6 +34,7 @@ _YES_AND_NO = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"có",
 _CLOCK, _SECONDS = r"^(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?$", r":[0-9]{2}:[0-9]{2}$"
 _BIRTH = r"ngay_sinh|nam_sinh|birth|(?:^|_)dob(?:_|$)"
 _EVEN = 5  # digits from which numbers all as long as each other are identifiers
+_LONG, _MANY = 8, 50  # digits from which few such numbers prove it, and different ones that shorter ones take
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,8 @@ def _are_names(name: str, said: pl.DataFrame, *, is_whole: bool) -> bool:
     if not is_whole or meaning.of_number_named(name).datatype:
         return False
     lengths = said["value"].str.len_chars()
-    is_even = lengths.n_unique() == 1 and longest(said["value"]) >= _EVEN and said.height >= _EVEN
+    length = longest(said["value"])
+    is_even = lengths.n_unique() == 1 and length >= _EVEN and said.height >= (_EVEN if length >= _LONG else _MANY)
     is_even = is_even and matching(said["value"], "00$") < _ROUND
     return is_even or (bool(re.search(_NUMBER_OF, name)) and longest(said["value"]) >= _EVEN)
 
