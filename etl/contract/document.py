@@ -301,6 +301,26 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
 
+class Unpivot(Part):
+    """Columns that are to become rows (`unpivot` of `source`)."""
+
+    columns: Annotated[str, AfterValidator(_pattern)] = Field(
+        description="a regular expression of their whole names, with a group for each value in a name",
+        examples=["so_luong_(\\d{4})"],
+    )
+    names: Annotated[tuple[Words, ...], Strict(False)] = Field(
+        description="the physicalName of the column that each group's text goes to; `.value` for a group that names the"
+        " column of the cells",
+        examples=["[nam]"],
+        min_length=1,
+    )
+    values: Annotated[tuple[Words, ...], Strict(False)] = Field(
+        description="the physicalName of the column that the cells go to; several where `.value` says which",
+        examples=["[so_luong]"],
+        min_length=1,
+    )
+
+
 class Source(Part):
     """How the bytes of one delivery are to be read (customProperty `source`)."""
 
@@ -369,6 +389,11 @@ class Source(Part):
     )
     layer: Words | None = Field(
         default=None, description="geopackage: the layer or table to read; by default the only one"
+    )
+    unpivot: Unpivot | None = Field(
+        default=None,
+        description="CSV, Excel: columns found by a pattern become rows, one for each filled cell, as `{columns: "
+        "so_luong_(\\d{4}), names: [nam], values: [so_luong]}`",
     )
     positions: Literal["characters", "bytes"] = Field(
         default="characters", description="fixed_width in UTF-8: what the columns' `position` counts"

@@ -23,7 +23,7 @@ from etl.contract.document import (
     Text,
 )
 from etl.contract.expansion import shared_files
-from etl.contract.formats import Format
+from etl.contract.formats import MEMBER, SHEET, Format
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
 
@@ -32,6 +32,15 @@ GEOMETRY_TYPES = get_args(GeometryType)
 REASON_CHARS = 500  # of a decision's reason: it is written on a receipt, which is a page
 # Where a contract names none.
 FORMATS: dict[str, str] = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss", "time": "HH:mm:ss"}
+
+
+@dataclass(frozen=True)
+class Unpivot:
+    """Columns whose names hold values, which become rows."""
+
+    columns: str  # a pattern of their names
+    names: tuple[str, ...]  # source names of the columns that the pattern's groups go to
+    values: tuple[str, ...]  # source names of the columns that their cells go to
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class Source:
     sheets: Literal["all"] | None = None  # Excel: those with these columns are one delivery
     range: str | None = None  # Excel: the cells to read, as B4:K200 or B4:K, or the name of a table
     layer: str | None = None  # geopackage: the one to read; None: it is the only one
+    unpivot: Unpivot | None = None  # columns found by a pattern become rows
     positions: Literal["characters", "bytes"] = "characters"  # fixed_width: what the places of columns count
     footer: int | str | None = None  # how many last lines are no records, or a pattern of them; None: told by shape
 
@@ -163,6 +173,15 @@ class Contract:
     def key(self) -> tuple[Column, ...]:
         """The columns that name one record, in key order."""
         return tuple(sorted((c for c in self.columns if c.key_position), key=lambda c: c.key_position or 0))
+
+    @cached_property
+    def in_file(self) -> tuple[Column, ...]:
+        """The columns that stand in a file under their own names: no part's name, and none that is made of names."""
+        source = self.source
+        made = {MEMBER} if source.archive == "parts" else {SHEET} if source.sheets else set()
+        if source.unpivot:
+            made |= {*source.unpivot.names, *source.unpivot.values}
+        return tuple(c for c in self.columns if c.source_name not in made)
 
     @cached_property
     def content(self) -> tuple[Column, ...]:

@@ -15,7 +15,7 @@ from etl.contract.document import Document, Part, Text
 from etl.contract.examples import made_up
 from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, parsed
 from etl.contract.messages import ContractError, sentences
-from etl.contract.model import Column, Contract, Hold, Source
+from etl.contract.model import Column, Contract, Hold, Source, Unpivot
 from etl.contract.names import NAME, OF_NAMES, taken_by
 from etl.contract.texts import of_texts
 from etl.contract.unused import Used
@@ -208,7 +208,7 @@ def _contract(head: Document, columns: Iterable[document.Column], path: Path, no
     custom, (table,) = head.custom_properties, head.schema_
     schema, _, name = str(table.physical_name).partition(".")
     title = head.name or _both(path.stem)
-    source = Source(**custom.source.model_dump())
+    source = _source(custom.source)
     return Contract(
         agency=path.parent.name,
         dataset=path.stem,
@@ -236,6 +236,11 @@ def _contract(head: Document, columns: Iterable[document.Column], path: Path, no
 def _both(word: str) -> Text:
     """What has no languages: a name."""
     return Text(word, word)
+
+
+def _source(said: document.Source) -> Source:
+    unpivot = Unpivot(**said.unpivot.model_dump()) if said.unpivot else None
+    return Source(**said.model_dump(exclude={"unpivot"}), unpivot=unpivot)
 
 
 def _column(said: document.Column, source: Source) -> Column:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import cast
@@ -10,8 +11,8 @@ from typing import cast
 from etl.contract import document
 from etl.contract.codes import code_list
 from etl.contract.date_format import Kind, date_format
-from etl.contract.document import LEGACY, Column, Document, SemanticType, Source
-from etl.contract.formats import MEMBER
+from etl.contract.document import LEGACY, Column, Document, SemanticType, Source, Unpivot
+from etl.contract.formats import MEMBER, OF_VALUE
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
 from etl.contract.names import SCHEMAS, TAKEN, nearest
@@ -41,6 +42,7 @@ _OF_FORMATS = {
     "record": ("xml",),
     "header": ("csv", "excel", "fixed_width"),
     "sheet": ("excel",),
+    "unpivot": ("csv", "excel"),
     "layer": ("geopackage",),
     "sheets": ("excel",),
     "range": ("excel",),
@@ -145,6 +147,8 @@ def of_whole(said: Document, columns: Collection[Column]) -> Iterator[str]:
     if part is not None:
         yield from _of_part(part, columns)
     source = said.custom_properties.source
+    if source.unpivot:
+        yield from _of_unpivot(source.unpivot, [source_name(column) for column in columns])
     is_fixed = source.format == "fixed_width"
     for column in columns:
         if is_fixed != bool(column.custom_properties.position) and source_name(column) != MEMBER:
@@ -155,6 +159,17 @@ def of_whole(said: Document, columns: Collection[Column]) -> Iterator[str]:
     elif positions != list(range(1, len(positions) + 1)):
         stand = ", ".join(map(str, positions))
         yield f"columns: the primaryKeyPosition of the key's columns are {stand}; a key needs each of 1, 2, ... once"
+
+
+def _of_unpivot(unpivot: Unpivot, sent: Collection[str]) -> Iterator[str]:
+    groups = re.compile(unpivot.columns).groups
+    if groups != len(unpivot.names):
+        yield f"source: unpivot: the pattern has {groups} groups, and names has {len(unpivot.names)}; each needs one"
+    if (len(unpivot.values) > 1) != (OF_VALUE in unpivot.names):
+        yield "source: unpivot: `.value` among names, and only that, says which of several values a column holds"
+    for name in (*unpivot.names, *unpivot.values):
+        if name != OF_VALUE and name not in sent:
+            yield f"source: unpivot: there is no column with physicalName {name!r}; {nearest(name, sent)}"
 
 
 def _of_part(part: str, columns: Collection[Column]) -> Iterator[str]:
