@@ -29,7 +29,8 @@ import pytest
 import shapely
 import yaml
 
-from etl.contract import Contract, ContractError, Format
+import etl
+from etl.contract import ENDINGS, Contract, ContractError, Format
 from etl.contract.expansion import dictionary
 from etl.contract.reading import contract_of
 from etl.delivery.columns import ROW
@@ -43,8 +44,15 @@ SHARED = dictionary(EXPECTATIONS)
 
 
 def contract(columns: Mapping[str, Any], **source: Any) -> Contract:
-    """A contract of such columns: by the name in the file, the logical type or all that is said of one; the first is
-    the key."""
+    """A contract of such columns; the first is the key."""
+    return contract_of(document(columns, source), Path("a/b.yaml"), SHARED)
+
+
+def document(columns: Mapping[str, Any], source: dict[str, Any], *, dataset: str = "a.b", key: int = 1) -> Any:
+    """What a contract's file says of columns: by the name in the file, the logical type or all that is said of one.
+
+    The first columns, so many, are the key.
+    """
     properties = []
     for number, (sent, said) in enumerate(columns.items()):
         about = {"logicalType": said} if isinstance(said, str) else dict(said)
@@ -52,13 +60,13 @@ def contract(columns: Mapping[str, Any], **source: Any) -> Contract:
         properties.append(
             {"name": f"c{number}", "physicalName": sent, "description": "Cột. / Column.", "examples": ["1"]}
             | about
-            | ({"primaryKey": True, "primaryKeyPosition": 1} if number == 0 else {})
+            | ({"primaryKey": True, "primaryKeyPosition": number + 1} if number < key else {})
             | ({"customProperties": custom} if custom else {})
         )
-    raw = {
+    return {
         "apiVersion": "v3.1.0",
         "kind": "DataContract",
-        "id": "a.b",
+        "id": dataset,
         "name": "Bảng / Table",
         "version": "1.0.0",
         "status": "active",
@@ -70,9 +78,8 @@ def contract(columns: Mapping[str, Any], **source: Any) -> Contract:
             {"property": "deliveryMode", "value": "snapshot"},
             {"property": "source", "value": source},
         ],
-        "schema": [{"name": "b", "physicalName": "people.b", "properties": properties}],
+        "schema": [{"name": "b", "physicalName": f"people.{dataset.partition('.')[2]}", "properties": properties}],
     }
-    return contract_of(raw, Path("a/b.yaml"), SHARED)
 
 
 def values(content: bytes | str, of: Contract) -> tuple[list[tuple[Any, ...]], set[tuple[Any, ...]]]:
@@ -370,7 +377,12 @@ FIXED = {
     "id": {"logicalType": "string", "custom": {"position": "1-10"}},
     "name": {"logicalType": "string", "custom": {"position": "11-34"}},
     "capital": {"logicalType": "integer", "custom": {"position": "36-43"}},
-    "on": {"logicalType": "date", "logicalTypeOptions": {"format": "ddMMyyyy"}, "custom": {"position": "44-51"}},
+    "ngay": {
+        "logicalType": "date",
+        "logicalTypeOptions": {"format": "ddMMyyyy"},
+        "examples": ["02032026"],
+        "custom": {"position": "44-51"},
+    },
 }
 
 
@@ -770,3 +782,11 @@ def test_the_examples_of_the_guide_are_right() -> None:
         if source["format"] == "fixed_width":
             columns = {"id": {"logicalType": "string", "custom": {"position": "1-2"}}}  # type: ignore[dict-item]
         contract(columns, **source)
+
+
+def test_every_format_has_its_words_on_receipts_and_pages() -> None:
+    templates = Path(etl.__file__).parent / "templates"
+    for page, words in (("receipt.yaml", "row_word"), ("site.yaml", "format")):
+        said = yaml.safe_load((templates / page).read_text(encoding="utf-8"))[words]
+        assert {*get_args(Format)} <= {*said}, page
+    assert {*get_args(Format)} <= {*ENDINGS}

@@ -123,11 +123,8 @@ def of_element(
     name = folded(column.source_name)
     for element, said in elements.items():
         kind = said.get("datatype")
-        if (
-            kind is None
-            or kind not in kinds
-            or not any(_is_called(name, word) for word in (said.get("businessName"), element) if word)
-        ):
+        words = [word for word in (said.get("businessName"), element) if word]
+        if kind is None or kind not in kinds or not any(_is_called(name, word) for word in words):
             continue
         tried = replace(column, semantic_type=kind, code_list=said.get("codeList"), lookup=dict(said.get("lookup", {})))
         share = _share(tried, values)

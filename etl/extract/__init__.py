@@ -64,6 +64,7 @@ _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
 }
 _IN_PIECES = {"csv": csv.read, "fixed_width": fixed_width.read}
 _BINARY = ("excel", "geopackage", "parquet")
+_PACKED = ("geopackage", "parquet")  # a small file may hold much, and all of it is in memory at once
 _OF_LINES = (*_IN_PIECES, "ndjson")
 _LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _MEMORY_A_BYTE = 30  # bytes that reading a byte of a file takes; 8 to 29 were measured
@@ -228,7 +229,9 @@ def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterato
     content = b"".join(blocks)
     if not content.strip(_BLANK):
         raise Stop("rejected", "empty_file")
-    whole = replace(limits.at_once(), unpacked_bytes=limits.unpacked_bytes)
+    whole = limits.at_once()
+    if source.format not in _PACKED:
+        whole = replace(whole, unpacked_bytes=limits.unpacked_bytes)
     if source.sheets:
         yield from parts.joined(excel.read_sheets(content, source, contract, whole), SHEET, contract)
         return

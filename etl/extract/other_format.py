@@ -167,13 +167,14 @@ def _format(head: bytes) -> Format | None:
     return "csv"
 
 
-def _format_of_json(text: str) -> Format:
+def _format_of_json(text: str) -> Format | None:
     if re.search(r'"type"\s*:\s*"FeatureCollection"', text):
         return "geojson"
+    line, end, _ = text.partition("\n")
     try:
-        return "ndjson" if isinstance(json.loads(text.split("\n", 1)[0]), dict) else "json"
+        return "ndjson" if isinstance(json.loads(line), dict) else "json"
     except (ValueError, RecursionError):
-        return "json"
+        return "json" if end else None  # a long line may go on behind what is looked at
 
 
 def _text(head: bytes) -> str:
