@@ -57,7 +57,7 @@ def without_footer(table: Table, contract: Contract) -> Table:
     """
     required = [c.source_name for c in contract.columns if c.required and c.source_name in table.rows.columns]
     key = [c.source_name for c in contract.key if c.source_name in table.rows.columns]
-    lines = _last_lines(table, required, key)
+    lines = _last_lines(table, required, key, of_record=required if required or key else table.rows.columns[1:])
     for at, line in enumerate(lines):
         is_first = line.has_word or (at > 0 and _is_stray(line, len(required)))
         if is_first and all(after.has_word or _is_sparse(after, len(required)) for after in lines[at + 1 :]):
@@ -95,8 +95,15 @@ def totals_amid_data(rows: pl.DataFrame, contract: Contract) -> pl.Series:
     return pl.concat([rows[ROW].filter(is_total) for is_total in are_totals]).unique() if keys else rows.clear()[ROW]
 
 
-def _last_lines(table: Table, required: list[str], key: list[str]) -> list[_Line]:
-    """The last lines of a table, those that could not be cut into cells among them."""
+def _last_lines(table: Table, required: list[str], key: list[str], of_record: list[str]) -> list[_Line]:
+    """The last lines of a table, those that could not be cut into cells among them.
+
+    Args:
+        table: with the lines.
+        required: columns that a record must fill.
+        key: columns of the key.
+        of_record: columns of which a record fills more than half.
+    """
     names = table.rows.columns[1:]
     lines = []
     for number, *cells in table.rows.tail(_LINES).iter_rows():
@@ -104,7 +111,9 @@ def _last_lines(table: Table, required: list[str], key: list[str]) -> list[_Line
         plain = {name for name, text in sent.items() if not _BEGINS.match(text)}
         filled, of_key = sum(name in plain for name in required), sum(name in plain for name in key)
         is_total = any(_ALONE.fullmatch(sent.get(name, "")) for name in key)
-        is_filled = 2 * filled > len(required) or (len(required) <= 2 and bool(key) and of_key == len(key))
+        is_filled = 2 * sum(name in plain for name in of_record) > len(of_record) or (
+            len(required) <= 2 and bool(key) and of_key == len(key)
+        )
         has_word = len(plain) < len(sent) or any(_SIGNED_ON.search(text) for text in sent.values())
         text = " | ".join(cell.strip() for cell in cells if cell and cell.strip())
         lines.append(
