@@ -16,6 +16,7 @@ from etl.contract.document import (
     Element,
     Hold,
     LogicalTypeOptions,
+    Numbers,
     Part,
     Purpose,
     Source,
@@ -67,6 +68,7 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("A column, under `schema` / `properties`", Column),
     ("`logicalTypeOptions`", LogicalTypeOptions),
     ("`customProperties` of a column", ColumnProperties),
+    ("`numbers` of a column", Numbers),
     ("An agency, in `agencies.yaml`", Agency),
 )
 

@@ -11,10 +11,10 @@ import polars as pl
 
 from etl.contract import Contract
 from etl.contract.document import Classification, LogicalType, SemanticType
-from etl.datatypes.numbers import Notation
 from etl.draft import dates, meaning, nothing, numbers
 from etl.draft.cells import longest, matching, total
 from etl.draft.meaning import ENOUGH, Meaning
+from etl.draft.numbers import Notation
 from etl.draft.sample import Sample
 
 _CODES = 50  # different values at most of a column that is taken for one of codes
