@@ -433,6 +433,11 @@ class DatasetProperties(Part):
         description="share of rows that may fail one expectation of the contract before the delivery is held",
     )
     tell_rejected: Share = Field(default=0.1, description="share of rejected rows above which somebody is told")
+    key: Literal["whole_row"] | None = Field(
+        default=None,
+        description="whole_row: rows have no key, in mode snapshot or append; equal rows of one file are so many "
+        "records, and a row that comes again in another file is the same one. By default the primaryKey columns",
+    )
     part: str | None = Field(
         default=None,
         description="a required column that tells files of one period apart, such as the district; a snapshot speaks "
@@ -443,6 +448,24 @@ class DatasetProperties(Part):
         description="columns of numbers whose sum over all rows the manifest beside a file must declare; a file of "
         "which it does not is held",
     )
+
+
+class Numbers(Part):
+    """How a column's numbers are written (customProperty `numbers` of a column)."""
+
+    decimal: Literal[".", ","] = Field(default=".", description="the decimal mark")
+    thousands: Literal[".", ",", " ", "'"] | None = Field(
+        default=None,
+        description="what parts groups of three digits, where they are parted; a blank may be any kind of blank",
+    )
+    currency: Several = Field(
+        default=(), description="signs or words that may stand before or behind a number", examples=['["$", "USD"]']
+    )
+    percent: Literal["keep", "divide"] | None = Field(
+        default=None, description="each number bears a %; keep: 12.5 % is kept as 12.5, divide: as 0.125"
+    )
+    brackets: bool = Field(default=False, description="(12) is -12")
+    exponent: bool = Field(default=False, description="1.5e-05 is a number, as it is in double precision always")
 
 
 class SharedColumnProperties(Part):
@@ -469,6 +492,11 @@ class SharedColumnProperties(Part):
         "`-`, không có and their like are sent back in numbers, dates, codes, identifiers and keys, and flagged in "
         "names, places and free text",
         examples=['["NULL", "-999"]'],
+    )
+    numbers: Numbers | None = Field(
+        default=None,
+        description="integer, number: how this column writes them, where `numbers` of `source` does not say it",
+        examples=['{thousands: ",", currency: ["$"]}'],
     )
     true_values: Several = Field(
         default=(),

@@ -26,6 +26,7 @@ from etl.contract.expansion import shared_files
 from etl.contract.formats import MEMBER, SHEET, Format
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
+from etl.contract.number_format import PLAIN, NumberFormat
 from etl.contract.servers import Server
 
 Severity = Literal["critical", "warning"]
@@ -98,6 +99,7 @@ class Column:
     null_values: tuple[str, ...] = ()  # beside those of the whole source
     true_values: tuple[str, ...] = ()  # boolean: words for yes, beside the usual ones
     false_values: tuple[str, ...] = ()  # and for no
+    numbers: NumberFormat = PLAIN  # number, integer: how the source writes them
     numeric_type: str | None = None  # number: numeric, numeric(precision,scale) or double precision in the warehouse
     code_list: str | None = None  # code: name of a list in expectations/codes/
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
@@ -152,6 +154,7 @@ class Contract:
     latency: str  # how long after its period's end a delivery is due, in the same units
     source: Source
     columns: tuple[Column, ...]
+    has_whole_row_key: bool  # no columns name a record; the whole row does
     part: str | None  # the column that tells files of one period apart; a snapshot speaks only for parts it has rows of
     control_totals: tuple[str, ...]  # the columns whose sum over all rows a sender must declare
     max_rejected: float  # share of rows that may fail one derived expectation before the delivery is held
@@ -174,7 +177,7 @@ class Contract:
 
     @cached_property
     def key(self) -> tuple[Column, ...]:
-        """The columns that name one record, in key order."""
+        """The columns that name one record, in key order; none where the whole row does."""
         return tuple(sorted((c for c in self.columns if c.key_position), key=lambda c: c.key_position or 0))
 
     @cached_property

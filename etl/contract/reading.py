@@ -17,6 +17,7 @@ from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, pa
 from etl.contract.messages import ContractError, sentences
 from etl.contract.model import Column, Contract, Hold, Source, Unpivot
 from etl.contract.names import NAME, OF_NAMES, taken_by
+from etl.contract.number_format import NAMED, NumberFormat
 from etl.contract.texts import of_texts
 from etl.contract.unused import Used
 from etl.settings import EXPECTATIONS
@@ -247,6 +248,7 @@ def _contract(
         latency=head.sla_properties.latency,
         source=source,
         columns=tuple(_column(column, source) for column in columns),
+        has_whole_row_key=custom.key == "whole_row",
         part=custom.part,
         control_totals=custom.control_totals,
         max_rejected=custom.max_rejected,
@@ -272,6 +274,9 @@ def _source(said: document.Source) -> Source:
 def _column(said: document.Column, source: Source) -> Column:
     custom, options = said.custom_properties, said.logical_type_options
     label = said.business_name or rules.source_name(said)
+    numbers = NAMED[source.numbers]
+    if custom.numbers:
+        numbers = NumberFormat(**custom.numbers.model_dump(), has_signs=True)
     return Column(
         name=said.name,
         source_name=rules.source_name(said),
@@ -281,7 +286,7 @@ def _column(said: document.Column, source: Source) -> Column:
         required=bool(said.required),
         key_position=said.primary_key_position,
         classification=said.classification,
-        example=said.examples[0] if said.examples else made_up(said, source),
+        example=said.examples[0] if said.examples else made_up(said, numbers),
         semantic_type=rules.meaning(said),
         format=options.format,
         zone=options.default_timezone,
@@ -290,6 +295,7 @@ def _column(said: document.Column, source: Source) -> Column:
         null_values=custom.null_values,
         true_values=custom.true_values,
         false_values=custom.false_values,
+        numbers=numbers,
         numeric_type=rules.numeric_type(said),
         code_list=custom.code_list,
         lookup=custom.lookup,

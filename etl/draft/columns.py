@@ -11,10 +11,10 @@ import polars as pl
 
 from etl.contract import Contract
 from etl.contract.document import Classification, LogicalType, SemanticType
-from etl.datatypes.numbers import Notation
 from etl.draft import dates, meaning, nothing, numbers
 from etl.draft.cells import longest, matching, total
 from etl.draft.meaning import ENOUGH, Meaning
+from etl.draft.numbers import Notation
 from etl.draft.sample import Sample
 
 _CODES = 50  # different values at most of a column that is taken for one of codes
@@ -29,11 +29,13 @@ _KIND = (
     r"(?:^|_)(?:loai|kieu|nhom|trang_thai|tinh_trang|hinh_thuc|type|kind|class|category|status|state|phien_ban)(?:_|$)"
 )
 _ROUND = 0.5  # share of round numbers from which they are amounts
+_OF_NUMBERS = ("money", "number")  # datatypes
 _OF_JSON = ("json", "ndjson", "geojson")
 _YES_AND_NO = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"có", "không"})
 _CLOCK, _SECONDS = r"^(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?$", r":[0-9]{2}:[0-9]{2}$"
 _BIRTH = r"ngay_sinh|nam_sinh|birth|(?:^|_)dob(?:_|$)"
 _EVEN = 5  # digits from which numbers all as long as each other are identifiers
+_LONG, _MANY = 8, 50  # digits from which few such numbers prove it, and different ones that shorter ones take
 
 
 @dataclass(frozen=True)
@@ -187,12 +189,12 @@ def guess(
         made.format = "HH:mm:ss" if matching(said["value"], _SECONDS) == 1 else "HH:mm"
     elif of.written is not None and not sample.bare[source]:
         _dates(made, of.written, all_of, sample.dated[source])
-    elif not _numbers(made, said, of.digits, all_of, is_text=is_text):
+    else:
         made.means = meaning.of_text(column, said, elements)
-        if made.means.datatype is not None:
-            made.notes.clear()  # why it is no number is plain then
-    if made.type != "string" and (element := meaning.of_element(column, said, elements)):
-        made.means = element
+        if made.means.datatype is None and _numbers(made, said, of.digits, all_of, is_text=is_text):
+            element = meaning.of_element(column, said, elements, _OF_NUMBERS)
+            is_money = made.type == "integer"  # what has decimals may be a price by weight, a rate
+            made.means = element or (meaning.of_number_named(made.source) if is_money else Meaning())
     if made.type in ("integer", "number"):
         _range(made, said, all_of)
     if made.type == "date" and re.search(_BIRTH, made.name):
@@ -260,7 +262,7 @@ def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notati
     if is_whole and of.ambiguous and all_of.numbers == "plain":
         made.notes.append(f"{_cells(of.ambiguous)} with three digits behind a dot can be read in two ways: sent back")
     if is_whole:
-        made.type, made.means = "integer", meaning.of_number_named(made.source)
+        made.type = "integer"
     else:
         made.type = "number"
         made.physical_type = f"numeric({max(18, min(38, of.longest + scale + 3))},{scale})"
@@ -276,7 +278,8 @@ def _are_names(name: str, said: pl.DataFrame, *, is_whole: bool) -> bool:
     if not is_whole or meaning.of_number_named(name).datatype:
         return False
     lengths = said["value"].str.len_chars()
-    is_even = lengths.n_unique() == 1 and longest(said["value"]) >= _EVEN and said.height >= _EVEN
+    length = longest(said["value"])
+    is_even = lengths.n_unique() == 1 and length >= _EVEN and said.height >= (_EVEN if length >= _LONG else _MANY)
     is_even = is_even and matching(said["value"], "00$") < _ROUND
     return is_even or (bool(re.search(_NUMBER_OF, name)) and longest(said["value"]) >= _EVEN)
 
@@ -300,6 +303,8 @@ def _codes(made: Guess, said: pl.DataFrame) -> None:
     cells = said["value"]
     if said.height <= _CODES and longest(cells) <= _LONGEST_CODE and total(said) >= _OFTEN * said.height:
         made.codes = sorted(cells.to_list())
+        if lists := meaning.lists_of(made.codes):
+            made.todo.append(f"datatype code, with the codeList {' or '.join(lists[:_SHOWN])}?")
 
 
 def _is_day_first(written: dates.Written) -> bool:

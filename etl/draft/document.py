@@ -56,7 +56,9 @@ class Draft:
 
 def contract(draft: Draft) -> str:
     """The contract's text."""
-    custom = {"deliveryMode": draft.mode, "source": dict(draft.source)}
+    custom: dict[str, object] = {"deliveryMode": draft.mode, "source": dict(draft.source)}
+    if not any(column.key_position for column in draft.columns):
+        custom["key"] = "whole_row"
     lines = [
         f"# Drafted by `citydw draft`. What only a person knows is marked; `citydw lint {draft.id}` lists it.",
         *(f"# {note}" for note in draft.notes),

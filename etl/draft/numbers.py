@@ -8,13 +8,14 @@ from typing import Literal
 
 import polars as pl
 
-from etl.datatypes.numbers import AMBIGUOUS, Notation
+Notation = Literal["plain", "vietnamese"]  # the words of a contract's `source`
 
 _WHOLE = r"^-?[0-9]+$"
 _PADDED = r"^-?0[0-9]"
 _PLAIN = r"^-?[0-9]+\.[0-9]+$"
 _VIETNAMESE = r"^-?(?:[0-9]+|[1-9][0-9]{0,2}(?:\.[0-9]{3})+)(?:,[0-9]+)?$"
-_AMBIGUOUS = AMBIGUOUS["vietnamese"]  # 1.234 and 1,234: thousands to some, decimals to others
+_AMBIGUOUS = r"^-?[1-9][0-9]{0,2}[.,][0-9]{3}$"  # 1.234 and 1,234: thousands to some, decimals to others
+_ONE_DOT = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"
 _LONGEST = 18  # digits of a whole number that the warehouse holds as such
 
 
@@ -72,7 +73,7 @@ def digits(values: pl.DataFrame) -> Digits:
     def most(length: pl.Expr) -> pl.Expr:
         return length.str.len_chars().max().fill_null(0)
 
-    dotted = whole | plain | cell.str.contains(AMBIGUOUS["plain"])
+    dotted = whole | plain | cell.str.contains(_ONE_DOT)
     comma = whole | vietnamese | ambiguous
     made = values.select(
         filled=count.sum(), whole=of(whole), plain=of(plain), vietnamese=of(vietnamese), ambiguous=of(ambiguous),

@@ -44,7 +44,6 @@ class Records:
         for name, is_in_list, below in (c.source_name.partition("[*].") for c in contract.columns):
             if is_in_list:
                 self._lists.setdefault(name, []).append(below)
-        self._notation = contract.source.numbers
         self._numbers: list[int] = []
         self._cells: list[dict[str, str | None]] = []
         self._several: dict[str, int] = {}  # the last record that has several values in a field
@@ -201,10 +200,10 @@ class Records:
         if column.type == "string":
             came = _BOOLEAN if isinstance(value, bool) else _NUMBER
             return self.fault("not_text", number, name, written(value), came)
-        return written(value) if isinstance(value, bool) else self._in_notation(written(value))
+        return written(value) if isinstance(value, bool) else self._in_notation(written(value), column)
 
     def _of_number(self, value: object, column: Column | None) -> str:
-        return self._in_notation(written(value)) if column else written(value)
+        return self._in_notation(written(value), column) if column else written(value)
 
     def _joined(self, number: int, name: str, items: list[Any], separator: str) -> str | None:
         parts: list[str] = []
@@ -226,13 +225,13 @@ class Records:
             return self.fault(rule, number, name, written(items), came)
         return separator.join(parts)
 
-    def _in_notation(self, text: str) -> str:
-        """A JSON number as the contract's source writes numbers, without an exponent."""
+    def _in_notation(self, text: str, column: Column) -> str:
+        """A JSON number as its column writes numbers, without an exponent."""
         if "e" in text or "E" in text:
             number = Decimal(text)
             if abs(number.adjusted()) < _DIGITS:
                 text = f"{number:f}"
-        return text.replace(".", ",") if self._notation == "vietnamese" else text
+        return text.replace(".", column.numbers.decimal)
 
 
 def _of_items(key: str, items: list[dict[str, Any]], fields: list[str]) -> dict[str, Any]:
