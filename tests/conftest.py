@@ -44,7 +44,7 @@ SLOW = {
     *("test_arrival", "test_backup", "test_check", "test_city", "test_dags", "test_disclosure", "test_drift"),
     "test_elsewhere",
     *("test_faults", "test_held", "test_migrate", "test_past", "test_pollution", "test_receipt", "test_receipt_page"),
-    *("test_object_store", "test_roles", "test_simulate", "test_site"),
+    *("test_datasets", "test_object_store", "test_reconciliations", "test_roles", "test_simulate", "test_site"),
 }
 
 
