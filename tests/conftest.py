@@ -41,6 +41,7 @@ SLOW = {
     *("test_arrival", "test_backup", "test_check", "test_city", "test_dags", "test_disclosure", "test_drift"),
     *("test_faults", "test_held", "test_migrate", "test_past", "test_pollution", "test_receipt", "test_receipt_page"),
     *("test_roles", "test_simulate", "test_site"),
+    *("test_sources", "test_sources_dag", "test_sources_killed", "test_sources_mysql"),
 }
 
 
