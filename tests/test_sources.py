@@ -26,6 +26,7 @@ from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
 from etl.contract import Contract, load
 from etl.delivery.entry import LedgerEntry
+from etl.operate.notify import Message, send
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import Brought, pull
 from etl.settings import DEFAULT_LIMITS, EXPECTATIONS, Limits
@@ -304,6 +305,12 @@ def test_a_source_that_fails_is_left_alone_for_a_while_and_comes_back_by_itself(
     with pytest.raises(SourceFault, match="left alone until") as fault:
         register.pull(pipeline)
     assert fault.value.kind == "circuit" and len(told(pipeline)) == 5
+    messages: list[Message] = []
+    for _ in range(2):  # somebody is told once
+        assert send(pipeline.ledger, pipeline.contracts, {"way": messages.append})[1] == []
+    (notice,) = messages[0].notices
+    assert (len(messages), notice.event, notice.facts["fault"]) == (1, "source", "password")
+    assert "kehoach@example.gov.vn" in notice.text.vi and "so_giao_duc" in notice.text.en
     with pipeline.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE ops.pull SET seen_at = seen_at - interval '31 minutes'")
     assert register.pull(pipeline)[1][0].state == "loaded"

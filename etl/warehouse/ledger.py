@@ -22,7 +22,7 @@ from etl.delivery.pull import Pull
 from etl.delivery.state import UNDERWAY, State
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.ops import COUNTS, ledger_tables
-from etl.warehouse.pulls import record
+from etl.warehouse.pulls import Failing, failing, record
 
 Moment = int | float | Decimal
 Spent = Mapping[str, float]  # seconds by station
@@ -496,6 +496,11 @@ class Ledger:
                 text = Text(vi.format(found=found), en.format(found=found))
                 made.setdefault(dataset, []).append(Reconciled(name, found, text))
         return made
+
+    def failing_sources(self, least: int) -> list[Failing]:
+        """The datasets whose last pulls have failed, at least so many in a row."""
+        with self._connected() as connection:
+            return failing(connection, least)
 
     def sent_back_since(self, moment: datetime) -> list[LedgerEntry]:
         """The deliveries whose agency has heard since that rows or all of it were sent back, in that order."""

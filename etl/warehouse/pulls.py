@@ -34,6 +34,25 @@ class Bound:
     waits_for: tuple[tuple[str, State], ...]
 
 
+@dataclass(frozen=True)
+class Failing:
+    """A source that could not be read for some time.
+
+    Attributes:
+        dataset: that was to be pulled.
+        source: the name of the connection.
+        count: how many pulls have failed in a row.
+        since: when the first of them began.
+        fault: why the last of them failed, in a word.
+    """
+
+    dataset: str
+    source: str
+    count: int
+    since: datetime
+    fault: str
+
+
 def record(
     connection: sa.Connection,
     pull: Pull,
@@ -120,6 +139,18 @@ def failures(connection: sa.Connection, dataset: str) -> tuple[int, datetime | N
     query = sa.select(sa.func.count(), sa.func.max(p.seen_at)).where(p.dataset == dataset, p.state == "failed", since)
     count, last = connection.execute(query).one()
     return count, last
+
+
+def failing(connection: sa.Connection, least: int) -> list[Failing]:
+    """The datasets whose last pulls have failed, at least so many in a row."""
+    query = sa.text(
+        "SELECT f.dataset, max(f.source) AS source, count(*) AS count, min(f.seen_at) AS since,"
+        " (array_agg(f.fault ORDER BY f.seen_at DESC))[1] AS fault FROM ops.pull f WHERE f.state = 'failed'"
+        " AND f.seen_at > coalesce((SELECT max(w.seen_at) FROM ops.pull w"
+        "  WHERE w.dataset = f.dataset AND w.state <> 'failed'), '-infinity')"
+        " GROUP BY f.dataset HAVING count(*) >= :least ORDER BY f.dataset"
+    )
+    return [Failing(*row) for row in connection.execute(query, {"least": least})]
 
 
 def left_alone_until(count: int, last: datetime | None) -> datetime | None:
