@@ -21,7 +21,7 @@ from etl.connectors.connection import Connection, from_environment
 from etl.connectors.model import Connector, Pulled, SourceFault, Window
 from etl.connectors.spool import Spool, Waiting
 from etl.contract import Contract, Server
-from etl.contract.servers import DatabaseServer
+from etl.contract.servers import FolderServer
 from etl.delivery.period import UnclearName, period_of
 from etl.delivery.pull import Pull
 from etl.delivery.storage import digest_of
@@ -155,9 +155,9 @@ def _window(
         return Window(first=first, last=last + timedelta(days=1)), ()
     with pipeline.engine.connect() as connection:
         known = pulls.bound(connection, contract.id)
-        taken = frozenset() if isinstance(server, DatabaseServer) else pulls.taken(connection, contract.id)
+        taken = pulls.taken(connection, contract.id) if isinstance(server, FolderServer) else frozenset()
     since = known.since
-    if isinstance(server, DatabaseServer):
+    if not isinstance(server, FolderServer):
         every = server.whole_every
         is_due = every is None or known.whole_at is None or known.whole_at + every <= datetime.now(UTC)
         since = None if is_due else since
