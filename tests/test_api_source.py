@@ -516,7 +516,7 @@ def test_an_api_that_is_away(agency: Agency, contract: Callable[..., Contract], 
 @pytest.mark.parametrize(
     ("properties", "says"),
     [
-        ({"scheme": "ftp"}, "is not https"),
+        ({"scheme": "ftp"}, "must be https"),
         ({"login": {"by": "oauth2"}}, "`tokenUrl` is needed"),
         ({"login": {"by": "oauth2", "tokenUrl": "http://example.vn/token"}}, "is not https"),
         ({"pages": {"by": "page"}}, "need `parameter`"),

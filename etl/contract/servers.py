@@ -254,10 +254,10 @@ def faults(server: Server, document: Document) -> Iterator[str]:
 def _of_location(server: ApiServer | FolderServer) -> Iterator[str]:
     parts = urlsplit(server.location)
     schemes = {"sftp": ("sftp",), "s3": ("s3",), "api": ("https", "http")}[server.type]
-    if parts.scheme not in schemes or not parts.hostname:
-        yield f"servers: location {server.location!r} must be {schemes[0]}://..., with a server's or a bucket's name"
-    if "@" in parts.netloc:
+    if "@" in server.location:  # what is before it may be a secret, and is not quoted
         yield "servers: location names who logs in; that belongs into the connection, never into a contract"
+    elif parts.scheme not in schemes or not parts.hostname:
+        yield f"servers: location {server.location!r} must be {schemes[0]}://..., with a server's or a bucket's name"
 
 
 def _of_api(server: ApiServer, document: Document) -> Iterator[str]:
