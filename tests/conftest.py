@@ -43,7 +43,8 @@ SLOW = {
     *("test_contract_mutations", "test_judge", "test_lint", "test_suite_mutations", "test_walk_again", "test_words"),
     *("test_arrival", "test_backup", "test_check", "test_city", "test_dags", "test_disclosure", "test_drift"),
     *("test_faults", "test_held", "test_migrate", "test_past", "test_pollution", "test_receipt", "test_receipt_page"),
-    *("test_object_store", "test_roles", "test_simulate", "test_site"),
+    *("test_api_source", "test_object_store", "test_remote_folders", "test_roles", "test_simulate", "test_site"),
+    *("test_sources", "test_sources_dag", "test_sources_killed", "test_sources_mysql"),
 }
 
 

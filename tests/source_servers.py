@@ -109,15 +109,17 @@ class MariaServer(Server):
         super().__init__("mysql")
         assert self.PROGRAM
         data = self.folder / "data"
-        self._do("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db",
-                 "--auth-root-authentication-method=normal")  # fmt: skip
+        self._do("mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--tmpdir={self.folder}",
+                 "--skip-test-db", "--auth-root-authentication-method=normal")  # fmt: skip
         self.start()
 
     def start(self) -> None:
         assert self.PROGRAM
         self._serve(
             self.PROGRAM, "--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}",
-            f"--socket={self.folder / 'socket'}", "--bind-address=127.0.0.1", "--innodb-buffer-pool-size=32M",
+            f"--tmpdir={self.folder}", f"--socket={self.folder / 'socket'}", "--bind-address=127.0.0.1",
+            "--lock-wait-timeout=20",
+            "--innodb-buffer-pool-size=32M",
             "--innodb-flush-log-at-trx-commit=0",
             is_ready=lambda: self.connect().close(), faults=pymysql.err.OperationalError,
         )  # fmt: skip

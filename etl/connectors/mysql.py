@@ -16,7 +16,7 @@ from typing import Any
 
 import pymysql
 from pymysql.constants import FIELD_TYPE
-from pymysql.converters import escape_string
+from pymysql.converters import encoders, escape_string
 from pymysql.cursors import SSCursor
 
 from etl.connectors.database import (
@@ -76,7 +76,7 @@ class Mysql(Database[pymysql.connections.Connection, str]):
         with view.cursor() as cursor:
             cursor.execute(f"SELECT q.* FROM {self._relation} AS q LIMIT {SAMPLE}")
             columns = [Column(field.name, _type(field)) for field in cursor._result.fields]
-            rows = [[_text(cell) for cell in row] for row in cursor.fetchall()]
+            rows = [[None if cell is None else cell.decode(errors="replace") for cell in row] for row in cursor]
         return columns, rows
 
     def marks(self, view: pymysql.connections.Connection, window: Window, columns: Sequence[Column]) -> Marks[str]:
@@ -94,9 +94,9 @@ class Mysql(Database[pymysql.connections.Connection, str]):
             since = f"CAST('{escape_string(window.since)}' AS DATETIME(6))"
             overlap = f"INTERVAL {self.server.overlap.total_seconds():.0f} SECOND"
             condition = f"({stamp} >= {since} - {overlap} OR {stamp} IS NULL)"
-        # A stamp ahead of the source's clock must not hide what is stamped rightly from now on.
-        last_stamp = f"SELECT CAST(LEAST(MAX({stamp}), NOW(6)) AS CHAR) FROM {self._relation} AS q WHERE {condition}"
-        until = _value(view, last_stamp)
+        # A stamp ahead of the clock must not hide what is stamped rightly from now on.
+        last_stamp = f"CAST(MAX(CASE WHEN {stamp} <= NOW(6) THEN {stamp} END) AS CHAR)"
+        until = _value(view, f"SELECT {last_stamp} FROM {self._relation} AS q WHERE {condition}")
         return Marks(window.since, until or window.since, condition)
 
     def write(
@@ -152,7 +152,7 @@ class Mysql(Database[pymysql.connections.Connection, str]):
             "database": self.database,
             "charset": "utf8mb4",
             "use_unicode": False,
-            "conv": {},
+            "conv": encoders,  # what comes stays as it is
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": timeout,
             "write_timeout": timeout,

@@ -101,9 +101,11 @@ class Postgresql(Database[_View, _Query]):
                 kind=kind,
                 overlap=sql.Literal(f"{self.server.overlap.total_seconds():.0f} seconds"),
             )
-        # A stamp ahead of the source's clock must not hide what is stamped rightly from now on.
-        last_stamp = sql.SQL("SELECT least(max({stamp}), CAST(now() AS {kind}))::text FROM {of} AS q WHERE {condition}")
-        query = last_stamp.format(stamp=stamp, kind=kind, of=self._relation, condition=condition)
+        # A stamp ahead of the clock must not hide what is stamped rightly from now on.
+        last_stamp = sql.SQL(
+            "SELECT max({stamp}) FILTER (WHERE {stamp} <= now())::text FROM {of} AS q WHERE {condition}"
+        )
+        query = last_stamp.format(stamp=stamp, of=self._relation, condition=condition)
         return Marks(window.since, _value(view, query) or window.since, condition)
 
     def write(self, view: _View, columns: Sequence[Column], key: Sequence[str], condition: _Query, sheet: Sheet) -> int:

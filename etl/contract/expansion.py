@@ -216,6 +216,6 @@ def as_odcs(said: Mapping[str, Any]) -> dict[str, Any]:
         if not made["customProperties"]:
             del made["customProperties"]
     for name in ("servers", "schema", "properties"):
-        if name in said:
+        if isinstance(said.get(name), list):  # a server's schema is a name
             made[name] = [as_odcs(part) for part in said[name]]
     return made

@@ -1,0 +1,47 @@
+"""A puller that is killed at any moment, and a source that is, leave nothing out and take nothing twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from etl.warehouse import embedded
+from tests.tools.kill_pulls import ADMIN_PASSWORD, citydw, killed, project, source
+
+
+@pytest.mark.timeout(900)
+def test_a_puller_that_is_killed_skips_nothing_and_takes_nothing_twice(tmp_path: Path) -> None:
+    with source() as server:
+        try:
+            assert killed(tmp_path, server, kills=6, seed=4) == ""
+        finally:
+            embedded.stop(tmp_path / "home" / "postgres")
+
+
+def test_the_commands_say_how_sources_stand_and_nobody_sees_the_password(tmp_path: Path) -> None:
+    with source() as server:
+        try:
+            clone, home = project(tmp_path, server), tmp_path / "home"
+            with server.connect() as admin:
+                admin.execute("INSERT INTO truong VALUES ('79000701', 'Trường A', NULL, NULL, 5)")
+            said = []
+            for command in (["pull", "education.schools", "--dry-run"], ["pull", "education.schools"], ["sources"],
+                            ["sources", "check"], ["pull", "education.schools", "--from", "2026-03-02"]):  # fmt: skip
+                puller = citydw(clone, home, *command)
+                said.append(" ".join(psutil.Process(puller.pid).cmdline()))
+                said.append(str(puller.wait()))
+            log = (home / "commands.log").read_text("utf-8")
+            assert said[1::2] == ["0", "0", "0", "0", "2"], log
+            assert "1 rows" in log and "nothing was kept" in log and "has no stamp" in log
+            assert "the role may change truong" in log and "Traceback" not in log
+            held = subprocess.run(
+                ["grep", "-rl", ADMIN_PASSWORD, str(home)], capture_output=True, text=True, check=False
+            )
+            assert held.stdout == "" and ADMIN_PASSWORD not in " ".join(said)
+            assert sys.executable in said[0]
+        finally:
+            embedded.stop(tmp_path / "home" / "postgres")
