@@ -80,6 +80,9 @@ class FolderProperties(Properties):
     after: Literal["leave", "archive"] = Field(
         default="leave", description="what becomes of a file that landing has; archive: it is moved to `processed/`"
     )
+    receipts: Literal["keep", "outbox"] = Field(
+        default="keep", description="outbox: receipts of its files are also put into `outbox/` there, at the next pull"
+    )
 
 
 class Pages(Part):

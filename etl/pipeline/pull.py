@@ -18,6 +18,7 @@ from upath import UPath
 
 from etl.connectors import connector
 from etl.connectors.connection import Connection, from_environment
+from etl.connectors.folder import Folder
 from etl.connectors.model import Connector, Pulled, SourceFault, Window
 from etl.connectors.spool import Spool, Waiting
 from etl.contract import Contract, Server
@@ -25,6 +26,7 @@ from etl.contract.servers import FolderServer
 from etl.delivery.period import UnclearName, period_of
 from etl.delivery.pull import Pull
 from etl.delivery.storage import digest_of
+from etl.pipeline.give_back import give_back
 from etl.pipeline.pipeline import Pipeline, Received
 from etl.receive.inbox import sidecars
 from etl.settings import CITY_TIME
@@ -107,6 +109,8 @@ def pull(
                 took = replace(this, pull_id=uuid4().hex, seconds=time.perf_counter() - began)
                 waiting = spool.publish(work, pulled, _described(took, pulled, work / pulled.name))
                 brought.append(_hand_in(pipeline, spool, source, waiting))
+            if isinstance(source, Folder) and source.wants_receipts:
+                give_back(pipeline, source, dataset, UPath(spool.given))
         except SourceFault as fault:
             with pipeline.engine.begin() as connection:
                 spent = replace(this, seconds=time.perf_counter() - began)
