@@ -124,11 +124,11 @@ def births(clean_day: Path) -> bytes:
 def city(new_pipeline: Callable[..., Pipeline], tmp_path: Path) -> Callable[..., Pipeline]:
     """A pipeline whose births stand at a place."""
 
-    def make(place: Place, after: str = "leave") -> Pipeline:
+    def make(place: Place, after: str = "leave", receipts: str = "keep") -> Pipeline:
         contracts = tmp_path / "contracts"
         shutil.copytree(EXPECTATIONS, contracts)
         path = contracts / "civil" / "births.yaml"
-        said = {"schedule": "30 2 * * *", "after": after}
+        said = {"schedule": "30 2 * * *", "after": after, "receipts": receipts}
         properties = [{"property": name, "value": value} for name, value in said.items()]
         server = {"server": "so_y_te", "type": place.kind, **place.location, "customProperties": properties}
         text = path.read_text("utf-8")
@@ -249,6 +249,25 @@ def test_a_file_is_archived_once_landing_has_it(place: Place, city: Callable[...
     assert fetch(pipeline, place) == []
     assert NAME not in place.names()
     assert [line["state"] for line in told(pipeline)] == ["delivered", "same"]
+
+
+def test_receipts_are_put_back_where_the_file_came_from(
+    place: Place, city: Callable[..., Pipeline], births: bytes
+) -> None:
+    pipeline = city(place, receipts="outbox")
+    place.put(NAME, births)
+    (entry,) = fetch(pipeline, place)
+    assert fetch(pipeline, place) == []
+    names = [f"outbox/{entry.delivery_id}/{name}" for name in ("receipt.html", "receipt.json")]
+    assert place.names() == [NAME, *names]
+    receipt = place.folder / names[1]
+    assert json.loads(receipt.read_text("utf-8"))["state"] == "loaded"
+    receipt.unlink()
+    assert fetch(pipeline, place) == []
+    assert not receipt.exists()  # given once
+    pipeline.withdraw(DATASET, entry.delivery_id, "the agency asks for it")
+    assert fetch(pipeline, place) == []
+    assert json.loads(receipt.read_text("utf-8"))["state"] == "withdrawn"
 
 
 def test_a_file_that_is_too_large_is_refused_without_being_copied(

@@ -32,7 +32,7 @@ from etl.settings import Limits, Settings
 
 log = logging.getLogger(__name__)
 
-PROCESSED = "processed"
+PROCESSED, OUTBOX = "processed", "outbox"
 _TRIES = 5  # of one file, each going on where the one before it was cut off
 _FIRST_PAUSE = 0.5  # seconds before the second try, and twice as long before each further one
 _LONGEST_NAME = 200  # bytes: with what is put before and behind it, it must be a file's name here too
@@ -71,6 +71,9 @@ class Remote(Protocol):
     def move(self, file: Seen, target: str) -> bool:
         """Move a file below the folder, if it still is that one; gives whether it was. Nothing is written over."""
 
+    def put(self, target: str, content: bytes) -> None:
+        """Write a file below the folder; whoever looks sees the whole of it or what was there before."""
+
     def close(self) -> None:
         """End the connection, if there is one."""
 
@@ -98,6 +101,11 @@ class Folder(ABC):
         self._server: FolderServer = contract.server
         self._quiet = Settings.from_environment().quiet_seconds
         self._remote = self._connected()
+
+    @property
+    def wants_receipts(self) -> bool:
+        """Whether receipts are to be given back."""
+        return self._server.custom_properties.receipts == OUTBOX
 
     @abstractmethod
     def _connected(self) -> Remote:
@@ -139,6 +147,16 @@ class Folder(ABC):
         for seen in (*beside, file):  # while the file is there, it is asked for again
             if not self._remote.move(seen, f"{PROCESSED}/{mark}_{seen.name}") and seen == file:
                 log.warning("%s: %s has changed since it was copied, and stays", self._contract.id, _shown(file.name))
+
+    def give(self, files: Iterator[tuple[str, bytes]]) -> None:
+        """Put receipts into `outbox/`, each under its path there.
+
+        Raises:
+            SourceFault: if one cannot be written.
+        """
+        with closing(self._remote):
+            for path, content in files:
+                self._remote.put(f"{OUTBOX}/{path}", content)
 
     def _whole(self, window: Window) -> list[_Found]:
         """What is asked for and does not change while we look at it twice."""

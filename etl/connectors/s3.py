@@ -84,6 +84,11 @@ class S3Folder:
             path, new = (f"{self._folder}/{name}" for name in (file.name, target))
             return object_store.move_within(self._store, path, new, file.stamp.partition(" ")[2])
 
+    def put(self, target: str, content: bytes) -> None:
+        """Write an object below the folder."""
+        with self._told(target):
+            self._store.pipe_file(f"{self._folder}/{target}", content)
+
     def close(self) -> None:
         """Nothing is kept open."""
 

@@ -92,6 +92,21 @@ class SftpFolder:
             self._do(self._sftp().rename(join(self._path, file.name), path))
             return True
 
+    def put(self, target: str, content: bytes) -> None:
+        """Write a file below the folder: aside, and then under its name."""
+        with self._told(target):
+            client, path = self._sftp(), join(self._path, target)
+            self._do(client.makedirs(path.rpartition("/")[0], exist_ok=True))
+            stream = self._do(client.open(f"{path}.part", "wb"))
+            self._do(stream.write(content))
+            self._do(stream.close())
+            try:
+                self._do(client.posix_rename(f"{path}.part", path))
+            except asyncssh.SFTPOpUnsupported:  # a server that gives no new name where a file has it
+                with suppress(asyncssh.SFTPNoSuchFile):
+                    self._do(client.remove(path))
+                self._do(client.rename(f"{path}.part", path))
+
     def close(self) -> None:
         """End the connection, if there is one."""
         if self._session is not None:

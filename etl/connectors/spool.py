@@ -50,6 +50,11 @@ class Spool:
         self._folder = home / "pulls" / contract.agency / contract.dataset
         self._ready = self._folder / "ready"
 
+    @property
+    def given(self) -> Path:
+        """Where is written down which receipts were given back; if it is lost, all are given once more."""
+        return self._folder / "given.json"
+
     @contextmanager
     def alone(self) -> Iterator[Path]:
         """Let nobody else pull this dataset on this machine.

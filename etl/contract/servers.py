@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from croniter import croniter
 from pydantic import AfterValidator, Field
 
-from etl.contract.document import Document, Length, Name, Part, Words, hours_of
+from etl.contract.document import Count, Document, Length, Name, Part, Words, hours_of
 
 XMIN = "xmin"  # the watermark of PostgreSQL that misses no late commit
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+(?: [\d*/,-]+){4}")
@@ -79,10 +80,74 @@ class FolderProperties(Properties):
     after: Literal["leave", "archive"] = Field(
         default="leave", description="what becomes of a file that landing has; archive: it is moved to `processed/`"
     )
+    receipts: Literal["keep", "outbox"] = Field(
+        default="keep", description="outbox: receipts of its files are also put into `outbox/` there, at the next pull"
+    )
+
+
+class Pages(Part):
+    """How an API tells one page of records from the next."""
+
+    by: Literal["page", "offset", "cursor", "link"] = Field(
+        description="what the next page is asked by: its number, how many records come before it, what the page before "
+        "it says, or that one's header `Link`; the last two bear it best that records come and go meanwhile",
+        examples=["cursor"],
+    )
+    parameter: Words | None = Field(default=None, description="by page, offset or cursor: the parameter that holds it")
+    first: Count = Field(default=1, description="by page: the number of the first one")
+    size: Count = Field(default=500, description="how many records are asked for at a time")
+    size_parameter: Words | None = Field(default=None, description="the parameter that holds the size")
+    next: Words | None = Field(
+        default=None, description="by cursor: where it stands in a page, as `meta.next`; there is none on the last page"
+    )
+    total: Words | None = Field(
+        default=None, description="where in a page stands how many records there are in all; so many must come"
+    )
+
+
+class Login(Part):
+    """How an API is told who asks; the secrets are in the connection. A client certificate is there, too."""
+
+    by: Literal["key", "basic", "oauth2"] = Field(
+        description="a key in a header, a name and a password, or a token by OAuth 2 client credentials",
+        examples=["oauth2"],
+    )
+    header: Words = Field(default="X-Api-Key", description="key: the header that holds it")
+    token_url: Words | None = Field(default=None, description="oauth2: where the token is asked for")
+    scope: Words | None = Field(default=None, description="oauth2: what it is asked for")
+
+
+class Changed(Part):
+    """How an API is asked for what has changed in some time."""
+
+    since: Words = Field(description="the parameter that holds where the time begins", examples=["updated_from"])
+    until: Words | None = Field(default=None, description="the parameter that holds where it ends")
+    format: Literal["date", "timestamp"] = Field(
+        default="timestamp", description="2026-03-02, in the city's days, or 2026-03-02T08:15:00Z"
+    )
+    overlap: Length = Field(
+        description="how far behind the last pull is asked again, for what is entered late",
+        examples=["{value: 1, unit: d}"],
+    )
 
 
 class ApiProperties(Properties):
     """What is said of an HTTP API under its `customProperties`."""
+
+    records: Words | None = Field(
+        default=None, description="where the list of records stands in an answer, as `data.items`; by default it is one"
+    )
+    pages: Pages | None = Field(default=None, description="how it is asked page by page; by default all comes at once")
+    changed: Changed | None = Field(
+        default=None, description="what is pulled is what has changed since; by default all of it, each time"
+    )
+    whole_every: Length | None = Field(
+        default=None, description="with `changed`: how often all is pulled, for that never sees everything"
+    )
+    login: Login | None = Field(default=None, description="how it is told who asks; by default it is not")
+    parameters: dict[str, str] = Field(default={}, description="what else each question holds; no secret")
+    per_minute: Count = Field(default=60, description="how many questions it bears in a minute; 0: any number")
+    timeout: Length = Field(default="1h", description="how long a pull may take")
 
 
 class Server(Part):
@@ -96,6 +161,12 @@ class Server(Part):
         description="when it is asked, and what for", examples=["[{property: schedule, value: ...}]"]
     )
 
+    @property
+    def whole_every(self) -> timedelta | None:
+        """How often all is pulled where otherwise only what has changed is; None where all is each time."""
+        length = getattr(self.custom_properties, "whole_every", None)
+        return timedelta(hours=hours_of(length)) if length else None
+
 
 class DatabaseServer(Server):
     """A database. What the connection says of the address goes before, so that a test installation has its own."""
@@ -106,12 +177,6 @@ class DatabaseServer(Server):
     custom_properties: DatabaseProperties = Field(
         description="what is pulled, and when", examples=["[{property: table, value: khai_sinh}, ...]"]
     )
-
-    @property
-    def whole_every(self) -> timedelta | None:
-        """How often all is pulled where there is a watermark."""
-        length = self.custom_properties.whole_every
-        return timedelta(hours=hours_of(length)) if length else None
 
     @property
     def overlap(self) -> timedelta:
@@ -181,11 +246,53 @@ TYPES: dict[str, type[Server]] = {
 
 def faults(server: Server, document: Document) -> Iterator[str]:
     """What is wrong in a server, by itself and with what the contract says elsewhere."""
-    source = document.custom_properties.source
-    if isinstance(server, ApiServer) and source.format != "ndjson":
-        yield "servers: what an API says is kept as one record a line: `source` must be {format: ndjson}"
+    if isinstance(server, ApiServer | FolderServer):
+        yield from _of_location(server)
+    if isinstance(server, ApiServer):
+        yield from _of_api(server, document)
     if isinstance(server, DatabaseServer):
         yield from _of_database(server, document)
+
+
+def _of_location(server: ApiServer | FolderServer) -> Iterator[str]:
+    parts = urlsplit(server.location)
+    schemes = {"sftp": ("sftp",), "s3": ("s3",), "api": ("https", "http")}[server.type]
+    if "@" in server.location:  # what is before it may be a secret, and is not quoted
+        yield "servers: location names who logs in; that belongs into the connection, never into a contract"
+    elif parts.scheme not in schemes or not parts.hostname:
+        yield f"servers: location {server.location!r} must be {schemes[0]}://..., with a server's or a bucket's name"
+
+
+def _of_api(server: ApiServer, document: Document) -> Iterator[str]:
+    said, custom = server.custom_properties, document.custom_properties
+    if custom.source.format != "ndjson" or custom.source.encoding != "utf-8" or custom.source.archive:
+        yield "servers: what an API says is kept as one record a line, in UTF-8: `source` must be {format: ndjson}"
+    for url in (server.location, said.login.token_url if said.login else None):
+        if url and not _is_kept_secret(url):
+            yield f"servers: {url!r} is not https, so that anybody on the way could read along, and answer"
+    if said.login and (said.login.by == "oauth2") != (said.login.token_url is not None):
+        yield "servers: `tokenUrl` is needed by `login` by oauth2, and by no other"
+    pages = said.pages
+    if pages and (pages.by == "link") != (pages.parameter is None):
+        yield f"servers: pages by {pages.by} need{'' if pages.parameter is None else ' no'} `parameter`"
+    if pages and (pages.by == "cursor") != (pages.next is not None):
+        yield "servers: `next` is needed by pages by cursor, and by no others"
+    if (said.changed is None) != (said.whole_every is None):
+        yield (
+            "servers: `changed` never sees what is gone; with it, say how often all is pulled, and without it, do not: "
+            "{property: wholeEvery, value: {value: 7, unit: d}}"
+        )
+    if said.changed and custom.delivery_mode == "snapshot":
+        yield (
+            "servers: `changed` pulls what has changed, and in deliveryMode 'snapshot' what a file does not have has "
+            "ended; leave it out, or make it deliveryMode changes or append"
+        )
+
+
+def _is_kept_secret(url: str) -> bool:
+    """Whether nobody on the way reads what is sent to an address; on this machine nobody is."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
 
 
 def _of_database(server: DatabaseServer, document: Document) -> Iterator[str]:

@@ -234,8 +234,8 @@ def _late(row: dict[str, Any], contract: Contract) -> Notice:
 
 
 def _away(failing: Failing, contract: Contract) -> Notice:
-    since = f"{failing.since.astimezone(CITY_TIME):%Y-%m-%d %H:%M %Z}"
-    contact = contract.contact.removeprefix("mailto:")
+    since = f"{failing.since.astimezone(city().zone):%Y-%m-%d %H:%M %Z}"
+    contact = (contract.contact or "").removeprefix("mailto:")
     return Notice(
         "source",
         failing.dataset,

@@ -18,14 +18,16 @@ from upath import UPath
 
 from etl.connectors import connector
 from etl.connectors.connection import Connection, from_environment
+from etl.connectors.folder import Folder
 from etl.connectors.model import Connector, Pulled, SourceFault, Window
 from etl.connectors.spool import Spool, Waiting
 from etl.contract import Contract, Server
 from etl.contract.city import city
-from etl.contract.servers import DatabaseServer
+from etl.contract.servers import FolderServer
 from etl.delivery.period import UnclearName, period_of
 from etl.delivery.pull import Pull
 from etl.delivery.storage import digest_of
+from etl.pipeline.give_back import give_back
 from etl.pipeline.pipeline import Pipeline, Received
 from etl.receive.inbox import sidecars
 from etl.warehouse import pulls
@@ -107,6 +109,8 @@ def pull(
                 took = replace(this, pull_id=uuid4().hex, seconds=time.perf_counter() - began)
                 waiting = spool.publish(work, pulled, _described(took, pulled, work / pulled.name))
                 brought.append(_hand_in(pipeline, spool, source, waiting))
+            if isinstance(source, Folder) and source.wants_receipts:
+                give_back(pipeline, source, dataset, UPath(spool.given))
         except SourceFault as fault:
             with pipeline.engine.begin() as connection:
                 spent = replace(this, seconds=time.perf_counter() - began)
@@ -155,9 +159,9 @@ def _window(
         return Window(first=first, last=last + timedelta(days=1)), ()
     with pipeline.engine.connect() as connection:
         known = pulls.bound(connection, contract.id)
-        taken = frozenset() if isinstance(server, DatabaseServer) else pulls.taken(connection, contract.id)
+        taken = pulls.taken(connection, contract.id) if isinstance(server, FolderServer) else frozenset()
     since = known.since
-    if isinstance(server, DatabaseServer):
+    if not isinstance(server, FolderServer):
         every = server.whole_every
         is_due = every is None or known.whole_at is None or known.whole_at + every <= datetime.now(UTC)
         since = None if is_due else since

@@ -115,6 +115,13 @@ def taken(connection: sa.Connection, dataset: str) -> frozenset[str]:
     return frozenset(known for known in connection.execute(query).scalars() if known is not None)
 
 
+def delivered(connection: sa.Connection, dataset: str) -> frozenset[str]:
+    """The deliveries that were pulled."""
+    p = ledger_tables()["pull"].c
+    query = sa.select(p.delivery_id).where(p.dataset == dataset, p.state == "delivered")
+    return frozenset(connection.execute(query).scalars())
+
+
 def last_of_period(connection: sa.Connection, dataset: str, as_of: date | None) -> str | None:
     """The SHA-256 of the last word on a period, if it was pulled; whatever became of it, corrections aside."""
     d, p = ledger_tables()["delivery"].c, ledger_tables()["pull"].c
