@@ -9,15 +9,17 @@ from etl.contract.city import told
 def contract_page(contract: Contract) -> str:
     """Markdown: what the dataset is, how it is delivered, and every column."""
     source = contract.source
-    how = [source.format, source.encoding, *([f"in {source.archive}"] if source.archive else [])]
+    how = [source.format, source.encoding, *(["in zip"] if source.archive else [])]
+    contact = f", {contract.contact.removeprefix('mailto:')}" if contract.contact else ""
+    every = f"; every {contract.frequency}" if contract.frequency else ""
     lines = [
         f"# {told(contract.title)}",
         "",
         told(contract.description, "\n\n"),
         "",
-        f"- **{told(contract.agency_title)}**, {contract.contact.removeprefix('mailto:')}",
+        f"- **{told(contract.agency_title)}**{contact}",
         f"- Inbox `inbox/{contract.agency}/{contract.dataset}/`, table `{contract.schema}.{contract.table}`",
-        f"- {', '.join(how)}; mode `{contract.mode}`; every {contract.frequency}",
+        f"- {', '.join(how)}; mode `{contract.mode}`{every}",
         "",
         "| column | in the source | label | type | key | required | meaning |",
         "|---|---|---|---|---|---|---|",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import yaml
@@ -32,7 +33,11 @@ ELEMENTS, AGENCIES = (
 )
 DOCUMENTS = {dataset: yaml.safe_load(contract.path.read_text("utf-8")) for dataset, contract in CONTRACTS.items()}
 OF_AN_AGENCY = ("lookup",)  # what stands under it are an agency's words, of which any may be right
-PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number", "string": "text"}
+PLAIN = {
+    "date": "date", "timestamp": "date", "time": "time", "boolean": "boolean", "integer": "number", "number": "number",
+    "string": "text",
+}  # fmt: skip
+OF_NOTATION = ("format", "defaultTimezone")  # logicalTypeOptions that say how values are written
 
 
 def by_property(entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -45,22 +50,27 @@ def column_as_documented(said: dict[str, Any], elements: dict[str, Any]) -> Colu
     says = elements.get(custom.get("element"), {}) | said | custom
     options = says.get("logicalTypeOptions", {})
     sent_as = says.get("physicalName", says["name"])
+    kind = says.get("logicalType", "string")
+    label = says.get("businessName", sent_as)
     return Column(
         name=says["name"],
         source_name=sent_as,
-        type=says["logicalType"],
-        label=says.get("businessName", sent_as),
-        description=text(says["description"]),
+        type=kind,
+        label=label,
+        description=text(says.get("description", label)),
         required=says.get("required", says.get("primaryKey", False)),
         key_position=says.get("primaryKeyPosition"),
         classification=says.get("classification", "sensitive"),
-        example=says["examples"][0],
-        semantic_type=says.get("datatype", PLAIN[says["logicalType"]]),
+        example=str(says["examples"][0]) if says.get("examples") else ANY,  # one is made up
+        semantic_type=says.get("datatype", PLAIN[kind]),
         format=options.get("format"),
-        bounds={name: bound for name, bound in options.items() if name != "format"},
+        zone=options.get("defaultTimezone"),
+        bounds={name: bound for name, bound in options.items() if name not in OF_NOTATION},
         pivot=says.get("pivot"),
         null_values=tuple(says.get("nullValues", ())),
-        numeric_type=says.get("physicalType"),
+        true_values=tuple(says.get("trueValues", ())),
+        false_values=tuple(says.get("falseValues", ())),
+        numeric_type=says.get("physicalType", "numeric") if kind == "number" else None,
         code_list=says.get("codeList"),
         lookup=says.get("lookup", {}),
         period_column=says.get("periodColumn"),
@@ -82,21 +92,22 @@ def as_documented(
         for entry in (*agency.get("slaProperties", ()), *document.get("slaProperties", ()))
     }
     (table,) = document["schema"]
-    schema, name = table["physicalName"].split(".")
+    schema, name = table.get("physicalName", f"{agency.get('schema', path.parent.name)}.{path.stem}").split(".")
     hold = custom.get("hold", {})
-    source = custom["source"]
+    source = custom.get("source", {})
+    title = document.get("name", path.stem)
     return {
-        "title": text(document["name"]),
-        "agency_title": text(custom.get("agencyTitle", agency.get("title"))),
-        "description": text(document["description"]["purpose"]),
-        "contact": document.get("support", agency.get("support"))[0]["url"],
+        "title": text(title),
+        "agency_title": text(custom.get("agencyTitle", agency.get("title", path.parent.name))),
+        "description": text(document.get("description", {}).get("purpose", title)),
+        "contact": next((entry.get("url") for entry in document.get("support", agency.get("support", ()))), None),
         "schema": schema,
         "table": name,
         "mode": custom["deliveryMode"],
-        "frequency": lengths["frequency"],
+        "frequency": lengths.get("frequency"),
         "latency": lengths.get("latency", "1d"),
         "source": Source(
-            format=source["format"],
+            format=source.get("format", "csv"),
             encoding=source.get("encoding", "utf-8"),
             delimiter=source.get("delimiter", ","),
             numbers=source.get("numbers", "plain"),
@@ -111,6 +122,7 @@ def as_documented(
         "hold": Hold(days=hold.get("days", 3), default=hold.get("default", "reject")),
         "tell_rejected": custom.get("tellRejected", 0.1),
         "tags": tuple(document.get("tags", ())),
+        "notes": (),
         "path": path,
         "agency": path.parent.name,
         "dataset": path.stem,
@@ -118,8 +130,8 @@ def as_documented(
 
 
 def text(said: str) -> Text:
-    vietnamese, english = said.split(" / ")
-    return Text(vietnamese, english)
+    vietnamese, _, english = said.partition(" / ")
+    return Text(vietnamese, english or vietnamese)
 
 
 def as_read(contract: Contract) -> dict[str, Any]:
@@ -159,6 +171,11 @@ def slips(document: Any, at: tuple[str | int, ...] = ()) -> Iterator[Slip]:
                     word = _misspelt(here[step]["property"])
                     yield Slip("misspell", path, partial(_with, document, (*path, "property"), word))
         yield from slips(document, path)
+
+
+def is_example(slip: Slip) -> bool:
+    """A number for an example, as tools write one: it stands for its text."""
+    return "examples" in slip.path[-2:-1] and type(slip.value) in (int, float)
 
 
 def _of_other_types(value: Any) -> Iterator[Any]:
@@ -234,7 +251,7 @@ def test_no_slip_in_a_contract_is_passed_over(dataset: str, request: pytest.Fixt
         except ContractError as error:
             assert_can_be_mended(error)
         else:
-            assert slip.kind == "delete", f"{slip} is passed over"
+            assert slip.kind == "delete" or is_example(slip), f"{slip} is passed over"
             assert as_read(made) == as_documented(changed, path), f"{slip} means something else"
 
 
@@ -268,7 +285,7 @@ def test_no_slip_in_what_contracts_share_is_passed_over(
         except ContractError as error:
             assert_can_be_mended(error)
         else:
-            assert slip.kind == "delete", f"{slip} is passed over"
+            assert slip.kind == "delete" or is_example(slip), f"{slip} is passed over"
             meant = as_documented(DOCUMENTS[dataset], path, **{name: changed})
             assert as_read(made) == meant, f"{slip} means something else"
 

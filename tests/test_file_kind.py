@@ -41,7 +41,7 @@ def sent(contract: Contract, content: bytes) -> bytes:
         (workbook(), "tệp Excel"),
         (workbook()[:3000], "tệp ZIP"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "tệp Excel"),
-        (gzip.compress(b"a,b\n1,2\n", mtime=0), "tệp nén GZ"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-9], "tệp nén GZ"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "tệp PDF"),
         (b"\x89PNG\r\n\x1a\n", "tệp ảnh"),
         (b"Rar!\x1a\x07\x00", "tệp nén RAR"),

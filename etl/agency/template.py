@@ -21,7 +21,6 @@ from openpyxl.worksheet.worksheet import Worksheet
 from etl.contract import Column, Contract, Text
 from etl.contract.city import city, first, said, told
 from etl.contract.codes import code_list
-from etl.contract.date_format import date_format
 from etl.datatypes import ward
 from etl.extract.excel import OUR_SHEETS
 from etl.settings import DEFAULT_LIMITS
@@ -88,11 +87,13 @@ def _write_column(sheet: Worksheet, at: int, column: Column, codes: str | None) 
 
 def _number_format(column: Column) -> str:
     if column.type in ("date", "timestamp"):
-        return _excel_format(column.format) or _TEXT
+        return _excel_format(column) or _TEXT
     if column.type == "integer":
         return "0"
     if column.type == "number":
-        _, behind = _digits(column)  # all of them are shown, for a CSV file gets what is shown
+        if column.is_float or not column.has_scale:
+            return "General"
+        _, behind = column.digits  # all of them are shown, for a CSV file gets what is shown
         return f"0.{'0' * behind}" if behind else "0"
     return _TEXT
 
@@ -100,36 +101,34 @@ def _number_format(column: Column) -> str:
 def _validation(column: Column, codes: str | None) -> DataValidation:
     if codes:
         return DataValidation(type="list", formula1=codes)
-    if column.type in ("date", "timestamp") and _excel_format(column.format):
+    if column.type == "boolean":
+        yes, no = (*column.true_values, "true")[0], (*column.false_values, "false")[0]
+        return DataValidation(type="list", formula1=f'"{yes},{no}"')
+    if column.type in ("date", "timestamp") and _excel_format(column):
         return DataValidation(type="date", operator="between", formula1="1", formula2=_LAST_DAY)
     if column.type == "integer":
         return DataValidation(type="whole", operator="between", formula1=str(-(2**53)), formula2=str(2**53))
     if column.type == "number":
-        before, _ = _digits(column)
-        most = 10**before
+        precision, scale = column.digits
+        most = 10 ** (precision - scale)
         return DataValidation(type="decimal", operator="between", formula1=str(-most), formula2=str(most))
     longest = str(DEFAULT_LIMITS.cell_chars)
     return DataValidation(type="textLength", operator="lessThanOrEqual", formula1=longest)
 
 
-def _excel_format(jdk_format: str | None) -> str | None:
+def _excel_format(column: Column) -> str | None:
     """A date's notation in Excel's words; None where Excel could not read back what it shows.
 
     Excel's own `/` would be shown as whatever the machine's settings say, so each sign between stands for itself.
     """
+    jdk_format, notation = column.format, column.dates
     if not jdk_format or not re.search(r"[^A-Za-z]", jdk_format):  # 202603020815 is a number to Excel
         return None
-    notation = date_format(jdk_format)
-    if notation.is_instant or not _EXCEL_KNOWS.issuperset(notation.parts):
+    is_whole = notation.precision == "D" and not notation.has_named_month
+    if not is_whole or notation.is_instant or not _EXCEL_KNOWS.issuperset(notation.parts):
         return None
     quoted = re.sub(r"'([^']*)'", lambda text: "".join(f"\\{c}" for c in text[1]), jdk_format)
     return re.sub(r"(?<!\\)[^A-Za-z\\ ]", lambda sign: f"\\{sign[0]}", quoted).replace("MM", "mm").replace("HH", "hh")
-
-
-def _digits(column: Column) -> tuple[int, int]:
-    """Digits that a number may have, before and behind the decimal sign."""
-    precision, scale = map(int, re.findall(r"\d+", column.numeric_type or "numeric(18,2)"))
-    return precision - scale, scale
 
 
 def _list_of(column: Column) -> str | None:
@@ -181,7 +180,7 @@ def _write_guide(sheet: Worksheet, contract: Contract) -> None:
     file_format = contract.source.format
     other = Text(*(line.format(format=file_format.upper()) for line in _OTHER_FORMAT))
     sending = [_FORMATS.get(file_format, other)]
-    if contract.source.archive == "zip":
+    if contract.source.archive:
         sending.append(Text("Sau đó nén tệp CSV thành một tệp ZIP.", "Then pack the CSV file into a ZIP."))
     data = first(_DATA)
     filling = Text(

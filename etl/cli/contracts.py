@@ -20,11 +20,15 @@ commands.add_typer(of_contracts, name="contract")
 def lint(
     datasets: Annotated[list[str] | None, typer.Argument(help="agency.dataset; all by default.")] = None,
 ) -> None:
-    """Check city.yaml, contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong."""
+    """Check city.yaml, contracts and suites by themselves, before any data comes. Exits with 1 if anything is wrong.
+
+    What a contract says and the pipeline makes no use of is named, and what a draft leaves to do; neither is a mistake.
+    """
     import tempfile
 
     from etl.cli.output import print_wrong
     from etl.contract import ContractError, read_all
+    from etl.draft.document import left_to_do
     from etl.pipeline.lint import check_city, errors
 
     try:
@@ -39,6 +43,10 @@ def lint(
     asked = datasets or known
     with tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as home:
         wrong = [error for dataset in asked for error in errors(contracts, dataset, home)]
+    for contract in (contracts[dataset] for dataset in asked if dataset in contracts):
+        notes = [f"note: {note}" for note in contract.notes] + [f"to do: {todo}" for todo in left_to_do(contract.path)]
+        for note in notes:
+            console.print(f"{contract.path}: {note}", soft_wrap=True, highlight=False, markup=False)
     print_wrong(console, wrong, len(asked))
     if wrong:
         raise typer.Exit(1)

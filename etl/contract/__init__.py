@@ -8,19 +8,24 @@ contract may say is in `etl.contract.document`, and nothing else is accepted: a 
 from __future__ import annotations
 
 from etl.contract.document import Choice, DeliveryMode, LogicalType, SemanticType, Text
+from etl.contract.formats import ENDINGS, MEMBER, SHEET, Format
 from etl.contract.messages import ContractError
 from etl.contract.model import GEOMETRY_TYPES, REASON_CHARS, Column, Contract, Hold, Severity, Source
 from etl.contract.reading import Contracts, load, load_all, read_all, written_out
 
 __all__ = [
+    "ENDINGS",
     "GEOMETRY_TYPES",
+    "MEMBER",
     "REASON_CHARS",
+    "SHEET",
     "Choice",
     "Column",
     "Contract",
     "ContractError",
     "Contracts",
     "DeliveryMode",
+    "Format",
     "Hold",
     "LogicalType",
     "SemanticType",

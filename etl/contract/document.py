@@ -1,8 +1,9 @@
 """What a contract may say, field by field; anything else in it is an error.
 
 A contract is an Open Data Contract Standard (ODCS) document, and the standard knows many more fields than there are
-here: what this pipeline would silently not do is refused. What the standard has no word for stands under
-`customProperties`. A field without a default must be there; every default is one that is safe not to know.
+here: what this pipeline would silently not do is refused, and what it has no use for is named by `citydw lint` (see
+`etl.contract.unused`). What the standard has no word for stands under `customProperties`. A field without a default
+must be there; every default is one that is safe not to know.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ import codecs
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic.alias_generators import to_camel
 
-from etl.contract.names import NAME, OF_NAMES
+from etl.contract.formats import Format
+from etl.contract.names import NAME, OF_NAMES, nearest
 
 DeliveryMode = Literal["snapshot", "changes", "append"]
-LogicalType = Literal["string", "integer", "number", "date", "timestamp"]
+LogicalType = Literal["string", "integer", "number", "boolean", "date", "timestamp", "time"]
+ApiVersion = Literal["v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0", "v3.2.0"]
 SemanticType = Literal[
-    "text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "partial_date", "date", "money", "number",
-    "phone", "icd10", "code", "ward", "address", "geometry",
+    "text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "partial_date", "date", "time",
+    "boolean", "money", "number", "phone", "icd10", "code", "ward", "address", "geometry",
 ]  # fmt: skip
 Classification = Literal["open", "basic", "sensitive"]
 GeometryType = Literal["Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"]
@@ -30,8 +34,17 @@ _CONTACT = re.compile(r"(?:mailto:|https?://)[^\s<>\"'`\\]+")  # it becomes a li
 _LENGTH = re.compile(r"\d{1,4}[hdwmy]")
 _LONGEST_YEARS = 10
 _HOURS = {"h": 1, "d": 24, "w": 168, "m": 730, "y": 8766}
-_MOST_DIGITS = 38
-_LEGACY_ENCODINGS = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
+MOST_DIGITS = 38  # of a decimal number
+DECIMALS = 15  # of them behind the mark, where a contract does not say
+FLOAT = "double precision"
+_FLOATS = (FLOAT, "double", "float", "float8", "float4", "real")
+_NUMERIC = re.compile(r"(?:numeric|decimal|number)(?: ?\( ?(\d+)(?: ?, ?(\d+))? ?\))?")
+_PATH = re.compile(r"\$?(?:\.?[^.$\[\]]+|\[\*\])(?:\.[^.\[\]]+|\[\*\])*")
+_POSITION = re.compile(r"([1-9][0-9]{0,5})-([1-9][0-9]{0,5})?")
+_RANGE = re.compile(r"[A-Z]{1,3}[1-9][0-9]{0,6}:[A-Z]{1,3}([1-9][0-9]{0,6})?|[^\W\d][\w.]*")
+_HEADER_WITHIN = 50  # lines or rows from the top in which a header must stand
+_LONGEST_FOOTER = 30
+LEGACY = ("tcvn3", "vni", "viscii", "vps")  # what etl/extract/text.py knows beside Python's codecs
 # Python's codecs that an agency's file may be in, as Python calls them. Others are no encodings of files (idna,
 # unicode_escape), or pack (zlib).
 _ENCODINGS = re.compile(
@@ -50,7 +63,7 @@ class Text:
 
 
 def text_of(said: object) -> Text:
-    """`Vietnamese / English`, or a line of each, or `{vi: ..., en: ...}`, or one text for both.
+    """`Vietnamese / English`, or a line of each, or `{vi: ..., en: ...}`; one language alone stands for both.
 
     In a city of one language a text is what it is, ` / ` and all.
     """
@@ -61,11 +74,14 @@ def text_of(said: object) -> Text:
     else:
         parts = said.strip().splitlines() if isinstance(said, str) else []
         if len(city().languages) == 1:
-            parts = [" ".join(parts)] * 2
-        elif len(parts) == 1:
-            parts = parts[0].split(" / ") if " / " in parts[0] else parts * 2
+            parts = [" ".join(parts)]
+        parts = parts[0].split(" / ") if len(parts) == 1 and len(city().languages) > 1 else parts
+        parts = parts * 2 if len(parts) == 1 else parts
     if len(parts) != 2 or not all(isinstance(part, str) and part.strip() for part in parts):
-        raise ValueError(f"is {said!r}, and must be one text, or Vietnamese / English, as Sở Y tế / Health")
+        raise ValueError(
+            f"is {said!r}, and must be a text in one language, or Vietnamese and English with ` / ` between, as Sở Y tế"
+            " / Health; one that has ` / ` or lines within it is written {vi: ..., en: ...}"
+        )
     return Text(*(part.strip() for part in parts))
 
 
@@ -84,7 +100,7 @@ def _name(said: str) -> str:
 
 
 def _table(said: str) -> str:
-    namespace, _, its_own = said.partition(".")
+    namespace, _, its_own = said.rpartition(".")
     if not NAME.fullmatch(namespace) or not NAME.fullmatch(its_own):
         raise ValueError(f"is {said!r}, and must be schema.table, as people.births; each name is {OF_NAMES}")
     return said
@@ -118,13 +134,13 @@ def _hours(length: str) -> int:
 
 
 def _encoding(said: str) -> str:
-    if said not in _LEGACY_ENCODINGS:
+    if said not in LEGACY:
         try:
             known = _ENCODINGS.fullmatch(codecs.lookup(said).name)
         except (LookupError, ValueError):  # no such codec, and a name that none can have
             known = None
         if known is None:
-            legacy = ", ".join(_LEGACY_ENCODINGS)
+            legacy = ", ".join(LEGACY)
             raise ValueError(
                 f"is {said!r}, which is no encoding of files; write one of Python's, as cp1258, or {legacy}"
             )
@@ -149,12 +165,30 @@ def _days(said: float) -> float:
     return said
 
 
-def _numeric(said: str) -> str:
-    match = re.fullmatch(r"numeric\((\d+),(\d+)\)", said)
-    if match is None or not 1 <= int(match[1]) <= _MOST_DIGITS or int(match[2]) > int(match[1]):
+def numeric_type(said: str) -> str | None:
+    """A physical type as PostgreSQL writes it, if it is one of numbers.
+
+    Raises:
+        ValueError: if it is one that no column can have; the text says the mend.
+    """
+    words = " ".join(said.lower().split())
+    if words in _FLOATS:
+        return FLOAT
+    match = _NUMERIC.fullmatch(words)
+    if match is None:
+        return None
+    if match[1] is None:
+        return "numeric"
+    digits, decimals = int(match[1]), int(match[2] or 0)
+    if not 1 <= digits <= MOST_DIGITS or decimals > digits:
         raise ValueError(
-            f"is {said!r}, and must be numeric(digits,decimals), as numeric(18,2), with {_MOST_DIGITS} digits at most"
+            f"is {said!r}, and must be numeric(digits,decimals), as numeric(18,2), with {MOST_DIGITS} digits at most"
         )
+    return f"numeric({digits},{decimals})"
+
+
+def _physical(said: str) -> str:
+    numeric_type(said)
     return said
 
 
@@ -164,6 +198,13 @@ def _pattern(said: str) -> str:
     except re.error as error:
         raise ValueError(f"is {said!r}, and must be a regular expression: {error}") from None
     return said
+
+
+def _example(said: object) -> object:
+    """A text; also a number that YAML cannot have taken for another one, as tools write them."""
+    if isinstance(said, str):
+        return _words(said)
+    return str(said) if isinstance(said, int | float) and not isinstance(said, bool) else said
 
 
 def _at_least_0(said: int) -> int:
@@ -184,6 +225,57 @@ def _one(said: object) -> object:
     return said
 
 
+def _zone(said: str) -> str:
+    if said not in available_timezones():
+        raise ValueError(f"is {said!r}, no time zone as the IANA calls them; {nearest(said, available_timezones())}")
+    return said
+
+
+def _one_value(said: object) -> object:
+    if said in ("object", "map"):
+        raise ValueError(
+            f"is {said!r}, and a cell holds one value; make each of its parts a column, with a dotted physicalName"
+        )
+    if said in ("array", "vector"):
+        raise ValueError(f"is {said!r}, and a cell holds one value; write string, and a separator if it may be several")
+    return said
+
+
+def _path(said: str) -> str:
+    if not _PATH.fullmatch(said):
+        raise ValueError(f"is {said!r}, and must be a path of names and [*], as data.items or data[*].lines[*]")
+    return said
+
+
+def _position(said: str) -> str:
+    match = _POSITION.fullmatch(said)
+    if match is None or (match[2] and int(match[2]) < int(match[1])):
+        raise ValueError(f"is {said!r}, and must be first and last place in a line, as 11-18, or 41- to its end")
+    return said
+
+
+def _range(said: str) -> str:
+    if not _RANGE.fullmatch(said):
+        raise ValueError(f"is {said!r}, and must be a range, as B4:K200 or B4:K, or a table's name")
+    return said
+
+
+def _header(said: object) -> tuple[int, ...]:
+    lines = [] if said == "none" else said if isinstance(said, list) else [said]
+    is_right = all(isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= _HEADER_WITHIN for n in lines)
+    if not is_right or lines != sorted(set(lines)) or (not lines and said != "none"):
+        raise ValueError(f"is {said!r}, and must be none, a line's number from 1 to {_HEADER_WITHIN}, or some: [3, 4]")
+    return tuple(lines)
+
+
+def _footer(said: object) -> int | str:
+    if isinstance(said, str) and said:
+        return _pattern(said)
+    if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said <= _LONGEST_FOOTER:
+        raise ValueError(f"is {said!r}, and must be a number of lines to {_LONGEST_FOOTER}, or a regular expression")
+    return said
+
+
 def _year(said: int) -> int:
     if not 1850 <= said <= 2001:
         raise ValueError(f"is {said!r}, not a year from 1850 to 2001")
@@ -197,7 +289,8 @@ Length = Annotated[str, BeforeValidator(_length)]
 Share = Annotated[float, AfterValidator(_share)]
 Count = Annotated[int, AfterValidator(_at_least_0)]
 Number = Annotated[Any, AfterValidator(_number)]
-NullValues = Annotated[tuple[Words, ...], Strict(False)]
+Example = Annotated[str, BeforeValidator(_example)]
+Several = Annotated[tuple[Words, ...], Strict(False)]
 
 
 class Part(BaseModel):
@@ -209,25 +302,79 @@ class Part(BaseModel):
 class Source(Part):
     """How the bytes of one delivery are to be read (customProperty `source`)."""
 
-    format: Literal["csv", "excel", "xml", "ndjson", "geojson"] = Field(
-        description="how a file is written", examples=["csv"]
+    format: Format = Field(
+        default="csv", description="how a file is written; whichever it is, it may be packed by gzip (`.gz`)"
     )
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
-        default="utf-8", description=f"a codec of Python, or a legacy Vietnamese one: {', '.join(_LEGACY_ENCODINGS)}"
+        default="utf-8", description=f"a codec of Python, or a legacy Vietnamese one: {', '.join(LEGACY)}"
     )
     delimiter: Annotated[str, AfterValidator(_delimiter)] = Field(
         default=",", description="CSV: the sign between two cells"
     )
     numbers: Literal["plain", "vietnamese"] = Field(default="plain", description="vietnamese: 1.234.567,89")
-    archive: Literal["zip"] | None = Field(default=None, description="the file is the only member of an archive")
-    record: Words | None = Field(default=None, description="XML: the element that is one row")
-    null_values: NullValues = Field(
+    archive: Literal["zip", "parts"] | None = Field(
+        default=None,
+        description="zip: the file lies in an archive, alone or as `member`; parts: all files of the format in the "
+        "archive are one delivery, each with a header of its own. A column with the physicalName `@member` has the name"
+        " of the part",
+    )
+    member: Words | None = Field(
+        default=None,
+        description="archive: the name of the file in it, where others lie beside it; of parts a pattern, as `*.csv`",
+    )
+    record: Words | None = Field(
+        default=None,
+        description="XML: the element that is one row. Columns are named `name`, `owner/name`, `@id`, `name/@lang`, "
+        "and `^/@id`, `^/name` of the element around it",
+    )
+    namespaces: dict[str, str] = Field(
+        default={},
+        description='XML: a prefix for each namespace, by which record and columns are named, as `ns:row`; "" for none',
+        examples=["{ns: http://example.org/rows}"],
+    )
+    records: Annotated[str, AfterValidator(_path)] | None = Field(
+        default=None,
+        description="JSON: the path to the list of records, as `data.items`; NDJSON: that within a line. A list within "
+        "each of a list is `data[*].lines[*]`, and a column `^.id` then is a field of the object around a record; by "
+        "default JSON is a list, and each line of NDJSON a record",
+    )
+    null_values: Several = Field(
         default=(),
         description="texts that stand for nothing in any column, in quotation marks",
         examples=['["NULL", "-"]'],
     )
     root: Words | None = Field(
         default=None, description="XML: the element around all; a file of it that has no record holds no rows"
+    )
+    header: Annotated[tuple[int, ...] | None, BeforeValidator(_header)] = Field(
+        default=None,
+        description="CSV, Excel: the line or row of the names, counted from 1 (fixed_width: the last line"
+        " above the records); two, as [3, 4], are read as one: `Dân số"
+        " Nam`; none: columns stand in the contract's order; by default the line is found by its names",
+    )
+    sheet: Words | None = Field(
+        default=None, description="Excel: the sheet to read; by default the one that has the names of the columns"
+    )
+    sheets: Literal["all"] | None = Field(
+        default=None,
+        description="Excel: all sheets with these columns are one delivery. A column with the physicalName `@sheet` has"
+        " the sheet's name",
+    )
+    range: Annotated[str, AfterValidator(_range)] | None = Field(
+        default=None,
+        description="Excel: the cells to read, as B4:K200, or B4:K to the last row; or a table's name. Its first row "
+        "has the names",
+    )
+    layer: Words | None = Field(
+        default=None, description="geopackage: the layer or table to read; by default the only one"
+    )
+    positions: Literal["characters", "bytes"] = Field(
+        default="characters", description="fixed_width in UTF-8: what the columns' `position` counts"
+    )
+    footer: Annotated[int | str | None, BeforeValidator(_footer)] = Field(
+        default=None,
+        description="CSV, Excel, fixed_width: how many last lines that are not blank are no records; or a regular "
+        "expression that each of them matches at its beginning; by default totals and notes are told by their shape",
     )
 
 
@@ -243,16 +390,17 @@ class Hold(Part):
 class DatasetProperties(Part):
     """What a contract says of its dataset under `customProperties`."""
 
-    agency_title: Both = Field(
-        description="the agency's name; said once for all its datasets by `title` in `agencies.yaml`",
-        examples=["Sở Y tế / Department of Health"],
+    agency_title: Both | None = Field(
+        default=None,
+        description="the agency's name; said once for all its datasets by `title` in `agencies.yaml`; by default its "
+        "folder's name",
     )
     delivery_mode: DeliveryMode = Field(
         description="snapshot: what a file does not have has ended; changes: rows are new, changed or deleted; append: "
         "events, which do not end",
         examples=["snapshot"],
     )
-    source: Source = Field(description="how a file is read", examples=["{format: csv}"])
+    source: Source = Field(default_factory=Source, description="how a file is read")
     hold: Hold = Field(default_factory=Hold, description="what becomes of a held delivery by itself")
     max_rejected: Share = Field(
         default=0.2,
@@ -284,12 +432,20 @@ class SharedColumnProperties(Part):
         default="reject",
         description="flag: a row whose value is not understood is loaded with a null there; not for a key",
     )
-    null_values: NullValues = Field(
+    null_values: Several = Field(
         default=(),
         description="texts that stand for nothing, beside those of `source`. Where they are not listed, NULL, N/A, "
         "`-`, không có and their like are sent back in numbers, dates, codes, identifiers and keys, and flagged in "
         "names, places and free text",
         examples=['["NULL", "-999"]'],
+    )
+    true_values: Several = Field(
+        default=(),
+        description="boolean: words for yes, beside true, t, yes, y, 1 and có; capitals or not is one",
+        examples=['["X"]'],
+    )
+    false_values: Several = Field(
+        default=(), description="boolean: words for no, beside false, f, no, n, 0 and không", examples=['["-"]']
     )
     pivot: Annotated[int, AfterValidator(_year)] | None = Field(
         default=None, description="date with a year of two digits: the first of the hundred years that they can mean"
@@ -304,6 +460,12 @@ class SharedColumnProperties(Part):
 class ColumnProperties(SharedColumnProperties):
     """What a contract says of a column under `customProperties`."""
 
+    position: Annotated[str, AfterValidator(_position)] | None = Field(
+        default=None,
+        description="fixed_width: its first and last place in a line, counted from 1, as 11-18; `41-` goes to the "
+        "line's end, and lines may end before",
+    )
+
     element: str | None = Field(
         default=None, description="an entry of `elements.yaml`: whatever the column does not say itself is said there"
     )
@@ -317,7 +479,14 @@ class LogicalTypeOptions(Part):
     """How a column's values are written, and what they may be."""
 
     format: str | None = Field(
-        default=None, description="date, timestamp: as the JDK writes formats; by default yyyy-MM-dd, with 'T'HH:mm:ss"
+        default=None,
+        description="date, timestamp, time: as the JDK writes formats; by default yyyy-MM-dd, with 'T'HH:mm:ss, and "
+        "HH:mm:ss",
+    )
+    default_timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
+        default=None,
+        description="timestamp: the time zone of what is written without an offset, as Europe/Berlin; it is then an "
+        "instant. By default it is the city's time and kept as written",
     )
     min_length: Count | None = Field(default=None, description="string: the least characters")
     max_length: Count | None = Field(default=None, description="string: the most characters")
@@ -333,13 +502,16 @@ class SharedColumn(Part):
 
     business_name: Words | None = Field(
         default=None,
-        description="what the column is called on the agency's own form, in Vietnamese; by default physicalName",
+        description="what the column is called on the agency's own form; by default physicalName",
     )
     logical_type_options: LogicalTypeOptions = Field(
         default_factory=LogicalTypeOptions, description="how values are written, and what they may be"
     )
-    physical_type: Annotated[str, AfterValidator(_numeric)] | None = Field(
-        default=None, description="number: numeric(digits,decimals) of the table's column; by default numeric(18,2)"
+    physical_type: Annotated[str, AfterValidator(_physical)] | None = Field(
+        default=None,
+        description="number: numeric(digits,decimals) of the table's column, or double precision; by default numeric, "
+        f"for {MOST_DIGITS - DECIMALS} digits before the decimal mark and {DECIMALS} behind it. Of other columns it is "
+        "what the source's own database says, and not read",
     )
     required: bool | None = Field(default=None, description="a row must have a value; by default only in a key")
     classification: Classification = Field(
@@ -361,14 +533,19 @@ class Column(SharedColumn):
     physical_name: Words | None = Field(
         default=None, description="header, element of XML or dotted path of JSON; by default name"
     )
-    description: Both = Field(
-        description="what a value says, in Vietnamese and English", examples=["Ngày sinh. / Date of birth."]
+    description: Both | None = Field(
+        default=None, description="what a value says, in Vietnamese and English; by default businessName"
     )
-    logical_type: LogicalType = Field(description="what a value is", examples=["string"])
+    logical_type: Annotated[LogicalType, BeforeValidator(_one_value)] = Field(
+        default="string", description="what a value is"
+    )
     primary_key: bool = Field(default=False, description="the column is one of those that name a record")
-    primary_key_position: int | None = Field(default=None, description="its place among them: 1, 2, ...")
-    examples: list[Words] = Field(
-        description="one value as the agency writes it, in quotation marks", examples=['["02/03/2026"]'], min_length=1
+    primary_key_position: int | None = Field(
+        default=None, description="its place among them: 1, 2, ...; by default the order in which they stand"
+    )
+    examples: list[Example] = Field(
+        default=[],
+        description="one value as the agency writes it, in quotation marks; by default one is made up from the type",
     )
     custom_properties: ColumnProperties = Field(
         default_factory=ColumnProperties,
@@ -379,11 +556,14 @@ class Column(SharedColumn):
 class Table(Part):
     """The one table (the entry under `schema`)."""
 
-    name: Words = Field(description="what the table is called", examples=["births"])
-    physical_name: Annotated[str, AfterValidator(_table)] = Field(
-        description="the table in the warehouse, of no other dataset", examples=["people.births"]
+    name: Words | None = Field(default=None, description="what the table is called; by default as the dataset")
+    physical_name: Annotated[str, AfterValidator(_table)] | None = Field(
+        default=None,
+        description="the table in the warehouse, of no other dataset, as people.births; by default the dataset's name, "
+        "and where it names no schema the `schema` that `agencies.yaml` says of its agency",
     )
     logical_type: Literal["object"] = Field(default="object", description="a table, as ODCS calls it")
+    description: Both | None = Field(default=None, description="what one row is, where `purpose` does not say it")
     properties: list[Any] = Field(
         description="its columns", examples=["- {name: ..., ...}"], min_length=1
     )  # each is read by itself, so that what is wrong in one hides nothing in another
@@ -392,8 +572,8 @@ class Table(Part):
 class Purpose(Part):
     """What the dataset is about."""
 
-    purpose: Both = Field(
-        description="what one row is, in Vietnamese and English", examples=["Mỗi dòng là ... / One row is ..."]
+    purpose: Both | None = Field(
+        default=None, description="what one row is, in Vietnamese and English; by default the dataset's name"
     )
 
 
@@ -401,16 +581,16 @@ class Support(Part):
     """Whom to ask."""
 
     channel: Words = Field(description="who answers", examples=["Phòng Hộ tịch"])
-    url: Annotated[str, AfterValidator(_contact)] = Field(
-        description="the contact's address, mailto: or https:", examples=["mailto:..."]
+    url: Annotated[str, AfterValidator(_contact)] | None = Field(
+        default=None, description="the contact's address, mailto: or https:"
     )
 
 
 class Times(Part):
     """When a delivery is due."""
 
-    frequency: Annotated[Length, AfterValidator(_some_length)] = Field(
-        description="how often a period ends", examples=["{property: frequency, value: 1, unit: d}"]
+    frequency: Annotated[Length, AfterValidator(_some_length)] | None = Field(
+        default=None, description="how often a period ends; where nothing is said, no delivery is ever late"
     )
     latency: Length = Field(default="1d", description="how long after its period's end a delivery is due")
 
@@ -418,24 +598,23 @@ class Times(Part):
 class Document(Part):
     """A contract (`<agency>/<dataset>.yaml`)."""
 
-    api_version: Literal["v3.1.0"] = Field(description="the version of ODCS", examples=["v3.1.0"])
-    kind: Literal["DataContract"] = Field(description="what ODCS calls a contract", examples=["DataContract"])
-    id: str = Field(description="agency and dataset, as the file's place says", examples=["civil.births"])
-    name: Both = Field(description="what the dataset is called", examples=["Đăng ký khai sinh / Birth registrations"])
-    version: Words = Field(description="of the contract", examples=["1.0.0"])
+    api_version: ApiVersion = Field(default="v3.1.0", description="the version of ODCS")
+    kind: Literal["DataContract"] = Field(default="DataContract", description="what ODCS calls a contract")
+    id: str | None = Field(default=None, description="agency and dataset, as the file's place says, which is enough")
+    name: Both | None = Field(default=None, description="what the dataset is called; by default as its file")
+    version: Words = Field(default="1.0.0", description="of the contract")
     status: Literal["proposed", "draft", "active", "deprecated", "retired"] = Field(
-        description="for whoever reads it", examples=["active"]
+        default="active", description="for whoever reads it"
     )
     domain: Words | None = Field(default=None, description="for whoever reads it")
     tags: list[Words] = Field(default=[], description="words to find the dataset by, in Airflow too")
-    description: Purpose = Field(description="what it is about", examples=["{purpose: ...}"])
+    description: Purpose = Field(default_factory=Purpose, description="what it is about")
     support: Annotated[list[Support], BeforeValidator(_one)] = Field(
-        description="whom to ask; said once for all datasets of an agency in `agencies.yaml`",
-        examples=["[{channel: ..., url: mailto:...}]"],
+        default=[], description="whom to ask; said once for all datasets of an agency in `agencies.yaml`"
     )
     sla_properties: Times = Field(
+        default_factory=Times,
         description="when deliveries are due; said once for all datasets of an agency in `agencies.yaml`",
-        examples=["[{property: frequency, value: 1, unit: d}]"],
     )
     custom_properties: DatasetProperties = Field(
         description="what ODCS has no word for", examples=["[{property: deliveryMode, value: snapshot}, ...]"]
@@ -451,4 +630,7 @@ class Agency(Part):
     title: Both = Field(description="its name", examples=["Sở Y tế / Department of Health"])
     support: Annotated[list[Support], BeforeValidator(_one)] | None = Field(default=None, description="whom to ask")
     sla_properties: Times | None = Field(default=None, description="when deliveries are due")
+    schema_: Name | None = Field(
+        default=None, alias="schema", description="where in the warehouse its tables stand that name no schema"
+    )
     identity: Any = Field(default=None, description="how the agency proves that a file is its own; see etl/receive")

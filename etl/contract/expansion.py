@@ -15,12 +15,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from etl.contract import yaml_text
-from etl.contract.document import Agency, Element, Part, SharedColumn, SharedColumnProperties
+from etl.contract.city import default_schema
+from etl.contract.document import Agency, Column, Document, Element, Part, SharedColumn, SharedColumnProperties
 from etl.contract.messages import ContractError, sentences
 from etl.contract.names import nearest
 from etl.contract.texts import of_texts
 from etl.settings import EXPECTATIONS
 
+_HEADER = {"apiVersion": "api_version", "kind": "kind", "version": "version", "status": "status"}
+_NO_POSITION = -1  # as the standard writes that a column is of no key
 _OF_PROPERTIES = frozenset(str(field.alias) for field in SharedColumnProperties.model_fields.values())
 
 
@@ -119,12 +122,12 @@ def parsed(path: Path) -> Any:
         raise ContractError(path, str(error)) from None
 
 
-def expanded(raw: Mapping[str, Any], agency: str, shared: Dictionary, findings: list[str]) -> dict[str, Any]:
-    """A contract as it is written, with what its agency and its columns' elements say.
+def expanded(raw: Mapping[str, Any], path: Path, shared: Dictionary, findings: list[str]) -> dict[str, Any]:
+    """A contract as it is written, with what its place, its agency and its columns' elements say.
 
     Args:
-        raw: what the file holds.
-        agency: the folder that the file stands in.
+        raw: what the file holds, without what is not used.
+        path: of the file: the agency's folder, and the dataset's name.
         shared: what is said once.
         findings: what is wrong is added here.
 
@@ -132,25 +135,44 @@ def expanded(raw: Mapping[str, Any], agency: str, shared: Dictionary, findings: 
         The fields of `etl.contract.document.Document`, not yet checked, with `customProperties` and `slaProperties`
         by their names.
     """
-    made = {key: value for key, value in raw.items() if key != "schema"}
+    agency, dataset = path.parent.name, path.stem
+    made = {"id": f"{agency}.{dataset}"} | {name: Document.model_fields[of].default for name, of in _HEADER.items()}
+    made |= {key: value for key, value in raw.items() if key != "schema"}
     said = shared.agencies.entry(agency, findings)
     custom = _by_property(raw.get("customProperties", []), "customProperties", _Property, findings)
     lengths = _by_property(raw.get("slaProperties", []), "slaProperties", _Length, findings)
     made["customProperties"] = ({"agencyTitle": said["title"]} if "title" in said else {}) | custom
-    made["slaProperties"] = said.get("slaProperties", {}) | lengths
+    if lengths := said.get("slaProperties", {}) | lengths:
+        made["slaProperties"] = lengths
     if "support" in said:
         made.setdefault("support", said["support"])
     tables = raw.get("schema")
     if isinstance(tables, list):
-        tables = [_table(table, shared.elements, findings) for table in tables]
+        schema = said.get("schema", default_schema(agency))
+        tables = [_table(table, dataset, schema, shared.elements, findings) for table in tables]
     return made if tables is None else made | {"schema": tables}
 
 
-def _table(raw: Any, elements: Shared, findings: list[str]) -> Any:
-    if not isinstance(raw, dict) or not isinstance(raw.get("properties"), list):
+def _table(raw: Any, dataset: str, schema: str | None, elements: Shared, findings: list[str]) -> Any:
+    if not isinstance(raw, dict):
         return raw
+    made = {"name": dataset} | raw
+    table = raw.get("physicalName", dataset)
+    if schema and isinstance(table, str) and "." not in table:
+        made["physicalName"] = f"{schema}.{table}"
+    if not isinstance(raw.get("properties"), list):
+        return made
     columns = [_column(column, number, elements, findings) for number, column in enumerate(raw["properties"], start=1)]
-    return raw | {"properties": columns}
+    return made | {"properties": _with_positions(columns)}
+
+
+def _with_positions(columns: list[Any]) -> list[Any]:
+    """The columns of a key in the order in which they stand, where none says its place."""
+    key = [c for c in columns if isinstance(c, dict) and c.get("primaryKey") is True]
+    if not any("primaryKeyPosition" in column for column in key):
+        for position, column in enumerate(key, start=1):
+            column["primaryKeyPosition"] = position
+    return columns
 
 
 def _column(raw: Any, number: int, elements: Shared, findings: list[str]) -> Any:
@@ -173,7 +195,10 @@ def _column(raw: Any, number: int, elements: Shared, findings: list[str]) -> Any
         (custom if key in _OF_PROPERTIES else made).setdefault(key, value)
     if made.get("primaryKey") is True:
         made.setdefault("required", True)
+    elif made.get("primaryKeyPosition") == _NO_POSITION and made.get("primaryKey", False) is False:
+        del made["primaryKeyPosition"]
     made.setdefault("classification", SharedColumn.model_fields["classification"].default)
+    made.setdefault("logicalType", Column.model_fields["logical_type"].default)
     return made | {"customProperties": custom}
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
-from etl.contract.date_format import DateFormat, date_format
+from etl.contract.date_format import DateFormat, Kind, date_format
 from etl.contract.document import (
+    DECIMALS,
+    FLOAT,
+    MOST_DIGITS,
     Choice,
     Classification,
     DeliveryMode,
@@ -18,27 +23,39 @@ from etl.contract.document import (
     Text,
 )
 from etl.contract.expansion import shared_files
+from etl.contract.formats import Format
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
 
 Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = get_args(GeometryType)
 REASON_CHARS = 500  # of a decision's reason: it is written on a receipt, which is a page
-FORMATS = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss"}  # where a contract names none
+# Where a contract names none.
+FORMATS: dict[str, str] = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss", "time": "HH:mm:ss"}
 
 
 @dataclass(frozen=True)
 class Source:
     """How the bytes of one delivery are to be read."""
 
-    format: Literal["csv", "excel", "xml", "ndjson", "geojson"]
+    format: Format
     encoding: str = "utf-8"  # a Python codec, or a legacy Vietnamese one that viparse knows: tcvn3, vni, viscii
     delimiter: str = ","
     numbers: Literal["plain", "vietnamese"] = "plain"  # vietnamese: 1.234.567,89
-    archive: Literal["zip"] | None = None  # the file is the only member of an archive
+    archive: Literal["zip", "parts"] | None = None  # the file lies in an archive, or several that are one delivery
+    member: str | None = None  # name of the file in the archive, or a pattern of the parts'; None: it is the only one
     record: str | None = None  # XML: the element that is one row
+    namespaces: Mapping[str, str] = field(default_factory=dict)  # XML: uri of each prefix of the names
+    records: str | None = None  # JSON: the path to the list of records; NDJSON: that within a line
     null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
     root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
+    header: tuple[int, ...] | None = None  # its lines, counted from 1; (): the file has none; None: found by its names
+    sheet: str | None = None  # Excel: the one to read; None: that which has the names of the columns
+    sheets: Literal["all"] | None = None  # Excel: those with these columns are one delivery
+    range: str | None = None  # Excel: the cells to read, as B4:K200 or B4:K, or the name of a table
+    layer: str | None = None  # geopackage: the one to read; None: it is the only one
+    positions: Literal["characters", "bytes"] = "characters"  # fixed_width: what the places of columns count
+    footer: int | str | None = None  # how many last lines are no records, or a pattern of them; None: told by shape
 
 
 @dataclass(frozen=True)
@@ -56,35 +73,55 @@ class Column:
     name: str  # in the warehouse
     source_name: str  # header, XML element, or dotted JSON path (ODCS physicalName)
     type: LogicalType
-    label: str  # what the column is called on the agency's own form, in Vietnamese (ODCS businessName)
+    label: str  # what the column is called on the agency's own form (ODCS businessName)
     description: Text
     required: bool
     key_position: int | None
     classification: Classification
     example: str
     semantic_type: SemanticType = "text"  # by default what the logical type says: date, number or text
-    format: str | None = None  # date and timestamp: how the source writes them, e.g. dd/MM/yyyy
+    format: str | None = None  # date, timestamp and time: how the source writes them, e.g. dd/MM/yyyy
+    zone: str | None = None  # timestamp: of what is written without an offset; None: the city's, and no instant
     bounds: dict[str, Any] = field(default_factory=dict)  # minLength, maxLength, pattern; minimum, maximum
     pivot: int | None = None  # date and timestamp: the first of the hundred years that a year of two digits can mean
     null_values: tuple[str, ...] = ()  # beside those of the whole source
-    numeric_type: str | None = None  # number: numeric(precision,scale) of the warehouse column
+    true_values: tuple[str, ...] = ()  # boolean: words for yes, beside the usual ones
+    false_values: tuple[str, ...] = ()  # and for no
+    numeric_type: str | None = None  # number: numeric, numeric(precision,scale) or double precision in the warehouse
     code_list: str | None = None  # code: name of a list in expectations/codes/
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
     period_column: str | None = None  # ward, address: the date column that says which ward scheme applies
     separator: str | None = None  # several values in one cell, parted by this
+    position: tuple[int, int | None] | None = None  # fixed_width: first and last place in a line, from 1; None: its end
     geometry_types: tuple[str, ...] = ()  # geometry: kinds that it may be of, e.g. Polygon; none: any
     on_invalid: Literal["reject", "flag"] = "reject"  # flag: load the row with a null here, and say so
     role: Literal["content", "change", "sequence"] = "content"  # the other two steer the load and are not stored
 
     @property
+    def digits(self) -> tuple[int, int]:
+        """How many digits a decimal number may have, and how many of them stand behind the decimal mark."""
+        said = re.findall(r"\d+", self.numeric_type or "")
+        return (int(said[0]), int(said[1])) if said else (MOST_DIGITS, DECIMALS)
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether the contract says how many digits stand behind the decimal mark."""
+        return self.numeric_type != "numeric"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether its numbers are kept as binary fractions."""
+        return self.numeric_type == FLOAT
+
+    @property
     def dates(self) -> DateFormat:
-        """How a date or timestamp is written."""
-        return date_format(self.format or FORMATS[self.type])
+        """How a date, timestamp or time is written."""
+        return date_format(self.format or FORMATS[self.type], cast("Kind", self.type))
 
     @property
     def is_instant(self) -> bool:
         """Whether its values are moments of a known offset from UTC, and not a local date or time."""
-        return self.type == "timestamp" and self.dates.is_instant
+        return self.type == "timestamp" and (self.zone is not None or self.dates.is_instant)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +133,11 @@ class Contract:
     title: Text
     agency_title: Text
     description: Text
-    contact: str
+    contact: str | None
     schema: str  # people, business or land
     table: str
     mode: DeliveryMode
-    frequency: str  # how often a period ends: a number and h, d, w, m (months) or y
+    frequency: str | None  # how often a period ends: a number and h, d, w, m (months) or y; None: nobody says
     latency: str  # how long after its period's end a delivery is due, in the same units
     source: Source
     columns: tuple[Column, ...]
@@ -109,6 +146,7 @@ class Contract:
     hold: Hold
     tell_rejected: float  # share of a delivery's rows that may be rejected before somebody is told
     tags: tuple[str, ...]
+    notes: tuple[str, ...]  # what it says that is not used here, in sentences
     path: Path
 
     @property

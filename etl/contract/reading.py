@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from etl.contract import document, rules
-from etl.contract.document import Document, Part
+from etl.contract.document import Document, Part, Text
+from etl.contract.examples import made_up
 from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, parsed
 from etl.contract.messages import ContractError, sentences
 from etl.contract.model import Column, Contract, Hold, Source
 from etl.contract.names import NAME, OF_NAMES, taken_by
 from etl.contract.texts import of_texts
+from etl.contract.unused import Used
 from etl.settings import EXPECTATIONS
 
 log = logging.getLogger(__name__)
@@ -105,7 +107,7 @@ def written_out(path: Path) -> dict[str, Any]:
     """
     raw, shared = parsed(path), dictionary(path.parent.parent)
     contract_of(raw, path, shared)
-    return as_odcs(expanded(raw, path.parent.name, shared, []))
+    return as_odcs(expanded(Used(raw).said, path, shared, []))
 
 
 def _with_suite(path: Path, shared: Dictionary) -> Contract:
@@ -160,7 +162,8 @@ def contract_of(raw: object, path: Path, shared: Dictionary) -> Contract:
     if not isinstance(raw, dict):
         raise ContractError(path, f"it holds {type(raw).__name__}, and must hold a contract; copy the nearest one")
     findings = list(of_texts(raw))
-    said = expanded(raw, path.parent.name, shared, findings)
+    used = Used(raw)
+    said = expanded(used.said, path, shared, findings)
     head = _part(Document, said, "", findings)
     stated = [*_stated_columns(said)]
     read = [
@@ -176,7 +179,7 @@ def contract_of(raw: object, path: Path, shared: Dictionary) -> Contract:
             findings += rules.of_whole(head, columns)
     if findings or head is None:
         raise ContractError(path, *dict.fromkeys(findings))
-    return _contract(head, columns, path)
+    return _contract(head, columns, path, used.notes)
 
 
 _Kind = TypeVar("_Kind", bound=Part)
@@ -201,54 +204,67 @@ def _name(column: object) -> object:
     return column.get("name") if isinstance(column, dict) else None
 
 
-def _contract(head: Document, columns: Iterable[document.Column], path: Path) -> Contract:
+def _contract(head: Document, columns: Iterable[document.Column], path: Path, notes: tuple[str, ...]) -> Contract:
     custom, (table,) = head.custom_properties, head.schema_
-    schema, name = table.physical_name.split(".")
+    schema, _, name = str(table.physical_name).partition(".")
+    title = head.name or _both(path.stem)
+    source = Source(**custom.source.model_dump())
     return Contract(
         agency=path.parent.name,
         dataset=path.stem,
-        title=head.name,
-        agency_title=custom.agency_title,
-        description=head.description.purpose,
-        contact=head.support[0].url,
+        title=title,
+        agency_title=custom.agency_title or _both(path.parent.name),
+        description=head.description.purpose or table.description or title,
+        contact=head.support[0].url if head.support else None,
         schema=schema,
         table=name,
         mode=custom.delivery_mode,
         frequency=head.sla_properties.frequency,
         latency=head.sla_properties.latency,
-        source=Source(**custom.source.model_dump()),
-        columns=tuple(map(_column, columns)),
+        source=source,
+        columns=tuple(_column(column, source) for column in columns),
         part=custom.part,
         max_rejected=custom.max_rejected,
         hold=Hold(**custom.hold.model_dump()),
         tell_rejected=custom.tell_rejected,
         tags=tuple(head.tags),
+        notes=notes,
         path=path,
     )
 
 
-def _column(said: document.Column) -> Column:
+def _both(word: str) -> Text:
+    """What has no languages: a name."""
+    return Text(word, word)
+
+
+def _column(said: document.Column, source: Source) -> Column:
     custom, options = said.custom_properties, said.logical_type_options
+    label = said.business_name or rules.source_name(said)
     return Column(
         name=said.name,
         source_name=rules.source_name(said),
         type=said.logical_type,
-        label=said.business_name or rules.source_name(said),
-        description=said.description,
+        label=label,
+        description=said.description or _both(label),
         required=bool(said.required),
         key_position=said.primary_key_position,
         classification=said.classification,
-        example=said.examples[0],
+        example=said.examples[0] if said.examples else made_up(said, source),
         semantic_type=rules.meaning(said),
         format=options.format,
-        bounds=options.model_dump(by_alias=True, exclude_unset=True, exclude={"format"}),
+        zone=options.default_timezone,
+        bounds=options.model_dump(by_alias=True, exclude_unset=True, exclude={"format", "default_timezone"}),
         pivot=custom.pivot,
         null_values=custom.null_values,
-        numeric_type=said.physical_type,
+        true_values=custom.true_values,
+        false_values=custom.false_values,
+        numeric_type=rules.numeric_type(said),
         code_list=custom.code_list,
         lookup=custom.lookup,
         period_column=custom.period_column,
         separator=custom.separator,
+        position=rules.place(custom.position),
         geometry_types=custom.geometry_types,
         on_invalid=custom.on_invalid,
         role=custom.role,

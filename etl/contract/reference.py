@@ -32,7 +32,9 @@ Made by `citydw contract fields` from the models by which contracts are read; a 
 
 A contract is `expectations/<agency>/<dataset>.yaml`, an Open Data Contract Standard (ODCS) v3.1 document. It may say
 what stands here and nothing else: any other field, property or value is refused with its place, all faults at once, and
-only the dataset of that contract waits until it is mended. A text in two languages is written `Vietnamese / English`.
+only the dataset of that contract waits until it is mended. Fields of the standard that have no use here are left out,
+and `citydw lint` names them. A text in two languages is written `Vietnamese / English`; one language alone stands for
+both.
 
 What is the same in many contracts is said once, and what a contract says itself goes before:
 

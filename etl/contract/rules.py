@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import cast
 
-from etl.contract.city import NATIONAL, city, may_hold
+from etl.contract import document
+from etl.contract.city import NATIONAL, WITH_UNITS, city, is_used, may_hold
 from etl.contract.codes import code_list
-from etl.contract.date_format import date_format
-from etl.contract.document import Column, Document, SemanticType, Source
+from etl.contract.date_format import Kind, date_format
+from etl.contract.document import LEGACY, Column, Document, SemanticType, Source
+from etl.contract.formats import MEMBER
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
 from etl.contract.names import TAKEN, nearest
 
 # The logical types that a semantic type is made of; those not named here are of text.
-_OF_TYPES = {"date": ("date", "timestamp"), "money": ("integer", "number"), "number": ("integer", "number")}
-_PLAIN: dict[str, SemanticType] = {"date": "date", "timestamp": "date", "integer": "number", "number": "number"}
+_OF_TYPES = {
+    "date": ("date", "timestamp"), "time": ("time",), "boolean": ("boolean",), "money": ("integer", "number"),
+    "number": ("integer", "number"),
+}  # fmt: skip
+_PLAIN: dict[str, SemanticType] = {
+    "date": "date", "timestamp": "date", "time": "time", "boolean": "boolean", "integer": "number", "number": "number",
+}  # fmt: skip
 _WITH_PERIOD = ("ward", "address")
 _IN_PARTS = ("text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "phone", "icd10", "code")
 _OPTIONS = {
@@ -23,9 +32,24 @@ _OPTIONS = {
     "integer": ("minimum", "maximum"),
     "number": ("minimum", "maximum"),
     "date": ("format",),
-    "timestamp": ("format",),
+    "timestamp": ("format", "defaultTimezone"),
+    "time": ("format",),
+    "boolean": (),
 }
-_OF_FORMATS = {"delimiter": ("csv",), "root": ("xml",), "record": ("xml",)}
+_OF_FORMATS = {
+    "delimiter": ("csv",),
+    "root": ("xml",),
+    "record": ("xml",),
+    "header": ("csv", "excel", "fixed_width"),
+    "sheet": ("excel",),
+    "layer": ("geopackage",),
+    "sheets": ("excel",),
+    "range": ("excel",),
+    "namespaces": ("xml",),
+    "records": ("json", "ndjson"),
+    "footer": ("csv", "excel", "fixed_width"),
+    "positions": ("fixed_width",),
+}
 
 
 def meaning(column: Column) -> SemanticType:
@@ -38,26 +62,55 @@ def source_name(column: Column) -> str:
     return column.physical_name or column.name
 
 
-def of_dataset(document: Document, identity: str) -> Iterator[str]:
+def numeric_type(column: Column) -> str | None:
+    """Of a column of decimal numbers the type in the warehouse: numeric, numeric(digits,decimals), double precision."""
+    if column.logical_type != "number":
+        return None
+    return document.numeric_type(column.physical_type or "") or "numeric"
+
+
+def place(position: str | None) -> tuple[int, int | None] | None:
+    """First and last place of a column in a line, counted from 1; the last is None where it is the line's end."""
+    if position is None:
+        return None
+    first, _, last = position.partition("-")
+    return int(first), int(last) if last else None
+
+
+def of_dataset(said: Document, identity: str) -> Iterator[str]:
     """What is wrong in what a contract says of its dataset.
 
     Args:
-        document: the contract.
+        said: the contract.
         identity: agency and dataset, as the file's place says.
     """
-    if document.id != identity:
-        yield f"id is {document.id!r}, the file's place says {identity!r}"
-    yield from _of_source(document.custom_properties.source)
-    (table,) = document.schema_
-    schema = table.physical_name.partition(".")[0]
-    if not may_hold(schema):
-        known = f"the schemas are {', '.join(city().schemas)}: see city.yaml" if city().schemas else "name it otherwise"
-        yield f"schema: no dataset's table stands in schema {schema!r}; {known}"
+    if said.id != identity:
+        yield f"id is {said.id!r}, the file's place says {identity!r}"
+    for table in said.schema_:
+        if table.physical_name is None:
+            schemas = f", with one of {', '.join(city().schemas)}" if city().schemas else ""
+            yield (
+                f"schema: physicalName is missing; write schema.table, as people.births{schemas}; or say the `schema`"
+                " of all tables of the agency in agencies.yaml"
+            )
+        elif not may_hold(schema := table.physical_name.partition(".")[0]):
+            known = ", ".join(city().schemas) or "all others"
+            yield f"schema: no dataset's table stands in schema {schema!r}; the schemas are {known}: see city.yaml"
+    yield from _of_source(said.custom_properties.source)
 
 
 def _of_source(source: Source) -> Iterator[str]:
     if (source.format == "xml") != bool(source.record):
         yield "source: format xml needs `record`, the element that is one row, and other formats have none"
+    if source.member and not source.archive:
+        yield "source: member names files in an archive; write archive: zip or parts too, or leave it out"
+    if source.sheets and (source.sheet or source.archive == "parts"):
+        yield "source: sheets all goes neither with sheet nor with archive parts; leave one of them out"
+    is_utf8 = codecs.lookup(source.encoding).name.startswith("utf-8") if source.encoding not in LEGACY else False
+    if source.format == "fixed_width" and source.encoding == "vni":
+        yield "source: fixed_width in vni is not read, for its letters have one or two bytes"
+    if source.positions == "bytes" and not is_utf8:
+        yield "source: positions bytes is for encoding utf-8 only; in others leave it out, there a place is a letter"
     for name, formats in _OF_FORMATS.items():
         if name in source.model_fields_set and source.format not in formats and name != "record":
             yield f"source: {name} is for format {', '.join(formats)} only; leave it out"
@@ -73,7 +126,7 @@ def of_columns(columns: Collection[Column], types: Mapping[str, str]) -> Iterato
     yield from _once((column.name for column in columns), "columns")
     yield from _once((source_name(column) for column in columns), "columns: physicalName")
     for column in columns:
-        for rule in (_of_name, _of_options, _of_dates, _of_meaning, _of_city, _of_code, _of_key_column):
+        for rule in (_of_name, _of_options, _of_dates, _of_boolean, _of_meaning, _of_city, _of_code, _of_key_column):
             for finding in rule(column):
                 yield f"column {column.name}: {finding}"
         for finding in _of_period(column, types):
@@ -84,9 +137,9 @@ def of_columns(columns: Collection[Column], types: Mapping[str, str]) -> Iterato
             yield f"columns {', '.join(having)}: only one can have role {role}"
 
 
-def of_whole(document: Document, columns: Collection[Column]) -> Iterator[str]:
+def of_whole(said: Document, columns: Collection[Column]) -> Iterator[str]:
     """What is wrong between a dataset and its columns, where all of them can be read."""
-    mode, part = document.custom_properties.delivery_mode, document.custom_properties.part
+    mode, part = said.custom_properties.delivery_mode, said.custom_properties.part
     roles = {column.custom_properties.role: column for column in columns}
     if (mode == "changes") != ("change" in roles):
         yield "deliveryMode: mode 'changes' needs one column with role 'change', other modes none"
@@ -95,6 +148,11 @@ def of_whole(document: Document, columns: Collection[Column]) -> Iterator[str]:
         yield f"column {sequence.name}: role 'sequence' is for a number or time in mode 'changes'"
     if part is not None:
         yield from _of_part(part, columns)
+    source = said.custom_properties.source
+    is_fixed = source.format == "fixed_width"
+    for column in columns:
+        if is_fixed != bool(column.custom_properties.position) and source_name(column) != MEMBER:
+            yield f"column {column.name}: format fixed_width needs a `position` of each column, other formats have none"
     positions = sorted(column.primary_key_position or 0 for column in columns if column.primary_key)
     if not positions:
         yield "no primaryKey column; a record is known again by its key: mark its columns primaryKey: true"
@@ -124,30 +182,48 @@ def _of_options(column: Column) -> Iterator[str]:
     options = column.logical_type_options.model_dump(by_alias=True, exclude_unset=True)
     for name in options:
         if name not in _OPTIONS[column.logical_type]:
-            applied = ", ".join(_OPTIONS[column.logical_type])
+            applied = ", ".join(_OPTIONS[column.logical_type]) or "nothing"
             yield (
                 f"logicalTypeOptions {name!r} is not applied here; of a {column.logical_type} only {applied}, and the "
                 "rest as an expectation in the suite"
             )
-    if column.physical_type is not None and column.logical_type != "number":
-        yield f"physicalType is of logicalType number only, and this is {column.logical_type}; leave it out"
+    physical = document.numeric_type(column.physical_type or "")
+    if column.logical_type == "number":
+        if column.physical_type is not None and physical is None:
+            yield (
+                f"physicalType is {column.physical_type!r}, and must be numeric(digits,decimals), as numeric(18,2), or "
+                "double precision"
+            )
+    elif physical is not None and not (column.logical_type == "integer" and physical.endswith((",0)", "numeric"))):
+        yield f"physicalType {column.physical_type!r} is of logicalType number, and this is {column.logical_type}"
 
 
 def _of_dates(column: Column) -> Iterator[str]:
     pivot = column.custom_properties.pivot
-    has_short_year = False
+    notation = None
     if column.logical_type in FORMATS:
         try:
-            parts = date_format(column.logical_type_options.format or FORMATS[column.logical_type]).parts
+            said = column.logical_type_options.format or FORMATS[column.logical_type]
+            notation = date_format(said, cast("Kind", column.logical_type))
         except ValueError as error:
             yield str(error)
             return
-        has_short_year = "short_year" in parts
-    if has_short_year != (pivot is not None):
+    if (notation is not None and "short_year" in notation.parts) != (pivot is not None):
         yield (
             "a format with yy, and no other, needs a pivot: the first of the hundred years that two digits can mean, as"
             " in 1950"
         )
+    if notation and notation.is_instant and column.logical_type_options.default_timezone:
+        yield "defaultTimezone is of times without an offset, and the format has one; leave one of the two out"
+
+
+def _of_boolean(column: Column) -> Iterator[str]:
+    custom = column.custom_properties
+    yes, no = ({word.lower() for word in words} for words in (custom.true_values, custom.false_values))
+    if (yes or no) and column.logical_type != "boolean":
+        yield "trueValues, falseValues: only a boolean has them"
+    if both := sorted(yes & no):
+        yield f"trueValues, falseValues: {both[0]!r} cannot mean both; capitals or not is one"
 
 
 def _of_meaning(column: Column) -> Iterator[str]:
@@ -163,10 +239,12 @@ def _of_meaning(column: Column) -> Iterator[str]:
 
 def _of_city(column: Column) -> Iterator[str]:
     means = meaning(column)
+    if is_used(means):
+        return
     for nation, datatypes in NATIONAL.items():
         if means in datatypes and nation not in city().forms:
             yield f"datatype {means!r} is a form of {nation}, which is none of the `forms` in city.yaml; leave it out"
-    if means in _WITH_PERIOD and city().units is None:
+    if means in WITH_UNITS and city().units is None:
         yield f"datatype {means!r} needs administrative units, and city.yaml names no `units`; leave it out"
 
 
@@ -198,7 +276,7 @@ def _of_period(column: Column, types: Mapping[str, str]) -> Iterator[str]:
         return
     if meaning(column) not in _WITH_PERIOD:
         yield f"periodColumn: only {' and '.join(_WITH_PERIOD)} have one"
-    elif types.get(period) not in FORMATS:
+    elif types.get(period) not in ("date", "timestamp"):
         yield f"periodColumn is {period!r}, and must be a date column of this contract"
 
 
@@ -208,7 +286,7 @@ def _of_key_column(column: Column) -> Iterator[str]:
             yield "primaryKeyPosition without primaryKey: true"
         return
     if (column.primary_key_position or 0) < 1:
-        yield "primaryKey needs a primaryKeyPosition of its own: 1, 2, ..."
+        yield "primaryKey needs a primaryKeyPosition of its own, 1, 2, ..., where another column of the key has one"
     if not column.required:
         yield "a key column must be required; leave out required: false"
     if column.custom_properties.on_invalid == "flag":

@@ -16,6 +16,7 @@ from etl.contract import Column, Contract
 from etl.contract.city import city
 from etl.datatypes import (
     address,
+    boolean,
     code,
     dates,
     geometry,
@@ -42,6 +43,8 @@ TYPES: dict[contract.SemanticType, SemanticType] = {
     "bhyt": insurance.HEALTH,
     "partial_date": dates.PARTIAL,
     "date": dates.TYPED,
+    "time": dates.TIME,
+    "boolean": boolean.TYPE,
     "money": numbers.TYPE,
     "number": numbers.TYPE,
     "phone": phone.TYPE,

@@ -1,6 +1,8 @@
 """Dates: typed ones in the notation that a contract declares, and dates of which only a part is known.
 
-Times are the city's, all the way to the warehouse; what was written with an offset from UTC is stored as an instant.
+Times are the city's, all the way to the warehouse, and stored without a zone. What was written with an offset from UTC,
+or in a time zone that the contract names, is an instant. Where clocks are put back an hour is there twice, and where
+they are put forward one is not there: a time in it, of a zone and without an offset, is not understood.
 
 A partly known date becomes the first day of what is known, with its precision beside it: D, M or Y. A first of January
 that nobody wrote is never stored without that mark.
@@ -12,7 +14,7 @@ import polars as pl
 
 from etl.contract import Column, Text
 from etl.contract.city import city
-from etl.contract.date_format import DateFormat, date_format
+from etl.contract.date_format import MONTHS, DateFormat, date_format
 from etl.datatypes.output import Output, SemanticType, by_distinct
 
 _OFFSET = (r"^[+-]([0-9]{2})", r"^[+-][0-9]{2}:?([0-9]{2})$")
@@ -33,42 +35,76 @@ def parse_dates(values: pl.Series, jdk_format: str, pivot: int | None = None) ->
         pivot: the first of the hundred years that a year of two digits can mean.
 
     Returns:
-        Date, the city's day of an instant; null where there is no such day, or something else stands in the cell.
+        Date, the city's day of an instant, the first day of a month or year; null where there is no such day, or
+        something else stands in the cell.
     """
-    return parse_timestamps(values, jdk_format, pivot).dt.date()
+    notation = date_format(jdk_format, "date")
+    return by_distinct(values, lambda distinct: _parse(distinct, notation, pivot)).dt.date().alias(values.name)
 
 
-def parse_timestamps(values: pl.Series, jdk_format: str, pivot: int | None = None) -> pl.Series:
-    """Points in the city's time in one notation, as `dd/MM/yyyy HH:mm:ss` or `yyyyMMddHHmm`; null as in `parse_dates`.
+def parse_timestamps(
+    values: pl.Series, jdk_format: str, pivot: int | None = None, zone: str | None = None
+) -> pl.Series:
+    """Points in time in one notation, as `dd/MM/yyyy HH:mm:ss` or `yyyyMMddHHmm`.
 
-    What is written with an offset from UTC is converted.
+    Args:
+        values: text.
+        jdk_format: as `etl.contract.date_format` reads it.
+        pivot: as for `parse_dates`.
+        zone: the time zone that they are written in, where it is said beside them and not by them.
+
+    Returns:
+        Datetime: the city's time as it was written, or, of an instant, in the city's time zone; null as in
+        `parse_dates`, and where the hour is there twice or not at all in the zone.
     """
     notation = date_format(jdk_format)
-    return by_distinct(values, lambda distinct: _parse(distinct, notation, pivot)).alias(values.name)
+
+    def parse(distinct: pl.Series) -> pl.Series:
+        made = _parse(distinct, notation, pivot)
+        if zone is None:
+            return made
+        there = made.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
+        return there.dt.convert_time_zone(city().time_zone)
+
+    return by_distinct(values, parse).alias(values.name)
+
+
+def parse_times(values: pl.Series, jdk_format: str) -> pl.Series:
+    """Times of day in one notation, as `HH:mm`; null where there is no such time, as 24:00."""
+    notation = date_format(jdk_format, "time")
+    return by_distinct(values, lambda distinct: _parse(distinct, notation, None).dt.time()).alias(values.name)
 
 
 def _parse(values: pl.Series, notation: DateFormat, pivot: int | None) -> pl.Series:
     parts = values.str.extract_groups(notation.pattern).struct.unnest()
 
-    def part(name: str) -> pl.Expr:
-        return pl.col(name).str.zfill(2) if name in notation.parts else pl.lit("00")
+    def part(name: str, default: str = "00") -> pl.Expr:
+        return pl.col(name).str.zfill(2) if name in notation.parts else pl.lit(default)
 
-    written = pl.concat_str(
-        _year(notation, pivot), part("month"), part("day"), _hour(notation), part("minute"), part("second")
-    )
+    day = [_year(notation, pivot), _month(notation), part("day", "01")]
+    written = pl.concat_str(*day, _hour(notation), part("minute"), part("second"))
     made = written.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us")
     if "fraction" in notation.parts:
         made += pl.duration(microseconds=pl.col("fraction").str.pad_end(6, "0").cast(pl.Int64))
     if "offset" in notation.parts:
         made -= pl.duration(minutes=_minutes_ahead())
     if notation.is_instant:
-        made = made.dt.replace_time_zone("UTC").dt.convert_time_zone(city().time_zone).dt.replace_time_zone(None)
+        made = made.dt.replace_time_zone("UTC").dt.convert_time_zone(city().time_zone)
     return parts.select(pl.when(made.dt.year().is_between(*_YEARS)).then(made)).to_series()
+
+
+def _month(notation: DateFormat) -> pl.Expr:
+    if notation.has_named_month:
+        numbers = {name[:3]: f"{number:02}" for number, name in enumerate(MONTHS, start=1)}
+        return pl.col("month").str.head(3).str.to_titlecase().replace_strict(numbers, default=None)
+    return pl.col("month").str.zfill(2) if "month" in notation.parts else pl.lit("01")
 
 
 def _year(notation: DateFormat, pivot: int | None) -> pl.Expr:
     if "year" in notation.parts:
         return pl.col("year")
+    if "short_year" not in notation.parts:  # a time of day
+        return pl.lit("2000")
     if pivot is None:
         raise ValueError(f"format {notation.text!r} has years of two digits and no pivot")
     return (pivot + (pl.col("short_year").cast(pl.Int64) - pivot) % 100).cast(pl.String)
@@ -94,12 +130,13 @@ def _minutes_ahead() -> pl.Expr:
 
 
 def _partial_outputs(column: Column) -> tuple[Output, ...]:
+    return Output(column.name, "date", True, column.description), _precision_output(column)
+
+
+def _precision_output(column: Column) -> Output:
     d = column.description
     precision = Text(f"{d.vi} Mức chính xác: D ngày, M tháng, Y năm.", f"{d.en} Precision: D day, M month, Y year.")
-    return (
-        Output(column.name, "date", True, d),
-        Output(f"{column.name}_precision", "text", False, precision),
-    )
+    return Output(f"{column.name}_precision", "text", False, precision)
 
 
 def _partial(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
@@ -154,16 +191,22 @@ def possible_days(values: pl.Series) -> pl.DataFrame:
 
 def _typed_outputs(column: Column) -> tuple[Output, ...]:
     made = "timestamptz" if column.is_instant else column.type
-    return (Output(column.name, made, True, column.description),)
+    typed = Output(column.name, made, True, column.description)
+    return (typed,) if column.dates.precision == "D" else (typed, _precision_output(column))
 
 
 def _typed(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
-    if not column.is_instant:
-        return frame.select(column.name)
-    # Of an hour that is twice, when summer ends, the first is taken.
-    local = pl.col(column.name).dt.replace_time_zone(city().time_zone, ambiguous="earliest", non_existent="null")
-    return frame.select(local.dt.convert_time_zone("UTC"))
+    if column.is_instant:
+        return frame.select(pl.col(column.name).dt.convert_time_zone("UTC"))
+    if (precision := column.dates.precision) != "D":
+        known = pl.when(pl.col(column.name).is_not_null()).then(pl.lit(precision))
+        return frame.select(column.name, known.alias(f"{column.name}_precision"))
+    return frame.select(column.name)
 
 
+TIME = SemanticType(
+    lambda column: (Output(column.name, "time", True, column.description),),
+    lambda frame, column: frame.select(column.name),
+)
 PARTIAL = SemanticType(_partial_outputs, _partial)
 TYPED = SemanticType(_typed_outputs, _typed)

@@ -19,6 +19,8 @@ Notation = Literal["plain", "vietnamese"]
 # Vietnamese: 1.234.567,89. Groups of exactly three or none at all: "12.5" is not understood, for it could be either.
 _WHOLE = {"plain": r"^-?[0-9]+(\.0+)?$", "vietnamese": r"^-?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,0+)?$"}
 _DECIMAL = {"plain": r"^-?[0-9]+(\.[0-9]+)?$", "vietnamese": r"^-?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$"}
+_EXPONENT = "([eE][-+]?[0-9]{1,3})?$"
+_FLOAT = {notation: pattern.removesuffix("$") + _EXPONENT for notation, pattern in _DECIMAL.items()}
 
 # Of those that are not understood, the ones with two readings.
 AMBIGUOUS = {"plain": r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$", "vietnamese": r"^-?[1-9][0-9]{0,2}[.,][0-9]{3}$"}
@@ -37,17 +39,39 @@ def parse_integers(values: pl.Series, notation: Notation) -> pl.Series:
     return made.alias(values.name)
 
 
-def parse_decimals(values: pl.Series, notation: Notation, precision: int, scale: int) -> pl.Series:
-    """Decimal(precision, scale); null where a cell is no such number, can be read as two, is too large or too exact."""
+def parse_decimals(
+    values: pl.Series, notation: Notation, precision: int, scale: int, *, has_scale: bool = True
+) -> pl.Series:
+    """Decimals.
+
+    Args:
+        values: text.
+        notation: how they are written.
+        precision: the most digits.
+        scale: how many of them stand behind the decimal mark.
+        has_scale: whether the contract says so; without it three digits behind a mark are no proof of decimals.
+
+    Returns:
+        Decimal(precision, scale); null where a cell is no such number, can be read as two, is too large or too exact.
+    """
     plain = _plain(pl.select(pl.when(values.str.contains(_DECIMAL[notation])).then(values)).to_series(), notation)
     fraction = plain.str.extract(r"\.([0-9]+)$").str.strip_chars_end("0").str.len_chars().fill_null(0)
     digits = plain.str.extract(r"^-?0*([0-9]*)").str.len_chars()
     fits = (fraction <= scale) & (digits <= precision - scale)
-    if scale < _THREE_DECIMALS:
+    if scale < _THREE_DECIMALS or not has_scale:
         fits &= ~plain.str.contains(AMBIGUOUS["plain"])
     elif notation == "vietnamese":
         fits &= ~values.str.contains(_ONE_GROUP)
     return pl.select(pl.when(fits).then(plain).cast(pl.Decimal(precision, scale), strict=False)).to_series()
+
+
+def parse_floats(values: pl.Series, notation: Notation) -> pl.Series:
+    """Float64; null where a cell is no such number or can be read as two. Never an infinite one, and no "NaN"."""
+    plain = _plain(pl.select(pl.when(values.str.contains(_FLOAT[notation])).then(values)).to_series(), notation)
+    if notation == "vietnamese":
+        plain = plain.set(values.str.contains(_ONE_GROUP).fill_null(False), None)
+    made = plain.cast(pl.Float64, strict=False)
+    return pl.select(pl.when(made.is_finite()).then(made + 0.0)).to_series().alias(values.name)  # no zero below zero
 
 
 def _plain(values: pl.Series, notation: Notation) -> pl.Series:
@@ -57,7 +81,7 @@ def _plain(values: pl.Series, notation: Notation) -> pl.Series:
 
 
 def _outputs(column: Column) -> tuple[Output, ...]:
-    made = "bigint" if column.type == "integer" else column.numeric_type or "numeric(18,2)"
+    made = "bigint" if column.type == "integer" else column.numeric_type or "numeric"
     return (Output(column.name, made, True, column.description),)
 
 

@@ -16,7 +16,8 @@ class Output:
 
     Attributes:
         name: of the column.
-        type: text, date, timestamp, timestamptz, bigint or numeric(precision,scale).
+        type: text, date, timestamp, timestamptz, time, boolean, bigint, numeric, numeric(precision,scale) or double
+            precision.
         in_key: whether it belongs to the key when its contract column does.
         description: meaning, in both languages.
     """

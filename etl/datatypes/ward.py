@@ -152,7 +152,7 @@ def period_of(frame: pl.DataFrame, column: Column) -> pl.Series:
     """The day whose units apply to each row; null where it is not known."""
     if column.period_column is None:
         return pl.Series([None] * frame.height, dtype=pl.Date)
-    return frame[column.period_column].cast(pl.Date)
+    return frame[column.period_column].dt.date()
 
 
 def units_of(codes: pl.Series, period: pl.Series, is_of_today: bool) -> pl.DataFrame:

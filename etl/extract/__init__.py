@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl.contract import Contract, Source
+from etl.contract import MEMBER, SHEET, Contract, Source
 from etl.delivery import batches
 from etl.delivery.columns import ROW, UNKNOWN
 from etl.delivery.correction import sent_back
@@ -23,8 +23,24 @@ from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
 from etl.delivery.problems import PROBLEM
 from etl.delivery.storage import Storage, write_json, write_parquet
-from etl.extract import correction, csv, date_order, drift, excel, geojson, look_alike, misread, ndjson, xml
-from etl.extract.archive import only_member, size_unpacked
+from etl.extract import (
+    correction,
+    csv,
+    date_order,
+    drift,
+    excel,
+    fixed_width,
+    geojson,
+    geopackage,
+    json_document,
+    look_alike,
+    misread,
+    ndjson,
+    parquet,
+    parts,
+    xml,
+)
+from etl.extract.archive import beside_parts, gunzipped, is_gzipped, members, size_unpacked
 from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
 from etl.extract.file_kind import of_text
@@ -33,14 +49,19 @@ from etl.extract.screen import screen
 from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
 
-# The readers of formats that must be in memory as a whole; CSV is read piece by piece.
+# The readers of formats that must be in memory as a whole.
 _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "excel": excel.read,
     "xml": xml.read,
+    "json": json_document.read,
     "ndjson": ndjson.read,
     "geojson": geojson.read,
+    "geopackage": geopackage.read,
+    "parquet": parquet.read,
 }
-_OF_LINES = ("csv", "ndjson")
+_IN_PIECES = {"csv": csv.read, "fixed_width": fixed_width.read}
+_BINARY = ("excel", "geopackage", "parquet")
+_OF_LINES = (*_IN_PIECES, "ndjson")
 _LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _MEMORY_A_BYTE = 30  # bytes that reading a byte of a file takes; 8 to 29 were measured
 _BLANK = b"\xef\xbb\xbf \t\r\n\0"
@@ -100,7 +121,7 @@ def extract(
 
 def memory_needed(storage: Storage, delivery: Delivery, contract: Contract) -> int:
     """Bytes of memory that reading a delivery's file may take; 0 if it is read piece by piece."""
-    if contract.source.format == "csv" and not delivery.corrects:
+    if contract.source.format in _IN_PIECES and not delivery.corrects:
         return 0
     with storage.content(delivery).open("rb") as stream:
         return _MEMORY_A_BYTE * size_unpacked(stream)
@@ -127,6 +148,7 @@ class _Batch:
     types: pl.DataFrame  # how many cells of each column are not of its type
     dates: pl.DataFrame  # what they show of the order of day and month
     misread: pl.DataFrame  # how many rows read well in another encoding
+    begins: str | None  # the part of the file that begins with it
 
 
 def _batches(
@@ -136,7 +158,10 @@ def _batches(
 
     def checked() -> Iterator[Table]:
         for number, table in enumerate(tables):
-            yield table if number else drift.check_columns(table, contract)
+            try:
+                yield drift.check_columns(table, contract) if table.begins or not number else table
+            except Stop as stop:
+                raise parts.of_part(stop, table.begins) from None
 
     rows_in = 0
     types, dates, counts, said = [], [], [], on_the_file()
@@ -145,6 +170,7 @@ def _batches(
         types.append(batch.types)
         dates.append(batch.dates)
         counts.append(batch.misread)
+        said = said.clear() if batch.begins else said
         of_file = batch.problems.filter(pl.col(ROW).is_null())
         again = of_file.join(said, on="rule", how="semi")  # a file's warning is said once
         said = pl.concat([said, of_file])
@@ -165,20 +191,45 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
         Stop: where the file as a whole cannot be read.
     """
     source = contract.source
-    whole = limits if source.format == "csv" else limits.at_once()
-    unpack = only_member if source.archive == "zip" else read_blocks
-    blocks = unpack(file, whole, in_lines=source.format in _OF_LINES)
-    if source.format != "excel":
+    whole = limits if source.format in _IN_PIECES else limits.at_once()
+    in_lines = source.format in _OF_LINES
+    if source.archive is None:
+        unpack = gunzipped if is_gzipped(file) else read_blocks
+        yield from _cut(unpack(file, whole, in_lines=in_lines), contract, limits)
+        return
+    of_members = members(file, source, whole, in_lines=in_lines)
+    if source.archive == "parts":
+        in_file = _without(MEMBER, contract)
+        yield from parts.joined(((name, _cut(part, in_file, limits)) for name, part in of_members), MEMBER, contract)
+        if beside := beside_parts(file, source):
+            said = on_the_file("members_not_read", names=", ".join(name[:60] for name in beside[:20]))
+            yield Table(pl.DataFrame(schema={ROW: pl.Int64}), said)
+        return
+    for _, blocks in of_members:
+        yield from _cut(blocks, contract, limits)
+
+
+def _without(source_name: str, contract: Contract) -> Contract:
+    """The contract of what stands in a part of a file, where this column's cells are the part's name."""
+    return replace(contract, columns=tuple(c for c in contract.columns if c.source_name != source_name))
+
+
+def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
+    """Cut a file's content, as it was unpacked, into cells."""
+    source = contract.source
+    if source.format not in _BINARY:
         blocks = of_text(blocks, source.format)
-    if source.format == "csv":
-        yield from without_last_footer(csv.read(blocks, source, contract, limits), contract)
+    if source.format in _IN_PIECES:
+        yield from without_last_footer(_IN_PIECES[source.format](blocks, source, contract, limits), contract)
         return
     content = b"".join(blocks)
     if not content.strip(_BLANK):
         raise Stop("rejected", "empty_file")
-    yield from _READERS[source.format](
-        content, source, contract, replace(whole, unpacked_bytes=limits.unpacked_bytes)
-    ).batches()
+    whole = replace(limits.at_once(), unpacked_bytes=limits.unpacked_bytes)
+    if source.sheets:
+        yield from parts.joined(excel.read_sheets(content, source, _without(SHEET, contract), whole), SHEET, contract)
+        return
+    yield from _READERS[source.format](content, source, contract, whole).batches()
 
 
 def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
@@ -191,4 +242,4 @@ def _typed(table: Table, contract: Contract, limits: Limits) -> _Batch:
         doubts = pl.concat([doubts, more.join(doubts, on=[ROW, "column"], how="anti")])
     found = pl.concat([screened.problems, doubts, *unsure]).match_to_schema(PROBLEM)
     types, dates = drift.untyped(typed, untypable), date_order.evidence(typed, screened.stored_dates, contract)
-    return _Batch(typed, found, table.rows_in, types, dates, counts)
+    return _Batch(typed, found, table.rows_in, types, dates, counts, table.begins)

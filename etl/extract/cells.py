@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import polars as pl
 
 from etl.contract import Column, Contract, Severity
 from etl.datatypes import person_name, traces
-from etl.datatypes.dates import parse_dates, parse_timestamps
-from etl.datatypes.numbers import AMBIGUOUS, Notation, parse_decimals, parse_integers
+from etl.datatypes.boolean import parse_booleans
+from etl.datatypes.dates import parse_dates, parse_times, parse_timestamps
+from etl.datatypes.numbers import AMBIGUOUS, Notation, parse_decimals, parse_floats, parse_integers
 from etl.datatypes.text import clean, free
 from etl.delivery.columns import RECEIVED, ROW, UNKNOWN
 from etl.delivery.messages import wording
@@ -85,13 +85,17 @@ def _untypable(failing: pl.DataFrame, column: Column, notation: Notation) -> lis
     rules = {"word_for_nothing": traces.patterns(column)["word_for_nothing"]}
     if column.type in ("integer", "number"):
         rules["ambiguous_number"] = AMBIGUOUS[notation]
-    if column.type in ("date", "timestamp") and "offset" not in column.dates.parts:
+    if column.type in ("date", "timestamp", "time") and "offset" not in column.dates.parts:
         rules["unexpected_offset"] = _WITH_OFFSET
     rule = pl.lit(f"type_{column.type}")
+    if column.zone:
+        as_written = parse_timestamps(failing["value"], column.dates.text, column.pivot)
+        rule = pl.when(as_written.is_not_null()).then(pl.lit("unclear_hour")).otherwise(rule)
     for name, pattern in rules.items():
         rule = pl.when(pl.col("value").str.contains(pattern)).then(pl.lit(name)).otherwise(rule)
     severity: Severity = "critical" if column.on_invalid == "reject" else "warning"
-    return _by_rule(failing.with_columns(rule.alias("rule")), column, severity, **_READINGS[notation])
+    details = _READINGS[notation] | {"zone": column.zone or ""}
+    return _by_rule(failing.with_columns(rule.alias("rule")), column, severity, **details)
 
 
 def _conspicuous(numbers: pl.Series, text: pl.Series, column: Column) -> tuple[pl.Series, list[pl.DataFrame]]:
@@ -132,9 +136,14 @@ def _typed(text: pl.Series, column: Column, notation: Notation) -> pl.Series:
         case "integer":
             return parse_integers(text, notation)
         case "number":
-            precision, scale = map(int, re.findall(r"\d+", column.numeric_type or "numeric(18,2)"))
-            return parse_decimals(text, notation, precision, scale)
+            if column.is_float:
+                return parse_floats(text, notation)
+            return parse_decimals(text, notation, *column.digits, has_scale=column.has_scale)
+        case "boolean":
+            return parse_booleans(text, column)
         case "date":
             return parse_dates(text, column.dates.text, column.pivot)
+        case "time":
+            return parse_times(text, column.dates.text)
         case _:
-            return parse_timestamps(text, column.dates.text, column.pivot)
+            return parse_timestamps(text, column.dates.text, column.pivot, column.zone)

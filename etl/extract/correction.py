@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from etl.contract import Contract
+from etl.contract import Contract, Source
 from etl.delivery.columns import ROW
 from etl.delivery.correction import ours
 from etl.extract import excel
@@ -26,7 +26,9 @@ def read(content: bytes, contract: Contract, limits: Limits) -> tuple[Table, pl.
     Raises:
         Stop: as for any Excel file.
     """
-    table = excel.read(content, contract.source, contract, limits)
+    source = contract.source
+    as_excel = replace(contract, source=Source("excel", numbers=source.numbers, null_values=source.null_values))
+    table = excel.read(content, as_excel.source, as_excel, limits)
     row_in_file, *_ = ours()
     mended = table.rows.drop(ours(), strict=False)
     is_filled = pl.any_horizontal(pl.col(name).is_not_null() for name in mended.columns[1:])

@@ -22,6 +22,7 @@ from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
 from etl.extract import dialect, fit, quoting, shape
 from etl.extract.bounded import check_columns
+from etl.extract.lines import numbered
 from etl.extract.table import Table, broken_lines, on_the_file
 from etl.extract.text import decoded
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -44,24 +45,26 @@ def read(
     Raises:
         Stop: if the bytes are not of the declared encoding, or a column that holds something has no name or another's.
     """
-    pieces = _lines(decoded(blocks, source.encoding, any_line_end=True))
+    pieces = numbered(decoded(blocks, source.encoding, any_line_end=True))
     lines, is_last = next(pieces)
     while not (written := lines["line"].str.strip_chars() != "").any():
         if is_last:
             raise Stop("rejected", "empty_file")
         lines, is_last = next(pieces)
-    lines = lines.slice(written.arg_true()[0])
+    if not source.header:
+        lines = lines.slice(written.arg_true()[0])
     check_columns(lines["line"][0].count(source.delimiter) + 1, limits)
     found = dialect.find(lines["line"].head(dialect.HEADER_WITHIN).to_list(), source, contract)
     check_columns(len(found.header), limits)
     _check_header(lines["line"][0], found, source, contract)
 
-    above, body = lines.head(found.header_at), lines.slice(found.header_at + 1)
-    header = lines[ROW][found.header_at]
+    above, body = lines.head(found.header_at), lines.slice(found.header_at + found.header_lines)
+    header = lines[ROW][found.header_at] + found.header_lines - 1
     cut, found, said = _settled(body, found, header, contract, is_last)
     cut, found = _requoted(body, cut, found, is_last, None)
     about = [_above_header(above, found, contract), cut.table.problems, _said(found, source), said]
     about.append(_said_of_ends(cut.left_away))
+    about.append(on_the_file("header_came") if source.header == () and found.header_lines else on_the_file())
     yield _named(Table(cut.table.rows, pl.concat(about)), found)
     quotes, left_away = cut.quotes, cut.left_away
     for lines, is_last in pieces:
@@ -80,6 +83,8 @@ def _check_header(line: str, found: dialect.Dialect, source: Source, contract: C
     Raises:
         Stop: if it is one.
     """
+    if not found.header_lines:
+        return
     expected = [c.source_name for c in contract.columns]
     if not set(expected) & set(found.header) and any(
         shape.is_record(cells, contract) for cells in dialect.cells(line, source)
@@ -208,22 +213,6 @@ def _requoted(
     return (cut._replace(table=quoting.screen(cut.table, lines, marks)) if marks else cut), found
 
 
-def _lines(texts: Iterable[pl.Series]) -> Iterator[tuple[pl.DataFrame, bool]]:
-    """The lines of each cell of text, with their numbers, and whether they are the last."""
-    count = 0
-    waiting = pl.DataFrame(schema={ROW: pl.Int64, "line": pl.String})
-    for text in texts:
-        if (text != "").item():
-            yield waiting, False
-            lines = text.str.strip_suffix("\n").str.split("\n").explode().alias("line")
-            if lines.str.starts_with("\ufeff").any():  # another file was put behind one
-                lines = lines.str.strip_prefix("\ufeff")
-            numbers = pl.int_range(count + 1, count + 1 + len(lines), eager=True).alias(ROW)
-            waiting = pl.DataFrame([numbers, lines])
-            count += len(lines)
-    yield waiting, True
-
-
 def _named(table: Table, found: dialect.Dialect) -> Table:
     """The table without the columns that have no name, which must be empty."""
     nameless = [column for column, name in zip(table.rows.columns[1:], found.header, strict=True) if not name]
@@ -251,7 +240,8 @@ def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contrac
 
 def _said(found: dialect.Dialect, source: Source) -> pl.DataFrame:
     """A warning on the file as a whole if its dialect is not the contract's."""
-    agreed = dialect.Dialect(source.delimiter, dialect.QUOTE, 0, found.names)
+    above = found.header_at if source.header else 0
+    agreed = dialect.Dialect(source.delimiter, dialect.QUOTE, above, found.names, header_lines=found.header_lines)
     if found == agreed:
         return on_the_file()
     return on_the_file(

@@ -12,15 +12,18 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import polars as pl
 
 from etl.contract import Contract, Source
+from etl.extract.header import joined
 
 _DELIMITERS = (",", ";", "\t\t", "\t", "||", "|", ":", "~", "^", "#", " ", ", ", "; ", "\\t")
 QUOTE = '"'
 QUOTES = "\"'`"
 HEADER_WITHIN = 50  # lines from the top in which the header must stand
+_LINES_OF_HEADER = 20  # that it has at most where its cells hold line ends
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Dialect:
         header_at: number of lines before the header.
         header: the names in it; "" for a column without one.
         escape: before a quote within a quoted cell; None if it is doubled there.
+        header_lines: number of lines that the header takes; 0 where there is none.
     """
 
     delimiter: str
@@ -40,6 +44,7 @@ class Dialect:
     header_at: int
     header: list[str]
     escape: str | None = None
+    header_lines: int = 1
 
     @property
     def names(self) -> list[str]:
@@ -61,25 +66,60 @@ def find(lines: Sequence[str], source: Source, contract: Contract) -> Dialect:
         contract: names the columns.
     """
     lines = [unicodedata.normalize("NFC", line) for line in lines]
-    required = {c.source_name for c in contract.columns if c.required}
-    declared = _with_header(lines[0], source.delimiter, QUOTE, 0)
+    names, required = [c.source_name for c in contract.columns], {c.source_name for c in contract.columns if c.required}
+    places = [_stated(lines, source.header)] if source.header else [_whole(lines, at) for at in range(len(lines))]
+    declared = _with_header(places[0], source.delimiter, QUOTE)
+    if source.header == () and 2 * len({*names} & {*declared.header}) < len(names):
+        return replace(declared, header=names, header_lines=0)
     if required <= set(declared.header):
         return declared
     delimiters = dict.fromkeys((source.delimiter, *_DELIMITERS))
-    for at, line in enumerate(lines):
-        if all(name in line for name in required):
+    for place in places:
+        text = " ".join(" ".join(place.rows).split())
+        if source.header or all(name in text or name in place.rows[0] for name in required):
             for delimiter in delimiters:
                 for quote in QUOTES:
-                    found = _with_header(line, delimiter, quote, at)
+                    found = _with_header(place, delimiter, quote)
                     if required and required <= set(found.header):
                         return found
     return declared
 
 
+class _Place(NamedTuple):
+    """Where a header may stand.
+
+    Attributes:
+        at: number of lines before it.
+        rows: its text, one for each row of names.
+        lines: how many it takes.
+    """
+
+    at: int
+    rows: list[str]
+    lines: int
+
+
+def _whole(lines: Sequence[str], at: int) -> _Place:
+    """A line, with those below it into which its last cell reaches."""
+    for end in range(at + 1, min(at + _LINES_OF_HEADER, len(lines)) + 1):
+        if sum(line.count(QUOTE) for line in lines[at:end]) % 2 == 0:
+            return _Place(at, ["\n".join(lines[at:end])], end - at)
+    return _Place(at, [lines[at]], 1)
+
+
+def _stated(lines: Sequence[str], numbers: Sequence[int]) -> _Place:
+    """The lines of these numbers; nothing if the file ends before them."""
+    if numbers[-1] > len(lines):
+        return _Place(len(lines) - 1, [""], 1)
+    if len(numbers) == 1:
+        return _whole(lines, numbers[0] - 1)
+    return _Place(numbers[0] - 1, [lines[number - 1] for number in numbers], numbers[-1] - numbers[0] + 1)
+
+
 def cells(line: str, source: Source) -> Iterator[list[str]]:
     """The cells of a line under every usual delimiter, the one that the source should have first."""
     for delimiter in dict.fromkeys((source.delimiter, *_DELIMITERS)):
-        yield _with_header(line, delimiter, QUOTE, 0).header
+        yield _with_header(_Place(0, [line], 1), delimiter, QUOTE).header
 
 
 def others(found: Dialect, lines: pl.Series) -> Iterator[Dialect]:
@@ -117,7 +157,8 @@ def marked(text: str, found: Dialect) -> str:
     return cut.sub(lambda part: part[1] or found.mark, text)
 
 
-def _with_header(line: str, delimiter: str, quote: str, at: int) -> Dialect:
-    found = Dialect(delimiter, quote, at, [])
-    cells = csv.reader([marked(line, found)], delimiter=found.mark, quotechar=quote)
-    return replace(found, header=[name.strip() for name in next(cells)])
+def _with_header(place: _Place, delimiter: str, quote: str) -> Dialect:
+    found = Dialect(delimiter, quote, place.at, [], header_lines=place.lines)
+    texts = [marked(row, found) for row in place.rows]
+    cells = [next(csv.reader([text], delimiter=found.mark, quotechar=quote), []) for text in texts]
+    return replace(found, header=joined(cells))

@@ -7,7 +7,8 @@ tell of a cell, as how its number is shown, is looked up before: see `etl.extrac
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
@@ -22,33 +23,15 @@ from etl.extract import old_workbook, seen, workbook
 from etl.extract.bounded import check_columns
 from etl.extract.file_kind import damaged_workbook, overlapping_merges
 from etl.extract.footer import without_footer
-from etl.extract.sheet import Sheet
+from etl.extract.place_in_workbook import Grid, Place, Range, asked_for, find, words
 from etl.extract.table import CELLS, Table, broken_lines, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
 
 # What a template holds beside the data, in two languages or in English alone.
 OUR_SHEETS = ("Giải thích - Guide", "Danh mục - Codes", "Guide", "Codes")
 _OLD = b"\xd0\xcf\x11\xe0"  # how an .xls begins
-_HEADER_WITHIN = 50  # rows from the top in which the header row must stand
 _COUNTER = "STT"  # the form's own row counter
 _NAMED = 20  # sheets, or columns, that a warning names
-
-_Range = tuple[tuple[int, int], tuple[int, int]]  # first and last cell of a merged one
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """One sheet: its cells as calamine gives them, and what it does not tell of them."""
-
-    name: str
-    is_hidden: bool
-    cells: list[list[object]]
-    merged: list[_Range]
-    sheet: Sheet
-
-    @property
-    def is_empty(self) -> bool:
-        return not any(_words(cell) for row in self.cells for cell in row)
 
 
 def read(content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
@@ -58,16 +41,47 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         Stop: if this is no workbook that can be read within the limits, no row of it looks like the contract's header,
             or several sheets hold such data.
     """
-    grids = _open(content, limits)
+    grids, places = _places(content, source, contract, limits)
+    filled = [place for place in places if place.is_filled]
+    if len(filled) > 1:
+        raise Stop("held", "several_sheets")
+    place = (filled or places)[0]
+    table = _cut(place, source, contract, limits)
+    said = [_not_read(grids, [place.grid.name]), _said(place, table.rows[ROW])]
+    return replace(table, problems=pl.concat([table.problems, *said]))
+
+
+def read_sheets(
+    content: bytes, source: Source, contract: Contract, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[tuple[str, Iterator[Table]]]:
+    """Name and rows of each sheet that has the contract's header; the first says which sheets were not read.
+
+    Raises:
+        Stop: as `read`, but for several sheets.
+    """
+    grids, places = _places(content, source, contract, limits)
+    said = _not_read(grids, [place.grid.name for place in places])
+    for place in places:
+        table = _cut(place, source, contract, limits)
+        problems = pl.concat([table.problems, said, _said(place, table.rows[ROW])])
+        said = said.clear()
+        yield place.grid.name, replace(table, problems=problems).batches()
+
+
+def _places(content: bytes, source: Source, contract: Contract, limits: Limits) -> tuple[list[Grid], list[Place]]:
+    """All sheets of a workbook, and the tables in them that have the contract's header; one at least."""
+    grids, tables = _open(content, limits, has_table=source.range is not None)
     if all(grid.is_empty for grid in grids):
         raise Stop("rejected", "empty_file")
-    grid, header_at = _sheet_of_data(grids, contract)
-    table = _cut(grid, header_at, source, contract, limits)
-    return replace(table, problems=pl.concat([table.problems, _said(grids, grid, header_at, table.rows[ROW])]))
+    found = [find(grid, source, contract) for grid in asked_for(grids, source, tables)]
+    places = [place for place in found if place]
+    if not places:
+        raise Stop("held", "missing_column", columns=", ".join(c.label for c in contract.columns if c.required))
+    return grids, places
 
 
-def _open(content: bytes, limits: Limits) -> list[_Grid]:
-    """The sheets of a workbook.
+def _open(content: bytes, limits: Limits, *, has_table: bool) -> tuple[list[Grid], dict[str, tuple[str, Range]]]:
+    """The sheets of a workbook; and, where asked for, sheet and range of its named tables.
 
     Raises:
         Stop: if it cannot be read, or not within the limits.
@@ -75,50 +89,41 @@ def _open(content: bytes, limits: Limits) -> list[_Grid]:
     inside = old_workbook if content.startswith(_OLD) else workbook
     sheets = inside.look_through(content, limits)
     grids = []
+    tables: dict[str, tuple[str, Range]] = {}
     try:
-        book = _opened(content, ".xls" if inside is old_workbook else ".xlsx")
+        book = _opened(content, ".xls" if inside is old_workbook else ".xlsx", has_table=has_table)
         for about, sheet in zip(book.sheets_metadata, sheets, strict=True):
             if about.typ == SheetTypeEnum.WorkSheet:
                 of_calamine = book.get_sheet_by_name(about.name)
                 cells: list[list[object]] = of_calamine.to_python(skip_empty_area=False)
                 is_hidden = about.visible != SheetVisibleEnum.Visible
-                grids.append(_Grid(about.name, is_hidden, cells, of_calamine.merged_cell_ranges or [], sheet))
+                grids.append(Grid(about.name, is_hidden, cells, of_calamine.merged_cell_ranges or [], sheet))
                 _fill_merged(grids[-1])
+        for name in book.table_names if has_table and inside is workbook else ():
+            table = book.get_table_by_name(name)
+            (top, left), end = table.start, table.end
+            tables[name] = table.sheet, ((top - 1, left), end)  # it begins with the row of names
     except (CalamineError, OSError, ValueError, IndexError):
         raise damaged_workbook() from None
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # Rust's; it is no Exception, and has no name to import
             raise
         raise damaged_workbook() from None
-    return grids
+    return grids, tables
 
 
-def _opened(content: bytes, ending: str) -> CalamineWorkbook:
+def _opened(content: bytes, ending: str, *, has_table: bool) -> CalamineWorkbook:
     """A workbook of the format that its file's ending says; given mere bytes, calamine tries all that it knows."""
     with tempfile.NamedTemporaryFile(suffix=ending) as file:
         file.write(content)
         file.flush()
-        return CalamineWorkbook.from_path(file.name)
+        return CalamineWorkbook.from_path(file.name, load_tables=has_table and ending == ".xlsx")
 
 
-def _sheet_of_data(grids: list[_Grid], contract: Contract) -> tuple[_Grid, int]:
-    """The one sheet that has the contract's header and something below it, and the header's place.
-
-    Raises:
-        Stop: if there is none, or there are several.
-    """
-    found = [(grid, at) for grid in grids if (at := _header_row(grid.cells, contract)) is not None]
-    if not found:
-        raise Stop("held", "missing_column", columns=", ".join(c.label for c in contract.columns if c.required))
-    filled = [(grid, at) for grid, at in found if any(_words(cell) for row in grid.cells[at + 1 :] for cell in row)]
-    if len(filled) > 1:
-        raise Stop("held", "several_sheets")
-    return (filled or found)[0]
-
-
-def _cut(grid: _Grid, header_at: int, source: Source, contract: Contract, limits: Limits) -> Table:
+def _cut(place: Place, source: Source, contract: Contract, limits: Limits) -> Table:
     """A sheet's rows below the header, without what is no record."""
-    names = _names(grid, header_at, limits)
+    grid, header_at = place.grid, place.header_at
+    names = _names(place, limits)
     known = {c.source_name: c for c in contract.columns}
     merged = _merged_rows(grid.merged, len(grid.cells) - 1)
     mark = "," if source.numbers == "vietnamese" else "."
@@ -146,7 +151,7 @@ def _cut(grid: _Grid, header_at: int, source: Source, contract: Contract, limits
     return _records(table, without, drop_counter=_COUNTER not in known)
 
 
-def _names(grid: _Grid, header_at: int, limits: Limits) -> list[str]:
+def _names(place: Place, limits: Limits) -> list[str]:
     """Names of the columns; one without a name gets its number behind a blank, for a name that was sent has none.
 
     A cell of the header that is merged with those below it is emptied there: it is nobody's value.
@@ -154,16 +159,18 @@ def _names(grid: _Grid, header_at: int, limits: Limits) -> list[str]:
     Raises:
         Stop: if there are too many, or two have one name.
     """
+    grid, header_at = place.grid, place.header_at
     for column, ranges in _merged_rows(grid.merged, len(grid.cells) - 1).items():
         for _, bottom in (rows for rows in ranges if rows[0] <= header_at < rows[1]):
             for row in range(header_at + 1, bottom + 1):
                 grid.cells[row][column] = ""
-    header = [_words(cell) for cell in grid.cells[header_at]]
-    check_columns(len(header), limits)
-    unclear = sorted({name for name in header if name and [ROW, *header].count(name) > 1})
+    width = max(map(len, grid.cells))
+    check_columns(len(place.names), limits)
+    unclear = sorted({name for name in place.names if name and [ROW, *place.names].count(name) > 1})
     if unclear:
         raise Stop("held", "unclear_column", columns=", ".join(unclear))
-    return [name or f" {at}" for at, name in enumerate(header, start=1)]
+    names = [*place.names, *[""] * (width - len(place.names))]
+    return [name or f" {at}" for at, name in enumerate(names, start=1)]
 
 
 def _records(table: Table, without: dict[int, str], *, drop_counter: bool) -> Table:
@@ -205,7 +212,7 @@ def _broken(rows: pl.DataFrame, without: dict[int, str]) -> list[pl.DataFrame]:
     return [broken_lines(rule, lines, [None] * len(lines)) for rule, lines in rules.items()]
 
 
-def _fill_merged(grid: _Grid) -> None:
+def _fill_merged(grid: Grid) -> None:
     """Let the value of each merged cell stand in all rows that it covers.
 
     Raises:
@@ -220,7 +227,7 @@ def _fill_merged(grid: _Grid) -> None:
                 cells[row][column] = cells[top][column]
 
 
-def _merged_rows(merged: list[_Range], last_row: int) -> dict[int, list[tuple[int, int]]]:
+def _merged_rows(merged: list[Range], last_row: int) -> dict[int, list[tuple[int, int]]]:
     """First and last row of each merged cell, by the column that it begins in, which is the one it belongs to."""
     found: dict[int, list[tuple[int, int]]] = {}
     for (top, left), (bottom, _) in merged:
@@ -229,13 +236,13 @@ def _merged_rows(merged: list[_Range], last_row: int) -> dict[int, list[tuple[in
     return found
 
 
-def _across(grid: _Grid, header_at: int, known: set[int]) -> set[int]:
+def _across(grid: Grid, header_at: int, known: set[int]) -> set[int]:
     """Rows below the header where one filled cell covers several columns of the contract."""
     found: set[int] = set()
     height, width = len(grid.cells), len(grid.cells[0])
     for (top, left), (bottom, right) in grid.merged:
         is_inside = header_at < top < height and left < width
-        if is_inside and sum(left <= at <= right for at in known) > 1 and _words(grid.cells[top][left]):
+        if is_inside and sum(left <= at <= right for at in known) > 1 and words(grid.cells[top][left]):
             found.update(range(top, min(bottom, height - 1) + 1))
     return found
 
@@ -259,21 +266,28 @@ def _doubts(
     return pl.concat(made)
 
 
-def _said(grids: list[_Grid], read_from: _Grid, header_at: int, numbers: pl.Series) -> pl.DataFrame:
-    """Warnings on the file as a whole: sheets that were not read, and what of the one that was read is hidden."""
-    said = [on_the_file()]
-    others = [g for g in grids if g is not read_from and not g.is_empty and not _is_ours(g.name)]
-    if others:
-        names = [f"“{g.name}”{' (ẩn / hidden)' if g.is_hidden else ''}" for g in others[:_NAMED]]
-        said.append(on_the_file("sheets_not_read", read=read_from.name, sheets=", ".join(names)))
-    rows = numbers.filter((numbers - 1).is_in(read_from.sheet.hidden_rows))
-    names = [_words(cell) for at, cell in enumerate(read_from.cells[header_at]) if at in read_from.sheet.hidden_columns]
+def _not_read(grids: list[Grid], read_from: list[str]) -> pl.DataFrame:
+    """A warning on the file as a whole: sheets that hold something and were not read."""
+    others = [g for g in grids if g.name not in read_from and not g.is_empty and not _is_ours(g.name)]
+    if not others:
+        return on_the_file()
+    names = [f"“{g.name}”{' (ẩn / hidden)' if g.is_hidden else ''}" for g in others[:_NAMED]]
+    return on_the_file("sheets_not_read", read=", ".join(read_from), sheets=", ".join(names))
+
+
+def _said(place: Place, numbers: pl.Series) -> pl.DataFrame:
+    """Warnings on the file as a whole: what of a sheet that was read is hidden, or lies outside of the range."""
+    said, grid = [on_the_file()], place.grid
+    rows = numbers.filter((numbers - 1).is_in(grid.sheet.hidden_rows))
+    names = [name for at, name in enumerate(place.names) if at in grid.sheet.hidden_columns]
     if len(rows):
         said.append(on_the_file("hidden_rows", count=len(rows), first=rows[0]))
     if any(names):
         said.append(on_the_file("hidden_columns", columns=", ".join(name for name in names[:_NAMED] if name)))
-    if read_from.is_hidden:
-        said.append(on_the_file("hidden_sheet", sheet=read_from.name))
+    if grid.is_hidden:
+        said.append(on_the_file("hidden_sheet", sheet=grid.name))
+    if grid.outside:
+        said.append(on_the_file("outside_range", count=grid.outside, sheet=grid.name))
     return pl.concat(said)
 
 
@@ -286,14 +300,3 @@ def _area(first: tuple[int, int], last: tuple[int, int], cells: list[list[object
     height = min(last[0], len(cells) - 1) - first[0] + 1
     width = min(last[1], len(cells[0] if cells else ()) - 1) - first[1] + 1
     return max(height, 0) * max(width, 0)
-
-
-def _header_row(cells: list[list[object]], contract: Contract) -> int | None:
-    """Index of the row that names most of the contract's columns; None if no row names half of them."""
-    wanted = {c.source_name for c in contract.columns}
-    found = [len(wanted & {_words(cell) for cell in row}) for row in cells[:_HEADER_WITHIN]]
-    return found.index(max(found)) if found and max(found) * 2 >= len(wanted) else None
-
-
-def _words(cell: object) -> str:
-    return " ".join(str(cell).split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
 from etl.contract import Text
@@ -23,6 +23,8 @@ _BEGINNINGS = {
     b"\x89PNG": Text("tệp ảnh", "a picture"),
     b"\xff\xd8\xff": Text("tệp ảnh", "a picture"),
     b"\xd0\xcf\x11\xe0": _WORKBOOK,
+    b"SQLite format 3\0": Text("cơ sở dữ liệu SQLite như GeoPackage", "an SQLite database such as a GeoPackage"),
+    b"PAR1": Text("tệp Parquet", "a Parquet file"),
     b"{\\rtf": Text("tệp văn bản Word", "a Word document"),
 }
 _MEMBERS = {  # by what lies in a ZIP file, which most office files are
@@ -40,7 +42,7 @@ _TEXTS = {
 }
 _ZIP = Text("tệp ZIP", "a ZIP file")
 _BEGINNING_OF_ZIP = b"PK\x03\x04"
-_NAMES = {"csv": "CSV", "ndjson": "NDJSON", "geojson": "GeoJSON", "xml": "XML"}
+_NAMES = {"csv": "CSV", "fixed_width": "TXT", "json": "JSON", "ndjson": "NDJSON", "geojson": "GeoJSON", "xml": "XML"}
 
 
 def no_workbook(file: IO[bytes]) -> Stop:
@@ -101,6 +103,22 @@ def locked_zip() -> Stop:
 def zip_of(count: int) -> Stop:
     """What is told of a ZIP file that holds another number of files than one."""
     return _unreadable("unreadable_zip", "zip_members", count=count)
+
+
+def zip_without_parts(count: int, names: str) -> Stop:
+    """What is told of a ZIP file that should hold parts of one delivery, which have names like these."""
+    return _unreadable("unreadable_zip", "zip_parts", count=count, names=names)
+
+
+def zip_without_member(name: str, found: Sequence[str]) -> Stop:
+    """What is told of a ZIP file that lacks the one file that is asked for, or has two of that name."""
+    names = ", ".join(other[:60] for other in found[:20])
+    return _unreadable("unreadable_zip", "zip_member", name=name, found=names)
+
+
+def damaged_gzip() -> Stop:
+    """What is told of a file packed by gzip that cannot be read to its end."""
+    return _unreadable("unreadable_text", "gzip_damaged")
 
 
 def zip_in_zip() -> Stop:

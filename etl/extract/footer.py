@@ -11,16 +11,18 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import polars as pl
 
 from etl.contract import Contract
 from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
 from etl.extract.table import Table, on_the_file
 
 _LINES = 30  # that a footer has at most; more lines that are no records are bad data
 _SHOWN = 1000  # characters of a footer that are kept
-_RAGGED = "ragged_row"  # the rule of a line of a CSV file that has more or fewer cells than the header
+_RAGGED = ("ragged_row", "short_line")  # rules of a line that has not the cells of the header or the contract
 _TOTAL = r"(?:tổng\s*cộng|tổng\s*số|tổng|cộng|tong\s*cong|tong\s*so|grand\s+total|sub-?total|totals?|sum)"
 _ALONE = re.compile(rf"{_TOTAL}\s*[:.]?")
 _ALONE_IN_CELL = rf"(?i)^\s*{_TOTAL}\s*[:.]?\s*$"
@@ -53,11 +55,21 @@ def without_footer(table: Table, contract: Contract) -> Table:
 
     Args:
         table: all of a file, or its last piece.
-        contract: says what a record must fill.
+        contract: says what a record must fill, and may say what the footer is.
+
+    Raises:
+        Stop: if a line that the contract takes for one of the footer is a record.
     """
     required = [c.source_name for c in contract.columns if c.required and c.source_name in table.rows.columns]
     key = [c.source_name for c in contract.key if c.source_name in table.rows.columns]
-    lines = _last_lines(table, required, key)
+    footer = contract.source.footer
+    lines = _last_lines(table, required, key, *(_RAGGED if footer is None else table.problems["rule"]))
+    if footer is not None:
+        stated = _stated(lines, footer)
+        for line in stated:
+            if line.is_whole and not line.has_word and line.required == len(required) and len(line.cells) > 1:
+                raise Stop("held", "record_in_footer", line=line.number)
+        return _without(table, stated) if stated else table
     for at, line in enumerate(lines):
         is_first = line.has_word or (at > 0 and _is_stray(line, len(required)))
         if is_first and all(after.has_word or _is_sparse(after, len(required)) for after in lines[at + 1 :]):
@@ -95,8 +107,16 @@ def totals_amid_data(rows: pl.DataFrame, contract: Contract) -> pl.Series:
     return pl.concat([rows[ROW].filter(is_total) for is_total in are_totals]).unique() if keys else rows.clear()[ROW]
 
 
-def _last_lines(table: Table, required: list[str], key: list[str]) -> list[_Line]:
-    """The last lines of a table, those that could not be cut into cells among them."""
+def _stated(lines: list[_Line], footer: int | str) -> list[_Line]:
+    """The last of some lines, so many or all that match a pattern."""
+    if isinstance(footer, int):
+        return lines[-footer:]
+    is_of_it = re.compile(footer)
+    return [*takewhile(lambda line: is_of_it.match(line.text), reversed(lines))][::-1]
+
+
+def _last_lines(table: Table, required: list[str], key: list[str], *rules: str) -> list[_Line]:
+    """The last lines of a table; among them those that could not be cut into cells, by these rules."""
     names = table.rows.columns[1:]
     lines = []
     for number, *cells in table.rows.tail(_LINES).iter_rows():
@@ -110,10 +130,11 @@ def _last_lines(table: Table, required: list[str], key: list[str]) -> list[_Line
         lines.append(
             _Line(number, [*sent.values()], text, filled, of_key, True, is_total or (has_word and not is_filled))
         )
-    for number, text in table.problems.filter(rule=_RAGGED).tail(_LINES).select(ROW, "value").iter_rows():
-        cells = [cell for part in _BETWEEN.split(text) if (cell := _plain(part.strip(" \"'")))]
+    broken = table.problems.filter(pl.col("rule").is_in(rules) & pl.col(ROW).is_not_null())
+    for number, text in broken.sort(ROW).tail(_LINES).select(ROW, "value").iter_rows():
+        cells = [cell for part in _BETWEEN.split(text or "") if (cell := _plain(part.strip(" \"'")))]
         has_word = bool(cells and _BEGINS.match(cells[0])) or bool(_SIGNED_ON.search(_plain(text)))
-        lines.append(_Line(number, cells, text, 0, 0, False, has_word))
+        lines.append(_Line(number, cells, text or "", 0, 0, False, has_word))
     return sorted(lines, key=lambda line: line.number)[-_LINES:]
 
 

@@ -57,7 +57,7 @@ def _flat(text: str, contract: Contract, limits: Limits) -> Table | None:
     if shapely.is_missing(shapes).any() or len(shapes) > limits.rows or len(cells) >= limits.columns:
         return None
     crs = parser(limits)(found.crs) if found.crs else None
-    wkt = _wkt(shapes, {"crs": crs}, column)
+    wkt = texts_of(shapes, {"crs": crs}, column)
     numbers = pl.int_range(1, len(shapes) + 1, eager=True, dtype=pl.Int64).alias(ROW)
     texts = [pl.Series(name, values, pl.String) for name, values in {**cells, _GEOMETRY: wkt}.items()]
     return Table(pl.DataFrame([numbers, *texts]))
@@ -110,7 +110,7 @@ def _as_text(geometries: list[Any], collection: dict[str, Any], contract: Contra
     # What is no geometry stays as it was sent, to be sent back.
     return [
         {_GEOMETRY: wkt if wkt is not None else written(g) if isinstance(g, dict) else g}
-        for wkt, g in zip(_wkt(shapes, collection, column), geometries, strict=True)
+        for wkt, g in zip(texts_of(shapes, collection, column), geometries, strict=True)
     ]
 
 
@@ -119,8 +119,13 @@ def _column(contract: Contract) -> Column | None:
     return next((column for column in contract.columns if column.source_name == _GEOMETRY), None)
 
 
-def _wkt(shapes: Any, collection: dict[str, Any], column: Column) -> Any:
+def texts_of(shapes: Any, collection: dict[str, Any], column: Column) -> Any:
     """The shapes as text; in the city's CRS where the column is of boundaries.
+
+    Args:
+        shapes: an array of them.
+        collection: may name their CRS, as GeoJSON does.
+        column: the contract's.
 
     Raises:
         Stop: see `read`.

@@ -39,9 +39,12 @@ class Records:
         self._columns = {c.source_name: c for c in contract.columns}
         parts = [c.source_name.split(".") for c in contract.columns]
         self._parents = {".".join(names[:at]) for names in parts for at in range(1, len(names))}
+        lists = (c.source_name.partition("[*].") for c in contract.columns)
+        self._lists = {name for name, is_in_list, _ in lists if is_in_list}
         self._notation = contract.source.numbers
         self._numbers: list[int] = []
         self._cells: list[dict[str, str | None]] = []
+        self._several: dict[str, int] = {}  # the last record that has several values in a field
         self._faults: dict[tuple[str, str, Text | None], tuple[list[int], list[str]]] = {}
 
     def __len__(self) -> int:
@@ -111,6 +114,25 @@ class Records:
         values.append(value)
         return None if _is_flagged(self._columns.get(name)) else value
 
+    def is_column(self, name: str) -> bool:
+        """Whether the contract has a column of this name."""
+        return name in self._columns
+
+    def is_list(self, name: str) -> bool:
+        """Whether the contract takes several elements of this name: a column below it parts several values."""
+        return any(c.separator and path.startswith(f"{name}/") for path, c in self._columns.items())
+
+    def again(self, number: int, name: str, first: str | None, second: str | None) -> str | None:
+        """Take a further value of a field: where the contract parts several in a cell, it is one more of them."""
+        column = self._columns.get(name)
+        if column is None or not column.separator:
+            return self.twice(number, name, first, second)
+        is_second = self._several.get(name) != number
+        if column.separator in (second or "") or (is_second and column.separator in (first or "")):
+            return self.fault("separator_in_item", number, name, f"{first or ''} | {second or ''}")
+        self._several[name] = number
+        return column.separator.join(filter(None, (first, second)))
+
     def twice(self, number: int, name: str, first: str | None, second: str | None) -> str | None:
         """Say that a record has two values for one field; gives what its cell holds."""
         return self.fault("field_twice", number, name, f"{first or ''} | {second or ''}")
@@ -146,6 +168,11 @@ class Records:
             is_parent = name in self._parents
             if isinstance(value, dict) and (is_parent or name not in self._columns):
                 self._flatten(number, value, f"{name}.", cells)
+                continue
+            if isinstance(value, list) and name in self._lists and all(isinstance(item, dict) for item in value):
+                keys = dict.fromkeys(key for item in value for key in item)
+                of_items = {f"{key}[*].{below}": [item.get(below) for item in value] for below in keys}
+                self._flatten(number, of_items, prefix, cells)
                 continue
             if value is None and is_parent and name not in self._columns:
                 continue  # an object that is left out

@@ -98,13 +98,17 @@ def _judge_of(
         return cells.spread(sheet.formats_in(cells.at, [code for code in sheet.numbers if shown(code) in wanted]))
 
     odd_days = cells.spread(sheet.odd_days[cells.at])
+    if column.type == "boolean":
+        return lambda _, cell: (_text(cell, mark), None)
+    if column.type == "time":
+        return lambda _, cell: (_time(cell, mark, column), None)
     if column.type in ("integer", "number"):
         scaled = formats("scaled")
         return lambda at, cell: _number(cell, mark, at in scaled)
     if column.type == "date":
         unclear = formats(*_UNCLEAR_DAY)
         return lambda at, cell: _day(cell, mark, column, at in unclear, odd_days.get(at))
-    if column.is_instant:
+    if column.is_instant and column.zone is None:
         return lambda _, cell: (_text(cell, mark), "excel_no_offset" if isinstance(cell, date) else None)
     if column.type == "timestamp":
         unclear = formats(*_UNCLEAR_DAY)
@@ -126,12 +130,19 @@ def _number(cell: object, mark: str, is_scaled: bool) -> _Judged:
     return _text(cell, mark), None
 
 
+def _time(cell: object, mark: str, column: Column) -> str | None:
+    """A cell of a column of times of day; whatever holds a day or more is no such time."""
+    return cell.strftime(column.dates.strftime) if isinstance(cell, time) else _text(cell, mark)
+
+
 def _day(cell: object, mark: str, column: Column, is_unclear: bool, odd_day: float | None) -> _Judged:
     """A cell of a column of days; `is_unclear` where its format does not show all of one."""
     if isinstance(cell, time | timedelta):
         return str(cell), "excel_no_day"
     if not isinstance(cell, date):
         return _text(cell, mark), None
+    if column.dates.precision != "D":
+        return f"{cell}", None  # a day, where a month or a year is meant
     rounded, rule = _rounded(cell)
     text = rounded.strftime(column.dates.strftime)
     if "short_year" in column.dates.parts and rounded.year not in range(column.pivot or 0, (column.pivot or 0) + 100):

@@ -27,6 +27,7 @@ class Table:
         problems: lines that could not be cut into cells (PROBLEM schema).
         may_omit_columns: nothing is said of optional columns that are missing, for this is no file of its own.
         doubts: problems of single cells in `rows`, which only the format's reader can see (PROBLEM schema).
+        begins: name of the part of the file that begins with it, where a file has parts.
         stored_dates: cells (ROW, `column` under the contract's name) that hold a date as such, and no text of one.
     """
 
@@ -35,6 +36,7 @@ class Table:
     may_omit_columns: bool = False
     doubts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
     stored_dates: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CELLS))
+    begins: str | None = None
 
     @property
     def rows_in(self) -> int:

@@ -1,12 +1,15 @@
 """XML: one element a record, its children and attributes the columns. Entities are not resolved, nothing is fetched.
 
-A child is named by its tag, an attribute of the record as `@id`, an attribute of a child as `name/@lang`.
+A child is named by its tag, one within it by its path, as `owner/name`, and an attribute as `@id` or `name/@lang`. What
+is around a record is named with `^`: `^/@id` is an attribute of the element that it stands in.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
+from collections.abc import Mapping
 
 from lxml import etree
 
@@ -19,6 +22,8 @@ from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
 
 _CHUNK = 1 << 18
+_AROUND = "^/"  # how the name of a column begins that is of what stands around a record
+_SPACE = re.compile(r"\{([^}]*)\}")
 _DEPTH = 256  # libxml2's own limit
 _NAMED = 20  # names of what stands outside of the records
 _SCHEMA = "{http://www.w3.org/2001/XMLSchema-instance}"  # attributes about the schema; `nil` says that nothing is there
@@ -32,7 +37,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
     Raises:
         Stop: if the file is not well-formed, declares entities, nests too deep, or holds no record element.
     """
-    rows = flat_xml.cut(content, str(source.record), limits)
+    rows = flat_xml.cut(content, str(source.record), limits) if not source.namespaces else None
     return Table(rows) if rows is not None else parsed(content, source, contract, limits)
 
 
@@ -44,8 +49,11 @@ def parsed(content: bytes, source: Source, contract: Contract, limits: Limits = 
     """
     if b"<!DOCTYPE" in content:
         raise Stop("rejected", "xml_doctype")
-    record = str(source.record)
+    names = _Names(source.namespaces)
+    record = names.tag(str(source.record))
     records = Records(contract)
+    around = [c.source_name for c in contract.columns if c.source_name.startswith(_AROUND)]
+    waiting: list[etree._Element] = []  # records of which columns say what stands around them, perhaps further down
     outside: Counter[str] = Counter()
     count = 0
     parser = etree.XMLPullParser(
@@ -64,12 +72,15 @@ def parsed(content: bytes, source: Source, contract: Contract, limits: Limits = 
             since += len(chunk)
             for _, element in parser.read_events():
                 if element.tag != record:
-                    raise Stop("held", "xml_namespace", sent=element.tag, agreed=record)
+                    raise Stop("held", "xml_namespace", sent=names.shown(element.tag), agreed=str(source.record))
                 if next(element.iterancestors(record), None) is not None:
                     continue  # a record within a record is told of as part of that one
                 since = 0
                 count += 1
-                records.put(count, _cells(element, count, records))
+                if around:
+                    waiting.append(element)
+                    continue
+                records.put(count, _cells(element, count, records, names))
                 _forget(element, outside)
             check_rows(count, limits)
             if since > limits.record_bytes:
@@ -83,29 +94,103 @@ def parsed(content: bytes, source: Source, contract: Contract, limits: Limits = 
         raise Stop("rejected", "xml_doctype")
     if not count and root.tag != source.root:
         raise Stop("rejected", "unreadable_xml", detail=f"<{record}>")
+    used: set[str] = set()
+    for number, element in enumerate(waiting, start=1):
+        cells = {name: _around(element, name, number, records, names, used) for name in around}
+        records.put(number, cells | _cells(element, number, records, names))
+    for element in waiting:
+        element.clear(keep_tail=True)
     _note(root, outside)
-    names = ", ".join(f"{name[:60]} ({times})" for name, times in outside.most_common(_NAMED))
-    return records.table([on_the_file("outside_records", names=names)] if names else [], limits)
+    left = Counter({names.shown(name): times for name, times in outside.items() if name not in used})
+    said = ", ".join(f"{name[:60]} ({times})" for name, times in left.most_common(_NAMED))
+    return records.table([on_the_file("outside_records", names=said)] if said else [], limits)
 
 
-def _cells(element: etree._Element, number: int, records: Records) -> dict[str, str | None]:
-    cells: dict[str, str | None] = {child.tag: child.text for child in element}
+class _Names:
+    """Names of elements with the prefixes of a contract in place of their namespaces."""
+
+    def __init__(self, namespaces: Mapping[str, str]) -> None:
+        self._spaces = namespaces
+        self._prefixes = {uri: f"{prefix}:" if prefix else "" for prefix, uri in namespaces.items()}
+
+    def tag(self, name: str) -> str:
+        """What lxml calls an element of this name."""
+        prefix, _, local = name.rpartition(":")
+        return f"{{{self._spaces[prefix]}}}{local}" if not name.startswith("{") and prefix in self._spaces else name
+
+    def shown(self, tag: str) -> str:
+        """What a contract calls an element, or an attribute, that lxml calls so."""
+        if "{" not in tag:
+            return tag
+        return _SPACE.sub(lambda space: self._prefixes.get(space[1], space[0]), tag)
+
+
+def _cells(element: etree._Element, number: int, records: Records, names: _Names) -> dict[str, str | None]:
+    cells: dict[str, str | None] = {names.shown(child.tag): child.text for child in element}
     if len(cells) == len(element) and not _HOLDS_MORE(element):
         return cells
-    cells = {f"@{name}": value for name, value in element.attrib.items()}
+    cells = {}
+    _put(element, "", number, records, names, cells)
+    return cells
+
+
+def _put(
+    element: etree._Element, path: str, number: int, records: Records, names: _Names, cells: dict[str, str | None]
+) -> None:
+    """Put what an element holds into the cells of its record, under the names of its path."""
+    for about, said in element.attrib.items():
+        if not about.startswith(_SCHEMA):
+            _add(f"{path}@{names.shown(about)}", said, number, records, cells)
     between = [element.text]
+    seen: set[str] = set()
     for child in element:
-        name, text = child.tag, child.text
+        name = path + names.shown(child.tag)
+        between.append(child.tail)
+        if name in seen and (len(child) or name not in cells) and not records.is_list(name):
+            records.fault("field_twice", number, name, "".join(child.itertext()))  # whose fields are whose
+        seen.add(name)
+        if len(child) and not records.is_column(name):
+            _put(child, f"{name}/", number, records, names, cells)
+            continue
+        text = child.text
         if len(child):
             text = records.fault("not_one_value", number, name, "".join(child.itertext()), ELEMENTS)
-        if name in cells:
-            text = records.twice(number, name, cells[name], text)
-        cells[name] = text
-        cells |= {f"{name}/@{about}": said for about, said in child.attrib.items() if not about.startswith(_SCHEMA)}
-        between.append(child.tail)
+        _add(name, text, number, records, cells)
+        for about, said in child.attrib.items():
+            if not about.startswith(_SCHEMA):
+                _add(f"{name}/@{names.shown(about)}", said, number, records, cells)
     if stray := " ".join(text.strip() for text in between if text and text.strip()):
         records.fault("text_between_fields", number, "", stray)
-    return cells
+
+
+def _add(name: str, text: str | None, number: int, records: Records, cells: dict[str, str | None]) -> None:
+    cells[name] = records.again(number, name, cells[name], text) if name in cells else text
+
+
+def _around(
+    element: etree._Element, name: str, number: int, records: Records, names: _Names, used: set[str]
+) -> str | None:
+    """What a column says of the elements around a record; what is so read is added to `used`."""
+    *steps, last = name.split("/")
+    found = [element]
+    for step in steps if last.startswith("@") else [*steps, last]:
+        if step == "^":
+            found = [above for one in found if (above := one.getparent()) is not None]
+        else:
+            found = [child for one in found for child in one if names.shown(child.tag) == step]
+    if last.startswith("@"):
+        values = [value for one in found for about, value in one.attrib.items() if names.shown(about) == last[1:]]
+        used.update(f"{one.tag}/@{about}" for one in found for about in one.attrib if names.shown(about) == last[1:])
+    else:
+        used.update(one.tag for one in found)
+        whole = [one for one in found if len(one)]
+        if whole:
+            return records.fault("not_one_value", number, name, "".join(whole[0].itertext()), ELEMENTS)
+        values = [one.text for one in found]
+    cells: dict[str, str | None] = {}
+    for value in values:
+        _add(name, value, number, records, cells)
+    return cells.get(name)
 
 
 def _forget(element: etree._Element, outside: Counter[str]) -> None:

@@ -186,7 +186,7 @@ def describe(
         workbook_rows=workbook_rows,
         may_correct=may_correct,
         next_steps=[_text(said["next"][step]) for step in steps],
-        contact=contract.contact.removeprefix("mailto:") if contract else None,
+        contact=contract.contact.removeprefix("mailto:") if contract and contract.contact else None,
     )
 
 

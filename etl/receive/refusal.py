@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from etl.contract import Contract, Source
+from etl.contract import ENDINGS, Contract, Source
 from etl.delivery.messages import Stop
 from etl.receive.identity import UNPROVEN
 from etl.receive.landing import Landed
@@ -16,14 +16,6 @@ REFUSALS = (
     "unknown_dataset", "wrong_ending", UNDATED, "several_periods_in_name", "impossible_period", "period_not_begun",
     "unclear_revision", UNPROVEN,
 )  # fmt: skip
-_ENDINGS = {
-    "csv": (".csv", ".txt", ".tsv"),
-    "excel": (".xlsx", ".xls"),
-    "xml": (".xml",),
-    "ndjson": (".ndjson", ".jsonl", ".json"),
-    "geojson": (".geojson", ".json"),
-    "zip": (".zip",),
-}
 # What an office saves under these names is told what it is by the station that reads it.
 _TOLD_BY_THE_READER = {"csv": (".xlsx", ".xls", ".xlsm"), "excel": (".xlsm",)}
 
@@ -40,7 +32,8 @@ def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False)
         return landed.unproven
     delivery = landed.delivery
     told = {"file": delivery.file_name[:100]}
-    ending = PurePosixPath(delivery.file_name.strip().lower()).suffix
+    name = PurePosixPath(delivery.file_name.strip().lower())
+    ending = name.suffix if name.suffix not in ENDINGS["gzip"] else PurePosixPath(name.stem).suffix
     endings: tuple[str, ...] = (ending[:10],)
     if contract:
         endings = endings_of(contract.source)
@@ -59,8 +52,8 @@ def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False)
 
 def endings_of(source: Source) -> tuple[str, ...]:
     """The endings that the name of a dataset's file may have, the usual one first."""
-    return _ENDINGS[_format(source)]
+    return ENDINGS[_format(source)]
 
 
 def _format(source: Source) -> str:
-    return source.archive or source.format
+    return "zip" if source.archive else source.format

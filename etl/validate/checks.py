@@ -20,6 +20,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from etl.contract import Column, Contract, ContractError
+from etl.contract.city import city
 from etl.contract.names import nearest
 from etl.contract.suite import of_types
 from etl.delivery.columns import AS_OF
@@ -266,12 +267,15 @@ def _type(column: Column) -> pl.DataType:
         case "integer":
             return pl.Int64()
         case "number":
-            precision, scale = (column.numeric_type or "numeric(18,2)").strip("numeric()").split(",")
-            return pl.Decimal(int(precision), int(scale))
+            return pl.Float64() if column.is_float else pl.Decimal(*column.digits)
         case "date":
             return pl.Date()
         case "timestamp":
-            return pl.Datetime("us")
+            return pl.Datetime("us", city().time_zone if column.is_instant else None)
+        case "time":
+            return pl.Time()
+        case "boolean":
+            return pl.Boolean()
         case _:
             return pl.String()
 

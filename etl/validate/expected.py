@@ -22,7 +22,7 @@ from etl.validate.core_conditions import (
 from etl.validate.own_conditions import LikeThePast, RowCondition, Understood
 
 # Semantic types that take every value of their column's type: there is nothing to expect of them.
-_ALWAYS_UNDERSTOOD = {"text", "date", "money", "number", "address"}
+_ALWAYS_UNDERSTOOD = {"text", "date", "time", "boolean", "money", "number", "address"}
 _MOST_CHARACTERS = 1 << 30  # in a value, where a contract does not say it
 
 

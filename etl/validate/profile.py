@@ -117,7 +117,7 @@ class Sent:
                     error = (deviation or 0.0) / math.sqrt(len(values))
                     yield Number(measure=measure, of=of, item="mean", value=mean, error=error, rows=len(values))
             case "age":
-                days = self.delivery.as_of - self._column(of).drop_nulls().cast(pl.Date)
+                days = self.delivery.as_of - self._column(of).drop_nulls().dt.date()
                 yield from self._distribution(measure, of, days.dt.total_days().cast(pl.Float64))
             case "changed":
                 if before := self._previous("raw"):

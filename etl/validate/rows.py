@@ -40,7 +40,7 @@ class Rows:
 
     def far_from_ward(self, ward: str, geometry: str, day: str | None = None) -> pl.Series:
         """Whether each geometry of a column lies far from its ward; null where one of the two is not known."""
-        period = self.frame[day].cast(pl.Date) if day else pl.repeat(None, self.frame.height, dtype=pl.Date, eager=True)
+        period = self.frame[day].dt.date() if day else pl.repeat(None, self.frame.height, dtype=pl.Date, eager=True)
         return is_far(units_of(self.frame[ward], period, is_of_today=day is None), self.frame[geometry])
 
     def deletes(self) -> pl.Series:

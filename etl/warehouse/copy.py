@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg.copy import QueuedLibpqWriter
 
+from etl.contract.document import DECIMALS, MOST_DIGITS
 from etl.warehouse.names import named
 
+_UNSCALED = pl.Decimal(MOST_DIGITS, DECIMALS)  # of a column whose contract declares no scale
 _COPY_ROWS = 50_000  # rows written to PostgreSQL at a time, to bound memory
 
 
@@ -32,6 +34,24 @@ def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame
     """
     lots = iter(lots)
     first = next(lots)
+    if any(kind == _UNSCALED for kind in first.dtypes):
+        return _copy_trimmed(connection, table, first, lots)
+    return _copy(connection, table, first, lots)
+
+
+def _copy_trimmed(connection: sa.Connection, table: str, first: pl.DataFrame, lots: Iterable[pl.DataFrame]) -> int:
+    """By way of a table of its own: a decimal of no declared scale would keep the zeros of the one that it came in."""
+    schema = first.schema
+    names = ", ".join(map(named, schema))
+    values = ", ".join(f"trim_scale({named(name)})" if schema[name] == _UNSCALED else named(name) for name in schema)
+    connection.exec_driver_sql(f"CREATE TEMP TABLE untrimmed ON COMMIT DROP AS SELECT {names} FROM {table} WHERE false")
+    count = _copy(connection, "untrimmed", first, lots)
+    connection.exec_driver_sql(f"INSERT INTO {table} ({names}) SELECT {values} FROM untrimmed")
+    connection.exec_driver_sql("DROP TABLE untrimmed")
+    return count
+
+
+def _copy(connection: sa.Connection, table: str, first: pl.DataFrame, lots: Iterable[pl.DataFrame]) -> int:
     names = ", ".join(map(named, first.columns))
     cursor = cast(psycopg.Cursor[Any], connection.connection.cursor())
     encoder = ArrowToPostgresBinaryEncoder(_arrow(first).schema)
@@ -50,4 +70,6 @@ def copy_rows(connection: sa.Connection, table: str, lots: Iterable[pl.DataFrame
 
 def _arrow(rows: pl.DataFrame) -> pa.Table:
     """Rows as the encoder takes them: a column that holds nothing may be of any type but Arrow's own for nothing."""
-    return rows.with_columns(cs.by_dtype(pl.Null).cast(pl.String)).rechunk().to_arrow()
+    made = rows.with_columns(cs.by_dtype(pl.Null).cast(pl.String)).rechunk().to_arrow()
+    times = {name: pa.time64("us") for name, kind in rows.schema.items() if kind == pl.Time}  # polars' are finer
+    return made.cast(pa.schema([pa.field(f.name, times.get(f.name, f.type)) for f in made.schema])) if times else made

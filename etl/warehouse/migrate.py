@@ -182,6 +182,8 @@ def _load_schedule(connection: sa.Connection, metadata: sa.MetaData, contracts: 
     table = metadata.tables["ops.schedule"]
     connection.execute(table.delete())
     for contract in contracts:
+        if contract.frequency is None:
+            continue
         lengths = {"frequency": contract.frequency, "latency": contract.latency}  # to PostgreSQL, 1m is a minute
         values = {name: sa.cast(length.replace("m", " months"), INTERVAL) for name, length in lengths.items()}
         connection.execute(table.insert().values(dataset=contract.id, **values))

@@ -101,6 +101,10 @@ def _sql_type(name: str) -> sa.types.TypeEngine[Any]:
         "date": sa.Date(),
         "timestamp": sa.DateTime(),
         "timestamptz": sa.DateTime(timezone=True),
+        "time": sa.Time(),
+        "boolean": sa.Boolean(),
         "bigint": sa.BigInteger(),
+        "numeric": sa.Numeric(),
+        "double precision": sa.Double(),
     }
     return types[name]

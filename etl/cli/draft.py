@@ -1,0 +1,84 @@
+"""The command that drafts a dataset's contract and suite from sample files; it needs no warehouse."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from etl.cli.console import console
+from etl.cli.errors import stop
+
+if TYPE_CHECKING:
+    from etl.draft import Drafted
+    from etl.settings import Settings
+
+commands = typer.Typer()
+_KINDS_SHOWN = 5  # of problems of a sample
+
+
+@commands.command()
+def draft(
+    files: Annotated[list[Path], typer.Argument(help="Sample files, all alike.", exists=True, dir_okay=False)],
+    dataset: Annotated[str, typer.Option(help="agency.dataset, as both are to be called.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a contract and a suite that are there.")] = False,
+) -> None:
+    """Write a first contract and suite by all rows of sample files, and check the samples with them."""
+    from etl.delivery.messages import Stop
+    from etl.draft import Undrafted
+    from etl.draft import draft as drafted_from
+    from etl.settings import Settings
+
+    settings = Settings.from_environment()
+    try:
+        with console.status("…", spinner="line") as status:
+            made = drafted_from(files, dataset, settings.limits, status.update, is_forced=force)
+    except (Undrafted, Stop) as error:
+        stop(f"{error}")
+    _say(f"{made.contract.path}\n{made.suite}", "bold")
+    for note in made.draft.notes:
+        _say(f"  {note}")
+    _check(files, made, settings)
+    _print_next(files, made)
+
+
+def _check(files: list[Path], made: Drafted, settings: Settings) -> None:
+    """Walk the samples through the stations with what was written, and print what comes of their rows."""
+    from etl.agency.check import check
+
+    for file in files:
+        with (
+            tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as out,
+            console.status(f"checking {file.name}", spinner="line") as status,
+        ):
+            args = (settings.limits, settings.workbook_rows, status.update)
+            told = check(file, made.contract, Path(out), *args).receipt
+        rows = told.rows_in or 0
+        if told.state.is_stopped:
+            _say(f"{file.name}: the whole file: {told.message.en if told.message else told.verdict.en}", "red")
+            continue
+        style = "yellow" if told.rejected else "green"
+        _say(f"{file.name}: {rows:,} rows, {rows - told.rejected:,} right, {told.rejected:,} rejected", style)
+        for problem in told.problems[:_KINDS_SHOWN]:
+            _say(f"  {problem.count:,} × {problem.text.en}")
+
+
+def _print_next(files: list[Path], made: Drafted) -> None:
+    from etl.draft.document import left_to_do
+
+    left = left_to_do(made.contract.path)
+    dataset, file = made.contract.id, files[0]
+    _say(f"Left to do, {len(left)}:" if left else "Nothing is left to do.", "bold")
+    for todo in left:
+        _say(f"  {todo}")
+    _say("Next:", "bold")
+    _say(f"  edit {made.contract.path}")
+    _say(f"  citydw lint {dataset}")
+    _say(f"  citydw check {file} --dataset {dataset}")
+    _say(f"  citydw migrate && citydw run {file} --dataset {dataset}")
+
+
+def _say(text: str, style: str | None = None) -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,162 @@
+"""Where a table lies in a workbook: its sheet, its range, its rows of names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from etl.contract import Contract, Source
+from etl.delivery.messages import Stop
+from etl.extract.header import joined
+from etl.extract.sheet import Sheet
+
+Range = tuple[tuple[int, int], tuple[int, int]]  # first and last cell, row and column counted from 0
+_HEADER_WITHIN = 50  # rows from the top in which the header row must stand
+_RANGE = re.compile(r"([A-Z]{1,3})([1-9][0-9]*):([A-Z]{1,3})([1-9][0-9]*)?")
+_END = 1 << 20  # rows of a sheet of Excel
+_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One sheet: its cells as calamine gives them, and what it does not tell of them.
+
+    Attributes:
+        name: the sheet's.
+        is_hidden: Excel does not show it.
+        cells: of each row; the value of a merged cell stands in all rows that it covers.
+        merged: ranges of merged cells.
+        sheet: what calamine does not tell.
+        outside: number of filled cells beside and below the range that is read; above it stand titles.
+        top: the range's first row.
+    """
+
+    name: str
+    is_hidden: bool
+    cells: list[list[object]]
+    merged: list[Range]
+    sheet: Sheet
+    outside: int = 0
+    top: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands in it."""
+        return not any(words(cell) for row in self.cells for cell in row)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A table in a sheet.
+
+    Attributes:
+        grid: the sheet, without what lies outside of the range that is read.
+        header_at: index of the last row of names; that before the first row where there is none.
+        names: of the columns, from the sheet's first one on; "" for one without.
+    """
+
+    grid: Grid
+    header_at: int
+    names: list[str]
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether anything stands below the names."""
+        return any(words(cell) for row in self.grid.cells[self.header_at + 1 :] for cell in row)
+
+
+def words(cell: object) -> str:
+    """A cell as one line of words."""
+    return " ".join(str(cell).split())
+
+
+def asked_for(grids: Sequence[Grid], source: Source, tables: dict[str, tuple[str, Range]]) -> list[Grid]:
+    """The sheets, or what of them, that a contract speaks of.
+
+    Args:
+        grids: all sheets.
+        source: may name a sheet, a range or a table.
+        tables: sheet and range of each named table of the workbook.
+
+    Raises:
+        Stop: if there is no such sheet, or no such table.
+    """
+    name, area = source.sheet, None
+    if source.range:
+        found = _RANGE.fullmatch(source.range)
+        if found is None and source.range not in tables:
+            raise Stop("held", "no_sheet", name=source.range, found=", ".join([*tables][:_NAMED]) or "—")
+        if found is None:
+            name, area = tables[source.range]
+        else:
+            left, top, right, bottom = found.groups()
+            area = (int(top) - 1, _column(left)), (int(bottom or _END) - 1, _column(right))
+    asked = [grid for grid in grids if name is None or _plain(grid.name) == _plain(name)]
+    if not asked:
+        raise Stop("held", "no_sheet", name=name, found=", ".join(grid.name[:60] for grid in grids[:_NAMED]))
+    return [_clipped(grid, area) for grid in asked] if area else asked
+
+
+def find(grid: Grid, source: Source, contract: Contract) -> Place | None:
+    """The contract's table in a sheet; None if no row, or not the one that is said, names half of its columns."""
+    wanted = [c.source_name for c in contract.columns]
+    if source.header == ():
+        filled = [at for at, row in enumerate(grid.cells) if any(map(words, row))]
+        left = min((at for row in grid.cells for at, cell in enumerate(row) if words(cell)), default=0)
+        first = max(grid.top, min(filled, default=0))
+        names = [*[""] * left, *wanted][: max(map(len, grid.cells))]  # the last ones may be missing
+        return Place(grid, first - 1, names) if filled else None
+    if source.header:
+        rows = [number - 1 for number in source.header]
+        if rows[-1] >= len(grid.cells):
+            return None
+    elif grid.top:
+        rows = [grid.top]
+    else:
+        counts = [len({*wanted} & {*map(words, row)}) for row in grid.cells[:_HEADER_WITHIN]]
+        rows = [counts.index(max(counts))] if counts else []
+    names = _names(grid, rows) if rows and rows[-1] < len(grid.cells) else []
+    return Place(grid, rows[-1], names) if names and 2 * len({*wanted} & {*names}) >= len(wanted) else None
+
+
+def _names(grid: Grid, rows: list[int]) -> list[str]:
+    """The names in rows that stand above each other; a cell that is merged across stands over all that it covers."""
+    if len(rows) == 1:
+        return [words(cell) for cell in grid.cells[rows[0]]]
+    texts = {row: [words(cell) for cell in grid.cells[row]] for row in rows}
+    for (top, left), (bottom, right) in grid.merged:
+        if top in texts and left < len(texts[top]):
+            texts[top][left : right + 1] = [texts[top][left]] * len(texts[top][left : right + 1])
+        for row in rows:
+            if top < row <= bottom:
+                texts[row][left : right + 1] = [""] * len(texts[row][left : right + 1])
+    return joined([texts[row] for row in rows])
+
+
+def _clipped(grid: Grid, area: Range) -> Grid:
+    """A sheet with nothing in it but what lies in a range; rows and columns keep their places."""
+    (top, left), (bottom, right) = area
+    outside = 0
+    cells: list[list[object]] = []
+    for at, row in enumerate(grid.cells):
+        is_in = top <= at <= bottom
+        beside = row[:left] + row[right + 1 :] if is_in else row
+        outside += sum(bool(words(cell)) for cell in beside) if at >= top else 0
+        if at <= bottom:
+            cells.append([cell if is_in and left <= column <= right else "" for column, cell in enumerate(row)])
+    merged = [m for m in grid.merged if m[0][0] <= bottom and left <= m[0][1] <= right]
+    return replace(grid, cells=cells, merged=merged, outside=outside, top=top)
+
+
+def _column(letters: str) -> int:
+    """The index of a column that Excel calls so."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + ord(letter) - ord("A") + 1
+    return number - 1
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", words(name))

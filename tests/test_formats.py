@@ -1,0 +1,633 @@
+"""Files in the formats of ordinary extracts, each by a contract alone, beside what an independent reading makes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import sqlite3
+import time
+import zipfile
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import openpyxl
+import openpyxl.worksheet.table
+import pandas
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyproj
+import pytest
+import shapely
+
+from etl.contract import Contract, ContractError
+from etl.contract.expansion import dictionary
+from etl.contract.reading import contract_of
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
+from etl.extract import extract_bytes
+from etl.extract.encodings import bytes_of
+from etl.settings import EXPECTATIONS
+
+FORMATS = Path(__file__).parent / "formats"
+SHARED = dictionary(EXPECTATIONS)
+
+
+def contract(columns: Mapping[str, Any], **source: Any) -> Contract:
+    """A contract of such columns: by the name in the file, the logical type or all that is said of one; the first is
+    the key."""
+    properties = []
+    for number, (sent, said) in enumerate(columns.items()):
+        about = {"logicalType": said} if isinstance(said, str) else dict(said)
+        custom = [{"property": name, "value": value} for name, value in about.pop("custom", {}).items()]
+        properties.append(
+            {"name": f"c{number}", "physicalName": sent, "description": "Cột. / Column.", "examples": ["1"]}
+            | about
+            | ({"primaryKey": True, "primaryKeyPosition": 1} if number == 0 else {})
+            | ({"customProperties": custom} if custom else {})
+        )
+    raw = {
+        "apiVersion": "v3.1.0",
+        "kind": "DataContract",
+        "id": "a.b",
+        "name": "Bảng / Table",
+        "version": "1.0.0",
+        "status": "active",
+        "description": {"purpose": "Mỗi dòng là một bản ghi. / One row is one record."},
+        "support": [{"channel": "Phòng", "url": "mailto:a@example.gov.vn"}],
+        "slaProperties": [{"property": "frequency", "value": 1, "unit": "d"}],
+        "customProperties": [
+            {"property": "agencyTitle", "value": "Sở / Department"},
+            {"property": "deliveryMode", "value": "snapshot"},
+            {"property": "source", "value": source},
+        ],
+        "schema": [{"name": "b", "physicalName": "people.b", "properties": properties}],
+    }
+    return contract_of(raw, Path("a/b.yaml"), SHARED)
+
+
+def values(content: bytes | str, of: Contract) -> tuple[list[tuple[Any, ...]], set[tuple[Any, ...]]]:
+    """The rows of a file, each with its number, and the rules that speak, each with its row."""
+    data = content if isinstance(content, bytes) else (FORMATS / content).read_bytes()
+    rows, problems, rows_in = extract_bytes(data, of)
+    critical = problems.filter(pl.col(ROW).is_not_null(), ~pl.col(ROW).is_in(rows[ROW].implode()))
+    assert rows_in == rows.height + critical[ROW].n_unique()
+    return rows.select(ROW, *(c.name for c in of.columns)).rows(), {*problems.select(ROW, "rule").rows()}
+
+
+def told(content: bytes | str, of: Contract, rule: str) -> str:
+    data = content if isinstance(content, bytes) else (FORMATS / content).read_bytes()
+    _, problems, _ = extract_bytes(data, of)
+    return str(problems.filter(rule=rule)["vi"].item())
+
+
+def stopped(content: bytes | str, of: Contract) -> Stop:
+    with pytest.raises(Stop) as stop:
+        values(content, of)
+    assert stop.value.message.vi and stop.value.message.en
+    return stop.value
+
+
+REPORT = {"mã": "string", "Tên đơn vị": "string", "Dân số": "integer"}
+
+
+def test_a_header_is_found_by_its_line_and_may_hold_line_ends() -> None:
+    rows, said = values("report.csv", contract(REPORT, format="csv", header=3, footer=2))
+    with (FORMATS / "report.csv").open(encoding="utf-8", newline="") as file:
+        lines = [*csv.reader(file)]
+    expected = [(cells[0], cells[1], int(cells[2])) for cells in lines[4:6]]
+    assert [row[1:] for row in rows][1:] == expected
+    assert (None, "footer") in said
+
+
+def test_the_header_is_found_by_names_that_hold_line_ends() -> None:
+    rows, said = values("report.csv", contract(REPORT, format="csv", footer="Tổng|Nguồn"))
+    assert [row[:2] for row in rows] == [(5, "(1)"), (6, "001"), (7, "002")]
+    assert {rule for _, rule in said} == {"other_dialect", "footer", "type_integer"}
+
+
+def test_a_file_without_a_header_is_read_by_the_order_of_the_columns() -> None:
+    of = contract(
+        {"mã": "string", "tên": "string", "diện tích": "number"},
+        format="csv", header="none", delimiter=";", numbers="vietnamese",
+    )  # fmt: skip
+    rows, said = values("no_header.csv", of)
+    with (FORMATS / "no_header.csv").open(encoding="utf-8", newline="") as file:
+        lines = [*csv.reader(file, delimiter=";")]
+    assert [(a, b or "", str(c or "").rstrip("0").rstrip(".")) for _, a, b, c in rows] == [
+        (a, b, c.replace(",", ".")) for a, b, c in lines
+    ]
+    assert [row[0] for row in rows] == [1, 2, 3]
+    assert not said
+
+
+def test_a_header_that_comes_where_none_is_agreed_names_the_columns() -> None:
+    of = contract({"mã": "string", "tên": "string"}, format="csv", header="none")
+    rows, said = values("tên,mã\nBến Thành,001\n".encode(), of)
+    assert rows == [(2, "001", "Bến Thành")]
+    assert said == {(None, "header_came")}
+
+
+def test_two_lines_of_names_are_read_as_one() -> None:
+    of = contract({"Mã": "string", "Dân số Nam": "integer", "Dân số Nữ": "integer"}, format="csv", header=[2, 3])
+    rows, said = values("Bảng 1\nMã,Dân số,\n,Nam,Nữ\n001,3,4\n".encode(), of)
+    assert rows == [(4, "001", 3, 4)]
+    assert not said
+
+
+def test_a_record_is_never_taken_for_a_line_of_the_footer() -> None:
+    stop = stopped(b"a,b\n1,x\n2,y\n", contract({"a": "string", "b": "string"}, format="csv", footer=1))
+    assert (stop.state, stop.rule) == ("held", "record_in_footer")
+    rows, _ = values(b"a,b\n1,x\n2,y\n", contract({"a": "string", "b": "string"}, format="csv", footer="Note"))
+    assert len(rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ({"format": "csv", "header": 0}, "header is 0"),
+        ({"format": "csv", "header": [3, 2]}, "header is [3, 2]"),
+        ({"format": "csv", "header": "first"}, "header is 'first'"),
+        ({"format": "csv", "footer": -1}, "footer is -1"),
+        ({"format": "csv", "footer": "("}, "footer is '('"),
+        ({"format": "ndjson", "header": 1}, "header is for format csv"),
+    ],
+)
+def test_what_a_source_cannot_be_is_said(source: dict[str, Any], place: str) -> None:
+    with pytest.raises(ContractError, match=r".") as error:
+        contract({"a": "string"}, **source)
+    assert place in " ".join(error.value.findings)
+
+
+def zipped(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(
+                name.replace("__", "/").replace("_csv", ".csv").replace("_txt", ".txt").replace("_pdf", ".pdf"), content
+            )
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "source"),
+    [(b"a,b\n1,x\n", {"format": "csv"}), (b'{"a": "1", "b": "x"}\n', {"format": "ndjson"})],
+)
+def test_a_file_packed_by_gzip_is_read(content: bytes, source: dict[str, Any]) -> None:
+    of = contract({"a": "string", "b": "string"}, **source)
+    assert values(gzip.compress(content), of) == values(content, of)
+
+
+def test_gzip_that_is_damaged_or_a_bomb_is_refused() -> None:
+    of = contract({"a": "string"}, format="csv")
+    packed = gzip.compress(b"a\n" + b"".join(b"%d\n" % n for n in range(50_000)))
+    assert "GZ" in stopped(packed[:-200], of).message.vi
+    started = time.process_time()
+    assert stopped(gzip.compress(bytes(300 << 20)), of).rule in ("unpacks_to_too_much", "line_too_long")
+    assert time.process_time() - started < 60  # not a matter of speed: it ends
+
+
+DISTRICTS = zipped(d__q1_csv=b'id,name\n1,A\n2,"B\n', d__q2_csv=b"name,id\nC,3\n\nD,4\n", readme_pdf=b"...")
+
+
+def test_the_parts_in_a_zip_are_one_delivery() -> None:
+    of = contract({"id": "string", "name": "string", "@member": "string"}, format="csv", archive="parts")
+    rows, said = values(DISTRICTS, of)
+    assert rows == [(2, "1", "A", "d/q1.csv"), (5, "3", "C", "d/q2.csv"), (7, "4", "D", "d/q2.csv")]
+    assert said == {(3, "unclosed_quote"), (None, "parts_read"), (None, "members_not_read")}
+    assert "d/q1.csv: 1-3; d/q2.csv: 4-7" in told(DISTRICTS, of, "parts_read")
+    assert "readme.pdf" in told(DISTRICTS, of, "members_not_read")
+
+
+def test_a_part_that_lacks_a_column_is_named() -> None:
+    of = contract({"id": "string", "name": "string"}, format="csv", archive="parts")
+    bad = zipped(q1_csv=b"id,name\n1,A\n", q2_csv=b"code,name\n1,A\n")
+    assert stopped(bad, of).message.en.startswith("q2.csv: ")
+    unlike = zipped(q1_csv=b"id,name\n1,A\n", q2_csv=b"id,name,more\n1,A,x\n")
+    assert stopped(unlike, of).rule == "unlike_parts"
+    assert stopped(zipped(a_pdf=b"a", b_pdf=b"b"), of).rule == "unreadable_zip"
+    of = contract({"id": "string", "name": "string"}, format="csv", archive="parts", member="q*.csv")
+    assert len(values(zipped(q1_csv=b"id,name\n1,A\n", codes_csv=b"code\n1\n"), of)[0]) == 1
+
+
+def test_one_member_of_a_zip_is_read_by_its_name() -> None:
+    feed = zipped(stops_txt=b"stop_id,lat\nS1,10.5\n", routes_txt=b"route_id\nR1\n")
+    of = contract({"stop_id": "string", "lat": "string"}, format="csv", archive="zip", member="stops.txt")
+    assert values(feed, of) == ([(2, "S1", "10.5")], set())
+    of = contract({"stop_id": "string"}, format="csv", archive="zip", member="trips.txt")
+    assert "stops.txt, routes.txt" in stopped(feed, of).message.vi
+
+
+NUMERIC = {"logicalType": "number", "physicalType": "numeric(38,6)"}
+
+
+def test_records_of_a_json_document_are_found_by_their_path() -> None:
+    of = contract(
+        {
+            "id": "string",
+            "buyer.name": "string",
+            "tags": {"logicalType": "string", "custom": {"separator": ";"}},
+            "amount": NUMERIC,
+        },
+        format="json",
+        records="data",
+    )
+    rows, said = values("orders.json", of)
+    text = (FORMATS / "orders.json").read_text(encoding="utf-8")
+    data = json.loads(text, parse_float=Decimal)["data"]
+    assert [row[:3] for row in rows] == [
+        (n, d["id"], (d.get("buyer") or {}).get("name")) for n, d in enumerate(data, 1)
+    ]
+    assert [row[3:] for row in rows] == [
+        ("lúa;gạo", data[0]["amount"]),
+        (None, data[1]["amount"]),
+        ('["a;b"]', data[2]["amount"]),
+        (None, None),
+    ]
+    assert said == {(3, "separator_in_item"), (None, "outside_records"), (None, "new_column")}
+    assert "generated" in told("orders.json", of, "outside_records")
+    assert "lines" in told("orders.json", of, "new_column") and "buyer.tax" in told("orders.json", of, "new_column")
+
+
+def test_a_child_list_is_a_table_of_its_own_by_a_contract_that_reads_the_same_file() -> None:
+    columns = {"^.id": "string", "no": "integer", "item": "string", "qty": NUMERIC, "^.buyer.name": "string"}
+    rows, said = values("orders.json", contract(columns, format="json", records="data[*].lines[*]"))
+    data = json.loads((FORMATS / "orders.json").read_text(encoding="utf-8"), parse_float=Decimal)["data"]
+    expected = [
+        (
+            d["id"],
+            line["no"],
+            line.get("item"),
+            line.get("qty") and Decimal(line["qty"]),
+            (d.get("buyer") or {}).get("name"),
+        )
+        for d in data
+        for line in (d["lines"] if isinstance(d["lines"], list) else [d["lines"]])  # one alone needs no list
+        if isinstance(line, dict)
+    ]
+    assert [row[1:] for row in rows] == expected
+    assert said == {(4, "no_record"), (None, "outside_records")}
+    outside = told("orders.json", contract(columns, format="json", records="$.data[*].lines"), "outside_records")
+    assert all(name in outside for name in ("^.tags (2)", "^.amount (2)", "^.^.generated (1)"))
+
+
+def test_a_list_of_objects_can_be_one_cell_by_a_field_of_each() -> None:
+    of = contract(
+        {"id": "string", "lines[*].item": {"logicalType": "string", "custom": {"separator": "|"}}},
+        format="ndjson",
+    )
+    content = (
+        b'{"id": "1", "lines": [{"item": "a"}, {"item": "b", "no": 2}]}\n{"id": "2", "lines": [{"item": "a|b"}]}\n'
+    )
+    rows, said = values(content, of)
+    assert [row[1:] for row in rows] == [("1", "a|b"), ("2", '["a|b"]')]
+    assert said == {(2, "separator_in_item"), (None, "new_column")}
+
+
+def test_lists_within_lines_of_ndjson_are_records() -> None:
+    of = contract({"^.id": "string", "no": "integer"}, format="ndjson", records="lines")
+    content = b'{"id": "1", "lines": [{"no": 1}, {"no": 2}]}\n{"id": \n{"id": "3"}\n{"id": "4", "lines": [{"no": 1}]}\n'
+    rows, said = values(content, of)
+    assert rows == [(1, "1", 1), (2, "1", 2), (4, "4", 1)]
+    assert said == {(3, "broken_json")}
+
+
+@pytest.mark.parametrize(
+    ("content", "records", "rule"),
+    [
+        (b'{"data": [{"a": "1"}]}', None, "no_records"),
+        (b'{"data": [{"a": "1"}]}', "data.items", "no_records"),
+        (b'[{"a": "1"}, {"a"', None, "unreadable_json_document"),
+        (b"[" * 100_000, None, "nested_too_deep"),
+        (b"[" + b'{"a":' * 200 + b"1" + b"}" * 200 + b"]", None, "nested_too_deep"),
+        (("[{" + ",".join(f'"k{n}": 1' for n in range(1000)) + "}]").encode(), None, "too_many_columns"),
+    ],
+)
+def test_json_that_is_not_as_agreed_or_hostile_is_refused(content: bytes, records: str | None, rule: str) -> None:
+    of = contract({"a": "string"}, format="json", **({"records": records} if records else {}))
+    assert stopped(content, of).rule == rule
+
+
+def test_elements_that_come_twice_and_nest_are_never_put_together() -> None:
+    of = contract({"id": "string", "phone/no": "string", "phone/ext": "string"}, format="xml", record="r")
+    twice = b"<a><r><id>1</id><phone><no>1</no></phone><phone><ext>2</ext></phone></r></a>"
+    _, said = values(twice, of)
+    assert said == {(1, "field_twice")}
+
+
+def test_xml_is_read_with_its_attributes_namespaces_nested_elements_and_lists() -> None:
+    of = contract(
+        {
+            "@id": "string",
+            "owner/name": "string",
+            "owner/phone": {"logicalType": "string", "custom": {"separator": ";"}},
+            "p:area": "string",
+            "p:area/@unit": "string",
+            "@p:state": "string",
+            "^/@code": "string",
+            "^/title": "string",
+        },
+        format="xml",
+        record="p:permit",
+        namespaces={"p": "http://example.org/permits", "": "http://example.org/base"},
+    )
+    rows, said = values("permits.xml", of)
+    root = ElementTree.parse(FORMATS / "permits.xml").getroot()
+    p, base = "{http://example.org/permits}", "{http://example.org/base}"
+    first = root[0][0]
+    assert rows == [
+        (
+            1,
+            first.get("id"),
+            first.findtext(f"{base}owner/{base}name"),
+            ";".join(phone.text or "" for phone in first.iter(f"{base}phone")),
+            first.findtext(f"{p}area"),
+            first[1].get("unit"),
+            first.get(f"{p}state"),
+            root[0].get("code"),
+            root[0].findtext(f"{base}title"),
+        ),
+        (2, "8", "Lê Bình", "1;2 | 3", "7!", None, None, "Q1", "Quận 1"),
+        (3, "9", None, None, None, None, None, "Q3", None),
+    ]
+    assert said == {(2, "separator_in_item"), (2, "not_one_value"), (None, "outside_records"), (None, "new_column")}
+    assert "seal" in told("permits.xml", of, "outside_records")
+    assert "title" not in told("permits.xml", of, "outside_records")
+    assert "owner/name/@{http://www.w3.org/XML/1998/namespace}lang" in told("permits.xml", of, "new_column")
+    assert "remark/by" in told("permits.xml", of, "new_column")
+
+
+FIXED = {
+    "id": {"logicalType": "string", "custom": {"position": "1-10"}},
+    "name": {"logicalType": "string", "custom": {"position": "11-34"}},
+    "capital": {"logicalType": "integer", "custom": {"position": "36-43"}},
+    "on": {"logicalType": "date", "logicalTypeOptions": {"format": "ddMMyyyy"}, "custom": {"position": "44-51"}},
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "tcvn3", "utf-16"])
+def test_columns_of_fixed_width_are_cut_by_their_places(encoding: str) -> None:
+    text = (FORMATS / "register.txt").read_text(encoding="utf-8")
+    content = bytes_of(text, encoding) if encoding == "tcvn3" else text.encode(encoding)
+    assert content
+    of = contract(FIXED, format="fixed_width", encoding=encoding, header=1, footer=1)
+    rows, said = values(content, of)
+    frame = pandas.read_fwf(
+        io.StringIO(text), colspecs=[(0, 10), (10, 34), (35, 43), (43, 51)], names=[*FIXED], dtype=str, skiprows=1
+    )
+    expected = [
+        (id, None if pandas.isna(name) else name, int(capital), datetime.strptime(on, "%d%m%Y").date())
+        for id, name, capital, on in frame.drop(index=[2, 4]).itertuples(index=False)
+    ]
+    assert [row[1:] for row in rows] == expected
+    assert [row[0] for row in rows] == [2, 3, 5]
+    assert said == {(4, "short_line"), (None, "footer"), (None, "between_columns")}
+    assert "35-35" in told(content, of, "between_columns")
+
+
+def test_a_letter_that_is_two_bytes_takes_two_places_where_the_encoding_says_so() -> None:
+    names = ["Nguyễn Thị Ánh Tuyết", "Trần Văn B"]
+    lines = [b"%010d" % n + (bytes_of(name, "cp1258") or b"").ljust(24) + b" " for n, name in enumerate(names)]
+    columns = {name: FIXED[name] for name in ("id", "name")}
+    rows, said = values(b"\n".join(lines), contract(columns, format="fixed_width", encoding="cp1258"))
+    assert [row[2] for row in rows] == names
+    assert not said
+
+
+def test_places_can_be_counted_in_bytes() -> None:
+    columns = {
+        "id": {"logicalType": "string", "custom": {"position": "1-2"}},
+        "name": {"logicalType": "string", "custom": {"position": "3-8"}},
+        "rest": {"logicalType": "string", "custom": {"position": "9-"}},
+    }
+    content = "01Hồ   x\n02Hạnh y\n03abcdeệ\n04abc\n05abcdef\n".encode()
+    rows, said = values(content, contract(columns, format="fixed_width", positions="bytes"))
+    lines = content.splitlines()
+    assert rows == [
+        (n + 1, *(cell.decode().strip() or None for cell in (lines[n][:2], lines[n][2:8], lines[n][8:])))
+        for n in (0, 1, 4)
+    ]
+    assert said == {(3, "torn_letter"), (4, "short_line")}
+
+
+def workbook(*sheets: tuple[str, list[list[object]]], merged: tuple[str, ...] = (), table: str | None = None) -> bytes:
+    book = openpyxl.Workbook()
+    del book[book.sheetnames[0]]
+    for title, rows in sheets:
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+        for area in merged:
+            sheet.merge_cells(area)
+        if table:
+            sheet.add_table(openpyxl.worksheet.table.Table(displayName="tblSchools", ref=table))
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def cells(content: bytes, sheet: str, area: str) -> list[tuple[object, ...]]:
+    """Cells as openpyxl reads them, which the pipeline does not use."""
+    return [tuple(c.value for c in row) for row in openpyxl.load_workbook(io.BytesIO(content))[sheet][area]]
+
+
+COVER: tuple[str, list[list[object]]] = ("Bìa", [["Báo cáo năm 2025"], ["mã", "tên"], ["(ví dụ)", "(ví dụ)"]])
+TABLES: list[list[object]] = [
+    ["BẢNG 1"],
+    [],
+    [None, "mã", "tên", None, "mã", "số"],
+    [None, "01", "A", None, "91", 5],
+    [None, "02", "B", None, "92", 6],
+    [None, "Ghi chú: đã duyệt", None],
+]
+CODE_NAME = {"mã": "string", "tên": "string"}
+
+
+def test_a_sheet_is_read_by_its_name_and_a_table_by_its_range() -> None:
+    content = workbook(COVER, ("Dữ liệu", TABLES))
+    assert stopped(content, contract(CODE_NAME, format="excel")).rule in ("several_sheets", "unclear_column")
+    of = contract(CODE_NAME, format="excel", sheet="Dữ liệu", range="B3:C5")
+    rows, said = values(content, of)
+    assert [row[1:] for row in rows] == cells(content, "Dữ liệu", "B4:C5")
+    assert [row[0] for row in rows] == [4, 5]
+    assert said == {(None, "outside_range"), (None, "sheets_not_read")}
+    of = contract({"mã": "string", "số": "integer"}, format="excel", sheet="Dữ liệu", range="E3:F")
+    rows, _ = values(content, of)
+    assert [row[1:] for row in rows] == cells(content, "Dữ liệu", "E4:F5")
+    assert "Bìa, Dữ liệu" in stopped(content, contract(CODE_NAME, format="excel", sheet="Khác")).message.vi
+
+
+def test_a_named_table_is_read_where_it_lies() -> None:
+    content = workbook(("Dữ liệu", TABLES), table="B3:C5")
+    rows, said = values(content, contract(CODE_NAME, format="excel", range="tblSchools"))
+    assert [row[1:] for row in rows] == cells(content, "Dữ liệu", "B4:C5")
+    assert said == {(None, "outside_range")}
+    assert stopped(content, contract(CODE_NAME, format="excel", range="other")).rule == "no_sheet"
+
+
+def test_all_sheets_of_equal_columns_are_one_delivery() -> None:
+    content = workbook(
+        COVER,
+        ("Quận 1", [["mã", "tên"], ["01", "A"], [None, None], ["02", "B"]]),
+        ("Quận 3", [["DANH SÁCH"], ["tên", "mã"], ["C", "03"]]),
+        ("Ghi chú", [["không có gì"]]),
+    )
+    of = contract({**CODE_NAME, "@sheet": "string"}, format="excel", sheets="all")
+    rows, said = values(content, of)
+    assert rows == [
+        (3, "(ví dụ)", "(ví dụ)", "Bìa"),
+        (5, "01", "A", "Quận 1"),
+        (7, "02", "B", "Quận 1"),
+        (10, "03", "C", "Quận 3"),
+    ]
+    assert said == {(None, "parts_read"), (None, "sheets_not_read")}
+    assert "Bìa: 1-3; Quận 1: 4-7; Quận 3: 8-10" in told(content, of, "parts_read")
+    assert "Ghi chú" in told(content, of, "sheets_not_read")
+
+
+def test_a_header_of_two_merged_rows_is_read_as_one() -> None:
+    rows: list[list[object]] = [
+        ["Biểu 5"],
+        ["Mã", "Dân số", None, "Ghi chú"],
+        [None, "Nam", "Nữ", None],
+        ["01", 3, 4, "x"],
+    ]
+    content = workbook(("S", rows), merged=("A2:A3", "B2:C2", "D2:D3"))
+    columns = {"Mã": "string", "Dân số Nam": "integer", "Dân số Nữ": "integer", "Ghi chú": "string"}
+    read, said = values(content, contract(columns, format="excel", header=[2, 3]))
+    assert [row[1:] for row in read] == cells(content, "S", "A4:D4")
+    assert not said
+
+
+def test_a_sheet_without_names_is_read_by_the_order_of_the_columns() -> None:
+    content = workbook(("S", [[], [None, "01", "A"], [None, "02", "B"]]))
+    rows, said = values(content, contract(CODE_NAME, format="excel", header="none"))
+    assert rows == [(2, "01", "A"), (3, "02", "B")]
+    assert not said
+
+
+WARD: dict[str, Any] = {
+    "ma": "string",
+    "ten": "string",
+    "dien_tich": NUMERIC,
+    "geom": {"logicalType": "string", "custom": {"datatype": "geometry"}},
+}
+
+
+def test_a_layer_of_a_geopackage_is_read() -> None:
+    """GDAL wrote the file (pyogrio), and read from it what is expected here."""
+    rows, said = values("wards.gpkg", contract(WARD, format="geopackage", layer="phuong"))
+    assert [row[:4] for row in rows] == [
+        (1, "26740", "Bến Nghé", Decimal("1.25")),
+        (2, "26743", "Bến Thành", Decimal("0.1")),
+    ]
+    to_city = pyproj.Transformer.from_crs(4326, 9210, always_xy=True)
+    for row, west in zip(rows, (106.69, 106.70), strict=True):
+        sent = shapely.box(west, 10.77, west + 0.01, 10.78)
+        expected = shapely.transform(sent, to_city.transform, interleaved=False)
+        assert shapely.hausdorff_distance(shapely.from_wkt(row[4]), expected) < 0.01
+    assert said == {(None, "layers_not_read"), (None, "new_column")}
+    assert "fid" in told("wards.gpkg", contract(WARD, format="geopackage", layer="phuong"), "new_column")
+    assert stopped("wards.gpkg", contract(WARD, format="geopackage")).rule == "no_layer"
+
+
+def damaged(*statements: str) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.deserialize((FORMATS / "wards.gpkg").read_bytes())
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+        return connection.serialize()
+
+
+def test_a_hostile_geopackage_ends_in_a_sentence() -> None:
+    of = contract({"ma": "string"}, format="geopackage", layer="phuong")
+    endless = (
+        "CREATE VIEW phuong AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS ma FROM n"
+    )
+    computed = "CREATE TABLE phuong (ma TEXT, x AS (zeroblob(900000000)))"
+    away = "ALTER TABLE phuong RENAME TO other"
+    assert stopped(damaged(away, endless), of).rule == "no_layer"
+    refused = stopped(damaged(away, computed, "INSERT INTO phuong (ma) VALUES ('1')"), of)
+    assert refused.rule == "unreadable_geopackage"
+    whole = (FORMATS / "wards.gpkg").read_bytes()
+    for content in (whole[:30_000], b"SQLite format 3\0" + bytes(90_000), b"PK", whole[:4096] * 20):
+        assert stopped(content, of).rule == "unreadable_geopackage"
+
+
+def test_a_geopackage_that_a_program_had_open_is_read_and_said() -> None:
+    whole = (FORMATS / "wards.gpkg").read_bytes()
+    of = contract({"ma": "string"}, format="geopackage", layer="phuong")
+    rows, said = values(whole[:18] + b"\2\2" + whole[20:], of)
+    assert len(rows) == 2 and (None, "geopackage_open") in said
+
+
+def parquet(**columns: pa.Array) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def test_parquet_is_read_with_its_types() -> None:
+    moment = datetime(2026, 3, 2, 10, 11, 12)
+    content = parquet(
+        id=pa.array(["01", "02", "03"]),
+        count=pa.array([1, -5, None], pa.int32()),
+        price=pa.array([Decimal("12345678901234.50"), Decimal("0.10"), None], pa.decimal128(18, 2)),
+        share=pa.array([0.1, 1e-7, 3.0]),
+        day=pa.array([moment.date(), None, moment.date()]),
+        at=pa.array([moment, moment, moment.replace(microsecond=5)], pa.timestamp("us")),
+        instant=pa.array([moment, None, moment], pa.timestamp("ms", "Asia/Ho_Chi_Minh")),
+        owner=pa.array([{"name": "An", "age": 3}, None, {"name": "Bình", "age": None}]),
+        tags=pa.array([["a", "b"], [], ["c;d"]]),
+        text=pa.array([1.5, None, 2.0]),
+        state=pa.array(["x", "y", "x"]).dictionary_encode(),
+    )
+    dates = {"logicalType": "date", "logicalTypeOptions": {"format": "dd/MM/yyyy"}}
+    columns: dict[str, Any] = {
+        "id": "string",
+        "count": "integer",
+        "price": NUMERIC,
+        "share": {"logicalType": "number", "physicalType": "numeric(20,10)"},
+        "day": dates,
+        "at": {"logicalType": "timestamp", "logicalTypeOptions": {"format": "dd/MM/yyyy HH:mm:ss"}},
+        "instant": {"logicalType": "timestamp", "logicalTypeOptions": {"format": "yyyy-MM-dd'T'HH:mm:ssXXX"}},
+        "owner.name": "string",
+        "tags": {"logicalType": "string", "custom": {"separator": ";"}},
+        "text": "string",
+        "state": "string",
+    }
+    rows, said = values(content, contract(columns, format="parquet", numbers="vietnamese"))
+    frame = pq.read_table(io.BytesIO(content)).to_pylist()
+    expected = [
+        (r["id"], r["count"], r["price"], Decimal(repr(r["share"])), r["day"], None if r["at"].microsecond else r["at"])
+        for r in frame
+    ]
+    assert [row[1:7] for row in rows] == expected
+    assert [row[7] for row in rows] == [
+        r["instant"] and r["instant"].replace(tzinfo=None) for r in frame
+    ]  # the city's time
+    assert [row[8] for row in rows] == ["An", None, "Bình"]
+    assert [row[9] for row in rows] == ["a;b", None, '["c;d"]']
+    assert [row[11] for row in rows] == ["x", "y", "x"]
+    assert said == {
+        (3, "type_timestamp"), (3, "separator_in_item"), (1, "not_text"), (3, "not_text"), (None, "new_column")
+    }  # fmt: skip
+
+
+def test_a_hostile_parquet_file_ends_in_a_sentence() -> None:
+    of = contract({"id": "string"}, format="parquet")
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["x" * (1 << 20)]))
+    assert stopped(parquet(id=long), of).rule == "unpacks_to_too_much"
+    zeros = pa.array(range(0), pa.int64())
+    assert stopped(parquet(**{f"c{n}": zeros for n in range(600)}), of).rule == "too_many_columns"
+    whole = parquet(id=pa.array(["1"] * 1000))
+    for content in (whole[:-20], b"PAR1" + bytes(100) + b"PAR1", whole[:100] + bytes(50) + whole[150:]):
+        assert stopped(content, of).rule == "unreadable_parquet"
