@@ -307,8 +307,8 @@ OF_SUITE = {
     "an unknown column": ('"column": "pupils"', '"column": "pupil"', "has no column 'pupil'; did you mean 'pupils'?"),
     "no meta": (r'(?s)"meta": \{\s+"dimension".*?\},', "", "kwargs and meta are needed"),
     "no sentence": (
-        r'"en": "A school has[^\n]*\n((?s:.*?))"rule": "has_pupils",\s+"vi": "[^\n]*"',
-        r'\1"rule": "has_pupils"',
+        r'"en": "A school has(?s:.*?)"rule": "has_pupils",\s+"vi": "[^\n]*"',
+        '"responsible": "agency", "rule": "has_pupils"',
         "has_pupils): meta: vi is missing",
     ),
     "an unknown dimension": ('"dimension": "validity"', '"dimension": "foo"', "dimension is 'foo', not one of"),
