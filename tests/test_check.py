@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -25,10 +24,11 @@ from upath import UPath
 from etl.agency.check import Checked, check
 from etl.cli import app
 from etl.contract import load_all
+from etl.contract.city import city
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.recognise import datasets
 from etl.receipt import FACTS, PAGE, WORKBOOK
-from etl.settings import CITY_TIME, DEFAULT_LIMITS, PROJECT
+from etl.settings import DEFAULT_LIMITS, PROJECT
 from simulate import write_city
 
 CONTRACTS = load_all()
@@ -147,7 +147,7 @@ def test_a_file_without_a_period_in_its_name_is_checked_as_of_today(clean_day: P
     result = run(file, "--out", out)
     assert result.exit_code == 0, result.output
     assert "The file's name does not say its period" in result.output
-    assert json.loads((out / FACTS).read_text("utf-8"))["as_of"] == datetime.now(CITY_TIME).date().isoformat()
+    assert json.loads((out / FACTS).read_text("utf-8"))["as_of"] == city().now().date().isoformat()
     assert (out / PAGE).exists()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("khai")] == [file.name]
 

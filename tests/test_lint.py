@@ -45,11 +45,6 @@ OF_CONTRACT = {
         "id: education.school",
         "the file's place says 'education.schools'",
     ),
-    "no English": (
-        "trường học / Schools",
-        "trường học",
-        "name is 'Danh sách trường học', and must be Vietnamese and English",
-    ),
     "no support": (
         "support:\n  - channel: Phòng Kế hoạch, Sở Giáo dục và Đào tạo\n    url: mailto:kehoach@example.gov.vn\n",
         "",
@@ -98,11 +93,6 @@ OF_CONTRACT = {
         "logicalType: integer",
         "logicalType: integer\n        customProperties: [{property: role, value: sequence}]",
         "pupils: role 'sequence' is for a number or time in mode 'changes'",
-    ),
-    "an agency without English": (
-        " / Department of Education",
-        "",
-        "agencyTitle is 'Sở Giáo dục và Đào tạo', and must be",
     ),
     "hold of a word": ("days: 3", "days: three", "hold: days is 'three', and must be a number"),
     "hold, misspelt": ("days: 3", "dayz: 3", "hold: unknown 'dayz'; did you mean 'days'?"),
@@ -285,9 +275,9 @@ OF_SUITE = {
     "a kwarg of another type": ('"mostly": 0.9}', '"mostly": 9}', "kwargs: mostly"),
     "an unknown column": ('"column": "pupils"', '"column": "pupil"', "has no column 'pupil'; did you mean 'pupils'?"),
     "no meta": (r'(?s)"meta": \{\s+"dimension".*?\},', "", "kwargs and meta are needed"),
-    "no Vietnamese": (
-        r'"rule": "has_pupils",\s+"vi": "[^\n]*"',
-        '"rule": "has_pupils"',
+    "no sentence": (
+        r'"en": "A school has(?s:.*?)"rule": "has_pupils",\s+"vi": "[^\n]*"',
+        '"responsible": "agency", "rule": "has_pupils"',
         "has_pupils): meta: vi is missing",
     ),
     "an unknown dimension": ('"dimension": "validity"', '"dimension": "foo"', "dimension is 'foo', not one of"),
