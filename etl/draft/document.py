@@ -56,7 +56,7 @@ class Draft:
 
 def contract(draft: Draft) -> str:
     """The contract's text."""
-    custom = {"deliveryMode": draft.mode, "source": dict(draft.source)}
+    custom: dict[str, Any] = {"deliveryMode": draft.mode, "source": dict(draft.source)}
     if not any(column.key_position for column in draft.columns):
         custom["key"] = "whole_row"
     lines = [
