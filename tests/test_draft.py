@@ -198,6 +198,15 @@ def test_one_number_proves_the_notation_of_the_file(drafted: Make) -> None:
     assert column(made, "rate").numeric_type == "numeric(18,1)"
 
 
+def test_currencies_blanks_between_thousands_and_per_cent_are_read(drafted: Make) -> None:
+    rows = (f"A{n};${n + 1},{n + 100}.50;{n + 1} {n + 100},25;{n}.5%" for n in range(60))
+    made = drafted(lines("no;fee;cost;share", *rows))
+    said = {c.name: (c.type, c.numbers.thousands, c.numbers.decimal) for c in made.contract.columns[1:]}
+    assert said == {"fee": ("number", ",", "."), "cost": ("number", " ", ","), "share": ("number", None, ".")}
+    assert column(made, "fee").numbers.currency == ("$",)
+    assert "percent" in todo(made, "column share")
+
+
 def test_digits_with_zeros_in_front_and_identifiers_stay_text(drafted: Make) -> None:
     rows = (f"{n},00{n},{70000 + n},{n % 90}" for n in range(10, 90))
     made = drafted(lines("customer_id,branch,post_code,visits", *rows))
