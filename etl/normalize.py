@@ -6,12 +6,14 @@ Reads `raw/` and `validated/`; writes `staging/`: ROW, the warehouse's columns, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import polars as pl
 
 from etl import datatypes
 from etl.contract import Contract
+from etl.datatypes import whole_row
 from etl.delivery import batches
 from etl.delivery.columns import CHANGE, ROW, SEQUENCE
 from etl.delivery.model import Delivery
@@ -29,7 +31,9 @@ def normalize(storage: Storage, delivery: Delivery, contract: Contract) -> dict[
     count = 0
     parts: set[str] = set()
     with batches.writing(folder / "rows.parquet") as write:
-        for staged in batches.each(lambda rows: normalize_rows(_among(rows, accepted), contract), raw):
+        for staged in _staged(
+            batches.each(lambda rows: normalize_rows(_among(rows, accepted), contract), raw), contract
+        ):
             write(staged)
             count += staged.height
             parts.update(_parts(staged, contract))
@@ -38,6 +42,15 @@ def normalize(storage: Storage, delivery: Delivery, contract: Contract) -> dict[
     report["parts"] = sorted(parts) if contract.part else None
     write_json(folder / "report.json", report)
     return report
+
+
+def _staged(lots: Iterable[pl.DataFrame], contract: Contract) -> Iterator[pl.DataFrame]:
+    """Some rows at a time in their order; where they have no key, each with which one of its equals it is."""
+    if not contract.has_whole_row_key:
+        yield from lots
+        return
+    copies = whole_row.Copies()
+    yield from map(copies.numbered, lots)
 
 
 def _parts(staged: pl.DataFrame, contract: Contract) -> pl.Series:
@@ -55,8 +68,11 @@ def _among(rows: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
 
 
 def normalize_rows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """The standard form of typed, accepted rows; the order is kept."""
-    made = [rows.select(ROW), *(datatypes.standardise(rows, column) for column in contract.content)]
+    """The standard form of typed, accepted rows; the order is kept. Where they have no key, with the row's hash."""
+    content = [datatypes.standardise(rows, column) for column in contract.content]
+    made = [rows.select(ROW), *content]
+    if contract.has_whole_row_key:
+        made.append(whole_row.hashes(pl.concat(content, how="horizontal")).to_frame())
     for role, name in (("change", CHANGE), ("sequence", SEQUENCE)):
         column = contract.column_with_role(role)
         if column:

@@ -265,11 +265,11 @@ def test_files_of_editors_and_systems_are_left_alone_and_logged(
     [
         ("civil/births", "births_2026-03-02.pdf", ".csv, .txt, .tsv"),
         ("civil/births", "births_2026-03-02.docx", ".csv, .txt, .tsv"),
-        ("civil/births", "births_2026-03-02.gz", ".csv, .txt, .tsv"),
         ("civil/births", "births_2026-03-02", ".csv, .txt, .tsv"),
-        ("civil/deaths", "deaths_2026-03-02.csv", ".xlsx, .xls"),
-        ("tax/declarations", "declarations_2026-03-02.csv", ".zip"),
-        ("health/visits", "visits_2026-03-02.json", ".xml"),
+        ("civil/births", "births_2026-03-02.gz", ".csv, .txt, .tsv"),
+        ("civil/deaths", "deaths_2026-03-02.pdf", ".xlsx, .xls"),
+        ("tax/declarations", "declarations_2026-03-02.pdf", ".zip"),
+        ("health/visits", "visits_2026-03-02.pdf", ".xml"),
     ],
 )
 def test_a_deliberate_file_of_another_kind_gets_a_receipt(

@@ -23,6 +23,7 @@ import yaml
 from etl.contract import Column, Contract, ContractError, Hold, Source, Text, load
 from etl.contract.codes import read as read_codes
 from etl.contract.expansion import dictionary
+from etl.contract.number_format import NAMED, NumberFormat
 from etl.contract.reading import contract_of
 from etl.settings import CODES, EXPECTATIONS
 from tests.city import CONTRACTS
@@ -44,7 +45,7 @@ def by_property(entries: list[dict[str, Any]]) -> dict[str, Any]:
     return {entry["property"]: entry["value"] for entry in entries}
 
 
-def column_as_documented(said: dict[str, Any], elements: dict[str, Any]) -> Column:
+def column_as_documented(said: dict[str, Any], elements: dict[str, Any], numbers: str) -> Column:
     """What docs/reference/contract.md says that a column means, with the default of each key."""
     custom = by_property(said.get("customProperties", []))
     says = elements.get(custom.get("element"), {}) | said | custom
@@ -70,6 +71,7 @@ def column_as_documented(said: dict[str, Any], elements: dict[str, Any]) -> Colu
         null_values=tuple(says.get("nullValues", ())),
         true_values=tuple(says.get("trueValues", ())),
         false_values=tuple(says.get("falseValues", ())),
+        numbers=NumberFormat(**says["numbers"], has_signs=True) if "numbers" in says else NAMED[numbers],
         numeric_type=says.get("physicalType", "numeric") if kind == "number" else None,
         code_list=says.get("codeList"),
         lookup=says.get("lookup", {}),
@@ -116,7 +118,10 @@ def as_documented(
             null_values=tuple(source.get("nullValues", ())),
             root=source.get("root"),
         ),
-        "columns": tuple(column_as_documented(column, elements) for column in table["properties"]),
+        "columns": tuple(
+            column_as_documented(column, elements, source.get("numbers", "plain")) for column in table["properties"]
+        ),
+        "has_whole_row_key": custom.get("key") == "whole_row",
         "part": custom.get("part"),
         "max_rejected": custom.get("maxRejected", 0.2),
         "hold": Hold(days=hold.get("days", 3), default=hold.get("default", "reject")),

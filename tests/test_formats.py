@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import sqlite3
 import time
 import zipfile
@@ -14,7 +15,7 @@ from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import openpyxl
@@ -26,8 +27,10 @@ import pyarrow.parquet as pq
 import pyproj
 import pytest
 import shapely
+import yaml
 
-from etl.contract import Contract, ContractError
+import etl
+from etl.contract import ENDINGS, Contract, ContractError, Format
 from etl.contract.expansion import dictionary
 from etl.contract.reading import contract_of
 from etl.delivery.columns import ROW
@@ -41,8 +44,15 @@ SHARED = dictionary(EXPECTATIONS)
 
 
 def contract(columns: Mapping[str, Any], **source: Any) -> Contract:
-    """A contract of such columns: by the name in the file, the logical type or all that is said of one; the first is
-    the key."""
+    """A contract of such columns; the first is the key."""
+    return contract_of(document(columns, source), Path("a/b.yaml"), SHARED)
+
+
+def document(columns: Mapping[str, Any], source: dict[str, Any], *, dataset: str = "a.b", key: int = 1) -> Any:
+    """What a contract's file says of columns: by the name in the file, the logical type or all that is said of one.
+
+    The first columns, so many, are the key.
+    """
     properties = []
     for number, (sent, said) in enumerate(columns.items()):
         about = {"logicalType": said} if isinstance(said, str) else dict(said)
@@ -50,13 +60,13 @@ def contract(columns: Mapping[str, Any], **source: Any) -> Contract:
         properties.append(
             {"name": f"c{number}", "physicalName": sent, "description": "Cột. / Column.", "examples": ["1"]}
             | about
-            | ({"primaryKey": True, "primaryKeyPosition": 1} if number == 0 else {})
+            | ({"primaryKey": True, "primaryKeyPosition": number + 1} if number < key else {})
             | ({"customProperties": custom} if custom else {})
         )
-    raw = {
+    return {
         "apiVersion": "v3.1.0",
         "kind": "DataContract",
-        "id": "a.b",
+        "id": dataset,
         "name": "Bảng / Table",
         "version": "1.0.0",
         "status": "active",
@@ -68,9 +78,8 @@ def contract(columns: Mapping[str, Any], **source: Any) -> Contract:
             {"property": "deliveryMode", "value": "snapshot"},
             {"property": "source", "value": source},
         ],
-        "schema": [{"name": "b", "physicalName": "people.b", "properties": properties}],
+        "schema": [{"name": "b", "physicalName": f"people.{dataset.partition('.')[2]}", "properties": properties}],
     }
-    return contract_of(raw, Path("a/b.yaml"), SHARED)
 
 
 def values(content: bytes | str, of: Contract) -> tuple[list[tuple[Any, ...]], set[tuple[Any, ...]]]:
@@ -368,7 +377,12 @@ FIXED = {
     "id": {"logicalType": "string", "custom": {"position": "1-10"}},
     "name": {"logicalType": "string", "custom": {"position": "11-34"}},
     "capital": {"logicalType": "integer", "custom": {"position": "36-43"}},
-    "on": {"logicalType": "date", "logicalTypeOptions": {"format": "ddMMyyyy"}, "custom": {"position": "44-51"}},
+    "ngay": {
+        "logicalType": "date",
+        "logicalTypeOptions": {"format": "ddMMyyyy"},
+        "examples": ["02032026"],
+        "custom": {"position": "44-51"},
+    },
 }
 
 
@@ -631,3 +645,148 @@ def test_a_hostile_parquet_file_ends_in_a_sentence() -> None:
     whole = parquet(id=pa.array(["1"] * 1000))
     for content in (whole[:-20], b"PAR1" + bytes(100) + b"PAR1", whole[:100] + bytes(50) + whole[150:]):
         assert stopped(content, of).rule == "unreadable_parquet"
+
+
+YEARLY: dict[str, Any] = {"ma": "string", "nam": "integer", "so_luong": "integer"}
+UNPIVOT = {"columns": r"so_luong_(\d{4})", "names": ["nam"], "values": ["so_luong"]}
+
+
+def test_columns_found_by_a_pattern_become_rows() -> None:
+    years = range(1720, 2020)
+    lines = [["ma", "ten", *(f"so_luong_{year}" for year in years)]]
+    lines += [[f"0{n}", f"Tên {n}", *("" if year % 7 == 0 else str(n * year) for year in years)] for n in range(1, 4)]
+    lines[3][5] = "x"
+    content = "\n".join(",".join(cells) for cells in lines).encode()
+    of = contract(YEARLY, format="csv", unpivot=UNPIVOT)
+    rows, said = values(content, of)
+    wide = pandas.read_csv(io.BytesIO(content), dtype=str).melt(id_vars=["ma", "ten"]).dropna()
+    long = {(ma, int(name[-4:]), None if value == "x" else int(value)) for ma, _, name, value in wide.itertuples(False)}
+    assert {row[1:] for row in rows} == long
+    assert len(rows) == len(long)
+    assert rows[0] == (2001, "01", 1720, 1720) and rows[-1] == (4300, "03", 2019, 6057)
+    assert said == {(4004, "type_integer"), (None, "columns_as_rows"), (None, "new_column")}
+    assert "5001" in told(content, of, "columns_as_rows")
+
+
+def test_several_values_a_year_become_one_row() -> None:
+    of = contract(
+        {"ma": "string", "nam": "integer", "nam_gioi": "integer", "nu": "integer"},
+        format="excel",
+        unpivot={"columns": r"(nam_gioi|nu) (\d{4})", "names": [".value", "nam"], "values": ["nam_gioi", "nu"]},
+    )
+    content = workbook(("S", [["ma", "nam_gioi 2019", "nu 2019", "nu 2020"], ["01", 1, 2, 3], ["02", None, None, 4]]))
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    book["S"]["D3"].number_format = "0%"
+    out = io.BytesIO()
+    book.save(out)
+    rows, said = values(out.getvalue(), of)
+    assert rows == [(21, "01", 2019, 1, 2), (22, "01", 2020, None, 3), (32, "02", 2020, None, 4)]
+    assert said == {(None, "columns_as_rows"), (32, "excel_shown_otherwise")}
+
+
+def test_a_file_without_such_columns_lacks_them() -> None:
+    required = YEARLY | {"so_luong": {"logicalType": "integer", "required": True}}
+    stop = stopped(b"ma,ten\n1,A\n", contract(required, format="csv", unpivot=UNPIVOT))
+    assert (stop.state, stop.rule) == ("held", "missing_column")
+
+
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ({"columns": r"so_luong_\d{4}"}, "0 groups"),
+        ({"values": ["so_luong", "ma"]}, ".value"),
+        ({"names": ["year"]}, "'year'"),
+        ({"columns": "("}, "columns is '('"),
+    ],
+)
+def test_what_unpivot_cannot_be_is_said(said: dict[str, Any], place: str) -> None:
+    with pytest.raises(ContractError, match=r".") as error:
+        contract(YEARLY, format="csv", unpivot=UNPIVOT | said)
+    assert place in " ".join(error.value.findings)
+
+
+PEOPLE: dict[str, Any] = {
+    "id": {"logicalType": "string", "required": True},
+    "name": {"logicalType": "string", "required": True},
+    "born": {"logicalType": "date", "logicalTypeOptions": {"format": "dd/MM/yyyy"}},
+    "height": NUMERIC,
+}
+BORN = datetime(1990, 2, 14)
+AS_CSV = "id,name,born,height\n01,Nguyễn An,14/02/1990,1.65\n".encode()
+AS_EXCEL = workbook(("S", [["id", "name", "born", "height"], ["01", "Nguyễn An", BORN, 1.65]]))
+AS_LIST = '[{"id": "01", "name": "Nguyễn An", "born": "14/02/1990", "height": 1.65}]'.encode()
+AS_XML = (
+    "<people><p><id>01</id><name>Nguyễn An</name><born>14/02/1990</born><height>1.65</height></p></people>".encode()
+)
+AS_PARQUET = parquet(
+    id=pa.array(["01"]), name=pa.array(["Nguyễn An"]), born=pa.array([BORN.date()]), height=pa.array([1.65])
+)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [{"format": "csv"}, {"format": "excel"}, {"format": "ndjson"}, {"format": "csv", "archive": "zip"}],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (AS_CSV, "CSV"),
+        (AS_EXCEL, "Excel"),
+        (AS_LIST, "JSON"),
+        (AS_LIST.strip(b"[]"), "NDJSON"),
+        (AS_XML, "XML"),
+        (AS_PARQUET, "Parquet"),
+        (zipped(a_csv=AS_CSV), "CSV, ZIP"),
+        (gzip.compress(AS_CSV), "CSV"),
+    ],
+)
+def test_a_delivery_in_another_format_is_read_if_its_columns_agree(
+    source: dict[str, Any], content: bytes, found: str
+) -> None:
+    of = contract(PEOPLE, **source)
+    rows, said = values(content, of)
+    assert [row[1:] for row in rows] == [("01", "Nguyễn An", BORN.date(), Decimal("1.65"))]
+    agreed = {"csv": "CSV", "excel": "Excel", "ndjson": "NDJSON"}[source["format"]] + (", ZIP" * ("archive" in source))
+    assert said == ({(None, "other_format")} if found != agreed else set())
+    if found != agreed:
+        assert agreed in told(content, of, "other_format") and found in told(content, of, "other_format")
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (workbook(("S", [["code", "title"], ["1", "x"]])), "unreadable_text"),
+        (b'[{"code": "1"}]', "unreadable_text"),
+        (b"<a><b><code>1</code></b></a>", "unreadable_text"),
+        (b'{"id": "1"', "no_header"),
+    ],
+)
+def test_a_delivery_in_another_format_and_of_other_columns_is_refused(content: bytes, rule: str) -> None:
+    stop = stopped(content, contract(PEOPLE, format="csv"))
+    assert (stop.state, stop.rule) in (("rejected", rule), ("held", rule))
+
+
+def test_the_examples_of_the_guide_are_right() -> None:
+    guide = (Path(__file__).parent.parent / "docs" / "how-to" / "formats.md").read_text(encoding="utf-8")
+    sources = [
+        yaml.safe_load(line)
+        for block in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("{")
+    ]
+    assert {source["format"] for source in sources} == {*get_args(Format)}
+    for source in sources:
+        made = source.get("unpivot", {})
+        columns = {name: "string" for name in ("id", *made.get("names", []), *made.get("values", [])) if name[0] != "."}
+        if source["format"] == "fixed_width":
+            columns = {"id": {"logicalType": "string", "custom": {"position": "1-2"}}}  # type: ignore[dict-item]
+        contract(columns, **source)
+
+
+def test_every_format_has_its_words_on_receipts_and_pages() -> None:
+    templates = Path(etl.__file__).parent / "templates"
+    for page, words in (("receipt.yaml", "row_word"), ("site.yaml", "format")):
+        said = yaml.safe_load((templates / page).read_text(encoding="utf-8"))[words]
+        assert {*get_args(Format)} <= {*said}, page
+    assert {*get_args(Format)} <= {*ENDINGS}

@@ -209,6 +209,33 @@ OF_CONTRACT = {
         "logicalType: timestamp\n        logicalTypeOptions: {format: dd/MM/yyyy HH:mmXXX, defaultTimezone: UTC}",
         "defaultTimezone is of times without an offset, and the format has one",
     ),
+    "one mark for two": (
+        "logicalType: integer",
+        "logicalType: integer\n        customProperties:" + MORE + 'numbers, value: {thousands: "."}}',
+        "numbers: '.' cannot part both thousands and decimals",
+    ),
+    "a mark that is none": (
+        "logicalType: integer",
+        "logicalType: integer\n        customProperties:" + MORE + 'numbers, value: {thousands: ";"}}',
+        "numbers: thousands is ';', not one of",
+    ),
+    "a notation of a date": (
+        "logicalTypeOptions: {format: dd/MM/yyyy}",
+        "logicalTypeOptions: {format: dd/MM/yyyy}\n        customProperties:"
+        + MORE
+        + 'numbers, value: {decimal: ","}}',
+        "numbers: only an integer or a number has them",
+    ),
+    "a sign of a number for a currency": (
+        "logicalType: integer",
+        "logicalType: integer\n        customProperties:" + MORE + "numbers, value: {currency: ['$-']}}",
+        "currency '$-' has a sign that belongs to the number itself",
+    ),
+    "two keys": (
+        "{property: deliveryMode, value: snapshot}",
+        "{property: deliveryMode, value: snapshot}\n  - {property: key, value: whole_row}",
+        "key: the whole row, or the columns that are marked primaryKey",
+    ),
     "a word for yes and no": (
         "logicalType: integer",
         "logicalType: boolean\n        customProperties:"

@@ -8,7 +8,7 @@ contract may say is in `etl.contract.document`, and nothing else is accepted: a 
 from __future__ import annotations
 
 from etl.contract.document import Choice, DeliveryMode, LogicalType, SemanticType, Text
-from etl.contract.formats import ENDINGS, MEMBER, SHEET, Format
+from etl.contract.formats import ENDINGS, MEMBER, OF_VALUE, SHEET, Format
 from etl.contract.messages import ContractError
 from etl.contract.model import GEOMETRY_TYPES, REASON_CHARS, Column, Contract, Hold, Severity, Source
 from etl.contract.reading import Contracts, load, load_all, read_all, written_out
@@ -17,6 +17,7 @@ __all__ = [
     "ENDINGS",
     "GEOMETRY_TYPES",
     "MEMBER",
+    "OF_VALUE",
     "REASON_CHARS",
     "SHEET",
     "Choice",

@@ -299,6 +299,26 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
 
+class Unpivot(Part):
+    """Columns that are to become rows (`unpivot` of `source`)."""
+
+    columns: Annotated[str, AfterValidator(_pattern)] = Field(
+        description="a regular expression of their whole names, with a group for each value in a name",
+        examples=["so_luong_(\\d{4})"],
+    )
+    names: Annotated[tuple[Words, ...], Strict(False)] = Field(
+        description="the physicalName of the column that each group's text goes to; `.value` for a group that names the"
+        " column of the cells",
+        examples=["[nam]"],
+        min_length=1,
+    )
+    values: Annotated[tuple[Words, ...], Strict(False)] = Field(
+        description="the physicalName of the column that the cells go to; several where `.value` says which",
+        examples=["[so_luong]"],
+        min_length=1,
+    )
+
+
 class Source(Part):
     """How the bytes of one delivery are to be read (customProperty `source`)."""
 
@@ -368,6 +388,11 @@ class Source(Part):
     layer: Words | None = Field(
         default=None, description="geopackage: the layer or table to read; by default the only one"
     )
+    unpivot: Unpivot | None = Field(
+        default=None,
+        description="CSV, Excel: columns found by a pattern become rows, one for each filled cell, as `{columns: "
+        "so_luong_(\\d{4}), names: [nam], values: [so_luong]}`",
+    )
     positions: Literal["characters", "bytes"] = Field(
         default="characters", description="fixed_width in UTF-8: what the columns' `position` counts"
     )
@@ -407,11 +432,34 @@ class DatasetProperties(Part):
         description="share of rows that may fail one expectation of the contract before the delivery is held",
     )
     tell_rejected: Share = Field(default=0.1, description="share of rejected rows above which somebody is told")
+    key: Literal["whole_row"] | None = Field(
+        default=None,
+        description="whole_row: rows have no key, in mode snapshot or append; equal rows of one file are so many "
+        "records, and a row that comes again in another file is the same one. By default the primaryKey columns",
+    )
     part: str | None = Field(
         default=None,
         description="a required column that tells files of one period apart, such as the district; a snapshot speaks "
         "only for the parts that it has rows of",
     )
+
+
+class Numbers(Part):
+    """How a column's numbers are written (customProperty `numbers` of a column)."""
+
+    decimal: Literal[".", ","] = Field(default=".", description="the decimal mark")
+    thousands: Literal[".", ",", " ", "'"] | None = Field(
+        default=None,
+        description="what parts groups of three digits, where they are parted; a blank may be any kind of blank",
+    )
+    currency: Several = Field(
+        default=(), description="signs or words that may stand before or behind a number", examples=['["$", "USD"]']
+    )
+    percent: Literal["keep", "divide"] | None = Field(
+        default=None, description="each number bears a %; keep: 12.5 % is kept as 12.5, divide: as 0.125"
+    )
+    brackets: bool = Field(default=False, description="(12) is -12")
+    exponent: bool = Field(default=False, description="1.5e-05 is a number, as it is in double precision always")
 
 
 class SharedColumnProperties(Part):
@@ -438,6 +486,11 @@ class SharedColumnProperties(Part):
         "`-`, không có and their like are sent back in numbers, dates, codes, identifiers and keys, and flagged in "
         "names, places and free text",
         examples=['["NULL", "-999"]'],
+    )
+    numbers: Numbers | None = Field(
+        default=None,
+        description="integer, number: how this column writes them, where `numbers` of `source` does not say it",
+        examples=['{thousands: ",", currency: ["$"]}'],
     )
     true_values: Several = Field(
         default=(),

@@ -8,7 +8,8 @@ from etl.contract.codes import code_list
 from etl.contract.date_format import Kind, date_format
 from etl.contract.document import Column, SemanticType
 from etl.contract.messages import ContractError
-from etl.contract.model import FORMATS, Source
+from etl.contract.model import FORMATS
+from etl.contract.number_format import NumberFormat
 from etl.contract.rules import meaning
 
 _OF_MEANINGS: dict[SemanticType, str] = {
@@ -26,7 +27,7 @@ _OF_MEANINGS: dict[SemanticType, str] = {
 }
 
 
-def made_up(column: Column, source: Source) -> str:
+def made_up(column: Column, numbers: NumberFormat) -> str:
     """The example of a column that names none."""
     means, options = meaning(column), column.logical_type_options
     if column.custom_properties.code_list:
@@ -41,9 +42,9 @@ def made_up(column: Column, source: Source) -> str:
     if column.logical_type == "boolean":
         return (*column.custom_properties.true_values, "true")[0]
     if column.logical_type == "integer":
-        return str(options.minimum or 12)
+        return f"{options.minimum or 12}{'%' if numbers.percent else ''}"
     if column.logical_type == "number":
-        return "12,5" if source.numbers == "vietnamese" else "12.5"
+        return numbers.example
     return _OF_MEANINGS.get(means, "abc")
 
 

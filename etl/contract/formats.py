@@ -8,6 +8,7 @@ Format = Literal["csv", "excel", "xml", "json", "ndjson", "geojson", "fixed_widt
 
 MEMBER = "@member"  # physicalName of a column that has the name of the part of an archive that a row stands in
 SHEET = "@sheet"  # the same of a sheet of a workbook
+OF_VALUE = ".value"  # among the names of `unpivot`: that part of a name says which column the cells go to
 # The usual one first.
 ENDINGS: dict[str, tuple[str, ...]] = {
     "csv": (".csv", ".txt", ".tsv"),
@@ -16,7 +17,7 @@ ENDINGS: dict[str, tuple[str, ...]] = {
     "json": (".json",),
     "ndjson": (".ndjson", ".jsonl", ".json"),
     "geojson": (".geojson", ".json"),
-    "fixed_width": (".txt", ".dat", ".asc", ".fwf"),
+    "fixed_width": (".txt", ".dat"),
     "geopackage": (".gpkg",),
     "parquet": (".parquet",),
     "zip": (".zip",),

@@ -23,15 +23,25 @@ from etl.contract.document import (
     Text,
 )
 from etl.contract.expansion import shared_files
-from etl.contract.formats import Format
+from etl.contract.formats import MEMBER, SHEET, Format
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest
+from etl.contract.number_format import PLAIN, NumberFormat
 
 Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = get_args(GeometryType)
 REASON_CHARS = 500  # of a decision's reason: it is written on a receipt, which is a page
 # Where a contract names none.
 FORMATS: dict[str, str] = {"date": "yyyy-MM-dd", "timestamp": "yyyy-MM-dd'T'HH:mm:ss", "time": "HH:mm:ss"}
+
+
+@dataclass(frozen=True)
+class Unpivot:
+    """Columns whose names hold values, which become rows."""
+
+    columns: str  # a pattern of their names
+    names: tuple[str, ...]  # source names of the columns that the pattern's groups go to
+    values: tuple[str, ...]  # source names of the columns that their cells go to
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class Source:
     sheets: Literal["all"] | None = None  # Excel: those with these columns are one delivery
     range: str | None = None  # Excel: the cells to read, as B4:K200 or B4:K, or the name of a table
     layer: str | None = None  # geopackage: the one to read; None: it is the only one
+    unpivot: Unpivot | None = None  # columns found by a pattern become rows
     positions: Literal["characters", "bytes"] = "characters"  # fixed_width: what the places of columns count
     footer: int | str | None = None  # how many last lines are no records, or a pattern of them; None: told by shape
 
@@ -87,6 +98,7 @@ class Column:
     null_values: tuple[str, ...] = ()  # beside those of the whole source
     true_values: tuple[str, ...] = ()  # boolean: words for yes, beside the usual ones
     false_values: tuple[str, ...] = ()  # and for no
+    numbers: NumberFormat = PLAIN  # number, integer: how the source writes them
     numeric_type: str | None = None  # number: numeric, numeric(precision,scale) or double precision in the warehouse
     code_list: str | None = None  # code: name of a list in expectations/codes/
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
@@ -141,6 +153,7 @@ class Contract:
     latency: str  # how long after its period's end a delivery is due, in the same units
     source: Source
     columns: tuple[Column, ...]
+    has_whole_row_key: bool  # no columns name a record; the whole row does
     part: str | None  # the column that tells files of one period apart; a snapshot speaks only for parts it has rows of
     max_rejected: float  # share of rows that may fail one derived expectation before the delivery is held
     hold: Hold
@@ -161,8 +174,17 @@ class Contract:
 
     @cached_property
     def key(self) -> tuple[Column, ...]:
-        """The columns that name one record, in key order."""
+        """The columns that name one record, in key order; none where the whole row does."""
         return tuple(sorted((c for c in self.columns if c.key_position), key=lambda c: c.key_position or 0))
+
+    @cached_property
+    def in_file(self) -> tuple[Column, ...]:
+        """The columns that stand in a file under their own names: no part's name, and none that is made of names."""
+        source = self.source
+        made = {MEMBER} if source.archive == "parts" else {SHEET} if source.sheets else set()
+        if source.unpivot:
+            made |= {*source.unpivot.names, *source.unpivot.values}
+        return tuple(c for c in self.columns if c.source_name not in made)
 
     @cached_property
     def content(self) -> tuple[Column, ...]:

@@ -16,8 +16,9 @@ from etl.contract.document import Document, Part, Text
 from etl.contract.examples import made_up
 from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, parsed
 from etl.contract.messages import ContractError, sentences
-from etl.contract.model import Column, Contract, Hold, Source
+from etl.contract.model import Column, Contract, Hold, Source, Unpivot
 from etl.contract.names import NAME, OF_NAMES, taken_by
+from etl.contract.number_format import NAMED, NumberFormat
 from etl.contract.texts import of_texts
 from etl.contract.unused import Used
 from etl.settings import EXPECTATIONS
@@ -216,7 +217,7 @@ def _contract(head: Document, columns: Iterable[document.Column], path: Path, no
     custom, (table,) = head.custom_properties, head.schema_
     schema, _, name = str(table.physical_name).partition(".")
     title = head.name or _both(path.stem)
-    source = Source(**custom.source.model_dump())
+    source = _source(custom.source)
     return Contract(
         agency=path.parent.name,
         dataset=path.stem,
@@ -231,6 +232,7 @@ def _contract(head: Document, columns: Iterable[document.Column], path: Path, no
         latency=head.sla_properties.latency,
         source=source,
         columns=tuple(_column(column, source) for column in columns),
+        has_whole_row_key=custom.key == "whole_row",
         part=custom.part,
         max_rejected=custom.max_rejected,
         hold=Hold(**custom.hold.model_dump()),
@@ -246,9 +248,17 @@ def _both(word: str) -> Text:
     return Text(word, word)
 
 
+def _source(said: document.Source) -> Source:
+    unpivot = Unpivot(**said.unpivot.model_dump()) if said.unpivot else None
+    return Source(**said.model_dump(exclude={"unpivot"}), unpivot=unpivot)
+
+
 def _column(said: document.Column, source: Source) -> Column:
     custom, options = said.custom_properties, said.logical_type_options
     label = said.business_name or rules.source_name(said)
+    numbers = NAMED[source.numbers]
+    if custom.numbers:
+        numbers = NumberFormat(**custom.numbers.model_dump(), has_signs=True)
     return Column(
         name=said.name,
         source_name=rules.source_name(said),
@@ -258,7 +268,7 @@ def _column(said: document.Column, source: Source) -> Column:
         required=bool(said.required),
         key_position=said.primary_key_position,
         classification=said.classification,
-        example=said.examples[0] if said.examples else made_up(said, source),
+        example=said.examples[0] if said.examples else made_up(said, numbers),
         semantic_type=rules.meaning(said),
         format=options.format,
         zone=options.default_timezone,
@@ -267,6 +277,7 @@ def _column(said: document.Column, source: Source) -> Column:
         null_values=custom.null_values,
         true_values=custom.true_values,
         false_values=custom.false_values,
+        numbers=numbers,
         numeric_type=rules.numeric_type(said),
         code_list=custom.code_list,
         lookup=custom.lookup,

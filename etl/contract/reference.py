@@ -17,12 +17,14 @@ from etl.contract.document import (
     Element,
     Hold,
     LogicalTypeOptions,
+    Numbers,
     Part,
     Purpose,
     Source,
     Support,
     Table,
     Times,
+    Unpivot,
 )
 
 _INTRODUCTION = """\
@@ -48,10 +50,11 @@ suites. Of `support` and `schema` there is one entry. Entries of `slaProperties`
 is no other dataset's (of two that name one, it is that of the dataset which is called as it is); no column is called
 `valid_from`, `valid_to`, `opened_by` or `closed_by`, which the warehouse has itself.
 
-`physicalName` of a column is its name in the file: a header; a path in JSON, as `owner.name`; an element of XML, `@id`
-for an attribute of the record and `name/@lang` for one of its child (in a namespace as `{http://...}name`, the record
-too); a property of GeoJSON, `geometry`, and `@id` for the feature's id or another member beside the properties. What a
-file has beside these is kept and named.
+`physicalName` of a column is its name in the file: a header; a path in JSON, as `owner.name`; an element of XML,
+`owner/name` for one within another, `@id` for an attribute of the record and `name/@lang` for one of its child (in a
+namespace as `{http://...}name`, or with a prefix of `namespaces`); a property of GeoJSON, `geometry`, and `@id` for the
+feature's id or another member beside the properties. What a file has beside these is named. An example of each format
+is in [formats](../how-to/formats.md).
 """
 _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("The contract", Document),
@@ -60,11 +63,13 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("`slaProperties`", Times),
     ("`customProperties` of the dataset", DatasetProperties),
     ("`source`", Source),
+    ("`unpivot`", Unpivot),
     ("`hold`", Hold),
     ("`schema`", Table),
     ("A column, under `schema` / `properties`", Column),
     ("`logicalTypeOptions`", LogicalTypeOptions),
     ("`customProperties` of a column", ColumnProperties),
+    ("`numbers` of a column", Numbers),
     ("An agency, in `agencies.yaml`", Agency),
     ("The city, in `city.yaml`", City),
     ("`units` of the city", Units),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import cast
@@ -11,8 +12,8 @@ from etl.contract import document
 from etl.contract.city import NATIONAL, WITH_UNITS, city, is_used, may_hold
 from etl.contract.codes import code_list
 from etl.contract.date_format import Kind, date_format
-from etl.contract.document import LEGACY, Column, Document, SemanticType, Source
-from etl.contract.formats import MEMBER
+from etl.contract.document import LEGACY, Column, Document, SemanticType, Source, Unpivot
+from etl.contract.formats import MEMBER, OF_VALUE
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
 from etl.contract.names import TAKEN, nearest
@@ -25,6 +26,7 @@ _OF_TYPES = {
 _PLAIN: dict[str, SemanticType] = {
     "date": "date", "timestamp": "date", "time": "time", "boolean": "boolean", "integer": "number", "number": "number",
 }  # fmt: skip
+KEY = ("row_hash", "row_copy")  # columns of the warehouse, where the whole row is the key
 _WITH_PERIOD = ("ward", "address")
 _IN_PARTS = ("text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "phone", "icd10", "code")
 _OPTIONS = {
@@ -42,6 +44,7 @@ _OF_FORMATS = {
     "record": ("xml",),
     "header": ("csv", "excel", "fixed_width"),
     "sheet": ("excel",),
+    "unpivot": ("csv", "excel"),
     "layer": ("geopackage",),
     "sheets": ("excel",),
     "range": ("excel",),
@@ -126,7 +129,9 @@ def of_columns(columns: Collection[Column], types: Mapping[str, str]) -> Iterato
     yield from _once((column.name for column in columns), "columns")
     yield from _once((source_name(column) for column in columns), "columns: physicalName")
     for column in columns:
-        for rule in (_of_name, _of_options, _of_dates, _of_boolean, _of_meaning, _of_city, _of_code, _of_key_column):
+        for rule in (
+            _of_name, _of_options, _of_dates, _of_numbers, _of_boolean, _of_meaning, _of_city, _of_code, _of_key_column,
+        ):  # fmt: skip
             for finding in rule(column):
                 yield f"column {column.name}: {finding}"
         for finding in _of_period(column, types):
@@ -149,16 +154,40 @@ def of_whole(said: Document, columns: Collection[Column]) -> Iterator[str]:
     if part is not None:
         yield from _of_part(part, columns)
     source = said.custom_properties.source
+    if source.unpivot:
+        yield from _of_unpivot(source.unpivot, [source_name(column) for column in columns])
     is_fixed = source.format == "fixed_width"
     for column in columns:
         if is_fixed != bool(column.custom_properties.position) and source_name(column) != MEMBER:
             yield f"column {column.name}: format fixed_width needs a `position` of each column, other formats have none"
     positions = sorted(column.primary_key_position or 0 for column in columns if column.primary_key)
-    if not positions:
-        yield "no primaryKey column; a record is known again by its key: mark its columns primaryKey: true"
+    if said.custom_properties.key:
+        if positions:
+            yield "key: the whole row, or the columns that are marked primaryKey; leave one of the two out"
+        if mode == "changes":
+            yield "key: a change is known by the key of its record; mark columns primaryKey: true"
+        yield from (
+            f"column {c.name}: name it otherwise; of whole rows it is the key's" for c in columns if c.name in KEY
+        )
+    elif not positions:
+        yield (
+            "no primaryKey column; a record is known again by its key: mark its columns primaryKey: true, or write "
+            "{property: key, value: whole_row} where no columns tell one row from another"
+        )
     elif positions != list(range(1, len(positions) + 1)):
         stand = ", ".join(map(str, positions))
         yield f"columns: the primaryKeyPosition of the key's columns are {stand}; a key needs each of 1, 2, ... once"
+
+
+def _of_unpivot(unpivot: Unpivot, sent: Collection[str]) -> Iterator[str]:
+    groups = re.compile(unpivot.columns).groups
+    if groups != len(unpivot.names):
+        yield f"source: unpivot: the pattern has {groups} groups, and names has {len(unpivot.names)}; each needs one"
+    if (len(unpivot.values) > 1) != (OF_VALUE in unpivot.names):
+        yield "source: unpivot: `.value` among names, and only that, says which of several values a column holds"
+    for name in (*unpivot.names, *unpivot.values):
+        if name != OF_VALUE and name not in sent:
+            yield f"source: unpivot: there is no column with physicalName {name!r}; {nearest(name, sent)}"
 
 
 def _of_part(part: str, columns: Collection[Column]) -> Iterator[str]:
@@ -215,6 +244,19 @@ def _of_dates(column: Column) -> Iterator[str]:
         )
     if notation and notation.is_instant and column.logical_type_options.default_timezone:
         yield "defaultTimezone is of times without an offset, and the format has one; leave one of the two out"
+
+
+def _of_numbers(column: Column) -> Iterator[str]:
+    numbers = column.custom_properties.numbers
+    if numbers is None:
+        return
+    if column.logical_type not in ("integer", "number"):
+        yield "numbers: only an integer or a number has them"
+    if numbers.decimal == numbers.thousands:
+        yield f"numbers: {numbers.decimal!r} cannot part both thousands and decimals; a file has one mark for each"
+    for sign in numbers.currency:
+        if re.search(r"[-+0-9.,()%]", sign):
+            yield f"numbers: currency {sign!r} has a sign that belongs to the number itself; leave that out"
 
 
 def _of_boolean(column: Column) -> Iterator[str]:

@@ -30,6 +30,7 @@ from etl.datatypes import (
     text,
     traces,
     ward,
+    whole_row,
 )
 from etl.datatypes.output import Output, SemanticType
 from etl.delivery.columns import PART
@@ -59,8 +60,10 @@ __all__ = [
     "TYPES",
     "Output",
     "SemanticType",
+    "content_outputs",
     "deletes",
     "in_part",
+    "key_outputs",
     "outputs",
     "part_columns",
     "reasons",
@@ -73,6 +76,19 @@ __all__ = [
 def outputs(column: Column) -> tuple[Output, ...]:
     """The warehouse columns that a contract column becomes."""
     return TYPES[column.semantic_type].outputs(column)
+
+
+def key_outputs(contract: Contract) -> tuple[Output, ...]:
+    """The warehouse columns that name one record of a dataset."""
+    if contract.has_whole_row_key:
+        return whole_row.OUTPUTS
+    return tuple(o for c in contract.key for o in outputs(c) if o.in_key)
+
+
+def content_outputs(contract: Contract) -> tuple[Output, ...]:
+    """The warehouse columns that hold what the agency said, in contract order, and what names a row without a key."""
+    made = tuple(o for c in contract.content for o in outputs(c))
+    return (*made, *whole_row.OUTPUTS) if contract.has_whole_row_key else made
 
 
 def part_columns(contract: Contract) -> list[str]:

@@ -1,46 +1,42 @@
-"""Numbers, never by way of a float: amounts of money in VND are integers, others decimals of fixed scale.
+"""Numbers, by way of a float only where a contract asks for one.
 
 A mark with three digits behind it parts thousands to some and decimals to others: 1.500 is 1500 or 1.5. The notation
 that a contract names does not tell, for whoever confuses the two does not know it. So such a number is understood only
 if one reading is excluded: by a column that takes three decimals, where the notation says that it is a decimal mark, or
 takes less, where it says that it parts thousands; by a second mark; or by what stands before it, as in 0.500, 1234.500.
+Where a contract does not say how many decimals there are, it excludes neither.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from decimal import Decimal
 
 import polars as pl
 
 from etl.contract import Column
-from etl.datatypes.output import Output, SemanticType
+from etl.contract.number_format import NumberFormat
+from etl.datatypes.output import Output, SemanticType, on_unique
 
-Notation = Literal["plain", "vietnamese"]
-# Vietnamese: 1.234.567,89. Groups of exactly three or none at all: "12.5" is not understood, for it could be either.
-_WHOLE = {"plain": r"^-?[0-9]+(\.0+)?$", "vietnamese": r"^-?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,0+)?$"}
-_DECIMAL = {"plain": r"^-?[0-9]+(\.[0-9]+)?$", "vietnamese": r"^-?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$"}
-_EXPONENT = "([eE][-+]?[0-9]{1,3})?$"
-_FLOAT = {notation: pattern.removesuffix("$") + _EXPONENT for notation, pattern in _DECIMAL.items()}
-
-# Of those that are not understood, the ones with two readings.
-AMBIGUOUS = {"plain": r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$", "vietnamese": r"^-?[1-9][0-9]{0,2}[.,][0-9]{3}$"}
-_ONE_GROUP = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"  # behind a dot that would part thousands
 _THREE_DECIMALS = 3
+_ONE_POINT = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"  # of a number as every program writes it
+_MOST_PLACES = 60  # beyond them no column takes a number
+_EXPONENT = r"[eE][-+]?[0-9]{1,3}"
+_MINUS = "\N{MINUS SIGN}"
 
 
-def parse_integers(values: pl.Series, notation: Notation) -> pl.Series:
+def parse_integers(values: pl.Series, notation: NumberFormat) -> pl.Series:
     """Int64; null where a cell is no whole number in that notation, can be read as two, or does not fit."""
-    good = pl.select(pl.when(values.str.contains(_WHOLE[notation])).then(values)).to_series()
-    plain = _plain(good, notation)
+    plain = _plain(values, notation, notation.whole)
     made = plain.cast(pl.Int64, strict=False)
     if made.null_count() > plain.null_count():  # with decimals, all of them zeros
-        clear = pl.select(pl.when(~plain.str.contains(AMBIGUOUS["plain"])).then(plain)).to_series()
+        clear = _unless(plain, plain, _ONE_POINT)
         made = made.fill_null(clear.str.replace(r"\.0+$", "").cast(pl.Int64, strict=False))
     return made.alias(values.name)
 
 
 def parse_decimals(
-    values: pl.Series, notation: Notation, precision: int, scale: int, *, has_scale: bool = True
+    values: pl.Series, notation: NumberFormat, precision: int, scale: int, *, has_scale: bool = True
 ) -> pl.Series:
     """Decimals.
 
@@ -54,30 +50,83 @@ def parse_decimals(
     Returns:
         Decimal(precision, scale); null where a cell is no such number, can be read as two, is too large or too exact.
     """
-    plain = _plain(pl.select(pl.when(values.str.contains(_DECIMAL[notation])).then(values)).to_series(), notation)
+    plain = _plain(values, notation, notation.decimals)
     fraction = plain.str.extract(r"\.([0-9]+)$").str.strip_chars_end("0").str.len_chars().fill_null(0)
     digits = plain.str.extract(r"^-?0*([0-9]*)").str.len_chars()
-    fits = (fraction <= scale) & (digits <= precision - scale)
-    if scale < _THREE_DECIMALS or not has_scale:
-        fits &= ~plain.str.contains(AMBIGUOUS["plain"])
-    elif notation == "vietnamese":
-        fits &= ~values.str.contains(_ONE_GROUP)
-    return pl.select(pl.when(fits).then(plain).cast(pl.Decimal(precision, scale), strict=False)).to_series()
+    fits = pl.select(pl.when((fraction <= scale) & (digits <= precision - scale)).then(plain)).to_series()
+    clear = _clear(fits, values, notation, takes_three=scale >= _THREE_DECIMALS, has_scale=has_scale)
+    return clear.cast(pl.Decimal(precision, scale), strict=False)
 
 
-def parse_floats(values: pl.Series, notation: Notation) -> pl.Series:
+def parse_floats(values: pl.Series, notation: NumberFormat) -> pl.Series:
     """Float64; null where a cell is no such number or can be read as two. Never an infinite one, and no "NaN"."""
-    plain = _plain(pl.select(pl.when(values.str.contains(_FLOAT[notation])).then(values)).to_series(), notation)
-    if notation == "vietnamese":
-        plain = plain.set(values.str.contains(_ONE_GROUP).fill_null(False), None)
-    made = plain.cast(pl.Float64, strict=False)
+    plain = _plain(values, notation, notation.decimals, is_float=True)
+    made = _clear(plain, values, notation, takes_three=True, has_scale=True).cast(pl.Float64, strict=False)
     return pl.select(pl.when(made.is_finite()).then(made + 0.0)).to_series().alias(values.name)  # no zero below zero
 
 
-def _plain(values: pl.Series, notation: Notation) -> pl.Series:
-    if notation == "plain":
+def _clear(
+    plain: pl.Series, values: pl.Series, notation: NumberFormat, *, takes_three: bool, has_scale: bool
+) -> pl.Series:
+    """Numbers without those that have two readings in a column that takes three decimals, or less, or nobody says."""
+    if not takes_three or not has_scale:
+        plain = _unless(plain, _bare(values, notation), notation.one_fraction)
+    if takes_three or not has_scale:
+        plain = _unless(plain, _bare(values, notation), notation.one_group)
+    return plain
+
+
+def _unless(values: pl.Series, texts: pl.Series, pattern: str | None) -> pl.Series:
+    if pattern is None:
         return values
-    return values.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    return pl.select(pl.when(~texts.str.contains(pattern)).then(values)).to_series()
+
+
+def _plain(values: pl.Series, notation: NumberFormat, pattern: str, *, is_float: bool = False) -> pl.Series:
+    """What is a number in a notation, as every program writes it: -1234.5; null otherwise."""
+    takes_exponent = notation.exponent or is_float
+    expected = f"{pattern.removesuffix('$')}({_EXPONENT})?$" if takes_exponent else pattern
+    bare = _bare(values, notation)
+    made = pl.select(pl.when(bare.str.contains(expected)).then(bare)).to_series()
+    if notation.thousands:
+        is_one = notation.parting == re.escape(notation.thousands)
+        made = made.str.replace_all(notation.thousands if is_one else notation.parting, "", literal=is_one)
+    if notation.decimal != ".":
+        made = made.str.replace(notation.decimal, ".", literal=True)
+    if notation.has_signs:
+        made = made.str.strip_prefix("+").str.replace(r"^(-?)\.", "${1}0.")
+    if notation.percent == "divide":
+        return on_unique(made, _hundredth)
+    if notation.exponent and not is_float:
+        far = made.str.contains("[eE]").fill_null(False)
+        return made.scatter(far.arg_true(), on_unique(made.filter(far), _written_out)) if far.any() else made
+    return made
+
+
+def _bare(values: pl.Series, notation: NumberFormat) -> pl.Series:
+    """Numbers without the signs that a notation has around them; null where one that must be there is not."""
+    if notation.has_signs:
+        values = values.str.replace(f"^{_MINUS}", "-")
+    if notation.percent:
+        values = values.str.extract(r"^(.*[0-9)])[ \x{a0}\x{202f}]?%$")
+    if notation.currency:
+        signs = "|".join(map(re.escape, sorted(notation.currency, key=len, reverse=True)))
+        blank = r"[ \x{a0}\x{202f}]?"
+        before = values.str.replace(rf"^([-+(]?)(?i:{signs}){blank}([-+]?)", "${1}${2}")
+        behind = values.str.replace(rf"{blank}(?i:{signs})(\)?)$", "${1}")
+        values = pl.select(pl.when(before != values).then(before).otherwise(behind)).to_series()
+    if notation.brackets:
+        values = values.str.replace(r"^\(([^-+()]+)\)$", "-${1}")
+    return values
+
+
+def _hundredth(number: str) -> str:
+    return f"{Decimal(number).scaleb(-2):f}"
+
+
+def _written_out(number: str) -> str | None:
+    made = Decimal(number)
+    return f"{made:f}" if abs(made.adjusted()) < _MOST_PLACES else None
 
 
 def _outputs(column: Column) -> tuple[Output, ...]:

@@ -268,7 +268,7 @@ def _key(made: Draft, sample: Sample, seen: dict[str, columns.Shown]) -> None:
     found = next(filter(None, tried), [])
     by_source = {guess.source: guess for guess in made.columns}
     if not found:
-        made.todo.append(f"no key: no {keys.MOST} columns tell the rows apart; say which name a record")
+        made.todo.append(f"key: the whole row; no {keys.MOST} columns tell the rows apart: do others name a record?")
         return
     for position, source in enumerate(found[0].columns, start=1):
         by_source[source].key_position = position

@@ -11,10 +11,10 @@ import polars as pl
 
 from etl.contract import Contract
 from etl.contract.document import Classification, LogicalType, SemanticType
-from etl.datatypes.numbers import Notation
 from etl.draft import dates, meaning, nothing, numbers
 from etl.draft.cells import longest, matching, total
 from etl.draft.meaning import ENOUGH, Meaning
+from etl.draft.numbers import Notation
 from etl.draft.sample import Sample
 
 _CODES = 50  # different values at most of a column that is taken for one of codes
@@ -29,11 +29,13 @@ _KIND = (
     r"(?:^|_)(?:loai|kieu|nhom|trang_thai|tinh_trang|hinh_thuc|type|kind|class|category|status|state|phien_ban)(?:_|$)"
 )
 _ROUND = 0.5  # share of round numbers from which they are amounts
+_OF_NUMBERS = ("money", "number")  # datatypes
 _OF_JSON = ("json", "ndjson", "geojson")
 _YES_AND_NO = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"có", "không"})
 _CLOCK, _SECONDS = r"^(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?$", r":[0-9]{2}:[0-9]{2}$"
 _BIRTH = r"ngay_sinh|nam_sinh|birth|(?:^|_)dob(?:_|$)"
 _EVEN = 5  # digits from which numbers all as long as each other are identifiers
+_LONG, _MANY = 8, 50  # digits from which few such numbers prove it, and different ones that shorter ones take
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Guess:
         means: what its values mean.
         nulls: values that stand for nothing.
         codes: its different values, where they are few.
+        numbers: how they are written, where otherwise than in the rest of the file.
         least: of numbers.
         most: of numbers.
         key_position: from 1; None if it is not in the key.
@@ -88,6 +91,7 @@ class Guess:
     means: Meaning = field(default_factory=Meaning)
     nulls: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    numbers: dict[str, object] = field(default_factory=dict)
     least: float | None = None
     most: float | None = None
     key_position: int | None = None
@@ -187,13 +191,13 @@ def guess(
         made.format = "HH:mm:ss" if matching(said["value"], _SECONDS) == 1 else "HH:mm"
     elif of.written is not None and not sample.bare[source]:
         _dates(made, of.written, all_of, sample.dated[source])
-    elif not _numbers(made, said, of.digits, all_of, is_text=is_text):
+    else:
         made.means = meaning.of_text(column, said, elements)
-        if made.means.datatype is not None:
-            made.notes.clear()  # why it is no number is plain then
-    if made.type != "string" and (element := meaning.of_element(column, said, elements)):
-        made.means = element
-    if made.type in ("integer", "number"):
+        if made.means.datatype is None and _numbers(made, said, of.digits, all_of, is_text=is_text):
+            element = meaning.of_element(column, said, elements, _OF_NUMBERS)
+            is_money = made.type == "integer"  # what has decimals may be a price by weight, a rate
+            made.means = element or (meaning.of_number_named(made.source) if is_money else Meaning())
+    if made.type in ("integer", "number") and made.least is None:
         _range(made, said, all_of)
     if made.type == "date" and re.search(_BIRTH, made.name):
         made.todo.append("of datatype partial_date, if of some persons only a month or a year is known?")
@@ -236,11 +240,8 @@ def _dates(made: Guess, written: dates.Written, all_of: Notations, dated: int) -
 def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notations, *, is_text: bool) -> bool:
     """Take a column for one of numbers, if it is one."""
     share = of.share(all_of.numbers)
-    other: Notation = "vietnamese" if all_of.numbers == "plain" else "plain"
     if share < ENOUGH:
-        if of.share(other) >= ENOUGH:
-            made.todo.append(f"numbers in the {other} notation, unlike the others of the file; kept as text")
-        return False
+        return _in_its_own_way(made, said)
     scale = of.plain_scale if all_of.numbers == "plain" else of.vietnamese_scale
     is_whole = of.plain == 0 if all_of.numbers == "plain" else scale == 0
     if of.padded:
@@ -260,12 +261,28 @@ def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notati
     if is_whole and of.ambiguous and all_of.numbers == "plain":
         made.notes.append(f"{_cells(of.ambiguous)} with three digits behind a dot can be read in two ways: sent back")
     if is_whole:
-        made.type, made.means = "integer", meaning.of_number_named(made.source)
+        made.type = "integer"
     else:
         made.type = "number"
         made.physical_type = f"numeric({max(18, min(38, of.longest + scale + 3))},{scale})"
     if share < 1:
         made.notes.append(f"{1 - share:.1%} of the cells are no numbers")
+    return True
+
+
+def _in_its_own_way(made: Guess, said: pl.DataFrame) -> bool:
+    """Take a column for one of numbers that are written in a way of their own, if they are."""
+    found = numbers.written_otherwise(said, ENOUGH)
+    if found is None:
+        return False
+    made.numbers, made.least, made.most = found.said, found.least, found.most
+    made.type = "number" if found.scale or found.notation.percent else "integer"
+    if found.scale:
+        made.physical_type = f"numeric(18,{found.scale})"
+    if found.notation.percent:
+        made.todo.append("percent: keep 12.5 % as 12.5, or divide: 0.125?")
+    if found.share < 1:
+        made.notes.append(f"{1 - found.share:.1%} of the cells are no such numbers")
     return True
 
 
@@ -276,7 +293,8 @@ def _are_names(name: str, said: pl.DataFrame, *, is_whole: bool) -> bool:
     if not is_whole or meaning.of_number_named(name).datatype:
         return False
     lengths = said["value"].str.len_chars()
-    is_even = lengths.n_unique() == 1 and longest(said["value"]) >= _EVEN and said.height >= _EVEN
+    length = longest(said["value"])
+    is_even = lengths.n_unique() == 1 and length >= _EVEN and said.height >= (_EVEN if length >= _LONG else _MANY)
     is_even = is_even and matching(said["value"], "00$") < _ROUND
     return is_even or (bool(re.search(_NUMBER_OF, name)) and longest(said["value"]) >= _EVEN)
 
@@ -300,6 +318,8 @@ def _codes(made: Guess, said: pl.DataFrame) -> None:
     cells = said["value"]
     if said.height <= _CODES and longest(cells) <= _LONGEST_CODE and total(said) >= _OFTEN * said.height:
         made.codes = sorted(cells.to_list())
+        if lists := meaning.lists_of(made.codes):
+            made.todo.append(f"datatype code, with the codeList {' or '.join(lists[:_SHOWN])}?")
 
 
 def _is_day_first(written: dates.Written) -> bool:

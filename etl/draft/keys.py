@@ -13,6 +13,7 @@ from etl.draft.sample import Sample
 MOST = 3  # columns in a key that is looked for
 _TRIED = 12  # columns of which pairs and threes are tried: those with the most different values
 _LIKELY = 8  # sets that are tried on all rows
+_ONCE = 0.9  # share of the rows that differ in something, below which none is a mere repetition
 _SLIPS = 0.002  # share of rows by which a set may be worse than the best and as good
 _FIRST = 20_000  # rows of each file on which a set must hold before it is tried on all
 
@@ -43,6 +44,8 @@ def candidates(sample: Sample, columns: Sequence[str], least: float) -> list[Key
     """
     head = sample.cells(sample.columns, _FIRST)
     different = head.n_unique()
+    if different < _ONCE * head.height:
+        return []  # rows come several times: none is named by what it says
     few = sorted(columns, key=lambda name: -head[name].n_unique())[:_TRIED]
     small = [name for name in columns if name in few]
     tried = [(name,) for name in columns] + [

@@ -7,7 +7,7 @@ look the same, as any nine digits do, the column's name has to say so, too.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,7 @@ _NAMED = {  # words of a column's folded name, Vietnamese or English, that go wi
 }
 _HEALTH = r"benh|chan_doan|diagnos|disease|health|suc_khoe|medical|symptom|dan_toc|ethnic|ton_giao|religio|race"
 _OF_PERSONS: tuple[SemanticType, ...] = ("person_name", "personal_id", "bhxh", "bhyt", "phone", "address", "tax_code")
+_TEXTS: tuple[SemanticType, ...] = (*_OF_PERSONS, "partial_date", "icd10", "code", "ward")
 # Those that say so by content alone, the one that takes the least first.
 _BY_CONTENT: tuple[SemanticType, ...] = ("bhyt", "icd10", "ward", "personal_id", "tax_code", "phone")
 _SURNAME = (
@@ -43,6 +44,7 @@ _SURNAME = (
 _SHAPE = r"^(?i:POINT|LINESTRING|POLYGON|MULTIPOINT|MULTILINESTRING|MULTIPOLYGON)\s*\("
 _OF_DIGITS = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}$|^(?:[0-9]{1,2}/)?[0-9]{4}$|^[0-9]{8}(?:[0-9]{4})?$"
 _FIRST = 200  # different values by which it is told whether to look at all
+_DIGITS = 2  # by which numbers must be longer than other codes
 _SEPARATORS = (";", "|")  # of several values in a cell
 _HALF = 0.5
 _SOME = 0.1
@@ -85,7 +87,7 @@ def of_text(column: Column, values: pl.DataFrame, elements: Mapping[str, Mapping
     name = folded(column.source_name)
     if not values.height:
         return Meaning()
-    if (found := of_element(column, values, elements)) is not None:
+    if (found := of_element(column, values, elements, _TEXTS)) is not None:
         return found
     if matching(values["value"], _SHAPE) >= ENOUGH:
         return Meaning("geometry", classification=None)
@@ -115,12 +117,15 @@ def of_number_named(source: str) -> Meaning:
     return Meaning("money" if re.search(_NAMED["money"], folded(source)) else None)
 
 
-def of_element(column: Column, values: pl.DataFrame, elements: Mapping[str, Mapping[str, Any]]) -> Meaning | None:
+def of_element(
+    column: Column, values: pl.DataFrame, elements: Mapping[str, Mapping[str, Any]], kinds: Collection[str]
+) -> Meaning | None:
     """The element that is called as the column is, and understands it."""
     name = folded(column.source_name)
     for element, said in elements.items():
         kind = said.get("datatype")
-        if kind is None or not any(_is_called(name, word) for word in (said.get("businessName"), element) if word):
+        words = [word for word in (said.get("businessName"), element) if word]
+        if kind is None or kind not in kinds or not any(_is_called(name, word) for word in words):
             continue
         tried = replace(column, semantic_type=kind, code_list=said.get("codeList"), lookup=dict(said.get("lookup", {})))
         share = _share(tried, values)
@@ -212,7 +217,15 @@ def _code_list(values: pl.DataFrame) -> str | None:
     if len(found) != 1:
         return None
     ((name, known),) = found
-    return name if len(known) >= _SEVERAL and known.str.len_chars().min() > 1 else None  # type: ignore[operator]
+    least = min(known.str.len_chars().to_list())
+    if matching(known, "^[1-9][0-9]*$") == 1:  # they may count something
+        least -= _DIGITS
+    return name if len(known) >= _SEVERAL and least > 1 else None
+
+
+def lists_of(codes: Collection[str]) -> list[str]:
+    """The lists that have all of some codes; content alone does not tell which is meant."""
+    return [name for name, listed in code_lists().items() if {code.code for code in listed} >= set(codes)]
 
 
 def _class(datatype: SemanticType | None, name: str) -> Classification | None:

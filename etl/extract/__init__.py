@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import IO, Any
 
 import polars as pl
@@ -36,8 +37,10 @@ from etl.extract import (
     look_alike,
     misread,
     ndjson,
+    other_format,
     parquet,
     parts,
+    unpivot,
     xml,
 )
 from etl.extract.archive import beside_parts, gunzipped, is_gzipped, members, size_unpacked
@@ -61,6 +64,7 @@ _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
 }
 _IN_PIECES = {"csv": csv.read, "fixed_width": fixed_width.read}
 _BINARY = ("excel", "geopackage", "parquet")
+_PACKED = ("geopackage", "parquet")  # a small file may hold much, and all of it is in memory at once
 _OF_LINES = (*_IN_PIECES, "ndjson")
 _LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _MEMORY_A_BYTE = 30  # bytes that reading a byte of a file takes; 8 to 29 were measured
@@ -121,9 +125,9 @@ def extract(
 
 def memory_needed(storage: Storage, delivery: Delivery, contract: Contract) -> int:
     """Bytes of memory that reading a delivery's file may take; 0 if it is read piece by piece."""
-    if contract.source.format in _IN_PIECES and not delivery.corrects:
-        return 0
     with storage.content(delivery).open("rb") as stream:
+        if other_format.as_sent(stream, contract).source.format in _IN_PIECES and not delivery.corrects:
+            return 0
         return _MEMORY_A_BYTE * size_unpacked(stream)
 
 
@@ -190,6 +194,12 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
     Raises:
         Stop: where the file as a whole cannot be read.
     """
+    tables = other_format.read(file, contract, partial(_unpacked, limits=limits))
+    yield from unpivot.into_rows(tables, contract) if contract.source.unpivot else tables
+
+
+def _unpacked(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
+    """Cut what a file holds into cells."""
     source = contract.source
     whole = limits if source.format in _IN_PIECES else limits.at_once()
     in_lines = source.format in _OF_LINES
@@ -199,19 +209,13 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
         return
     of_members = members(file, source, whole, in_lines=in_lines)
     if source.archive == "parts":
-        in_file = _without(MEMBER, contract)
-        yield from parts.joined(((name, _cut(part, in_file, limits)) for name, part in of_members), MEMBER, contract)
+        yield from parts.joined(((name, _cut(part, contract, limits)) for name, part in of_members), MEMBER, contract)
         if beside := beside_parts(file, source):
             said = on_the_file("members_not_read", names=", ".join(name[:60] for name in beside[:20]))
             yield Table(pl.DataFrame(schema={ROW: pl.Int64}), said)
         return
     for _, blocks in of_members:
         yield from _cut(blocks, contract, limits)
-
-
-def _without(source_name: str, contract: Contract) -> Contract:
-    """The contract of what stands in a part of a file, where this column's cells are the part's name."""
-    return replace(contract, columns=tuple(c for c in contract.columns if c.source_name != source_name))
 
 
 def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:
@@ -225,9 +229,11 @@ def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterato
     content = b"".join(blocks)
     if not content.strip(_BLANK):
         raise Stop("rejected", "empty_file")
-    whole = replace(limits.at_once(), unpacked_bytes=limits.unpacked_bytes)
+    whole = limits.at_once()
+    if source.format not in _PACKED:
+        whole = replace(whole, unpacked_bytes=limits.unpacked_bytes)
     if source.sheets:
-        yield from parts.joined(excel.read_sheets(content, source, _without(SHEET, contract), whole), SHEET, contract)
+        yield from parts.joined(excel.read_sheets(content, source, contract, whole), SHEET, contract)
         return
     yield from _READERS[source.format](content, source, contract, whole).batches()
 

@@ -10,7 +10,7 @@ from etl.contract import Column, Contract, Severity
 from etl.datatypes import person_name, traces
 from etl.datatypes.boolean import parse_booleans
 from etl.datatypes.dates import parse_dates, parse_times, parse_timestamps
-from etl.datatypes.numbers import AMBIGUOUS, Notation, parse_decimals, parse_floats, parse_integers
+from etl.datatypes.numbers import parse_decimals, parse_floats, parse_integers
 from etl.datatypes.text import clean, free
 from etl.delivery.columns import RECEIVED, ROW, UNKNOWN
 from etl.delivery.messages import wording
@@ -18,11 +18,6 @@ from etl.delivery.problems import PROBLEM, problems
 
 _TAKES_WORDS = ("text", "person_name", "address")  # semantic types to which NULL is a word like any other
 _WITH_OFFSET = r"[0-9] ?Z$|:[0-9]{2}(?:[.,][0-9]+)? ?[+-][0-9]{2}(?::?[0-9]{2})?$"
-# How the number of an example in the wordings may be read, and is written without doubt.
-_READINGS: dict[Notation, dict[str, str]] = {
-    "plain": {"written": "1.500", "thousands": "1500", "decimal": "1.5"},
-    "vietnamese": {"written": "1,500", "thousands": "1500", "decimal": "1,5"},
-}
 
 
 def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -48,12 +43,12 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
             made.append(text)
             found += odd
             continue
-        typed = _typed(text, column, contract.source.numbers).alias(column.name)
+        typed = _typed(text, column).alias(column.name)
         made += [typed, text.alias(RECEIVED + column.name)]
         wrong = text.is_not_null() & typed.is_null()
         if wrong.any():
             failing = pl.DataFrame([rows[ROW], text.alias("value")]).filter(wrong)
-            found += _untypable(failing, column, contract.source.numbers)
+            found += _untypable(failing, column)
     made += [_text(rows, name).alias(UNKNOWN + name) for name in rows.columns if name not in known]
     return pl.DataFrame(made), pl.concat(found) if found else pl.DataFrame(schema=PROBLEM)
 
@@ -80,11 +75,11 @@ def _filled(text: pl.Series, column: Column, contract: Contract) -> pl.Series:
     return text.set(text.is_in(words.implode()).fill_null(False), None) if len(words) else text
 
 
-def _untypable(failing: pl.DataFrame, column: Column, notation: Notation) -> list[pl.DataFrame]:
+def _untypable(failing: pl.DataFrame, column: Column) -> list[pl.DataFrame]:
     """Problems of cells (ROW, value) that are not of their column's type; what they look like says which."""
     rules = {"word_for_nothing": traces.patterns(column)["word_for_nothing"]}
     if column.type in ("integer", "number"):
-        rules["ambiguous_number"] = AMBIGUOUS[notation]
+        rules["ambiguous_number"] = column.numbers.ambiguous
     if column.type in ("date", "timestamp", "time") and "offset" not in column.dates.parts:
         rules["unexpected_offset"] = _WITH_OFFSET
     rule = pl.lit(f"type_{column.type}")
@@ -94,7 +89,8 @@ def _untypable(failing: pl.DataFrame, column: Column, notation: Notation) -> lis
     for name, pattern in rules.items():
         rule = pl.when(pl.col("value").str.contains(pattern)).then(pl.lit(name)).otherwise(rule)
     severity: Severity = "critical" if column.on_invalid == "reject" else "warning"
-    details = _READINGS[notation] | {"zone": column.zone or ""}
+    mark = column.numbers.decimal  # an example of a number with two readings, and how it is written without doubt
+    details = {"written": f"1{mark}500", "thousands": "1500", "decimal": f"1{mark}5", "zone": column.zone or ""}
     return _by_rule(failing.with_columns(rule.alias("rule")), column, severity, **details)
 
 
@@ -131,14 +127,14 @@ def _by_rule(failing: pl.DataFrame, column: Column, severity: Severity, **detail
     return found
 
 
-def _typed(text: pl.Series, column: Column, notation: Notation) -> pl.Series:
+def _typed(text: pl.Series, column: Column) -> pl.Series:
     match column.type:
         case "integer":
-            return parse_integers(text, notation)
+            return parse_integers(text, column.numbers)
         case "number":
             if column.is_float:
-                return parse_floats(text, notation)
-            return parse_decimals(text, notation, *column.digits, has_scale=column.has_scale)
+                return parse_floats(text, column.numbers)
+            return parse_decimals(text, column.numbers, *column.digits, has_scale=column.has_scale)
         case "boolean":
             return parse_booleans(text, column)
         case "date":

@@ -85,7 +85,7 @@ def _check_header(line: str, found: dialect.Dialect, source: Source, contract: C
     """
     if not found.header_lines:
         return
-    expected = [c.source_name for c in contract.columns]
+    expected = [c.source_name for c in contract.in_file]
     if not set(expected) & set(found.header) and any(
         shape.is_record(cells, contract) for cells in dialect.cells(line, source)
     ):
@@ -228,7 +228,7 @@ def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contrac
     """
     if not above.height:
         return on_the_file()
-    required = [c for c in contract.columns if c.required]
+    required = [c for c in contract.in_file if c.required]
     rows = _cut(above, found, True).table.rows
     rows = rows.filter(pl.all_horizontal(pl.col(c.source_name).str.strip_chars() != "" for c in required))
     if len(required) == 1 < len(found.header):

@@ -66,7 +66,7 @@ def find(lines: Sequence[str], source: Source, contract: Contract) -> Dialect:
         contract: names the columns.
     """
     lines = [unicodedata.normalize("NFC", line) for line in lines]
-    names, required = [c.source_name for c in contract.columns], {c.source_name for c in contract.columns if c.required}
+    names, required = [c.source_name for c in contract.in_file], {c.source_name for c in contract.in_file if c.required}
     places = [_stated(lines, source.header)] if source.header else [_whole(lines, at) for at in range(len(lines))]
     declared = _with_header(places[0], source.delimiter, QUOTE)
     if source.header == () and 2 * len({*names} & {*declared.header}) < len(names):

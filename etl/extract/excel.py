@@ -25,6 +25,7 @@ from etl.extract.file_kind import damaged_workbook, overlapping_merges
 from etl.extract.footer import without_footer
 from etl.extract.place_in_workbook import Grid, Place, Range, asked_for, find, words
 from etl.extract.table import CELLS, Table, broken_lines, on_the_file
+from etl.extract.unpivot import value_columns
 from etl.settings import DEFAULT_LIMITS, Limits
 
 # What a template holds beside the data, in two languages or in English alone.
@@ -76,7 +77,7 @@ def _places(content: bytes, source: Source, contract: Contract, limits: Limits) 
     found = [find(grid, source, contract) for grid in asked_for(grids, source, tables)]
     places = [place for place in found if place]
     if not places:
-        raise Stop("held", "missing_column", columns=", ".join(c.label for c in contract.columns if c.required))
+        raise Stop("held", "missing_column", columns=", ".join(c.label for c in contract.in_file if c.required))
     return grids, places
 
 
@@ -124,7 +125,7 @@ def _cut(place: Place, source: Source, contract: Contract, limits: Limits) -> Ta
     """A sheet's rows below the header, without what is no record."""
     grid, header_at = place.grid, place.header_at
     names = _names(place, limits)
-    known = {c.source_name: c for c in contract.columns}
+    known = {c.source_name: c for c in contract.columns} | value_columns(names, contract)
     merged = _merged_rows(grid.merged, len(grid.cells) - 1)
     mark = "," if source.numbers == "vietnamese" else "."
     body = grid.cells[header_at + 1 :]

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
-from etl.contract import Text
+from etl.contract import Format, Text
 from etl.delivery.messages import Stop, wording
 
 _WORKBOOK = Text("tệp Excel", "an Excel workbook")
@@ -42,7 +42,17 @@ _TEXTS = {
 }
 _ZIP = Text("tệp ZIP", "a ZIP file")
 _BEGINNING_OF_ZIP = b"PK\x03\x04"
-_NAMES = {"csv": "CSV", "fixed_width": "TXT", "json": "JSON", "ndjson": "NDJSON", "geojson": "GeoJSON", "xml": "XML"}
+NAMES = {
+    "csv": "CSV",
+    "excel": "Excel",
+    "fixed_width": "TXT",
+    "geojson": "GeoJSON",
+    "geopackage": "GeoPackage",
+    "json": "JSON",
+    "ndjson": "NDJSON",
+    "parquet": "Parquet",
+    "xml": "XML",
+}
 
 
 def no_workbook(file: IO[bytes]) -> Stop:
@@ -82,9 +92,15 @@ def of_text(blocks: Iterable[bytes], source_format: str) -> Iterator[bytes]:
     for block in blocks:
         if is_first and block.startswith((*_BEGINNINGS, _BEGINNING_OF_ZIP)):
             found = _kind_by_beginning(io.BytesIO(block), block) or _ZIP  # there may be more blocks of it
-            raise _unreadable("unreadable_text", "text_of_other_kind", name=_NAMES[source_format], found=found)
+            raise _unreadable("unreadable_text", "text_of_other_kind", name=NAMES[source_format], found=found)
         is_first = False
         yield block
+
+
+def other_kind(agreed: Format, found: Format) -> Stop:
+    """What is told of a file of text in another format than agreed, and with other columns."""
+    text = Text(f"tệp {NAMES[found]}", f"a file of {NAMES[found]}")
+    return _unreadable("unreadable_text", "text_of_other_kind", name=NAMES[agreed], found=text)
 
 
 def no_zip(file: IO[bytes]) -> Stop:

@@ -63,7 +63,8 @@ def without_footer(table: Table, contract: Contract) -> Table:
     required = [c.source_name for c in contract.columns if c.required and c.source_name in table.rows.columns]
     key = [c.source_name for c in contract.key if c.source_name in table.rows.columns]
     footer = contract.source.footer
-    lines = _last_lines(table, required, key, *(_RAGGED if footer is None else table.problems["rule"]))
+    of_record = required if required or key else table.rows.columns[1:]
+    lines = _last_lines(table, required, key, of_record, *(_RAGGED if footer is None else table.problems["rule"]))
     if footer is not None:
         stated = _stated(lines, footer)
         for line in stated:
@@ -115,8 +116,16 @@ def _stated(lines: list[_Line], footer: int | str) -> list[_Line]:
     return [*takewhile(lambda line: is_of_it.match(line.text), reversed(lines))][::-1]
 
 
-def _last_lines(table: Table, required: list[str], key: list[str], *rules: str) -> list[_Line]:
-    """The last lines of a table; among them those that could not be cut into cells, by these rules."""
+def _last_lines(table: Table, required: list[str], key: list[str], of_record: list[str], *rules: str) -> list[_Line]:
+    """The last lines of a table; among them those that could not be cut into cells.
+
+    Args:
+        table: with the lines.
+        required: columns that a record must fill.
+        key: columns of the key.
+        of_record: columns of which a record fills more than half.
+        rules: of the lines that could not be cut.
+    """
     names = table.rows.columns[1:]
     lines = []
     for number, *cells in table.rows.tail(_LINES).iter_rows():
@@ -124,7 +133,9 @@ def _last_lines(table: Table, required: list[str], key: list[str], *rules: str) 
         plain = {name for name, text in sent.items() if not _BEGINS.match(text)}
         filled, of_key = sum(name in plain for name in required), sum(name in plain for name in key)
         is_total = any(_ALONE.fullmatch(sent.get(name, "")) for name in key)
-        is_filled = 2 * filled > len(required) or (len(required) <= 2 and bool(key) and of_key == len(key))
+        is_filled = 2 * sum(name in plain for name in of_record) > len(of_record) or (
+            len(required) <= 2 and bool(key) and of_key == len(key)
+        )
         has_word = len(plain) < len(sent) or any(_SIGNED_ON.search(text) for text in sent.values())
         text = " | ".join(cell.strip() for cell in cells if cell and cell.strip())
         lines.append(

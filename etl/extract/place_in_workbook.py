@@ -101,7 +101,7 @@ def asked_for(grids: Sequence[Grid], source: Source, tables: dict[str, tuple[str
 
 def find(grid: Grid, source: Source, contract: Contract) -> Place | None:
     """The contract's table in a sheet; None if no row, or not the one that is said, names half of its columns."""
-    wanted = [c.source_name for c in contract.columns]
+    wanted = [c.source_name for c in contract.in_file]
     if source.header == ():
         filled = [at for at, row in enumerate(grid.cells) if any(map(words, row))]
         left = min((at for row in grid.cells for at, cell in enumerate(row) if words(cell)), default=0)

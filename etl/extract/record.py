@@ -41,7 +41,6 @@ class Records:
         self._parents = {".".join(names[:at]) for names in parts for at in range(1, len(names))}
         lists = (c.source_name.partition("[*].") for c in contract.columns)
         self._lists = {name for name, is_in_list, _ in lists if is_in_list}
-        self._notation = contract.source.numbers
         self._numbers: list[int] = []
         self._cells: list[dict[str, str | None]] = []
         self._several: dict[str, int] = {}  # the last record that has several values in a field
@@ -200,10 +199,10 @@ class Records:
         if column.type == "string":
             came = _BOOLEAN if isinstance(value, bool) else _NUMBER
             return self.fault("not_text", number, name, written(value), came)
-        return written(value) if isinstance(value, bool) else self._in_notation(written(value))
+        return written(value) if isinstance(value, bool) else self._in_notation(written(value), column)
 
     def _of_number(self, value: object, column: Column | None) -> str:
-        return self._in_notation(written(value)) if column else written(value)
+        return self._in_notation(written(value), column) if column else written(value)
 
     def _joined(self, number: int, name: str, items: list[Any], separator: str) -> str | None:
         parts: list[str] = []
@@ -225,13 +224,13 @@ class Records:
             return self.fault(rule, number, name, written(items), came)
         return separator.join(parts)
 
-    def _in_notation(self, text: str) -> str:
-        """A JSON number as the contract's source writes numbers, without an exponent."""
+    def _in_notation(self, text: str, column: Column) -> str:
+        """A JSON number as its column writes numbers, without an exponent."""
         if "e" in text or "E" in text:
             number = Decimal(text)
             if abs(number.adjusted()) < _DIGITS:
                 text = f"{number:f}"
-        return text.replace(".", ",") if self._notation == "vietnamese" else text
+        return text.replace(".", column.numbers.decimal)
 
 
 def _is_flagged(column: Column | None) -> bool:

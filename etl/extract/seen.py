@@ -68,6 +68,7 @@ def texts(
         The text of each cell; and for each that is not what was meant its place in the column, the rule that says why,
         and its value as stored.
     """
+    mark = column.numbers.decimal if column else mark
     made = [cell or None if isinstance(cell, str) else _text(cell, mark) for cell in cells.values]
     odd = [at for at, cell in enumerate(cells.values) if not isinstance(cell, str) and cell is not None]
     doubts = []

@@ -175,7 +175,7 @@ def describe(
             for name in _PARTS
             if (rows := counts[name]) is not None
         ],
-        row_word=_text(said["row_word"]["correction" if delivery.corrects else _format(contract)]),
+        row_word=_text(said["row_word"]["correction" if delivery.corrects else _counted(contract)]),
         problems=found,
         late_by_seconds=late_by.total_seconds() if late_by else None,
         notes=[*_late(late_by), *_words(delivery, contract, words), *_notes(problems.filter(pl.col(ROW).is_null()))],
@@ -285,8 +285,14 @@ def _next_steps(state: State, remaining: int, found: Iterable[Problem], *, is_ch
     return steps
 
 
-def _format(contract: Contract | None) -> str:
-    return contract.source.format if contract else "csv"
+def _counted(contract: Contract | None) -> str:
+    """What a row number counts, as the wording names it."""
+    source = contract.source if contract else None
+    if source is None:
+        return "csv"
+    if source.unpivot:
+        return "columns"
+    return "parts" if source.archive == "parts" or source.sheets else source.format
 
 
 @cache

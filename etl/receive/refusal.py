@@ -16,8 +16,8 @@ REFUSALS = (
     "unknown_dataset", "wrong_ending", UNDATED, "several_periods_in_name", "impossible_period", "period_not_begun",
     "unclear_revision", UNPROVEN,
 )  # fmt: skip
-# What an office saves under these names is told what it is by the station that reads it.
-_TOLD_BY_THE_READER = {"csv": (".xlsx", ".xls", ".xlsm"), "excel": (".xlsm",)}
+# What has one of these names is read if its columns are the contract's, or told what it is by what reads it.
+_TOLD_BY_THE_READER = (*(ending for endings in ENDINGS.values() for ending in endings), ".xlsm")
 
 
 def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False) -> Stop | None:
@@ -37,8 +37,7 @@ def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False)
     endings: tuple[str, ...] = (ending[:10],)
     if contract:
         endings = endings_of(contract.source)
-        others = _TOLD_BY_THE_READER.get(_format(contract.source), ())
-        if not delivery.corrects and ending not in (*endings, *others):
+        if not delivery.corrects and ending not in (*endings, *_TOLD_BY_THE_READER):
             return Stop("rejected", "wrong_ending", **told, endings=", ".join(endings))
     elif not is_dataset:
         return Stop("rejected", "unknown_dataset", detail=delivery.contract_id)

@@ -13,7 +13,7 @@ from upath import UPath
 
 from etl import datatypes
 from etl.contract import Column, Contract
-from etl.datatypes import ward
+from etl.datatypes import ward, whole_row
 from etl.delivery import batches
 from etl.delivery.columns import RECEIVED, UNKNOWN
 from etl.delivery.model import Delivery
@@ -59,7 +59,7 @@ def total(parts: Sequence[Mapping[str, pl.DataFrame]]) -> Counts:
 
 def staged_keys(path: UPath, contract: Contract) -> pl.Series:
     """Hashes of the standard keys (`hash_rows`) of a delivery's staged rows."""
-    names = [o.name for c in contract.key for o in datatypes.outputs(c) if o.in_key]
+    names = [o.name for o in datatypes.key_outputs(contract) if o.name != whole_row.COPY]
     return pl.concat(lot.select(names).hash_rows() for lot in batches.read(path, names))
 
 

@@ -7,6 +7,7 @@ from upath import UPath
 
 from etl import datatypes
 from etl.contract import Contract
+from etl.datatypes import whole_row
 from etl.delivery.columns import ROW
 from etl.delivery.problems import PROBLEM, rejected_rows
 from etl.validate.expected import unique_key
@@ -15,8 +16,11 @@ from etl.validate.rows import Rows
 
 
 def keys(rows: Rows) -> pl.DataFrame:
-    """The standard key of each row."""
+    """The standard key of each row; of whole rows their hash, without which one of its equals each is."""
     contract = rows.contract
+    if contract.has_whole_row_key:
+        standard = pl.concat([rows.standard(column) for column in contract.content], how="horizontal")
+        return whole_row.hashes(standard).to_frame()
     made = [rows.standard(column) for column in contract.key]
     if sequence := contract.column_with_role("sequence"):
         made.append(rows.frame.select(sequence.name))
@@ -24,7 +28,7 @@ def keys(rows: Rows) -> pl.DataFrame:
 
 
 def _key_names(contract: Contract) -> list[str]:
-    names = [o.name for c in contract.key for o in datatypes.outputs(c) if o.in_key]
+    names = [o.name for o in datatypes.key_outputs(contract)]
     # Within one file of changes the same record may change twice, but not twice at once.
     sequence = contract.column_with_role("sequence")
     return [*names, sequence.name] if sequence else names
@@ -41,6 +45,8 @@ def unique(path: UPath, good: pl.DataFrame, contract: Contract) -> tuple[pl.Seri
     Returns:
         Numbers of the accepted rows, in their order; the problems of contradictory ones; and the finding on them.
     """
+    if contract.has_whole_row_key:  # each of equal rows is a record
+        return good[ROW], pl.DataFrame(schema=PROBLEM), []
     if good.is_empty():
         return good[ROW], pl.DataFrame(schema=PROBLEM), []
     ordered = good["key"].sort()  # takes far less memory than a hash table of millions of hashes

@@ -40,12 +40,12 @@ def table_name(contract: Contract) -> str:
 
 def key_columns(contract: Contract) -> list[str]:
     """Warehouse columns that name one record of the dataset."""
-    return [o.name for c in contract.key for o in datatypes.outputs(c) if o.in_key]
+    return [o.name for o in datatypes.key_outputs(contract)]
 
 
 def content_columns(contract: Contract) -> list[str]:
     """Warehouse columns that hold what the agency said, in contract order."""
-    return [o.name for c in contract.content for o in datatypes.outputs(c)]
+    return [o.name for o in datatypes.content_outputs(contract)]
 
 
 def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
@@ -53,8 +53,7 @@ def history_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
     key = key_columns(contract)
     content = [
         sa.Column(o.name, _sql_type(o.type), comment=both(o.description), primary_key=o.name in key)
-        for column in contract.content
-        for o in datatypes.outputs(column)
+        for o in datatypes.content_outputs(contract)
     ]
     table = sa.Table(
         contract.table,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
 
 import polars as pl
 import pytest
@@ -12,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.contract.date_format import date_format
+from etl.contract.number_format import NAMED, PLAIN, VIETNAMESE
 from etl.datatypes.dates import parse_dates, parse_timestamps, possible_days
 from etl.datatypes.numbers import parse_decimals, parse_integers
 
 from .columns import standard
-
-Notation = Literal["plain", "vietnamese"]
 
 
 @pytest.mark.parametrize(
@@ -157,21 +155,21 @@ def test_a_notation_that_cannot_be_read_is_refused(jdk_format: str, said: str) -
         ("10000000000000000", "plain", None),
     ],
 )
-def test_a_decimal_is_exact_or_not_understood(received: str, notation: Notation, expected: str | None) -> None:
-    made = parse_decimals(pl.Series([received, None]), notation, 18, 2)
+def test_a_decimal_is_exact_or_not_understood(received: str, notation: str, expected: str | None) -> None:
+    made = parse_decimals(pl.Series([received, None]), NAMED[notation], 18, 2)
     assert made.to_list() == [None if expected is None else Decimal(expected), None]
     assert made.dtype == pl.Decimal(18, 2)
 
 
 def test_three_decimals_are_clear_where_the_column_has_them() -> None:
-    assert parse_decimals(pl.Series(["1.500", "10.776"]), "plain", 9, 3).to_list() == [
+    assert parse_decimals(pl.Series(["1.500", "10.776"]), PLAIN, 9, 3).to_list() == [
         Decimal("1.5"),
         Decimal("10.776"),
     ]
-    assert parse_decimals(pl.Series(["150,000", "1.500,250"]), "vietnamese", 9, 3).to_list() == [
+    assert parse_decimals(pl.Series(["150,000", "1.500,250"]), VIETNAMESE, 9, 3).to_list() == [
         Decimal(150), Decimal("1500.25"),
     ]  # fmt: skip
-    assert parse_decimals(pl.Series(["1.500", "1.500.000", "1500"]), "vietnamese", 12, 3).to_list() == [
+    assert parse_decimals(pl.Series(["1.500", "1.500.000", "1500"]), VIETNAMESE, 12, 3).to_list() == [
         None, Decimal(1_500_000), Decimal(1500),
     ]  # fmt: skip
 
@@ -179,21 +177,21 @@ def test_three_decimals_are_clear_where_the_column_has_them() -> None:
 @given(st.decimals(-(10**16) + 1, 10**16 - 1, places=2))
 def test_decimals_come_back_whole(number: Decimal) -> None:
     vietnamese = f"{number:,.2f}".translate(str.maketrans(",.", ".,"))
-    assert parse_decimals(pl.Series([f"{number:.2f}"]), "plain", 18, 2).to_list() == [number]
-    assert parse_decimals(pl.Series([vietnamese]), "vietnamese", 18, 2).to_list() == [number]
+    assert parse_decimals(pl.Series([f"{number:.2f}"]), PLAIN, 18, 2).to_list() == [number]
+    assert parse_decimals(pl.Series([vietnamese]), VIETNAMESE, 18, 2).to_list() == [number]
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_integers_come_back_whole(number: int) -> None:
-    assert parse_integers(pl.Series([str(number)]), "plain").to_list() == [number]
-    assert parse_integers(pl.Series([f"{number:,}".replace(",", ".")]), "vietnamese").to_list() == [number]
+    assert parse_integers(pl.Series([str(number)]), PLAIN).to_list() == [number]
+    assert parse_integers(pl.Series([f"{number:,}".replace(",", ".")]), VIETNAMESE).to_list() == [number]
 
 
 def test_what_is_no_integer() -> None:
     wrong = ["1.5", "1,000", "9223372036854775808", "x", "", None]
-    assert parse_integers(pl.Series(wrong), "plain").to_list() == [None] * len(wrong)
-    assert parse_integers(pl.Series(["12.5", "1,5", "0.123", "150,000"]), "vietnamese").to_list() == [None] * 4
-    assert parse_integers(pl.Series(["50.000", "-1.000", "12.0", "12.00", "0.000", "1234.000"]), "plain").to_list() == [
+    assert parse_integers(pl.Series(wrong), PLAIN).to_list() == [None] * len(wrong)
+    assert parse_integers(pl.Series(["12.5", "1,5", "0.123", "150,000"]), VIETNAMESE).to_list() == [None] * 4
+    assert parse_integers(pl.Series(["50.000", "-1.000", "12.0", "12.00", "0.000", "1234.000"]), PLAIN).to_list() == [
         None, None, 12, 12, 0, 1234,
     ]  # fmt: skip
 
