@@ -1,4 +1,4 @@
-"""`python -m demo.tutorial`: run the commands of docs/tutorial.md and write into it what they print."""
+"""`python -m demo.tutorial`: run the commands of the pages that teach and write into them what they print."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from etl.settings import PROJECT
 from etl.warehouse import embedded
 
-TUTORIAL = PROJECT / "docs" / "tutorial.md"
-HOME = "var/tutorial"  # as the page calls it
+PAGES = (PROJECT / "docs" / "tutorial.md", PROJECT / "docs" / "how-to" / "your-own-city.md")
+HOME = "var/tutorial"  # as the pages call it
+_EXPORT = re.compile(r"^export (\w+)=(\S+)", re.MULTILINE)
 _CONSOLE = re.compile(r"(?<=```console\n)(.*?)(?=```\n)", re.DOTALL)
 
 
@@ -21,7 +23,8 @@ def play(text: str) -> str:
     """Run a page's commands, in a home of their own that is gone afterwards.
 
     Args:
-        text: the page; in its blocks of `console`, what follows `$ ` is a command and all else is output.
+        text: the page; in its blocks of `console`, what follows `$ ` is a command and all else is output. What a line
+            of it exports holds for all commands.
 
     Returns:
         The page with what its commands print now.
@@ -31,8 +34,9 @@ def play(text: str) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="citydw-tutorial-") as folder:
         home = Path(folder)
+        exported = {name: value.replace(HOME, folder) for name, value in _EXPORT.findall(text)}
         try:
-            return _CONSOLE.sub(lambda block: "".join(_run(line, home) for line in _commands(block[0])), text)
+            return _CONSOLE.sub(lambda block: "".join(_run(line, home, exported) for line in _commands(block[0])), text)
         finally:
             embedded.stop(home / "postgres")
 
@@ -41,11 +45,11 @@ def _commands(block: str) -> list[str]:
     return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
 
 
-def _run(command: str, home: Path) -> str:
+def _run(command: str, home: Path, exported: Mapping[str, str]) -> str:
     """A command and its output, as the page shows it."""
     here = {
         **os.environ,
-        "CITYDW_HOME": str(home),
+        **exported,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(PROJECT),
     }
@@ -58,5 +62,6 @@ def _run(command: str, home: Path) -> str:
 
 
 if __name__ == "__main__":
-    TUTORIAL.write_text(play(TUTORIAL.read_text("utf-8")), "utf-8")
-    sys.stdout.write(f"{TUTORIAL}\n")
+    for page in PAGES:
+        page.write_text(play(page.read_text("utf-8")), "utf-8")
+        sys.stdout.write(f"{page}\n")

@@ -95,14 +95,19 @@ def share(part: int, whole: int) -> str:
         return "0 %"
     value = 100 * part / whole
     if 0 < value < 0.1:
-        return "< 0,1 %"
+        return _decimal("< 0.1 %")
     digits = 0 if part in (0, whole) else 1
-    return f"{min(value, 99.9) if part < whole else value:.{digits}f} %".replace(".", ",")
+    return _decimal(f"{min(value, 99.9) if part < whole else value:.{digits}f} %")
+
+
+def _decimal(number: str) -> str:
+    """A number with the decimal sign of the city's first language."""
+    return number.replace(".", ",") if city().languages[0] == "vi" else number
 
 
 def day(value: date) -> str:
-    """A day as it is written in Viet Nam."""
-    return f"{value:%d/%m/%Y}"
+    """A day as it is written in Viet Nam; where English comes first, as no country reads it otherwise."""
+    return f"{value:%d/%m/%Y}" if city().languages[0] == "vi" else f"{value:%Y-%m-%d}"
 
 
 def _number(count: int) -> Markup:
@@ -113,4 +118,5 @@ def _number(count: int) -> Markup:
 
 def _moment(value: datetime) -> str:
     """A moment, in the city's time."""
-    return f"{value.astimezone(city().zone):%d/%m/%Y %H:%M}"
+    local = value.astimezone(city().zone)
+    return f"{day(local)} {local:%H:%M}"

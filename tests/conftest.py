@@ -41,6 +41,7 @@ SLOW = {
         for name in ("access", "dags", "deciding", "deciding_dags", "identity", "memory", "pages", "receiving", "roles")
     ),
     *("test_contract_mutations", "test_judge", "test_lint", "test_suite_mutations", "test_walk_again", "test_words"),
+    *("test_draft", "test_excerpts"),
     *("test_arrival", "test_backup", "test_check", "test_city", "test_dags", "test_disclosure", "test_drift"),
     "test_elsewhere",
     *("test_faults", "test_held", "test_migrate", "test_past", "test_pollution", "test_receipt", "test_receipt_page"),

@@ -65,6 +65,7 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_tutorial_shows_what_its_commands_print() -> None:
-    page = tutorial.TUTORIAL.read_text("utf-8")
+@pytest.mark.parametrize("path", tutorial.PAGES, ids=lambda path: path.name)
+def test_a_page_that_teaches_shows_what_its_commands_print(path: Path) -> None:
+    page = path.read_text("utf-8")
     assert plain(tutorial.play(page)) == plain(page), "run make docs"

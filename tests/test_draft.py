@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
+import os
 import random
+import re
 import shutil
+import subprocess
+import sys
+import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,18 +19,18 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from etl.cli import app
 from etl.contract import Column, ContractError, load_all
 from etl.delivery.messages import Stop
 from etl.draft import Drafted, Undrafted, draft
 from etl.draft.document import left_to_do
 from etl.pipeline import lint
-from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
+from etl.settings import DEFAULT_LIMITS, EXPECTATIONS, PROJECT
+from etl.warehouse import embedded
 from simulate import write_city
 
 Make = Callable[..., Drafted]
+PAGE = PROJECT / "docs/how-to/draft-a-contract.md"
 
 
 @pytest.fixture
@@ -191,6 +198,15 @@ def test_one_number_proves_the_notation_of_the_file(drafted: Make) -> None:
     assert column(made, "rate").numeric_type == "numeric(18,1)"
 
 
+def test_currencies_blanks_between_thousands_and_per_cent_are_read(drafted: Make) -> None:
+    rows = (f"A{n};${n + 1},{n + 100}.50;{n + 1} {n + 100},25;{n}.5%" for n in range(60))
+    made = drafted(lines("no;fee;cost;share", *rows))
+    said = {c.name: (c.type, c.numbers.thousands, c.numbers.decimal) for c in made.contract.columns[1:]}
+    assert said == {"fee": ("number", ",", "."), "cost": ("number", " ", ","), "share": ("number", None, ".")}
+    assert column(made, "fee").numbers.currency == ("$",)
+    assert "percent" in todo(made, "column share")
+
+
 def test_digits_with_zeros_in_front_and_identifiers_stay_text(drafted: Make) -> None:
     rows = (f"{n},00{n},{70000 + n},{n % 90}" for n in range(10, 90))
     made = drafted(lines("customer_id,branch,post_code,visits", *rows))
@@ -271,8 +287,6 @@ def test_the_encoding_is_found_and_the_bytes_that_decide_are_named(
 def encoded(text: str, encoding: str) -> bytes:
     if encoding != "cp1258":
         return text.encode(encoding)
-    import unicodedata
-
     marks = "\u0300\u0301\u0303\u0309\u0323"  # in Windows-1258 these stand behind their letter
     made = []
     for letter in text:
@@ -301,31 +315,64 @@ def test_what_is_there_is_not_written_over(drafted: Make, folder: Path, tmp_path
     assert made.contract.path.read_text() == "# mine\n"
 
 
-def test_the_command_checks_the_samples_and_lint_lists_what_is_left(tmp_path: Path) -> None:
-    file = tmp_path / "sample_2026-03-01.csv"
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of the project, whose folder of contracts may be written to."""
+    made = tmp_path_factory.mktemp("clone")
+    for name in ("etl", "expectations", "sql"):
+        shutil.copytree(PROJECT / name, made / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return made
+
+
+def run(clone: Path, command: str) -> subprocess.CompletedProcess[str]:
+    citydw = f'"{sys.executable}" -c "from etl.cli import main; main()"'
+    home = {"PYTHONPATH": str(clone), "CITYDW_HOME": str(clone / "var"), "COLUMNS": "200"}
+    shell = ["bash", "-c", command.replace("citydw ", f"{citydw} ")]
+    return subprocess.run(shell, cwd=clone, env=os.environ | home, capture_output=True, text=True, check=False)
+
+
+def test_the_command_checks_the_samples_and_lint_lists_what_is_left(clone: Path) -> None:
+    file = clone / "sample_2026-03-01.csv"
     file.write_text(lines("no,amount", *(f"A{n},{n}" for n in range(99)), "A200,many"), encoding="utf-8")
-    written = EXPECTATIONS / "tax" / "drafted_by_a_test.yaml"
-    run = CliRunner()
+    said = run(clone, "citydw draft sample_2026-03-01.csv --dataset tax.drafted")
+    assert said.returncode == 0, said.stderr
+    assert "100 rows, 99 right, 1 rejected" in said.stdout
+    left = left_to_do(clone / "expectations/tax/drafted.yaml")
+    assert left and all(line in said.stdout for line in left)
+    listed = run(clone, "citydw lint tax.drafted")
+    assert listed.returncode == 0 and all(line in listed.stdout for line in left)
+    again = run(clone, "citydw draft sample_2026-03-01.csv --dataset tax.drafted")
+    assert again.returncode == 2 and "--force" in again.stderr
+
+
+def test_the_page_shows_what_its_commands_print(clone: Path) -> None:
+    """From an unknown file to rows in the warehouse; where it differs, `python -m tests.test_draft` writes it anew."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert played(page, clone) == page
+
+
+def played(page: str, clone: Path) -> str:
+    """A page with what its commands print now; an edit stands as a command, too."""
+    shutil.copytree(PROJECT / "tests/excerpts", clone / "samples", dirs_exist_ok=True)
+
+    def block(found: re.Match[str]) -> str:
+        shown = []
+        for command in re.findall(r"^\$ (.*)$", found[0], re.MULTILINE):
+            done = run(clone, command)
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+            shown += [f"$ {command}", *(line.rstrip() for line in done.stdout.splitlines() if line.strip())]
+        return "\n".join(shown) + "\n"
+
     try:
-        said = run.invoke(app, ["draft", str(file), "--dataset", "tax.drafted_by_a_test"])
-        assert said.exit_code == 0, said.output
-        assert "100 rows, 99 right, 1 rejected" in said.output
-        left = left_to_do(written)
-        assert left and all(line in said.output for line in left)
-        listed = run.invoke(app, ["lint", "tax.drafted_by_a_test"])
-        assert listed.exit_code == 0 and all(line in listed.output for line in left)
-        assert run.invoke(app, ["draft", str(file), "--dataset", "tax.drafted_by_a_test"]).exit_code == 2
+        return re.sub(r"(?<=```console\n)(.*?)(?=```\n)", block, page, flags=re.DOTALL)
     finally:
-        written.unlink(missing_ok=True)
-        written.with_suffix(".json").unlink(missing_ok=True)
+        embedded.stop(clone / "var" / "postgres")
 
 
 # ---------------------------------------------------------------- files that are none
 
 
 def zipped(content: bytes) -> bytes:
-    import io
-
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.csv", content)
@@ -366,3 +413,10 @@ def test_what_is_no_table_ends_in_a_sentence(drafted: Make, content: bytes) -> N
 def test_files_that_are_not_alike_are_told_apart(drafted: Make) -> None:
     with pytest.raises(Undrafted, match="laid out otherwise"):
         drafted(lines("a,b", "x,1", "y,2"), lines("a;b", "x;1", "y;2"))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("etl", "expectations", "sql"):
+            shutil.copytree(PROJECT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
+        PAGE.write_text(played(PAGE.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")

@@ -247,6 +247,11 @@ def written(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     yield write
 
 
+def test_a_folder_that_is_not_there_is_no_city(tmp_path: Path) -> None:
+    said = Deployment(tmp_path / "nowhere", tmp_path / "home", "").run("lint", code=2)
+    assert "there is no such folder; `citydw init` writes one" in " ".join(said.split())
+
+
 def test_a_folder_without_the_file_is_nobodys_city(tmp_path: Path) -> None:
     made = read(tmp_path / "city.yaml")
     assert made == City()

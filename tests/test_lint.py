@@ -353,9 +353,9 @@ OF_SUITE = {
     "a kwarg of another type": ('"mostly": 0.9}', '"mostly": 9}', "kwargs: mostly"),
     "an unknown column": ('"column": "pupils"', '"column": "pupil"', "has no column 'pupil'; did you mean 'pupils'?"),
     "no meta": (r'(?s)"meta": \{\s+"dimension".*?\},', "", "kwargs and meta are needed"),
-    "no Vietnamese": (
-        r'"rule": "has_pupils",\s+"vi": "[^\n]*"',
-        '"rule": "has_pupils"',
+    "no sentence": (
+        r'"en": "A school has(?s:.*?)"rule": "has_pupils",\s+"vi": "[^\n]*"',
+        '"responsible": "agency", "rule": "has_pupils"',
         "has_pupils): meta: vi is missing",
     ),
     "an unknown dimension": ('"dimension": "validity"', '"dimension": "foo"', "dimension is 'foo', not one of"),

@@ -27,6 +27,7 @@ from etl.receipt.facts import Receipt
 from etl.receive.landing import land
 from etl.receive.place import UNDATED
 from etl.receive.refusal import refusal
+from etl.rendering import day
 from etl.settings import Limits
 
 _TOLD: dict[stations.Station, Text] = {
@@ -112,7 +113,7 @@ def check(
 def print_checked(console: Console, checked: Checked) -> None:
     """Print the verdict, what is to be mended, and where page and workbook are; no value of any cell."""
     receipt = checked.receipt
-    period = f", {receipt.as_of:%d/%m/%Y}" if receipt.as_of else ""
+    period = f", {day(receipt.as_of)}" if receipt.as_of else ""
     _say(console, f"{told(receipt.title)} ({receipt.dataset}){period}", "bold")
     right, rejected, rows = (receipt.rows_in or 0) - receipt.rejected, receipt.rejected, receipt.rows_in
     match checked.exit_code:

@@ -189,7 +189,7 @@ def _write_guide(sheet: Worksheet, contract: Contract) -> None:
     file_format = contract.source.format
     other = Text(*(line.format(format=file_format.upper()) for line in _OTHER_FORMAT))
     sending = [_FORMATS.get(file_format, other)]
-    if contract.source.archive == "zip":
+    if contract.source.archive:
         sending.append(Text("Sau đó nén tệp CSV thành một tệp ZIP.", "Then pack the CSV file into a ZIP."))
     data = first(_DATA)
     filling = Text(

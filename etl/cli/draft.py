@@ -37,7 +37,7 @@ def draft(
             made = drafted_from(files, dataset, settings.limits, status.update, is_forced=force)
     except (Undrafted, Stop) as error:
         stop(f"{error}")
-    _say(f"{made.contract.path}\n{made.suite}", "bold")
+    _say(f"{_short(made.contract.path)}\n{_short(made.suite)}", "bold")
     for note in made.draft.notes:
         _say(f"  {note}")
     _check(files, made, settings)
@@ -74,10 +74,15 @@ def _print_next(files: list[Path], made: Drafted) -> None:
     for todo in left:
         _say(f"  {todo}")
     _say("Next:", "bold")
-    _say(f"  edit {made.contract.path}")
+    _say(f"  edit {_short(made.contract.path)}")
     _say(f"  citydw lint {dataset}")
     _say(f"  citydw check {file} --dataset {dataset}")
     _say(f"  citydw migrate && citydw run {file} --dataset {dataset}")
+
+
+def _short(path: Path) -> Path:
+    """A path as it is typed here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _say(text: str, style: str | None = None) -> None:

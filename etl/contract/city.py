@@ -27,6 +27,7 @@ OWN_SCHEMAS = ("ops", "ref", "mart", "exact", "quality")  # of the warehouse its
 _OF_POSTGRESQL = ("public", "information_schema", "mart_aside")
 # Datatypes that are forms of one nation.
 NATIONAL = {"vietnam": ("personal_id", "tax_code", "bhxh", "bhyt", "address")}
+WITH_UNITS = ("ward", "address")  # datatypes that name one
 
 
 def _zone(said: str) -> str:
@@ -217,6 +218,20 @@ def _between_fields(made: City, folder: Path) -> Iterator[str]:
     for name, said in named.items():
         if said is not None and not (folder / said).is_file():
             yield f"units.{name}: there is no file {said!r} below {folder}"
+
+
+def default_schema(agency: str) -> str | None:
+    """Where an agency's tables stand that name no schema: in one called like it, or the only one that there is."""
+    if may_hold(agency):
+        return agency
+    known = list(city().schemas)
+    return known[0] if len(known) == 1 else None
+
+
+def is_used(datatype: str) -> bool:
+    """Whether columns may be of a datatype: forms of a nation and administrative units are not of every city."""
+    is_foreign = any(datatype in its and nation not in city().forms for nation, its in NATIONAL.items())
+    return not is_foreign and (datatype not in WITH_UNITS or city().units is not None)
 
 
 def told(text: Text, between: str = " / ") -> str:

@@ -63,7 +63,7 @@ class Text:
 
 
 def text_of(said: object) -> Text:
-    """`Vietnamese / English`, or a line of each, or `{vi: ..., en: ...}`, or one text for both.
+    """`Vietnamese / English`, or a line of each, or `{vi: ..., en: ...}`; one language alone stands for both.
 
     In a city of one language a text is what it is, ` / ` and all.
     """
@@ -74,9 +74,9 @@ def text_of(said: object) -> Text:
     else:
         parts = said.strip().splitlines() if isinstance(said, str) else []
         if len(city().languages) == 1:
-            parts = [" ".join(parts)] * 2
-        elif len(parts) == 1:
-            parts = parts[0].split(" / ") if " / " in parts[0] else parts * 2
+            parts = [" ".join(parts)]
+        parts = parts[0].split(" / ") if len(parts) == 1 and len(city().languages) > 1 else parts
+        parts = parts * 2 if len(parts) == 1 else parts
     if len(parts) != 2 or not all(isinstance(part, str) and part.strip() for part in parts):
         raise ValueError(
             f"is {said!r}, and must be a text in one language, or Vietnamese and English with ` / ` between, as Sở Y tế"

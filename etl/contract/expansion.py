@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from etl.contract import yaml_text
-from etl.contract.city import may_hold
+from etl.contract.city import default_schema
 from etl.contract.document import Agency, Column, Document, Element, Part, SharedColumn, SharedColumnProperties
 from etl.contract.messages import ContractError, sentences
 from etl.contract.names import nearest
@@ -150,7 +150,7 @@ def expanded(raw: Mapping[str, Any], path: Path, shared: Dictionary, findings: l
         made["servers"] = [_server(server, number, findings) for number, server in enumerate(servers, start=1)]
     tables = raw.get("schema")
     if isinstance(tables, list):
-        schema = said.get("schema", agency if may_hold(agency) else None)
+        schema = said.get("schema", default_schema(agency))
         tables = [_table(table, dataset, schema, shared.elements, findings) for table in tables]
     return made if tables is None else made | {"schema": tables}
 

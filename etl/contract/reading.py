@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from etl.contract import document, rules, servers
+from etl.contract.city import city
 from etl.contract.document import Document, Part, Text
 from etl.contract.examples import made_up
 from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, parsed
@@ -78,7 +79,14 @@ def _stamps(folder: Path) -> tuple[Any, ...]:
 
 
 def read_all(folder: Path = EXPECTATIONS) -> Contracts:
-    """As `load_all`, but read anew and without a word."""
+    """As `load_all`, but read anew and without a word.
+
+    Raises:
+        ContractError: if there is no such folder, or the facts of the city cannot be used.
+    """
+    if not folder.is_dir():
+        raise ContractError(folder, "there is no such folder; `citydw init` writes one, CITYDW_EXPECTATIONS names it")
+    city()
     right: list[Contract] = []
     wrong: dict[str, ContractError] = {}
     shared = dictionary(folder)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import cast
 
 from etl.contract import document
-from etl.contract.city import NATIONAL, city, may_hold
+from etl.contract.city import NATIONAL, WITH_UNITS, city, is_used, may_hold
 from etl.contract.codes import code_list, with_several_meanings
 from etl.contract.date_format import Kind, date_format
 from etl.contract.document import LEGACY, Column, Document, SemanticType, Source, Unpivot
@@ -89,15 +89,16 @@ def of_dataset(said: Document, identity: str) -> Iterator[str]:
     """
     if said.id != identity:
         yield f"id is {said.id!r}, the file's place says {identity!r}"
-    known = f"the schemas are {', '.join(city().schemas)}: see city.yaml" if city().schemas else "name it otherwise"
     for table in said.schema_:
         if table.physical_name is None:
+            schemas = f", with one of {', '.join(city().schemas)}" if city().schemas else ""
             yield (
-                f"schema: physicalName is missing; write schema.table, as people.births ({known}); or say the `schema` "
-                "of all tables of the agency in agencies.yaml"
+                f"schema: physicalName is missing; write schema.table, as people.births{schemas}; or say the `schema`"
+                " of all tables of the agency in agencies.yaml"
             )
         elif not may_hold(schema := table.physical_name.partition(".")[0]):
-            yield f"schema: no dataset's table stands in schema {schema!r}; {known}"
+            known = ", ".join(city().schemas) or "all others"
+            yield f"schema: no dataset's table stands in schema {schema!r}; the schemas are {known}: see city.yaml"
     yield from _of_source(said.custom_properties.source)
 
 
@@ -129,16 +130,8 @@ def of_columns(columns: Collection[Column], types: Mapping[str, str]) -> Iterato
     yield from _once((source_name(column) for column in columns), "columns: physicalName")
     for column in columns:
         for rule in (
-            _of_name,
-            _of_options,
-            _of_dates,
-            _of_numbers,
-            _of_boolean,
-            _of_meaning,
-            _of_city,
-            _of_code,
-            _of_key_column,
-        ):
+            _of_name, _of_options, _of_dates, _of_numbers, _of_boolean, _of_meaning, _of_city, _of_code, _of_key_column,
+        ):  # fmt: skip
             for finding in rule(column):
                 yield f"column {column.name}: {finding}"
         for finding in _of_period(column, types):
@@ -301,10 +294,12 @@ def _of_meaning(column: Column) -> Iterator[str]:
 
 def _of_city(column: Column) -> Iterator[str]:
     means = meaning(column)
+    if is_used(means):
+        return
     for nation, datatypes in NATIONAL.items():
         if means in datatypes and nation not in city().forms:
             yield f"datatype {means!r} is a form of {nation}, which is none of the `forms` in city.yaml; leave it out"
-    if means in _WITH_PERIOD and city().units is None:
+    if means in WITH_UNITS and city().units is None:
         yield f"datatype {means!r} needs administrative units, and city.yaml names no `units`; leave it out"
 
 

@@ -63,9 +63,8 @@ def parse_timestamps(
         made = _parse(distinct, notation, pivot)
         if zone is None:
             return made
-        return made.dt.replace_time_zone(zone, ambiguous="null", non_existent="null").dt.convert_time_zone(
-            city().time_zone
-        )
+        there = made.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
+        return there.dt.convert_time_zone(city().time_zone)
 
     return by_distinct(values, parse).alias(values.name)
 

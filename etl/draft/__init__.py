@@ -15,7 +15,7 @@ from pathlib import Path
 
 from etl import datatypes
 from etl.contract import Column, Contract, load, yaml_text
-from etl.contract.city import city, may_hold
+from etl.contract.city import city, default_schema, may_hold
 from etl.contract.document import SemanticType
 from etl.contract.expansion import Dictionary, dictionary
 from etl.contract.names import NAME, OF_NAMES
@@ -131,7 +131,8 @@ def _table(agency: str, name: str, folder: Path) -> str:
         for said in re.findall(r"^ *physicalName: *(\w+)\.\w+ *$", path.read_text(encoding="utf-8"), re.MULTILINE):
             if may_hold(said):
                 return f"{said}.{name}"
-    return f"{next(iter(city().schemas), agency)}.{name}"
+    schema = default_schema(agency) or next(iter(city().schemas))
+    return f"{schema}.{name}"
 
 
 def _layout(files: Sequence[Path], limits: Limits) -> Layout:
@@ -216,8 +217,9 @@ def _drafted(
     _mode(made, sample)
     if base.agency not in shared.agencies.entries:
         made.todo.append(f"agencies.yaml: who is {base.agency}, whom to ask, and how often do its files come?")
-        others = f", or another of {', '.join(city().schemas)}" if city().schemas else ""
-        made.todo.append(f"physicalName: schema {base.table.split('.')[0]}{others}?")
+        if len(city().schemas) != 1:
+            others = ", ".join(city().schemas) or "your own"
+            made.todo.append(f"physicalName: schema {base.table.split('.')[0]}, or another of {others}?")
     return made
 
 
@@ -266,9 +268,7 @@ def _key(made: Draft, sample: Sample, seen: dict[str, columns.Shown]) -> None:
     found = next(filter(None, tried), [])
     by_source = {guess.source: guess for guess in made.columns}
     if not found:
-        made.todo.append(
-            f"key: the whole row, for no {keys.MOST} columns tell the rows apart; do others name a record?"
-        )
+        made.todo.append(f"key: the whole row; no {keys.MOST} columns tell the rows apart: do others name a record?")
         return
     for position, source in enumerate(found[0].columns, start=1):
         by_source[source].key_position = position

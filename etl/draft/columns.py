@@ -70,6 +70,7 @@ class Guess:
         means: what its values mean.
         nulls: values that stand for nothing.
         codes: its different values, where they are few.
+        numbers: how they are written, where otherwise than in the rest of the file.
         least: of numbers.
         most: of numbers.
         key_position: from 1; None if it is not in the key.
@@ -90,6 +91,7 @@ class Guess:
     means: Meaning = field(default_factory=Meaning)
     nulls: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    numbers: dict[str, object] = field(default_factory=dict)
     least: float | None = None
     most: float | None = None
     key_position: int | None = None
@@ -195,7 +197,7 @@ def guess(
             element = meaning.of_element(column, said, elements, _OF_NUMBERS)
             is_money = made.type == "integer"  # what has decimals may be a price by weight, a rate
             made.means = element or (meaning.of_number_named(made.source) if is_money else Meaning())
-    if made.type in ("integer", "number"):
+    if made.type in ("integer", "number") and made.least is None:
         _range(made, said, all_of)
     if made.type == "date" and re.search(_BIRTH, made.name):
         made.todo.append("of datatype partial_date, if of some persons only a month or a year is known?")
@@ -238,11 +240,8 @@ def _dates(made: Guess, written: dates.Written, all_of: Notations, dated: int) -
 def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notations, *, is_text: bool) -> bool:
     """Take a column for one of numbers, if it is one."""
     share = of.share(all_of.numbers)
-    other: Notation = "vietnamese" if all_of.numbers == "plain" else "plain"
     if share < ENOUGH:
-        if of.share(other) >= ENOUGH:
-            made.todo.append(f"numbers in the {other} notation, unlike the others of the file; kept as text")
-        return False
+        return _in_its_own_way(made, said)
     scale = of.plain_scale if all_of.numbers == "plain" else of.vietnamese_scale
     is_whole = of.plain == 0 if all_of.numbers == "plain" else scale == 0
     if of.padded:
@@ -268,6 +267,22 @@ def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notati
         made.physical_type = f"numeric({max(18, min(38, of.longest + scale + 3))},{scale})"
     if share < 1:
         made.notes.append(f"{1 - share:.1%} of the cells are no numbers")
+    return True
+
+
+def _in_its_own_way(made: Guess, said: pl.DataFrame) -> bool:
+    """Take a column for one of numbers that are written in a way of their own, if they are."""
+    found = numbers.written_otherwise(said, ENOUGH)
+    if found is None:
+        return False
+    made.numbers, made.least, made.most = found.said, found.least, found.most
+    made.type = "number" if found.scale or found.notation.percent else "integer"
+    if found.scale:
+        made.physical_type = f"numeric(18,{found.scale})"
+    if found.notation.percent:
+        made.todo.append("percent: keep 12.5 % as 12.5, or divide: 0.125?")
+    if found.share < 1:
+        made.notes.append(f"{1 - found.share:.1%} of the cells are no such numbers")
     return True
 
 

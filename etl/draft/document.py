@@ -56,7 +56,7 @@ class Draft:
 
 def contract(draft: Draft) -> str:
     """The contract's text."""
-    custom: dict[str, object] = {"deliveryMode": draft.mode, "source": dict(draft.source)}
+    custom: dict[str, Any] = {"deliveryMode": draft.mode, "source": dict(draft.source)}
     if not any(column.key_position for column in draft.columns):
         custom["key"] = "whole_row"
     lines = [
@@ -102,7 +102,7 @@ def said(column: Guess) -> dict[str, Any]:
     if not means.element:
         custom |= {"datatype": means.datatype, "codeList": means.code_list}
     custom |= {"separator": means.separator, "role": column.role, "pivot": column.pivot}
-    custom |= {"nullValues": column.nulls or None}
+    custom |= {"numbers": column.numbers or None, "nullValues": column.nulls or None}
     if entries := [{"property": name, "value": value} for name, value in custom.items() if value is not None]:
         made["customProperties"] = entries
     return made

@@ -15,6 +15,7 @@ import polars as pl
 
 from etl import datatypes
 from etl.contract import Column
+from etl.contract.city import is_used
 from etl.contract.codes import code_lists
 from etl.contract.document import Classification, SemanticType
 from etl.draft.cells import matching, total
@@ -150,12 +151,14 @@ def _datatype(column: Column, values: pl.DataFrame, name: str) -> tuple[Semantic
     is_proof = values.height >= _SEVERAL or column.separator is not None
     for datatype in _BY_CONTENT:
         is_named = bool(re.search(_NAMED.get(datatype, "(?!)"), name))
-        if (is_proof or is_named) and _may_be(datatype, values, is_named):
+        if is_used(datatype) and (is_proof or is_named) and _may_be(datatype, values, is_named):
             share = _share(replace(column, semantic_type=datatype), values)
             if share >= ENOUGH:
                 return datatype, share
     for datatype in ("bhxh", "person_name", "address"):
         kind: SemanticType = datatype
+        if not is_used(kind):
+            continue
         is_named = bool(re.search(_NAMED[kind], name))
         if is_named if kind == "bhxh" else is_named or _reads_like(kind, values):
             share = _share(replace(column, semantic_type=kind), values)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
+
+from etl.contract.number_format import NumberFormat
+from etl.datatypes.numbers import parse_decimals
+from etl.draft.cells import matching, total
 
 Notation = Literal["plain", "vietnamese"]  # the words of a contract's `source`
 
@@ -16,6 +21,11 @@ _PLAIN = r"^-?[0-9]+\.[0-9]+$"
 _VIETNAMESE = r"^-?(?:[0-9]+|[1-9][0-9]{0,2}(?:\.[0-9]{3})+)(?:,[0-9]+)?$"
 _AMBIGUOUS = r"^-?[1-9][0-9]{0,2}[.,][0-9]{3}$"  # 1.234 and 1,234: thousands to some, decimals to others
 _ONE_DOT = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"
+# Marks of decimals and thousands that are tried, and what may stand around a number.
+_MARKS = ((".", None), (",", None), (".", ","), (",", "."), (",", " "), (".", " "), (".", "'"))
+_BEFORE, _BEHIND = r"^[-(]?([^0-9.,'()\-+]+)", r"([^0-9.,'()\-+eE]+)\)?$"
+_EXPONENT = r"[0-9][eE][-+]?[0-9]"
+_SIGN = re.compile(r"[%$¢£¥€₫₩₽₹]|[A-Z]?\$|USD|EUR|VND|VNĐ|GBP|CHF|đ|đồng|Kč|CZK|zł|PLN|kr\.?|Ft|lei|Fr\.?")
 _LONGEST = 18  # digits of a whole number that the warehouse holds as such
 
 
@@ -101,3 +111,65 @@ def notation(columns: Iterable[Digits], enough: float) -> tuple[Notation, Litera
     if plain or vietnamese:
         return ("plain" if plain >= vietnamese else "vietnamese"), "proven"
     return "plain", "open" if any(c.ambiguous for c in counted) else "free"
+
+
+@dataclass(frozen=True)
+class Otherwise:
+    """A column whose numbers are written in a way of their own.
+
+    Attributes:
+        notation: how.
+        scale: decimals at most.
+        share: of the filled cells that are such numbers.
+        least: of the numbers.
+        most: of the numbers.
+    """
+
+    notation: NumberFormat
+    scale: int
+    share: float
+    least: float
+    most: float
+
+    @property
+    def said(self) -> dict[str, object]:
+        """What a contract says of it under `numbers`."""
+        of = self.notation
+        said = {"decimal": of.decimal, "thousands": of.thousands, "currency": [*of.currency], "percent": of.percent}
+        made: dict[str, object] = {name: value for name, value in said.items() if value and value != "."}
+        if of.thousands == ".":
+            made["thousands"] = "."
+        return made | ({"exponent": True} if of.exponent else {})
+
+
+def written_otherwise(values: pl.DataFrame, enough: float) -> Otherwise | None:
+    """How a column writes its numbers, where it does so with other marks, a currency, per cent or an exponent.
+
+    Args:
+        values: `value` and `count`, without empty cells.
+        enough: share of the cells that must be such numbers.
+    """
+    cells = values["value"]
+    around = [cells.str.extract(pattern).str.strip_chars().drop_nulls() for pattern in (_BEFORE, _BEHIND)]
+    signs = [sign for part in around for sign in part.unique(maintain_order=True) if sign]
+    currency = tuple(sign for sign in dict.fromkeys(signs) if sign != "%")
+    if not all(map(_SIGN.fullmatch, signs)):
+        return None
+    found = [
+        _read(values, NumberFormat(decimal, thousands, currency, "keep" if "%" in signs else None, exponent=exponent))
+        for decimal, thousands in _MARKS
+        for exponent in ((True,) if matching(cells, _EXPONENT) else (False,))
+    ]
+    best = max((one for one in found if one), key=lambda one: one.share, default=None)
+    return best if best and best.share >= enough else None
+
+
+def _read(values: pl.DataFrame, notation: NumberFormat) -> Otherwise | None:
+    read = parse_decimals(values["value"], notation, 38, 15, has_scale=False).cast(pl.Float64)
+    good = values.filter(read.is_not_null())
+    if not good.height:
+        return None
+    behind = good["value"].str.extract(rf"{re.escape(notation.decimal)}([0-9]+)[^0-9]*$").str.len_chars()
+    scale = max(behind.drop_nulls().to_list(), default=0)
+    numbers = read.drop_nulls().to_list()
+    return Otherwise(notation, scale, total(good) / total(values), min(numbers), max(numbers))

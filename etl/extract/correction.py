@@ -27,8 +27,8 @@ def read(content: bytes, contract: Contract, limits: Limits) -> tuple[Table, pl.
         Stop: as for any Excel file.
     """
     source = contract.source
-    as_workbook = replace(contract, source=Source("excel", numbers=source.numbers, null_values=source.null_values))
-    table = excel.read(content, as_workbook.source, as_workbook, limits)
+    as_excel = replace(contract, source=Source("excel", numbers=source.numbers, null_values=source.null_values))
+    table = excel.read(content, as_excel.source, as_excel, limits)
     row_in_file, *_ = ours()
     mended = table.rows.drop(ours(), strict=False)
     is_filled = pl.any_horizontal(pl.col(name).is_not_null() for name in mended.columns[1:])
