@@ -24,6 +24,7 @@ from etl.contract.document import (
     Support,
     Table,
     Times,
+    Unit,
     Unpivot,
 )
 from etl.contract.servers import (
@@ -96,6 +97,7 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("`logicalTypeOptions`", LogicalTypeOptions),
     ("`customProperties` of a column", ColumnProperties),
     ("`numbers` of a column", Numbers),
+    ("`unit` of a column", Unit),
     ("An agency, in `agencies.yaml`", Agency),
     ("The city, in `city.yaml`", City),
     ("`units` of the city", Units),
