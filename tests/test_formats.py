@@ -12,7 +12,8 @@ import time
 import zipfile
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
@@ -28,16 +29,20 @@ import pyproj
 import pytest
 import shapely
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import etl
 from etl.contract import ENDINGS, Contract, ContractError, Format
 from etl.contract.expansion import dictionary
 from etl.contract.reading import contract_of
+from etl.delivery import batches
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
 from etl.extract import extract_bytes
 from etl.extract.encodings import bytes_of
-from etl.settings import EXPECTATIONS
+from etl.pipeline.recognise import datasets
+from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
 
 FORMATS = Path(__file__).parent / "formats"
 SHARED = dictionary(EXPECTATIONS)
@@ -705,6 +710,28 @@ def test_what_unpivot_cannot_be_is_said(said: dict[str, Any], place: str) -> Non
     assert place in " ".join(error.value.findings)
 
 
+@pytest.mark.parametrize("rows_at_once", [3, 1 << 17])
+def test_a_wide_table_is_the_same_whatever_is_read_at_once(monkeypatch: pytest.MonkeyPatch, rows_at_once: int) -> None:
+    monkeypatch.setattr(batches, "ROWS", rows_at_once)
+    rows: list[list[object]] = [["ma", "so_luong_2019", "so_luong_2020"], *([f"{n:03}", n, -n] for n in range(1, 9))]
+    of = contract({**YEARLY, "@sheet": "string"}, format="excel", sheets="all", unpivot=UNPIVOT)
+    made, said = values(workbook(("A", rows), ("B", rows)), of)
+    expected = [
+        (f"{n:03}", year, n * sign, s) for s in "AB" for n in range(1, 9) for year, sign in ((2019, 1), (2020, -1))
+    ]
+    assert [row[1:] for row in made] == expected
+    assert len({row[0] for row in made}) == len(made)
+    assert said == {(None, "parts_read"), (None, "columns_as_rows")}
+
+
+def test_a_wide_table_that_becomes_too_many_rows_is_refused() -> None:
+    of = contract(YEARLY, format="csv", unpivot=UNPIVOT)
+    content = b"ma,so_luong_2019,so_luong_2020\n" + b"1,2,3\n" * 60
+    with pytest.raises(Stop) as stop:
+        extract_bytes(content, of, replace(DEFAULT_LIMITS, rows=100))
+    assert stop.value.rule == "too_many_rows"
+
+
 PEOPLE: dict[str, Any] = {
     "id": {"logicalType": "string", "required": True},
     "name": {"logicalType": "string", "required": True},
@@ -790,3 +817,74 @@ def test_every_format_has_its_words_on_receipts_and_pages() -> None:
         said = yaml.safe_load((templates / page).read_text(encoding="utf-8"))[words]
         assert {*get_args(Format)} <= {*said}, page
     assert {*get_args(Format)} <= {*ENDINGS}
+
+
+def test_a_packed_file_is_known_by_the_names_in_it(tmp_path: Path) -> None:
+    of = contract(PEOPLE, format="csv")
+    file = tmp_path / "people.csv.gz"
+    file.write_bytes(gzip.compress(AS_CSV))
+    assert datasets(file, [of], DEFAULT_LIMITS) == [of]
+    file.write_bytes(gzip.compress(AS_CSV)[:12])
+    assert datasets(file, [of], DEFAULT_LIMITS) == []
+
+
+# What a text may be in each of the formats; not what each of them writes in a way of its own (ends, line ends).
+TEXT = st.text("abcXYZ019ăêĐợ;,|\"'<&>{}[]:.-_ ", max_size=12).map(str.strip)
+RECORDS = st.lists(
+    st.tuples(TEXT, st.none() | st.integers(-(10**9), 10**9), st.none() | st.dates(date(1950, 1, 1), date(2026, 1, 1))),
+    min_size=1,
+    max_size=8,
+)
+
+
+def written(records: list[tuple[str, Any, Any, Any]], source_format: str) -> bytes:
+    """Records by the format's own writer."""
+    names = ["id", "text", "n", "day"]
+    shown = [(i, t, n, d and d.strftime("%d/%m/%Y")) for i, t, n, d in records]
+    match source_format:
+        case "csv":
+            out = io.StringIO()
+            csv.writer(out, quoting=csv.QUOTE_ALL).writerows(
+                [names, *(["" if c is None else c for c in r] for r in shown)]
+            )
+            return out.getvalue().encode()
+        case "fixed_width":
+            return "".join(f"{i:4}{t:12}{'' if n is None else n:>11}{d or '':10}\n" for i, t, n, d in shown).encode()
+        case "json":
+            return json.dumps([dict(zip(names, r, strict=True)) for r in shown]).encode()
+        case "ndjson":
+            return "\n".join(json.dumps(dict(zip(names, r, strict=True)), ensure_ascii=False) for r in shown).encode()
+        case "xml":
+            root = ElementTree.Element("rows")
+            for record in shown:
+                element = ElementTree.SubElement(root, "row")
+                for name, cell in zip(names, record, strict=True):
+                    ElementTree.SubElement(element, name).text = None if cell is None else str(cell)
+            return ElementTree.tostring(root, "utf-8")
+        case "excel":
+            return workbook(("S", [names, *[[c if c != "" else None for c in r] for r in records]]))
+        case _:
+            i, t, n, d = zip(*records, strict=True)
+            return parquet(id=pa.array(i), text=pa.array(t), n=pa.array(n, pa.int64()), day=pa.array(d, pa.date32()))
+
+
+@settings(max_examples=30, deadline=None)
+@given(RECORDS)
+def test_the_same_records_are_the_same_in_every_format(made: list[tuple[Any, ...]]) -> None:
+    records = [(f"k{at}", *record) for at, record in enumerate(made)]
+    expected = [(key, text or None, n, day) for key, text, n, day in records]
+    columns: dict[str, Any] = {
+        "id": {"logicalType": "string", "custom": {"position": "1-4"}},
+        "text": {"logicalType": "string", "custom": {"position": "5-16"}},
+        "n": {"logicalType": "integer", "custom": {"position": "17-27"}},
+        "day": {
+            "logicalType": "date",
+            "logicalTypeOptions": {"format": "dd/MM/yyyy"},
+            "custom": {"position": "28-37"},
+        },
+    }
+    for name in ("csv", "fixed_width", "json", "ndjson", "xml", "excel", "parquet"):
+        said: dict[str, Any] = {"format": name} | ({"record": "row"} if name == "xml" else {})
+        fields = columns if name == "fixed_width" else {n: {**c, "custom": {}} for n, c in columns.items()}
+        rows, _ = values(written(records, name), contract(fields, **said))
+        assert [row[1:] for row in rows] == expected, name

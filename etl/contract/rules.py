@@ -12,7 +12,7 @@ from etl.contract import document
 from etl.contract.codes import code_list
 from etl.contract.date_format import Kind, date_format
 from etl.contract.document import LEGACY, Column, Document, SemanticType, Source, Unpivot
-from etl.contract.formats import MEMBER, OF_VALUE
+from etl.contract.formats import MEMBER, OF_VALUE, SHEET
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
 from etl.contract.names import SCHEMAS, TAKEN, nearest
@@ -148,6 +148,11 @@ def of_whole(said: Document, columns: Collection[Column]) -> Iterator[str]:
     if part is not None:
         yield from _of_part(part, columns)
     source = said.custom_properties.source
+    for name, needs in ((MEMBER, source.archive == "parts"), (SHEET, source.sheets is not None)):
+        if not needs and source.format not in ("xml", "geojson") and name in map(source_name, columns):
+            yield f"source: a column {name} needs {'archive: parts' if name == MEMBER else 'sheets: all'}"
+    if source.unpivot and source.header == ():
+        yield "source: unpivot finds columns by their names; leave out header: none"
     if source.unpivot:
         yield from _of_unpivot(source.unpivot, [source_name(column) for column in columns])
     is_fixed = source.format == "fixed_width"

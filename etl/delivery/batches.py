@@ -102,9 +102,9 @@ def _writer(stream: IO[bytes], schema: pa.Schema, rows: pl.DataFrame) -> pq.Parq
     )
 
 
-def slices(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """A frame cut into batches; one without rows if there are none."""
-    yield from rows.iter_slices(ROWS) if rows.height else [rows]
+def slices(rows: pl.DataFrame, size: int | None = None) -> Iterator[pl.DataFrame]:
+    """A frame cut into batches, or into as many rows as are said; one without rows if there are none."""
+    yield from rows.iter_slices(size or ROWS) if rows.height else [rows]
 
 
 def each(function: Callable[[In], Out], batches: Iterable[In]) -> Iterator[Out]:

@@ -195,7 +195,7 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
         Stop: where the file as a whole cannot be read.
     """
     tables = other_format.read(file, contract, partial(_unpacked, limits=limits))
-    yield from unpivot.into_rows(tables, contract) if contract.source.unpivot else tables
+    yield from unpivot.into_rows(tables, contract, limits) if contract.source.unpivot else tables
 
 
 def _unpacked(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:

@@ -38,9 +38,12 @@ class Records:
         """Take the names and kinds of the columns from a contract."""
         self._columns = {c.source_name: c for c in contract.columns}
         parts = [c.source_name.split(".") for c in contract.columns]
-        self._parents = {".".join(names[:at]) for names in parts for at in range(1, len(names))}
-        lists = (c.source_name.partition("[*].") for c in contract.columns)
-        self._lists = {name for name, is_in_list, _ in lists if is_in_list}
+        paths = (".".join(names[:at]) for names in parts for at in range(1, len(names)))
+        self._parents = {path for path in paths if not path.endswith("[*]")}
+        self._lists: dict[str, list[str]] = {}  # fields of the objects in a list, by the list's name
+        for name, is_in_list, below in (c.source_name.partition("[*].") for c in contract.columns):
+            if is_in_list:
+                self._lists.setdefault(name, []).append(below)
         self._numbers: list[int] = []
         self._cells: list[dict[str, str | None]] = []
         self._several: dict[str, int] = {}  # the last record that has several values in a field
@@ -169,9 +172,7 @@ class Records:
                 self._flatten(number, value, f"{name}.", cells)
                 continue
             if isinstance(value, list) and name in self._lists and all(isinstance(item, dict) for item in value):
-                keys = dict.fromkeys(key for item in value for key in item)
-                of_items = {f"{key}[*].{below}": [item.get(below) for item in value] for below in keys}
-                self._flatten(number, of_items, prefix, cells)
+                self._flatten(number, _of_items(key, value, self._lists[name]), prefix, cells)
                 continue
             if value is None and is_parent and name not in self._columns:
                 continue  # an object that is left out
@@ -231,6 +232,13 @@ class Records:
             if abs(number.adjusted()) < _DIGITS:
                 text = f"{number:f}"
         return text.replace(".", column.numbers.decimal)
+
+
+def _of_items(key: str, items: list[dict[str, Any]], fields: list[str]) -> dict[str, Any]:
+    """What the objects of a list say in each of some fields, and all else that they say."""
+    made: dict[str, Any] = {f"{key}[*].{name}": [item.get(name) for item in items] for name in fields}
+    rest = [{name: value for name, value in item.items() if name not in fields} for item in items]
+    return made | ({f"{key}[*]": rest} if any(rest) else {})
 
 
 def _is_flagged(column: Column | None) -> bool:

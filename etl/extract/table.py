@@ -43,12 +43,13 @@ class Table:
         """Records in the file, broken ones included."""
         return self.rows.height + self.problems[ROW].count()  # a problem without a row is the whole file's
 
-    def batches(self) -> Iterator[Table]:
+    def batches(self, size: int | None = None) -> Iterator[Table]:
         """The same a bounded number of rows at a time; all problems come with the first, doubts with their rows."""
-        for number, rows in enumerate(batches.slices(self.rows)):
+        for number, rows in enumerate(batches.slices(self.rows, size)):
             problems = self.problems if number == 0 else self.problems.clear()
             doubts = self.doubts.filter(pl.col(ROW).is_in(rows[ROW].implode()))
-            yield replace(self, rows=rows, problems=problems, doubts=doubts)
+            begins = self.begins if number == 0 else None
+            yield replace(self, rows=rows, problems=problems, doubts=doubts, begins=begins)
 
 
 def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -> pl.DataFrame:

@@ -13,8 +13,11 @@ from dataclasses import replace
 import polars as pl
 
 from etl.contract import OF_VALUE, Column, Contract
+from etl.delivery import batches
 from etl.delivery.columns import ROW
+from etl.extract.bounded import check_rows
 from etl.extract.table import Table, on_the_file
+from etl.settings import Limits
 
 _FILE_ROW = "file_row"
 
@@ -26,23 +29,31 @@ def value_columns(names: Iterable[str], contract: Contract) -> dict[str, Column]
     return {name: replace(known[value], name=name) for name, value in values.items() if value in known}
 
 
-def into_rows(tables: Iterable[Table], contract: Contract) -> Iterator[Table]:
-    """The tables with such columns as rows, if there are any; the first table says what row numbers then mean."""
-    is_said = False
+def into_rows(tables: Iterable[Table], contract: Contract, limits: Limits) -> Iterator[Table]:
+    """The tables with such columns as rows, if there are any; the first table says what row numbers then mean.
+
+    Raises:
+        Stop: if they become more rows than the limit.
+    """
+    count, is_said = 0, False
     for table in tables:
         found = _found(table.rows.columns[1:], contract)
+        for part in table.batches(batches.ROWS // max(len(found), 1)) if found else ():
+            made = _into_rows(part, found, contract)
+            count += made.rows.height
+            check_rows(count, limits)
+            if not is_said:
+                made = replace(made, problems=pl.concat([made.problems, _said(found)]))
+            is_said = True
+            yield made
         if not found:
             yield table
-            continue
-        made = _into_rows(table, found, contract)
-        if not is_said:
-            factor = _factor(found)
-            said = on_the_file(
-                "columns_as_rows", count=len(found), example=5 * factor + 1, row=5, column=next(iter(found))[:60]
-            )
-            made = replace(made, problems=pl.concat([made.problems, said]))
-        is_said = True
-        yield made
+
+
+def _said(found: dict[str, tuple[tuple[str, ...], str]]) -> pl.DataFrame:
+    row, factor = 5, _factor(found)
+    first = next(iter(found))[:60]
+    return on_the_file("columns_as_rows", count=len(found), example=row * factor + 1, row=row, column=first)
 
 
 def _found(names: Iterable[str], contract: Contract) -> dict[str, tuple[tuple[str, ...], str]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping
 
 from lxml import etree
 
@@ -49,8 +48,8 @@ def parsed(content: bytes, source: Source, contract: Contract, limits: Limits = 
     """
     if b"<!DOCTYPE" in content:
         raise Stop("rejected", "xml_doctype")
-    names = _Names(source.namespaces)
-    record = names.tag(str(source.record))
+    names = _Names(source)
+    record = names.record
     records = Records(contract)
     around = [c.source_name for c in contract.columns if c.source_name.startswith(_AROUND)]
     waiting: list[etree._Element] = []  # records of which columns say what stands around them, perhaps further down
@@ -107,16 +106,18 @@ def parsed(content: bytes, source: Source, contract: Contract, limits: Limits = 
 
 
 class _Names:
-    """Names of elements with the prefixes of a contract in place of their namespaces."""
+    """Names of elements with the prefixes of a contract in place of their namespaces.
 
-    def __init__(self, namespaces: Mapping[str, str]) -> None:
-        self._spaces = namespaces
-        self._prefixes = {uri: f"{prefix}:" if prefix else "" for prefix, uri in namespaces.items()}
+    Attributes:
+        record: what lxml calls the element that is one row.
+    """
 
-    def tag(self, name: str) -> str:
-        """What lxml calls an element of this name."""
+    def __init__(self, source: Source) -> None:
+        self._prefixes = {uri: f"{prefix}:" if prefix else "" for prefix, uri in source.namespaces.items()}
+        name = str(source.record)
         prefix, _, local = name.rpartition(":")
-        return f"{{{self._spaces[prefix]}}}{local}" if not name.startswith("{") and prefix in self._spaces else name
+        is_prefixed = not name.startswith("{") and prefix in source.namespaces
+        self.record = f"{{{source.namespaces[prefix]}}}{local}" if is_prefixed else name
 
     def shown(self, tag: str) -> str:
         """What a contract calls an element, or an attribute, that lxml calls so."""
@@ -149,7 +150,7 @@ def _put(
         if name in seen and (len(child) or name not in cells) and not records.is_list(name):
             records.fault("field_twice", number, name, "".join(child.itertext()))  # whose fields are whose
         seen.add(name)
-        if len(child) and not records.is_column(name):
+        if len(child) and not records.is_column(name) and child.tag != names.record:
             _put(child, f"{name}/", number, records, names, cells)
             continue
         text = child.text

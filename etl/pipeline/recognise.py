@@ -7,6 +7,7 @@ in an Excel file are births all the same, and what is wrong with the file is for
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
 import unicodedata
@@ -26,7 +27,7 @@ _HEAD = 1 << 18  # bytes of a text file that are looked at
 _HEADER_WITHIN = 50  # lines or rows from the top in which the header must stand
 _DELIMITERS = ",;\t|"
 _ENOUGH = 0.5  # of a contract's required columns
-_OLD_EXCEL, _ZIP = b"\xd0\xcf\x11\xe0", b"PK"
+_OLD_EXCEL, _ZIP, _GZIP = b"\xd0\xcf\x11\xe0", b"PK", b"\x1f\x8b"
 _ELEMENT = re.compile(r"<([^\W\d][\w.-]*)")
 _KEY = re.compile(r'"([^"\\]+)"\s*:')
 
@@ -90,7 +91,10 @@ def _names(file: Path, limits: Limits) -> Iterator[Iterable[str]]:
     """What may be names of columns: each line or row at the top, or all names of a file without a header."""
     with file.open("rb") as stream:
         head = stream.read(_HEAD)
-    if _is_excel(file):
+    if head.startswith(_GZIP):
+        with gzip.open(file) as stream:
+            yield from _names_in_text(stream.read(_HEAD))
+    elif _is_excel(file):
         yield from _rows(file, limits)
     elif head.startswith(_ZIP):
         with zipfile.ZipFile(file) as archive:
