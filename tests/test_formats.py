@@ -225,9 +225,10 @@ def test_a_part_that_lacks_a_column_is_named() -> None:
     of = contract({"id": "string", "name": "string"}, format="csv", archive="parts")
     bad = zipped(q1_csv=b"id,name\n1,A\n", q2_csv=b"code,name\n1,A\n")
     assert stopped(bad, of).message.en.startswith("q2.csv: ")
-    with_more = zipped(q1_csv=b"id,name,more\n1,A,x\n", q2_csv=b"more,id,name\ny,2,B\n", readme_pdf=b"...")
+    with_more = zipped(q1_csv=b"id,name,more\n1,A,x\n", q2_csv=b"more,id,name\ny,2,B\n", q3_csv=b"id,name\n3,C\n",
+                       readme_pdf=b"...")  # fmt: skip
     rows, _, _ = extract_bytes(with_more, of)
-    assert rows["unknown.more"].to_list() == ["x", "y"]
+    assert rows["unknown.more"].to_list() == ["x", "y", None]
     unlike = zipped(q1_csv=b"id,name\n1,A\n", q2_csv=b"id,name,more\n1,A,x\n")
     assert stopped(unlike, of).rule == "unlike_parts"
     assert stopped(zipped(a_pdf=b"a", b_pdf=b"b"), of).rule == "unreadable_zip"
