@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from simulate.chance import generator, some
+from simulate.chance import generator, some, told_of
 from simulate.events import Events
 from simulate.extract import Wrong
 from simulate.sending import Sender, Sending, ends_of_months
@@ -21,9 +21,7 @@ _KEPT = ["case_no", "bhxh_no", "pid", "name", "birth", "birth_precision", "sex",
 
 def _sendings(happened: Events) -> Iterator[Sending]:
     people, seed = happened.world.people, happened.world.seed
-    rng = generator(seed, "pensions stop")
-    delay = pl.Series(rng.choice([0, 40, 70, 100], happened.deaths.height))
-    stops = happened.deaths.select("pid", "died_on", told=pl.col("day") + pl.duration(days=pl.lit(delay)))
+    stops = told_of(seed, "deaths to the pension fund", happened.deaths, (0, 40, 70, 100)).drop("day")
     pensioners = people.filter(pl.col("pension").is_not_null()).join(stops, on="pid", how="left")
     workers = people.filter(pl.col("wage").is_not_null())
     for number, (as_of, day) in enumerate(ends_of_months(happened.days)):

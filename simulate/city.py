@@ -54,6 +54,7 @@ def write_city(
 
     The truth: `tables/<schema>.<table>.parquet` (histories; opened_by and closed_by are file names), `defects.parquet`
     (file, row, column, kind, effect) and `deliveries.parquet` (counts of each file for arrival in the order of time).
+    Of a whole city also `world/<what>.parquet`: the people before the first day, and what happened to them.
     """
     rng = np.random.default_rng(seed)
     inhabitants = population(rng, people, start)

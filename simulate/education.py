@@ -27,7 +27,7 @@ def _school_year(day: date) -> str:
 def _pupils(happened: Events) -> Iterator[tuple[date, date, pl.DataFrame]]:
     """Who learns where when a month ends: as of which day, when it is told, and the pupils."""
     rng = generator(happened.world.seed, "classes")
-    pupils = happened.world.people.filter(pl.col("grade").is_not_null()).join(happened.deaths, on="pid", how="anti")
+    pupils = happened.world.people.filter(pl.col("grade").is_not_null())
     place = pl.int_range(pl.len()).over("school_code", "grade")
     short = pl.col("grade").str.strip_chars_start("0")
     pupils = pupils.with_columns(

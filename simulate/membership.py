@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from simulate.chance import generator, some
+from simulate.chance import generator, some, told_of
 from simulate.events import Events
 from simulate.extract import Wrong, at_times
 from simulate.health import FACILITIES
@@ -32,10 +32,8 @@ def _sendings(happened: Events) -> Iterator[Sending]:
     seed, start = happened.world.seed, happened.world.start
     rng = generator(seed, "cards")
     cards = _cards(rng, happened.world.people, start)
-    told = pl.Series(rng.integers(0, 11, happened.births.height))
-    births = happened.births.with_columns(told=pl.col("day") + pl.duration(days=pl.lit(told)))
-    delay = pl.Series(rng.integers(0, 15, happened.deaths.height))
-    deaths = happened.deaths.with_columns(told=pl.col("day") + pl.duration(days=pl.lit(delay)))
+    births = told_of(seed, "births to the insurance", happened.births, range(11))
+    deaths = told_of(seed, "deaths to the insurance", happened.deaths, range(15))
     mothers = happened.world.people.select("ward", "ward_name", mother="pid")
     stock = at_times(_rows(cards), "T", pl.lit(start - timedelta(days=1)), rng)
     for number, day in enumerate(happened.days, start=1):

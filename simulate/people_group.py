@@ -33,7 +33,11 @@ _EXTENSIONS = {"excel": "xlsx"}
 
 
 def write_people(out: Path, happened: Events, truth: Truth) -> None:
-    """Write the files of all senders under `out/days`, and what must come of them."""
+    """Write the files of all senders under `out/days`, what must come of them, and the world that they tell of."""
+    truth.know("people", happened.world.people)
+    truth.know("schools", happened.world.schools)
+    for name in ("births", "deaths", "marriages", "moves", "jobs_lost"):
+        truth.know(name, getattr(happened, name))
     for sender in SENDERS:
         _write(out, sender, happened, truth)
 
