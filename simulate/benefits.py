@@ -22,7 +22,7 @@ _KEPT = ["case_no", "bhxh_no", "pid", "name", "birth", "birth_precision", "sex",
 def _sendings(happened: Events) -> Iterator[Sending]:
     people, seed = happened.world.people, happened.world.seed
     stops = told_of(seed, "deaths to the pension fund", happened.deaths, (0, 40, 70, 100)).drop("day")
-    pensioners = people.filter(pl.col("pension").is_not_null()).join(stops, on="pid", how="left")
+    pensioners = people.filter(pl.col("pension").is_not_null()).join(stops, on="pid", how="left", maintain_order="left")
     workers = people.filter(pl.col("wage").is_not_null())
     for number, (as_of, day) in enumerate(ends_of_months(happened.days)):
         rng = generator(seed, "benefits", number)
@@ -31,7 +31,9 @@ def _sendings(happened: Events) -> Iterator[Sending]:
         running = pensioners.filter(~told_in_time.fill_null(False))
         told = pensioners.filter(pl.col("told").dt.month_start() == month)
         born = happened.births.filter(pl.col("day").dt.month_start() == month, pl.col("birth") <= as_of)
-        mothers = workers.join(born.select(pid="mother", born="birth").unique("pid", keep="any"), on="pid")
+        mothers = workers.join(
+            born.select(pid="mother", born="birth").unique("pid", keep="first"), on="pid", maintain_order="left"
+        )
         lines = [
             _pensions(running, month),
             _recovered(told, month),

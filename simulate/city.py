@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from simulate import civil, health, land, tax
-from simulate.deliveries import Truth, put
 from simulate.delivery import Form, changes, write
 from simulate.events import events
+from simulate.output import Truth, put
 from simulate.people import population
 from simulate.people_group import write_people
 from simulate.truth import Dataset

@@ -8,10 +8,10 @@ from typing import Any
 from simulate import benefits, contributions, education, justice, membership, police, records, social
 from simulate import contract as contracts
 from simulate.chance import generator
-from simulate.deliveries import Truth, put
 from simulate.delivery import write
 from simulate.events import Events
 from simulate.extract import form, standard
+from simulate.output import Truth, put
 from simulate.sending import Sender
 from simulate.truth import Dataset
 

@@ -32,11 +32,13 @@ def _sendings(happened: Events) -> Iterator[Sending]:
     for number, day in enumerate(happened.days, start=1):
         rng = generator(seed, "residents", number)
         today = pl.lit(day)
-        dead = registry.join(deaths.filter(pl.col("told") == day).select("pid", "died_on"), on="pid")
-        leaving = registry.join(moves.filter(pl.col("day") == day).select("pid"), on="pid")
+        dead = registry.join(
+            deaths.filter(pl.col("told") == day).select("pid", "died_on"), on="pid", maintain_order="left"
+        )
+        leaving = registry.join(moves.filter(pl.col("day") == day).select("pid"), on="pid", maintain_order="left")
         left = pl.concat([dead.select(_KEPT), leaving]).filter(pl.col("relation") == "CH")
         registry = registry.join(pl.concat([dead.select("pid"), leaving.select("pid")]), on="pid", how="anti")
-        married = registry.join(marriages.filter(pl.col("told") == day).select("pid"), on="pid")
+        married = registry.join(marriages.filter(pl.col("told") == day).select("pid"), on="pid", maintain_order="left")
         married = married.with_columns(is_married=True)
         heirs = _heirs(registry, left)
         married = married.join(heirs, on="pid", how="anti")
@@ -81,7 +83,7 @@ def _heirs(registry: pl.DataFrame, left: pl.DataFrame) -> pl.DataFrame:
 def _born(registry: pl.DataFrame, births: pl.DataFrame, day: date) -> pl.DataFrame:
     """Children in the households of their mothers."""
     home = registry.select("household", "ward", "ward_name", "street", "is_temporary", mother="pid", of="relation")
-    rows = births.join(home, on="mother").with_columns(
+    rows = births.join(home, on="mother", maintain_order="left").with_columns(
         relation=pl.when(pl.col("of").is_in(["CH", "VC"])).then(pl.lit("CON")).otherwise(pl.lit("CHAU")),
         lives_since=pl.lit(day),
         is_married=pl.lit(False),

@@ -33,7 +33,11 @@ def _sendings(happened: Events) -> Iterator[Sending]:
         dead = records.join(deaths.filter(pl.col("told") == day).select("pid"), on="pid", how="semi")
         records = records.join(dead, on="pid", how="anti")
         seen = happened.visits.filter(pl.col("day") == day).unique("pid", keep="first", maintain_order=True)
-        visited = records.drop("visit").join(seen.select("pid", "visit"), on="pid").select(records.columns)
+        visited = (
+            records.drop("visit")
+            .join(seen.select("pid", "visit"), on="pid", maintain_order="left")
+            .select(records.columns)
+        )
         opened = some(rng, others, _OPENED, least=6).with_columns(opened_on=pl.lit(day), checked_on=pl.lit(day))
         others = others.join(opened, on="pid", how="anti")
         records = pl.concat([records.join(visited, on="pid", how="anti"), visited, opened])
