@@ -40,7 +40,8 @@ SLOW = {
     *("test_contract_mutations", "test_judge", "test_lint", "test_suite_mutations", "test_walk_again", "test_words"),
     *("test_arrival", "test_backup", "test_check", "test_city", "test_dags", "test_disclosure", "test_drift"),
     *("test_faults", "test_held", "test_migrate", "test_past", "test_pollution", "test_receipt", "test_receipt_page"),
-    *("test_coherence", "test_people_city", "test_roles", "test_simulate", "test_site"),
+    *("test_coherence", "test_datasets", "test_people_city", "test_reconciliations", "test_roles", "test_simulate"),
+    "test_site",
 }
 
 

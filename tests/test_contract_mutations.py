@@ -1,6 +1,6 @@
 """One slip in a contract, or in what contracts share: it is refused in a sentence, or means what the documents say.
 
-Every key of the eight contracts, the elements and the agencies is misspelt, left out, written twice and given values of
+Every key of the made-up city's eight contracts, the elements and the agencies is misspelt, left out, written twice and given values of
 other types, one at a time. Without an option a hundred of these slips are tried of each file, drawn by a fixed seed;
 `python -m pytest tests/test_contract_mutations.py --all-slips` tries all, which takes minutes.
 """
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from etl.contract import Column, Contract, ContractError, Hold, Source, Text, load
+from etl.contract import Column, Contract, ContractError, Hold, Source, Text, load, load_all
 from etl.contract.codes import read as read_codes
 from etl.contract.expansion import dictionary
 from etl.contract.reading import contract_of
@@ -30,7 +30,8 @@ SHARED = dictionary(EXPECTATIONS)
 ELEMENTS, AGENCIES = (
     yaml.safe_load((EXPECTATIONS / f"{name}.yaml").read_text("utf-8")) for name in ("elements", "agencies")
 )
-DOCUMENTS = {dataset: yaml.safe_load(contract.path.read_text("utf-8")) for dataset, contract in CONTRACTS.items()}
+ALL = load_all()  # what contracts share is of others, too
+DOCUMENTS = {dataset: yaml.safe_load(contract.path.read_text("utf-8")) for dataset, contract in ALL.items()}
 OF_AN_AGENCY = ("lookup",)  # what stands under it are an agency's words, of which any may be right
 PLAIN = {"date": "date", "timestamp": "date", "integer": "number", "number": "number", "string": "text"}
 
@@ -107,6 +108,7 @@ def as_documented(
         ),
         "columns": tuple(column_as_documented(column, elements) for column in table["properties"]),
         "part": custom.get("part"),
+        "control_totals": tuple(custom.get("controlTotals", ())),
         "max_rejected": custom.get("maxRejected", 0.2),
         "hold": Hold(days=hold.get("days", 3), default=hold.get("default", "reject")),
         "tell_rejected": custom.get("tellRejected", 0.1),
@@ -262,7 +264,7 @@ def test_no_slip_in_what_contracts_share_is_passed_over(
         changed = slip.make()
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(changed, allow_unicode=True), "utf-8")
         dataset = next(d for d, said in DOCUMENTS.items() if uses(d, said, str(slip.path[0])))
-        path = CONTRACTS[dataset].path
+        path = ALL[dataset].path
         try:
             made = contract_of(DOCUMENTS[dataset], path, dictionary(tmp_path))
         except ContractError as error:

@@ -6,6 +6,7 @@ the number that the sender knows it by. All go into one database.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,11 @@ def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
 @pytest.mark.parametrize("folder", SAMPLES, ids=lambda path: path.name)
 def test_each_row_becomes_what_is_said_of_it(folder: Path, city: Pipeline, send: Callable[..., Any]) -> None:
     said = yaml.safe_load((folder / "expected.yaml").read_text("utf-8"))
-    (file,) = (path for path in folder.iterdir() if path.name != "expected.yaml")
+    file = next(path for path in folder.iterdir() if path.suffix not in (".yaml", ".json"))
+    if (manifest := file.with_name(f"{file.name}.manifest.json")).exists():
+        inbox = Path(city.storage.inbox) / folder.name.replace(".", "/")
+        inbox.mkdir(parents=True)
+        shutil.copy(manifest, inbox)
     entry = send(city, folder.name.replace(".", "/"), file.name, file.read_bytes())
     assert entry.state == "loaded", entry.message_en
 
@@ -48,3 +53,10 @@ def test_each_row_becomes_what_is_said_of_it(folder: Path, city: Pipeline, send:
     assert rejected == {row for row, its in rows.items() if its["is"] == "rejected"}
     assert (entry.rows_in, entry.rejected) == (len(rows), len(rejected))
     assert stored == sum(its["is"] == "accepted" for its in rows.values())
+
+
+def test_vouchers_without_their_total_are_held(pipeline: Pipeline, send: Callable[..., Any]) -> None:
+    file = next((Path(__file__).parent / "datasets" / "budget.vouchers").glob("*.zip"))
+    entry = send(pipeline, "budget/vouchers", file.name, file.read_bytes())
+    assert (entry.state, entry.rule) == ("held", "undeclared_total")
+    assert "so_tien" in entry.message_en

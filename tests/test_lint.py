@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from etl.contract import ContractError, load_all, read_all
 from etl.delivery.messages import WRONG_CONTRACT
@@ -249,6 +250,21 @@ OF_CONTRACT = {
         "datatype, value: address}\n          - {property: periodColumn, value: name}",
         "must be a date column",
     ),
+    "a code that meant something else once": (
+        "datatype, value: phone}",
+        "datatype, value: code}" + MORE + "codeList, value: licence_class}",
+        "A1, B1, C, D of licence_class.csv mean something else in another period; name the date that tells which",
+    ),
+    "a period of a list without periods": (
+        "datatype, value: phone}",
+        "datatype, value: code}" + MORE + "codeList, value: sex}" + MORE + "periodColumn, value: opened_on}",
+        "no code of sex.csv has a valid_from or a valid_to",
+    ),
+    "a control total of a text": (
+        "  - {property: deliveryMode, value: snapshot}",
+        "  - {property: deliveryMode, value: snapshot}\n  - {property: controlTotals, value: [pupil]}",
+        "controlTotals: there is no column of numbers 'pupil'; did you mean 'pupils'?",
+    ),
     "an empty separator": (
         "datatype, value: phone}",
         "datatype, value: phone}" + MORE + "separator, value: ''}",
@@ -354,12 +370,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def folder_with(tmp_path: Path, file: str = "", before: str | None = None, after: str | None = None) -> Path:
-    """The schools beside the births, with one mistake in a file of the schools'."""
+    """The schools beside the births, with one mistake in a file of the schools', of whose agency nothing is said."""
     folder = tmp_path / "expectations"
     for path in (EXPECTATIONS / "civil").glob("births.*"):
         (folder / "civil").mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / "civil")
     shutil.copy(EXPECTATIONS / "great_expectations.yml", folder)
+    agencies = yaml.safe_load((EXPECTATIONS / "agencies.yaml").read_text("utf-8"))
+    (folder / "agencies.yaml").write_text(yaml.safe_dump({"civil": agencies["civil"]}, allow_unicode=True), "utf-8")
     shutil.copytree(SCHOOLS, folder / "education")
     if after is not None:
         path = folder / "education" / file
@@ -515,7 +533,7 @@ def test_nothing_is_loaded_by_half_a_suite(
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with a wrong ninth contract, and a wrong one among the eight."""
+    """A copy of the project with a wrong contract of the schools, and a wrong one among the made-up city's."""
     clone = tmp_path_factory.mktemp("clone")
     for name in ("etl", "dags", "sql", "expectations"):
         shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -589,7 +607,7 @@ def empty_database(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
     """A pipeline on a database in which no contract has a table."""
     pipeline = new_pipeline()
     with pipeline.engine.begin() as connection:
-        for schema in ("people", "business", "land", "mart"):
+        for schema in ("people", "business", "land", "governance", "mart"):
             connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
     return pipeline
 
@@ -612,5 +630,5 @@ def test_the_other_dags_are_there_and_an_import_error_names_the_wrong_ones(clone
     (file,) = read["errors"]
     assert Path(file).name == "wrong_contracts.py"
     assert "schools.yaml: column valid_from" in read["errors"][file] and "permits.yaml: line" in read["errors"][file]
-    datasets = {c.replace(".", "_") for c in load_all()} - {"land_permits"}
+    datasets = {c.replace(".", "_") for c in load_all()} - {"land_permits", "education_schools"}
     assert set(read["dags"]) == datasets | {"receive", "reconcile", "marts", "notify"}

@@ -1,4 +1,4 @@
-"""A ninth dataset is one contract and one suite, and no Python."""
+"""Another dataset is one contract and one suite, and no Python."""
 
 from __future__ import annotations
 

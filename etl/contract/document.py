@@ -259,6 +259,11 @@ class DatasetProperties(Part):
         description="a required column that tells files of one period apart, such as the district; a snapshot speaks "
         "only for the parts that it has rows of",
     )
+    control_totals: Annotated[tuple[Name, ...], Strict(False)] = Field(
+        default=(),
+        description="columns of numbers whose sum over all rows the manifest beside a file must declare; a file of "
+        "which it does not is held",
+    )
 
 
 class SharedColumnProperties(Part):

@@ -105,6 +105,7 @@ class Contract:
     source: Source
     columns: tuple[Column, ...]
     part: str | None  # the column that tells files of one period apart; a snapshot speaks only for parts it has rows of
+    control_totals: tuple[str, ...]  # the columns whose sum over all rows a sender must declare
     max_rejected: float  # share of rows that may fail one derived expectation before the delivery is held
     hold: Hold
     tell_rejected: float  # share of a delivery's rows that may be rejected before somebody is told

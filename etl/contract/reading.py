@@ -219,6 +219,7 @@ def _contract(head: Document, columns: Iterable[document.Column], path: Path) ->
         source=Source(**custom.source.model_dump()),
         columns=tuple(map(_column, columns)),
         part=custom.part,
+        control_totals=custom.control_totals,
         max_rejected=custom.max_rejected,
         hold=Hold(**custom.hold.model_dump()),
         tell_rejected=custom.tell_rejected,

@@ -89,6 +89,7 @@ def of_whole(document: Document, columns: Collection[Column]) -> Iterator[str]:
         yield f"column {sequence.name}: role 'sequence' is for a number or time in mode 'changes'"
     if part is not None:
         yield from _of_part(part, columns)
+    yield from _of_totals(document.custom_properties.control_totals, columns)
     positions = sorted(column.primary_key_position or 0 for column in columns if column.primary_key)
     if not positions:
         yield "no primaryKey column; a record is known again by its key: mark its columns primaryKey: true"
@@ -107,6 +108,13 @@ def _of_part(part: str, columns: Collection[Column]) -> Iterator[str]:
         or found.custom_properties.on_invalid != "reject"
     ):
         yield f"part: {part} must be a column of the content that is required and not only flagged"
+
+
+def _of_totals(totals: Collection[str], columns: Collection[Column]) -> Iterator[str]:
+    numeric = {column.name for column in columns if column.logical_type in ("integer", "number")}
+    for name in totals:
+        if name not in numeric:
+            yield f"controlTotals: there is no column of numbers {name!r}; {nearest(name, numeric)}"
 
 
 def _of_name(column: Column) -> Iterator[str]:

@@ -15,6 +15,21 @@ Found = Literal["paused", "announced"]
 
 
 @dataclass(frozen=True)
+class Reconciled:
+    """What a comparison of several datasets found, to whoever can mend it.
+
+    Attributes:
+        name: of the list in schema `quality`, which names the records.
+        found: records that do not agree.
+        text: what is wrong and what to do, without naming any.
+    """
+
+    name: str
+    found: int
+    text: Text
+
+
+@dataclass(frozen=True)
 class LedgerEntry:
     """One row of `ops.delivery`; its columns are described there. Counts are None until a station knows them."""
 

@@ -18,6 +18,7 @@ HOLD_MINIMUM = 20  # rows below which no share of them holds a delivery: three r
 # The rules that hold a delivery whose manifest does not fit it; a manifest that comes later may.
 MANIFEST_RULES = (
     "unreadable_manifest", "declared_size", "declared_sha256", "declared_md5", "declared_rows", "declared_total",
+    "undeclared_total",
 )  # fmt: skip
 
 

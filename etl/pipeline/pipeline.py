@@ -605,6 +605,7 @@ class Pipeline:
             of_same = ledger.corrections(delivery.contract_id, delivery.corrects or delivery.id)
             before = ledger.before(delivery, _HISTORY)
             words = ledger.words(delivery) if entry.state is State.LOADED and not delivery.corrects else []
+            reconciled = ledger.reconciliations() if entry.state is State.LOADED else {}
         receipt(
             self.storage,
             delivery,
@@ -617,6 +618,7 @@ class Pipeline:
             ],
             corrections=[each for each in of_same if each.corrects == delivery.id],
             words=words,
+            reconciled=reconciled.get(delivery.contract_id, ()),
             workbook_number=1 + max((each.correction or 0 for each in of_same), default=0),
             key=self.settings.key,
             most_rows=self.settings.workbook_rows,

@@ -14,7 +14,7 @@ import polars as pl
 from etl.contract import Contract
 from etl.delivery.columns import ROW
 from etl.delivery.correction import mark_for
-from etl.delivery.entry import LedgerEntry
+from etl.delivery.entry import LedgerEntry, Reconciled
 from etl.delivery.model import Delivery
 from etl.delivery.problems import PROBLEM
 from etl.delivery.state import State
@@ -39,6 +39,7 @@ def receipt(
     history: Sequence[Past] = (),
     corrections: Sequence[LedgerEntry] = (),
     words: Sequence[LedgerEntry] = (),
+    reconciled: Sequence[Reconciled] = (),
     workbook_number: int = 1,
     key: bytes | None = None,
     most_rows: int = 50_000,
@@ -55,6 +56,7 @@ def receipt(
         history: the dataset's deliveries before this one, the oldest first.
         corrections: those of this delivery that came.
         words: the files of its period that are in the table, this one's too, in the order of time.
+        reconciled: what comparisons with other datasets have found that this agency can mend.
         workbook_number: which workbook with rows of this delivery this one is, from 1.
         key: the installation's secret, by which a workbook is known again; None if it may not come back.
         most_rows: rows that the workbook may hold.
@@ -73,6 +75,7 @@ def receipt(
         history=history,
         corrections=came,
         words=words,
+        reconciled=reconciled,
         is_check=is_check,
     )
     # The page leads to the other files: it comes last, and before a workbook goes.

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from etl.contract import Contract, Text
 from etl.delivery.columns import ROW
-from etl.delivery.entry import LedgerEntry
+from etl.delivery.entry import LedgerEntry, Reconciled
 from etl.delivery.model import Delivery
 from etl.delivery.state import State
 from etl.settings import TEMPLATES
@@ -128,6 +128,7 @@ def describe(
     history: Sequence[Past] = (),
     corrections: Iterable[tuple[Correction, pl.Series]] = (),
     words: Sequence[LedgerEntry] = (),
+    reconciled: Sequence[Reconciled] = (),
     is_check: bool = False,
 ) -> Receipt:
     """Say what became of a delivery.
@@ -142,6 +143,7 @@ def describe(
         history: the dataset's deliveries before this one, the oldest first.
         corrections: the corrections of this delivery, each with the row numbers of this delivery that it set right.
         words: the files of its period that are in the table, this one's too, in the order of time.
+        reconciled: what comparisons with other datasets have found that this agency can mend.
         is_check: nothing was sent: it says what would become of the file.
     """
     said = _wording()
@@ -178,7 +180,12 @@ def describe(
         row_word=_text(said["row_word"]["correction" if delivery.corrects else _format(contract)]),
         problems=found,
         late_by_seconds=late_by.total_seconds() if late_by else None,
-        notes=[*_late(late_by), *_words(delivery, contract, words), *_notes(problems.filter(pl.col(ROW).is_null()))],
+        notes=[
+            *_late(late_by),
+            *_words(delivery, contract, words),
+            *_notes(problems.filter(pl.col(ROW).is_null())),
+            *(Note(rule=each.name, responsible="agency", text=each.text) for each in reconciled),
+        ],
         history=list(history),
         corrections=[c.model_copy(update={"resolved": len(rows)}) for c, rows in came],
         rejected=len(rejected),

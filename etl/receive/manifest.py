@@ -132,6 +132,9 @@ class Declared:
             raise Stop("held", "declared_md5")
         if self.rows not in (None, rows_in):
             raise Stop("held", "declared_rows", declared=self.rows, found=rows_in)
+        for required in (contract.column(name) for name in contract.control_totals):
+            if required.source_name not in self.totals and not delivery.corrects:
+                raise Stop("held", "undeclared_total", column=required.label, name=required.source_name)
         numeric = {c.source_name: c for c in contract.columns if c.type in ("integer", "number")}
         for name, total in self.totals.items():
             if name not in numeric:

@@ -55,12 +55,19 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
         freshness = {row["dataset"]: row for row in known.freshness()}
         held = known.held_of_each()
         sparks = known.newest_of_each(_SPARKS)
+        reconciled = known.reconciliations()
     fields = _build_reference(Shelf(storage.site), contracts)
     standings = []
     for name, contract in contracts.items():
         folder = storage.site / contract.agency / contract.dataset
         memory = Memory.of(folder, contract)
-        stands = partial(Standing.of, contract, held=held.get(name, 0), freshness=freshness.get(name, {}))
+        stands = partial(
+            Standing.of,
+            contract,
+            held=held.get(name, 0),
+            freshness=freshness.get(name, {}),
+            reconciled=reconciled.get(name, ()),
+        )
         if dataset in (None, name) or memory.until is None:
             memory = _build_deliveries(storage, folder, contract, ledger, memory)
             newest = ledger.newest(name, SHOWN)

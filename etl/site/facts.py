@@ -11,7 +11,7 @@ from typing import Any
 from etl import datatypes
 from etl.contract import Column, Contract
 from etl.datatypes import Output
-from etl.delivery.entry import LedgerEntry
+from etl.delivery.entry import LedgerEntry, Reconciled
 
 UNDATED = "undated"  # the month of a delivery whose period nobody knows
 
@@ -28,6 +28,7 @@ class Standing:
         last_period: the last one that is in the warehouse.
         due_at: when the next one is due; None before the first.
         late_by: how long ago that was; None if it is still to come.
+        reconciled: what comparisons with other datasets have found in it.
     """
 
     contract: Contract
@@ -37,6 +38,7 @@ class Standing:
     last_period: date | None
     due_at: datetime | None
     late_by: timedelta | None
+    reconciled: tuple[Reconciled, ...] = ()
 
     @classmethod
     def of(
@@ -46,6 +48,7 @@ class Standing:
         held: int,
         entries: Sequence[LedgerEntry],
         freshness: Mapping[str, Any],
+        reconciled: Sequence[Reconciled] = (),
     ) -> Standing:
         """How a dataset stands.
 
@@ -55,10 +58,11 @@ class Standing:
             held: how many of them are held.
             entries: the last ones, in the order of time.
             freshness: the dataset's row of `ops.freshness`; empty if there is none yet.
+            reconciled: what comparisons with other datasets have found in it.
         """
         latest = tuple(entry for entry in entries if entry.as_of and not entry.corrects)
         told = {name: freshness.get(of) for name, of in _OF_FRESHNESS.items()}
-        return cls(contract, deliveries, held, latest, **told)
+        return cls(contract, deliveries, held, latest, **told, reconciled=tuple(reconciled))
 
     @property
     def last(self) -> LedgerEntry | None:

@@ -27,7 +27,8 @@ Fields = Mapping[str, Sequence[Field]]
 def index(standings: Sequence[Standing], fields: Fields, now: datetime) -> str:
     """The first page: agencies, their datasets, how each stands."""
     agencies: dict[str, list[Standing]] = {}
-    for standing in standings:
+    begun = {standing.contract.agency for standing in standings if standing.deliveries}
+    for standing in sorted(standings, key=lambda standing: standing.contract.agency not in begun):
         agencies.setdefault(standing.contract.agency, []).append(standing)
     charts = {s.contract.id: of_rejected(s.latest) for s in standings}
     return _page("index", root="", agencies=agencies, fields=fields, charts=charts, now=now)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from etl.contract import Choice, Text
 from etl.delivery.columns import ROW
-from etl.delivery.entry import COLUMNS, Decision, Found, LedgerEntry, Unfinished, Waiting
+from etl.delivery.entry import COLUMNS, Decision, Found, LedgerEntry, Reconciled, Unfinished, Waiting
 from etl.delivery.messages import MANIFEST_RULES, WRONG_CONTRACT, Stop, loggable, wording
 from etl.delivery.model import Delivery, Place
 from etl.delivery.profile import Profile
@@ -476,6 +476,16 @@ class Ledger:
         query = sa.text("SELECT * FROM ops.freshness ORDER BY late_by DESC NULLS LAST, dataset")
         with self._connected() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def reconciliations(self) -> dict[str, list[Reconciled]]:
+        """What reconciliations have found, if anything, by the dataset whose agency can mend it."""
+        query = sa.text("SELECT dataset, name, found, vi, en FROM ops.reconciliation WHERE found > 0 ORDER BY name")
+        made: dict[str, list[Reconciled]] = {}
+        with self._connected() as connection:
+            for dataset, name, found, vi, en in connection.execute(query):
+                text = Text(vi.format(found=found), en.format(found=found))
+                made.setdefault(dataset, []).append(Reconciled(name, found, text))
+        return made
 
     def sent_back_since(self, moment: datetime) -> list[LedgerEntry]:
         """The deliveries whose agency has heard since that rows or all of it were sent back, in that order."""

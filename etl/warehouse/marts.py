@@ -1,5 +1,9 @@
 """Marts: what analysts query, made from `sql/marts/`, and lists for those who mend data, from `sql/quality/`.
 
+A list that finds what several datasets together show to be wrong is a reconciliation: its first comment says so. How
+many records it found is written into `ops.reconciliation`, from where whoever can mend them hears of it; it stops no
+delivery.
+
 A mart is first made exact, in schema `exact`, and from there copied into schema `mart` without the cells that would
 tell of single persons; its file declares them in its first comment, see `etl.warehouse.disclosure.Cells`. Analysts
 read `mart` alone.
@@ -14,6 +18,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import psycopg
@@ -41,6 +46,25 @@ class MartError(ValueError):
 
 class MartIsRead(Exception):
     """A mart whose definition has changed is being read for too long."""
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """What a list says to those who can mend what it finds.
+
+    Attributes:
+        mends: the dataset whose agency can.
+        vi: what is wrong and what to do, with `{found}` for the number of records.
+        en: the same in English.
+    """
+
+    mends: str
+    vi: str
+    en: str
+
+    def __post_init__(self) -> None:
+        if not all("{found}" in text and text.format(found=0) for text in (self.vi, self.en)):
+            raise ValueError("vi and en must have {found}")
 
 
 @dataclass(frozen=True)
@@ -82,15 +106,33 @@ class Mart:
         Raises:
             MartError: if the file does not declare it.
         """
-        comment = "".join(_DECLARED.findall(self.sql))
         try:
-            said = yaml_text.parse(re.sub(r"(?m)^-- ?", "", comment))
-            return [Cells(**cells) for cells in said["cells"]]
+            return [Cells(**cells) for cells in self._declared["cells"]]
         except (TypeError, KeyError, ValueError) as error:
             raise MartError(
                 f"{self.path}: its first comment must declare `cells`, as the marts beside it do; see "
                 f"etl/disclosure.py ({type(error).__name__})."
             ) from None
+
+    @cached_property
+    def reconciliation(self) -> Reconciliation | None:
+        """What its file declares; None if it is no reconciliation.
+
+        Raises:
+            MartError: if the file declares it otherwise than the lists beside it do.
+        """
+        try:
+            said = (self._declared or {}).get("reconciliation")
+            return None if said is None else Reconciliation(**said)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise MartError(
+                f"{self.path}: `reconciliation` in its first comment must have mends, and vi and en with {{found}} for "
+                f"the number of records ({type(error).__name__})."
+            ) from None
+
+    @property
+    def _declared(self) -> Any:
+        return yaml_text.parse(re.sub(r"(?m)^-- ?", "", "".join(_DECLARED.findall(self.sql))))
 
 
 def all_marts() -> list[Mart]:
@@ -119,8 +161,8 @@ def refresh(engine: sa.Engine) -> list[str]:
         MartError: if a file does not declare what must be hidden.
         MartIsRead: if a reader of one that has changed does not end.
     """
-    names = []
-    for mart in all_marts():
+    names, found = [], all_marts()
+    for mart in found:
         try:
             _refresh(engine, mart)
         except sa.exc.ProgrammingError as error:
@@ -129,6 +171,10 @@ def refresh(engine: sa.Engine) -> list[str]:
             log.warning("mart %s is left as it is: %s", mart.name, str(error.orig).splitlines()[0])
         else:
             names.append(f"mart.{mart.name}" if mart.is_for_analysts else mart.exact)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("DELETE FROM ops.reconciliation WHERE name <> ALL (:names)"), {"names": [m.name for m in found]}
+        )
     return names
 
 
@@ -143,6 +189,8 @@ def _refresh(engine: sa.Engine, mart: Mart) -> None:
         if mart.is_for_analysts:
             connection.execute(sa.text(f"GRANT SELECT ON mart.{mart.name} TO citydw_analyst, citydw_reader"))
             _show(connection, mart)
+        if mart.reconciliation:
+            _count(connection, mart, mart.reconciliation)
         connection.execute(
             sa.text(
                 "INSERT INTO ops.mart (name, made_of) VALUES (:name, :made_of)"
@@ -150,6 +198,19 @@ def _refresh(engine: sa.Engine, mart: Mart) -> None:
             ),
             {"name": mart.name, "made_of": mart.made_of},
         )
+
+
+def _count(connection: sa.Connection, mart: Mart, says: Reconciliation) -> None:
+    """Write down how many records a reconciliation has found."""
+    connection.execute(
+        sa.text(
+            f"INSERT INTO ops.reconciliation (name, dataset, vi, en, found)"
+            f" SELECT :name, :mends, :vi, :en, count(*) FROM {mart.exact}"
+            " ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, vi = excluded.vi, en = excluded.en,"
+            " found = excluded.found, refreshed_at = now()"
+        ),
+        {"name": mart.name, "mends": says.mends, "vi": says.vi, "en": says.en},
+    )
 
 
 def _is_made(connection: sa.Connection, mart: Mart) -> bool:

@@ -34,6 +34,18 @@ def add_tables(metadata: sa.MetaData) -> None:
         comment="Marts, and when each was brought up to date",
     )
     sa.Table(
+        "reconciliation",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True, comment="of the list in schema quality, which names the records"),
+        sa.Column("dataset", sa.Text, nullable=False, comment="whose agency can mend it"),
+        sa.Column("found", sa.BigInteger, nullable=False, comment="records that do not agree"),
+        sa.Column("vi", sa.Text, nullable=False),
+        sa.Column("en", sa.Text, nullable=False),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
+        schema="ops",
+        comment="One row a comparison of several datasets, and what does not agree / Mỗi dòng là một phép đối chiếu",
+    )
+    sa.Table(
         "delivery",
         metadata,
         sa.Column("dataset", sa.Text, primary_key=True, comment="agency.dataset"),
