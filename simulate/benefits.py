@@ -14,6 +14,7 @@ from simulate.extract import Wrong
 from simulate.sending import Sender, Sending, ends_of_months
 
 _SICK = 0.02  # of the workers, a month
+_WITHOUT_ID = "05"  # last digits of the book's number below which its file has no personal id yet: of a twentieth
 _FUNERAL = 10 * 2_340_000  # dong
 _KEPT = ["case_no", "bhxh_no", "pid", "name", "birth", "birth_precision", "sex", "ward", "regime", "line", "month",
          "from", "until", "leave", "rate", "amount", "reason"]  # fmt: skip
@@ -94,7 +95,7 @@ def _rows(lines: pl.DataFrame) -> pl.DataFrame:
     return lines.select(
         case_no="case_no",
         bhxh_no="bhxh_no",
-        personal_id="pid",
+        personal_id=pl.when(pl.col("bhxh_no").str.slice(-2) >= _WITHOUT_ID).then("pid"),
         full_name="name",
         birth_date="birth",
         birth_date_precision="birth_precision",
