@@ -1,8 +1,8 @@
 """One slip in a contract, or in what contracts share: it is refused in a sentence, or means what the documents say.
 
-Every key of the made-up city's eight contracts, the elements and the agencies is misspelt, left out, written twice and given values of
-other types, one at a time. Without an option a hundred of these slips are tried of each file, drawn by a fixed seed;
-`python -m pytest tests/test_contract_mutations.py --all-slips` tries all, which takes minutes.
+Every key of the made-up city's eight contracts, the elements and the agencies is misspelt, left out, written twice and
+given values of other types, one at a time. Without an option a hundred of these slips are tried of each file, drawn by
+a fixed seed; `python -m pytest tests/test_contract_mutations.py --all-slips` tries all, which takes minutes.
 """
 
 from __future__ import annotations
