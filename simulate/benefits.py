@@ -8,12 +8,13 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from simulate.chance import generator, some
+from simulate.chance import generator, some, told_of
 from simulate.events import Events
 from simulate.extract import Wrong
 from simulate.sending import Sender, Sending, ends_of_months
 
 _SICK = 0.02  # of the workers, a month
+_WITHOUT_ID = "05"  # last digits of the book's number below which its file has no personal id yet: of a twentieth
 _FUNERAL = 10 * 2_340_000  # dong
 _KEPT = ["case_no", "bhxh_no", "pid", "name", "birth", "birth_precision", "sex", "ward", "regime", "line", "month",
          "from", "until", "leave", "rate", "amount", "reason"]  # fmt: skip
@@ -21,10 +22,8 @@ _KEPT = ["case_no", "bhxh_no", "pid", "name", "birth", "birth_precision", "sex",
 
 def _sendings(happened: Events) -> Iterator[Sending]:
     people, seed = happened.world.people, happened.world.seed
-    rng = generator(seed, "pensions stop")
-    delay = pl.Series(rng.choice([0, 40, 70, 100], happened.deaths.height))
-    stops = happened.deaths.select("pid", "died_on", told=pl.col("day") + pl.duration(days=pl.lit(delay)))
-    pensioners = people.filter(pl.col("pension").is_not_null()).join(stops, on="pid", how="left")
+    stops = told_of(seed, "deaths to the pension fund", happened.deaths, (0, 40, 70, 100)).drop("day")
+    pensioners = people.filter(pl.col("pension").is_not_null()).join(stops, on="pid", how="left", maintain_order="left")
     workers = people.filter(pl.col("wage").is_not_null())
     for number, (as_of, day) in enumerate(ends_of_months(happened.days)):
         rng = generator(seed, "benefits", number)
@@ -33,7 +32,9 @@ def _sendings(happened: Events) -> Iterator[Sending]:
         running = pensioners.filter(~told_in_time.fill_null(False))
         told = pensioners.filter(pl.col("told").dt.month_start() == month)
         born = happened.births.filter(pl.col("day").dt.month_start() == month, pl.col("birth") <= as_of)
-        mothers = workers.join(born.select(pid="mother", born="birth").unique("pid", keep="any"), on="pid")
+        mothers = workers.join(
+            born.select(pid="mother", born="birth").unique("pid", keep="first"), on="pid", maintain_order="left"
+        )
         lines = [
             _pensions(running, month),
             _recovered(told, month),
@@ -94,7 +95,7 @@ def _rows(lines: pl.DataFrame) -> pl.DataFrame:
     return lines.select(
         case_no="case_no",
         bhxh_no="bhxh_no",
-        personal_id="pid",
+        personal_id=pl.when(pl.col("bhxh_no").str.slice(-2) >= _WITHOUT_ID).then("pid"),
         full_name="name",
         birth_date="birth",
         birth_date_precision="birth_precision",

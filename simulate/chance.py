@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -28,3 +29,20 @@ def some(rng: np.random.Generator, rows: pl.DataFrame, share: float, least: int 
 def days_before(rng: np.random.Generator, day: np.datetime64, at_most: int, n: int) -> np.ndarray:
     """Some days of those before one."""
     return day - rng.integers(1, at_most + 1, n).astype("timedelta64[D]")
+
+
+def told_of(seed: int, to_whom: str, happened: pl.DataFrame, delays: Sequence[int], never: float = 0.0) -> pl.DataFrame:
+    """What happened, with the day on which somebody is told of it; later happenings change nothing of earlier ones.
+
+    Args:
+        seed: of the city.
+        to_whom: and of what, as `deaths to the police`.
+        happened: with the day of each.
+        delays: days that it takes, each as likely.
+        never: share that is never told.
+    """
+    chance = generator(seed, to_whom).random((happened.height, 2))
+    delay = pl.Series(np.array(delays)[(chance[:, 0] * len(delays)).astype(int)])
+    return happened.with_columns(told=pl.col("day") + pl.duration(days=pl.lit(delay))).filter(
+        pl.Series(chance[:, 1] >= never)
+    )

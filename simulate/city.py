@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from simulate import civil, health, land, tax
-from simulate.deliveries import Truth, put
 from simulate.delivery import Form, changes, write
 from simulate.events import events
+from simulate.output import Truth, put
 from simulate.people import population
 from simulate.people_group import write_people
 from simulate.truth import Dataset
@@ -54,6 +54,7 @@ def write_city(
 
     The truth: `tables/<schema>.<table>.parquet` (histories; opened_by and closed_by are file names), `defects.parquet`
     (file, row, column, kind, effect) and `deliveries.parquet` (counts of each file for arrival in the order of time).
+    Of a whole city also `world/<what>.parquet`: the people before the first day, and what happened to them.
     """
     rng = np.random.default_rng(seed)
     inhabitants = population(rng, people, start)

@@ -20,7 +20,7 @@ _MORE = 200_000  # dong, that the wage was too low
 
 def _sendings(happened: Events) -> Iterator[Sending]:
     workers = happened.world.people.filter(pl.col("wage").is_not_null())
-    workers = workers.join(happened.jobs_lost.select("pid", lost="day"), on="pid", how="left")
+    workers = workers.join(happened.jobs_lost.select("pid", lost="day"), on="pid", how="left", maintain_order="left")
     before: pl.DataFrame | None = None
     for number, (as_of, day) in enumerate(ends_of_months(happened.days)):
         rng = generator(happened.world.seed, "contributions", number)

@@ -181,7 +181,9 @@ def _slices(cells: pl.DataFrame, broken: dict[int, str]) -> Iterator[tuple[pl.Da
 
 def _csv(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
     header = form.delimiter.join(form.headers.values())
-    content = [b"\xef\xbb\xbf" if form.encoding == "utf-8-sig" else b"", _csv_lines(form, [header])]
+    content = io.BytesIO()
+    content.write(b"\xef\xbb\xbf" if form.encoding == "utf-8-sig" else b"")
+    content.write(_csv_lines(form, [header]))
     for rows, broken_here in _slices(cells, broken):
         lines = rows.write_csv(include_header=False, separator=form.delimiter).split("\n")[:-1]
         for at, kind in broken_here.items():
@@ -191,8 +193,8 @@ def _csv(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
                 lines[at] = lines[at].rpartition(form.delimiter)[0].rpartition(form.delimiter)[0]
             else:
                 lines[at] = lines[at].replace(form.delimiter, form.delimiter + '"', 1)
-        content.append(_csv_lines(form, lines))
-    return b"".join(content)
+        content.write(_csv_lines(form, lines))
+    return content.getvalue()
 
 
 def _csv_lines(form: Form, lines: list[str]) -> bytes:
@@ -277,7 +279,7 @@ def _ndjson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
         home[leaf] = at
     # One record with the places of its columns; the words between them are the same in every line.
     words = re.split(r"(?<=: )(\d+)", json.dumps(nested, ensure_ascii=False))
-    content = []
+    content = io.BytesIO()
     for rows, broken_here in _slices(cells, broken):
         values = [_json_text(rows[name], name in form.numbers) for name in form.headers]
         pieces = [pl.lit(word) if at % 2 == 0 else pl.lit(values[int(word)]) for at, word in enumerate(words)]
@@ -285,8 +287,8 @@ def _ndjson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
         for at, kind in broken_here.items():
             if kind == "broken_json":
                 lines[at] = lines[at][: len(lines[at]) // 2]
-        content.append(("\n".join(lines) + "\n").encode())
-    return b"".join(content)
+        content.write(("\n".join(lines) + "\n").encode())
+    return content.getvalue()
 
 
 def _json_text(texts: pl.Series, is_number: bool) -> pl.Series:

@@ -27,7 +27,7 @@ def _school_year(day: date) -> str:
 def _pupils(happened: Events) -> Iterator[tuple[date, date, pl.DataFrame]]:
     """Who learns where when a month ends: as of which day, when it is told, and the pupils."""
     rng = generator(happened.world.seed, "classes")
-    pupils = happened.world.people.filter(pl.col("grade").is_not_null()).join(happened.deaths, on="pid", how="anti")
+    pupils = happened.world.people.filter(pl.col("grade").is_not_null())
     place = pl.int_range(pl.len()).over("school_code", "grade")
     short = pl.col("grade").str.strip_chars_start("0")
     pupils = pupils.with_columns(
@@ -47,8 +47,12 @@ def _a_month_later(happened: Events, pupils: pl.DataFrame, as_of: date, number: 
     away = pl.lit(pl.Series(rng.integers(0, 20, pupils.height) // 18))
     pupils = pupils.with_columns(absences=pl.col("absences") + away)
     schools = happened.world.schools.select("level", to="school_code")
-    moved = some(rng, pupils, _TRANSFERS).join(schools, on="level").filter(pl.col("to") != pl.col("school_code"))
-    moved = moved.unique("pid", keep="any", maintain_order=True).with_columns(
+    moved = (
+        some(rng, pupils, _TRANSFERS)
+        .join(schools, on="level", maintain_order="left")
+        .filter(pl.col("to") != pl.col("school_code"))
+    )
+    moved = moved.unique("pid", keep="first", maintain_order=True).with_columns(
         school_code="to", entered_on=pl.lit(as_of - timedelta(days=7))
     )
     return pl.concat([pupils.join(moved, on="pid", how="anti"), moved.select(pupils.columns)]).sort("number")

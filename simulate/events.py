@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import numpy as np
 import polars as pl
 
 from simulate.chance import generator, some
@@ -17,6 +16,7 @@ from simulate.people import STREETS, wards
 from simulate.world import World
 
 _MOVES = 0.0006  # of the people, a day; more than in life, as all else in the small city
+OLDEST = 75  # years; to older people only what their age brings happens
 _JOBS_LOST = 0.0008  # of the workers, a day
 _UNUSED = "075"  # the first digits of ids that nobody of the population has: children registered without one
 
@@ -75,7 +75,7 @@ def events(
     deaths = deaths.select("day", pid="personal_id", died_on=pl.col("death_at").dt.date())
     deaths = deaths.unique("pid", keep="first", maintain_order=True)
     spouses = [marriages.select("day", pid=f"{role}_id") for role in ("husband", "wife")]
-    workers = before.people.filter(pl.col("wage").is_not_null()).select("pid").join(deaths, on="pid", how="anti")
+    workers = before.people.filter(pl.col("wage").is_not_null())
     return Events(
         before,
         dates,
@@ -83,7 +83,7 @@ def events(
         deaths,
         pl.concat(spouses).unique("pid", keep="first", maintain_order=True),
         _moves(before, dates, deaths),
-        _once_each(before, dates, "jobs lost", workers, _JOBS_LOST),
+        alive(_once_each(before, dates, "jobs lost", workers, _JOBS_LOST), deaths),
         _by_day(dates, registered["visits"]).select("day", pid="so_cccd", visit="ma_lk"),
         enterprises.select("tax_code", "name"),
     )
@@ -103,19 +103,23 @@ def _an_id() -> pl.Expr:
 
 def _moves(before: World, dates: Sequence[date], deaths: pl.DataFrame) -> pl.DataFrame:
     """Grown people who leave a household of which they are not the head."""
-    may = before.people.filter((pl.col("age") >= 18) & (pl.col("relation") != "CH")).select("pid")
-    may = may.join(deaths, on="pid", how="anti")
+    may = before.people.filter(pl.col("age").is_between(18, OLDEST) & (pl.col("relation") != "CH"))
     rows = _once_each(before, dates, "moves", may, _MOVES)
-    rng, n = generator(before.seed, "where to"), rows.height
     new, _ = wards()
-    at = rng.integers(0, new.height, n)
-    street = np.array(STREETS, dtype=object)[rng.integers(0, len(STREETS), n)]
-    house = rng.integers(1, 900, n).astype(str).astype(object)
-    return rows.with_columns(
-        new[at]["code"].alias("ward"),
-        new[at]["name"].alias("ward_name"),
-        pl.Series("street", house + " " + street, dtype=pl.String),
+    places = generator(before.seed, "where to").random((rows.height, 3)) * (new.height, len(STREETS), 900)
+    ward, street, house = places.astype(int).T
+    rows = rows.with_columns(
+        new["code"][ward].alias("ward"),
+        new["name"][ward].alias("ward_name"),
+        street=pl.Series(house + 1).cast(pl.String) + " " + pl.Series(STREETS)[street],
     )
+    return alive(rows, deaths)
+
+
+def alive(rows: pl.DataFrame, deaths: pl.DataFrame) -> pl.DataFrame:
+    """What happens to people on a day, without those who had died by then."""
+    known = rows.join(deaths.select("pid", "died_on"), on="pid", how="left", maintain_order="left")
+    return known.filter((pl.col("died_on") > pl.col("day")).fill_null(True)).drop("died_on")
 
 
 def _once_each(before: World, dates: Sequence[date], what: str, may: pl.DataFrame, share: float) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from simulate.chance import days_before, generator, some
-from simulate.events import Events
+from simulate.events import OLDEST, Events, alive
 from simulate.extract import Wrong, at_times
 from simulate.sending import Sender, Sending
 
@@ -22,11 +22,12 @@ _PAID = 0.7  # of the fines, sooner or later
 
 def _sendings(happened: Events) -> Iterator[Sending]:
     seed, people = happened.world.seed, happened.world.people
-    grown = people.filter(pl.col("age") >= 16).join(happened.deaths, on="pid", how="anti")
+    grown = people.filter(pl.col("age").is_between(16, OLDEST))
     decided: list[pl.DataFrame] = []
     for number, day in enumerate(happened.days, start=1):
         rng = generator(seed, "violations", number)
         new = _decisions(rng, some(rng, grown, _A_DAY, least=12), happened.enterprises, day, number)
+        new = alive(new, happened.deaths)
         decided.append(new)
         paying = pl.concat(decided).filter(pl.col("pays_on") == day)
         changes = [at_times(_rows(new), "T", pl.lit(day), rng), at_times(_rows(_pay(paying)), "S", pl.lit(day), rng)]
@@ -53,7 +54,7 @@ def _decisions(
     return pl.concat([whom, firms], how="horizontal").with_columns(is_firm=is_firm, field=field).with_columns(
         authority=pl.format("H29.{}", 10 + pl.int_range(pl.len()) % 20),
         decision_no=pl.format("{}/QĐ-XPHC", number * 1_000_000 + pl.int_range(pl.len())),
-        decided_on=pl.lit(day),
+        day=pl.lit(day),
         violated_on=pl.lit(pl.Series(days_before(rng, np.datetime64(day), 60, n)).cast(pl.Date)),
         plate=pl.when(is_road).then(pl.lit(plate)),
         licence=pl.when(is_road).then("79" + pl.col("number").cast(pl.String).str.zfill(10)),
@@ -78,7 +79,7 @@ def _rows(decisions: pl.DataFrame) -> pl.DataFrame:
     return decisions.select(
         authority_code="authority",
         decision_no="decision_no",
-        decision_date="decided_on",
+        decision_date="day",
         record_no=pl.col("decision_no").str.replace("QĐ-XPHC", "BB-VPHC"),
         violated_on="violated_on",
         violation_field="field",

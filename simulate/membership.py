@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from simulate.chance import generator, some
+from simulate.chance import generator, some, told_of
 from simulate.events import Events
 from simulate.extract import Wrong, at_times
 from simulate.health import FACILITIES
@@ -32,17 +32,19 @@ def _sendings(happened: Events) -> Iterator[Sending]:
     seed, start = happened.world.seed, happened.world.start
     rng = generator(seed, "cards")
     cards = _cards(rng, happened.world.people, start)
-    told = pl.Series(rng.integers(0, 11, happened.births.height))
-    births = happened.births.with_columns(told=pl.col("day") + pl.duration(days=pl.lit(told)))
-    delay = pl.Series(rng.integers(0, 15, happened.deaths.height))
-    deaths = happened.deaths.with_columns(told=pl.col("day") + pl.duration(days=pl.lit(delay)))
+    births = told_of(seed, "births to the insurance", happened.births, range(11))
+    deaths = told_of(seed, "deaths to the insurance", happened.deaths, range(15))
     mothers = happened.world.people.select("ward", "ward_name", mother="pid")
     stock = at_times(_rows(cards), "T", pl.lit(start - timedelta(days=1)), rng)
     for number, day in enumerate(happened.days, start=1):
         rng = generator(seed, "cards", number)
-        dead = cards.join(deaths.filter(pl.col("told") == day).select("pid", "died_on"), on="pid")
+        dead = cards.join(
+            deaths.filter(pl.col("told") == day).select("pid", "died_on"), on="pid", maintain_order="left"
+        )
         dead = dead.with_columns(card_until=pl.max_horizontal("card_from", "died_on")).select(_KEPT)
-        lost = cards.filter(pl.col("object") == "DN").join(happened.jobs_lost.filter(pl.col("day") == day), on="pid")
+        lost = cards.filter(pl.col("object") == "DN").join(
+            happened.jobs_lost.filter(pl.col("day") == day), on="pid", maintain_order="left"
+        )
         lost = lost.select(_KEPT).join(dead, on="pid", how="anti")
         ended = pl.concat([dead, lost.with_columns(card_until=pl.max_horizontal("card_from", pl.lit(day)))])
         others = cards.join(ended, on="pid", how="anti").filter(
@@ -100,7 +102,7 @@ def _cards(rng: np.random.Generator, people: pl.DataFrame, start: date) -> pl.Da
 
 
 def _of_children(born: pl.DataFrame, mothers: pl.DataFrame) -> pl.DataFrame:
-    rows = born.join(mothers, on="mother").with_columns(
+    rows = born.join(mothers, on="mother", maintain_order="left").with_columns(
         birth_precision=pl.lit("D"),
         bhxh_no=pl.lit(None, pl.String),
         serial="9" + pl.col("n").cast(pl.String).str.zfill(9),

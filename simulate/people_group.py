@@ -8,10 +8,10 @@ from typing import Any
 from simulate import benefits, contributions, education, justice, membership, police, records, social
 from simulate import contract as contracts
 from simulate.chance import generator
-from simulate.deliveries import Truth, put
 from simulate.delivery import write
 from simulate.events import Events
 from simulate.extract import form, standard
+from simulate.output import Truth, put
 from simulate.sending import Sender
 from simulate.truth import Dataset
 
@@ -33,7 +33,11 @@ _EXTENSIONS = {"excel": "xlsx"}
 
 
 def write_people(out: Path, happened: Events, truth: Truth) -> None:
-    """Write the files of all senders under `out/days`, and what must come of them."""
+    """Write the files of all senders under `out/days`, what must come of them, and the world that they tell of."""
+    truth.know("people", happened.world.people)
+    truth.know("schools", happened.world.schools)
+    for name in ("births", "deaths", "marriages", "moves", "jobs_lost"):
+        truth.know(name, getattr(happened, name))
     for sender in SENDERS:
         _write(out, sender, happened, truth)
 

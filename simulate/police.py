@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from simulate.chance import generator
+from simulate.chance import generator, told_of
 from simulate.events import Events
 from simulate.extract import Wrong, at_times
 from simulate.sending import Sender, Sending
@@ -21,23 +21,27 @@ _KEPT = ["pid", "household", "relation", "ward", "ward_name", "street", "lives_s
 
 
 def _sendings(happened: Events) -> Iterator[Sending]:
-    rng = generator(happened.world.seed, "residents")
-    registry = _registry(rng, happened)
+    seed = happened.world.seed
+    rng = generator(seed, "residents")
+    registry = _registry(rng, happened.world.people)
     stock = at_times(_rows(registry, "DVHC"), "T", pl.col("registered_on"), rng)
-    births = _told(rng, happened.births, 4)
-    deaths = _told(rng, happened.deaths, 3)
-    moves = _told(rng, happened.moves, 3).rename({"told": "arrives"})
+    births = told_of(seed, "births to the police", happened.births, range(5), _NEVER)
+    deaths = told_of(seed, "deaths to the police", happened.deaths, range(4), _NEVER)
+    moves = told_of(seed, "arrivals to the police", happened.moves, range(1, 5), _NEVER).rename({"told": "arrives"})
     marriages = happened.marriages.with_columns(told="day")
     for number, day in enumerate(happened.days, start=1):
-        rng = generator(happened.world.seed, "residents", number)
+        rng = generator(seed, "residents", number)
         today = pl.lit(day)
-        dead = registry.join(deaths.filter(pl.col("told") == day).select("pid", "died_on"), on="pid")
-        leaving = registry.join(moves.filter(pl.col("day") == day).select("pid"), on="pid")
-        left = dead.filter(pl.col("relation") == "CH")
+        dead = registry.join(
+            deaths.filter(pl.col("told") == day).select("pid", "died_on"), on="pid", maintain_order="left"
+        )
+        leaving = registry.join(moves.filter(pl.col("day") == day).select("pid"), on="pid", maintain_order="left")
+        left = pl.concat([dead.select(_KEPT), leaving]).filter(pl.col("relation") == "CH")
         registry = registry.join(pl.concat([dead.select("pid"), leaving.select("pid")]), on="pid", how="anti")
-        married = registry.join(marriages.filter(pl.col("told") == day).select("pid"), on="pid")
+        married = registry.join(marriages.filter(pl.col("told") == day).select("pid"), on="pid", maintain_order="left")
         married = married.with_columns(is_married=True)
-        heirs = _heirs(registry.join(married, on="pid", how="anti"), left)
+        heirs = _heirs(registry, left)
+        married = married.join(heirs, on="pid", how="anti")
         born = _born(registry, births.filter(pl.col("told") == day), day)
         arrived = moves.filter(pl.col("arrives") == day).join(
             happened.world.people.select("pid", "name", "sex", "birth", "birth_precision", "ethnicity"), on="pid"
@@ -60,38 +64,26 @@ def _sendings(happened: Events) -> Iterator[Sending]:
         yield Sending(day, day, rows)
 
 
-def _registry(rng: np.random.Generator, happened: Events) -> pl.DataFrame:
+def _registry(rng: np.random.Generator, people: pl.DataFrame) -> pl.DataFrame:
     """What the police knows before the first day."""
-    people = happened.world.people.join(happened.deaths.select("pid", "died_on"), on="pid", how="left")
     chance = pl.Series(rng.random(people.height))
-    old = (people["number"] * 7919 % 900_000_000 + 100_000_000).cast(pl.String)
-    return (
-        people.with_columns(
-            old_id=pl.when((pl.col("birth").dt.year() < 1985) & (pl.lit(chance) < 0.2)).then(old),
-            lives_since=pl.min_horizontal("lives_since", pl.col("died_on") - timedelta(days=30)),
-        )
-        .filter((pl.col("relation") == "CH") | (chance > _UNREGISTERED))
-        .select(_KEPT)
+    old = (pl.col("number") * 7919 % 900_000_000 + 100_000_000).cast(pl.String)
+    registry = people.with_columns(
+        old_id=pl.when((pl.col("birth").dt.year() < 1985) & (pl.lit(chance) < 0.2)).then(old)
     )
+    return registry.filter((pl.col("relation") == "CH") | pl.lit(chance > _UNREGISTERED)).select(_KEPT)
 
 
-def _told(rng: np.random.Generator, happened: pl.DataFrame, at_most: int) -> pl.DataFrame:
-    """When the police hears of what happened; of some of it never."""
-    delay = pl.Series(rng.integers(0, at_most + 1, happened.height))
-    kept = pl.Series(rng.random(happened.height) >= _NEVER)
-    return happened.with_columns(told=pl.col("day") + pl.duration(days=pl.lit(delay))).filter(kept)
-
-
-def _heirs(registry: pl.DataFrame, dead_heads: pl.DataFrame) -> pl.DataFrame:
+def _heirs(registry: pl.DataFrame, left: pl.DataFrame) -> pl.DataFrame:
     """Of each household that lost its head, the oldest who becomes it."""
-    members = registry.join(dead_heads.select("household"), on="household", how="semi").sort("birth", "pid")
+    members = registry.join(left.select("household"), on="household", how="semi").sort("birth", "pid")
     return members.unique("household", keep="first", maintain_order=True).with_columns(relation=pl.lit("CH"))
 
 
 def _born(registry: pl.DataFrame, births: pl.DataFrame, day: date) -> pl.DataFrame:
     """Children in the households of their mothers."""
     home = registry.select("household", "ward", "ward_name", "street", "is_temporary", mother="pid", of="relation")
-    rows = births.join(home, on="mother").with_columns(
+    rows = births.join(home, on="mother", maintain_order="left").with_columns(
         relation=pl.when(pl.col("of").is_in(["CH", "VC"])).then(pl.lit("CON")).otherwise(pl.lit("CHAU")),
         lives_since=pl.lit(day),
         is_married=pl.lit(False),

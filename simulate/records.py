@@ -8,8 +8,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from simulate.chance import days_before, generator, some
-from simulate.events import Events
+from simulate.chance import days_before, generator, some, told_of
+from simulate.events import OLDEST, Events
 from simulate.extract import Wrong, at_times
 from simulate.health import FACILITIES
 from simulate.sending import Sender, Sending
@@ -25,17 +25,19 @@ def _sendings(happened: Events) -> Iterator[Sending]:
     rng = generator(world.seed, "health records")
     all_ = _measured(rng, world.people, world.start)
     has_one = pl.Series(rng.random(all_.height) < _HAVE_ONE)
-    records, others = all_.filter(has_one), all_.filter(~has_one).join(happened.deaths, on="pid", how="anti")
-    delay = pl.Series(rng.integers(0, 30, happened.deaths.height))
-    deaths = happened.deaths.with_columns(told=pl.col("day") + pl.duration(days=pl.lit(delay)))
+    records, others = all_.filter(has_one), all_.filter(~has_one & (pl.col("age") <= OLDEST))
+    deaths = told_of(world.seed, "deaths to the health stations", happened.deaths, range(30))
     stock = at_times(_rows(records), "T", pl.max_horizontal("opened_on", "last_checkup_on"), rng)
     for number, day in enumerate(happened.days, start=1):
         rng = generator(world.seed, "health records", number)
         dead = records.join(deaths.filter(pl.col("told") == day).select("pid"), on="pid", how="semi")
         records = records.join(dead, on="pid", how="anti")
         seen = happened.visits.filter(pl.col("day") == day).unique("pid", keep="first", maintain_order=True)
-        seen = seen.join(happened.deaths, on="pid", how="anti").select("pid", "visit")
-        visited = records.drop("visit").join(seen, on="pid").select(records.columns)
+        visited = (
+            records.drop("visit")
+            .join(seen.select("pid", "visit"), on="pid", maintain_order="left")
+            .select(records.columns)
+        )
         opened = some(rng, others, _OPENED, least=6).with_columns(opened_on=pl.lit(day), checked_on=pl.lit(day))
         others = others.join(opened, on="pid", how="anti")
         records = pl.concat([records.join(visited, on="pid", how="anti"), visited, opened])

@@ -30,7 +30,9 @@ def _sendings(happened: Events) -> Iterator[Sending]:
             sent = at_times(_rows(cases), "T", pl.col("decision_date"), rng)
         else:
             new_month = as_of + timedelta(days=1)
-            dead = cases.join(happened.deaths.filter(told <= as_of).select("pid", "died_on"), on="pid")
+            dead = cases.join(
+                happened.deaths.filter(told <= as_of).select("pid", "died_on"), on="pid", maintain_order="left"
+            )
             dead = dead.filter(pl.col("until").is_null()).with_columns(
                 until=pl.max_horizontal(pl.col("died_on").dt.month_start().dt.offset_by("1mo"), "from")
             )

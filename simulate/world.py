@@ -83,7 +83,7 @@ def _households(rng: np.random.Generator, people: pl.DataFrame) -> pl.DataFrame:
         home=pl.when(is_head).then("place").otherwise((pl.col("_home") * pl.col("homes")).cast(pl.Int64)),
     ).with_columns(household=pl.col("ward") + pl.col("home").cast(pl.String).str.zfill(6))
     heads = rows.filter("is_head").select("household", head_birth="birth", head_sex="sex", head_street="address")
-    rows = rows.join(heads, on="household", how="left")
+    rows = rows.join(heads, on="household", how="left", maintain_order="left")
     gap = pl.col("birth").dt.year().cast(pl.Int32) - pl.col("head_birth").dt.year()  # how much younger
     may_be_spouse = ~pl.col("is_head") & pl.col("is_grown") & (pl.col("sex") != pl.col("head_sex")) & (gap.abs() <= 12)
     rows = rows.with_columns(

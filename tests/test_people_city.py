@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,31 +12,35 @@ import pytest
 from etl.pipeline.pipeline import Pipeline
 from simulate import write_city
 from simulate.people_group import SENDERS
-from tests.city import assert_rejected_is_planted, assert_table_is_true, walk
+from tests.city import assert_rejected_is_planted, assert_table_is_true, query, walk
 
 DATASETS = [sender.dataset for sender in SENDERS]
+START, DAYS = date(2026, 3, 30), 3  # a month ends among them
+LAST_DAY = START + timedelta(days=DAYS - 1)
+BESIDE = ["civil.births", "civil.deaths"]  # without which nobody could be asked about newborns and the dead
 
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("city")
-    write_city(out, people=4_000, days=3, seed=11, start=date(2026, 3, 30), is_whole=True)
+    write_city(out, people=4_000, days=DAYS, seed=11, start=START, is_whole=True)
     return out
 
 
 @pytest.fixture(scope="module")
 def loaded(city: Path, new_pipeline: Callable[..., Pipeline]) -> Pipeline:
     pipeline = new_pipeline()
-    folders = {dataset.replace(".", "/") for dataset in DATASETS}
+    folders = {dataset.replace(".", "/") for dataset in DATASETS + BESIDE}
     files = (path for path in (city / "days").rglob("*") if path.is_file())
     walk(pipeline, sorted(f for f in files if f.parent.relative_to(f.parents[2]).as_posix() in folders))
+    pipeline.refresh_marts()
     return pipeline
 
 
 def test_every_delivery_is_loaded_and_its_rows_are_accounted_for(city: Path, loaded: Pipeline) -> None:
     counts = ["rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded"]
     truth = {row["file"]: row for row in pl.read_parquet(city / "truth" / "deliveries.parquet").to_dicts()}
-    entries = loaded.ledger.all()
+    entries = [entry for entry in loaded.ledger.all() if entry.dataset not in BESIDE]
     assert {e.dataset for e in entries} == set(DATASETS)
     for entry in entries:
         assert entry.state == "loaded", (entry.file_name, entry.message_en)
@@ -56,3 +60,40 @@ def test_the_rejected_rows_are_exactly_the_planted_defects_and_each_names_its_co
     city: Path, loaded: Pipeline
 ) -> None:
     assert_rejected_is_planted(city, loaded)
+
+
+def found(pipeline: Pipeline, view: str, *keys: str) -> set[tuple[object, ...]]:
+    return set(query(pipeline, f"SELECT {', '.join(keys)} FROM quality.{view}").rows())
+
+
+def now(city: Path, table: str) -> pl.DataFrame:
+    return pl.read_parquet(city / "truth" / "tables" / f"{table}.parquet").filter(pl.col("valid_to").is_null())
+
+
+def test_what_several_agencies_together_show_to_be_wrong_is_found_person_by_person(
+    city: Path, loaded: Pipeline
+) -> None:
+    residents = now(city, "people.residents")
+    cards = now(city, "people.health_membership").filter(
+        pl.col("card_until").is_null() | (pl.col("card_until") >= LAST_DAY)
+    )
+    uncovered = cards.join(residents, on="personal_id", how="anti")
+    assert uncovered.height > 0
+    assert found(loaded, "insured_without_residence", "card_no", "card_from") == set(
+        uncovered.select("card_no", "card_from").rows()
+    )
+    permanent = residents.filter(pl.col("residence_kind") == "TT").group_by("household_no")
+    heads = permanent.agg((pl.col("relation_to_head") == "CH").sum()).filter(pl.col("relation_to_head") != 1)
+    assert found(loaded, "households_without_one_head", "household_no") == set(heads.select("household_no").rows())
+    born = now(city, "people.births").filter(
+        pl.col("registration_date") < LAST_DAY - timedelta(days=30), pl.col("personal_id").is_not_null()
+    )
+    missing = born.join(residents, on="personal_id", how="anti")
+    assert found(loaded, "newborns_not_resident", "personal_id") == set(missing.select("personal_id").rows())
+    deaths = now(city, "people.deaths").select("personal_id", died_on=pl.col("death_at").dt.date())
+    lines = now(city, "people.benefits").filter(pl.col("line_kind") == "HT").join(deaths, on="personal_id")
+    late = lines.filter(pl.col("pay_month") > pl.col("died_on") + timedelta(days=62))
+    assert late.height > 0
+    assert found(loaded, "benefits_after_death", "case_no", "pay_month") == set(
+        late.select("case_no", "pay_month").rows()
+    )

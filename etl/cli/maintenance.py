@@ -154,12 +154,19 @@ def simulate(
     days: Annotated[int, typer.Option(help="Days of extracts.")] = 5,
     seed: Annotated[int, typer.Option(help="The same seed gives the same city.")] = 1,
     start: Annotated[str, typer.Option(help="First day.")] = "2026-03-02",
+    is_whole: Annotated[
+        bool, typer.Option("--all", help="The people's other agencies too: police, schools, social insurance, ...")
+    ] = False,
 ) -> None:
-    """Write the extracts that four agencies of a made-up city would drop, and the truth beside them."""
+    """Write the extracts that four agencies of a made-up city would drop, and the truth beside them.
+
+    With --all nine datasets of the same people come too: residents, health insurance, schools, pupils, assistance,
+    contributions, benefits, sanctions and health records.
+    """
     from simulate import write_city
 
     with console.status("simulating a city"):
-        write_city(out, people, days, seed, date.fromisoformat(start))
+        write_city(out, people, days, seed, date.fromisoformat(start), is_whole)
     console.print(f"{out / 'days'}: extracts by day; {out / 'truth'}: what must come of them")
 
 

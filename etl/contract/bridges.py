@@ -7,7 +7,9 @@ carried over; what became several can only be estimated, and what has no line he
 from __future__ import annotations
 
 import csv
+import logging
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +18,7 @@ from etl.contract.codes import code_list
 from etl.contract.messages import ContractError
 from etl.settings import EXPECTATIONS
 
+log = logging.getLogger(__name__)
 _HEADER = ["old_list", "old_code", "new_list", "new_code"]
 
 
@@ -38,28 +41,31 @@ class Bridge(NamedTuple):
 
 
 @cache
-def bridges(folder: Path = EXPECTATIONS / "bridges") -> tuple[Bridge, ...]:
-    """All bridges.
+def bridges() -> tuple[Bridge, ...]:
+    """All bridges. What is wrong in a file of them is logged, and the file left out."""
+    found = list[Bridge]()
+    for path in sorted((EXPECTATIONS / "bridges").glob("*.csv")):
+        try:
+            found += read(path)
+        except ContractError as error:
+            log.error("left out: %s", error)
+    return tuple(found)
+
+
+def read(path: Path) -> list[Bridge]:
+    """Read a file of bridges.
 
     Raises:
-        ContractError: what is wrong in the first file that cannot be used, line by line.
+        ContractError: what is wrong in it, line by line, or that a list which it names cannot be used.
     """
-    return tuple(bridge for path in sorted(folder.glob("*.csv")) for bridge in _read(path))
-
-
-def _read(path: Path) -> list[Bridge]:
-    written = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    lines = list(csv.reader(written, strict=True))
+    try:
+        written = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        lines = list(csv.reader(written, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ContractError(path, f"not CSV in UTF-8: {error}") from None
     if not lines or lines[0] != _HEADER:
         raise ContractError(path, f"its header must be {','.join(_HEADER)}")
-    wrong = []
-    for line in lines[1:]:
-        if len(line) != len(_HEADER):
-            wrong.append(f"{','.join(line)!r} is not a list and its code twice")
-            continue
-        for name, code in (line[:2], line[2:]):
-            if code not in {known.code for known in code_list(name)}:
-                wrong.append(f"{','.join(line)!r}: {name}.csv has no code {code!r}")
+    wrong = [f"{','.join(line)!r}: {finding}" for line in lines[1:] for finding in _of_line(line)]
     wrong += [
         f"{','.join(line)!r} stands {count} times" for line, count in Counter(map(tuple, lines)).items() if count > 1
     ]
@@ -70,3 +76,12 @@ def _read(path: Path) -> list[Bridge]:
         Bridge(old_list, old, new_list, new, targets[old_list, old, new_list])
         for old_list, old, new_list, new in lines[1:]
     ]
+
+
+def _of_line(line: list[str]) -> Iterator[str]:
+    if len(line) != len(_HEADER):
+        yield "write a list and its code, and another list and its code"
+        return
+    for name, code in (line[:2], line[2:]):
+        if code not in {known.code for known in code_list(name)}:
+            yield f"{name}.csv has no code {code!r}"

@@ -125,9 +125,10 @@ class Mart:
             MartError: if the file declares it otherwise than the lists beside it do.
         """
         try:
-            said = (self._declared or {}).get("reconciliation")
+            declared = self._declared
+            said = declared.get("reconciliation") if isinstance(declared, dict) else None
             return None if said is None else Reconciliation(**said)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise MartError(
                 f"{self.path}: `reconciliation` in its first comment must have mends, and vi and en with {{found}} for "
                 f"the number of records ({type(error).__name__})."

@@ -9,6 +9,7 @@ import pytest
 
 from etl.contract import ContractError
 from etl.contract.bridges import bridges
+from etl.contract.bridges import read as read_bridges
 from etl.contract.codes import Code, code_list, read, remarks
 from etl.datatypes import code
 
@@ -72,9 +73,9 @@ def test_a_bridge_says_how_many_codes_an_older_one_became(tmp_path: Path) -> Non
     assert found["budget_chapter", "757"] == ("857", 1)
     assert found["licence_class", "B2"] == ("B", 1)
     header = "old_list,old_code,new_list,new_code\n"
-    (tmp_path / "a.csv").write_text(header + "sex,1,sex,2\nsex,1,sex,3\n", "utf-8")
-    assert [bridge.targets for bridge in bridges(tmp_path)] == [2, 2]
-    (tmp_path / "a.csv").write_text(header + "sex,1,sex,7\n", "utf-8")
-    bridges.cache_clear()
+    path = tmp_path / "a.csv"
+    path.write_text(header + "sex,1,sex,2\nsex,1,sex,3\n", "utf-8")
+    assert [bridge.targets for bridge in read_bridges(path)] == [2, 2]
+    path.write_text(header + "sex,1,sex,7\n", "utf-8")
     with pytest.raises(ContractError, match=r"sex\.csv has no code '7'"):
-        bridges(tmp_path)
+        read_bridges(path)

@@ -55,6 +55,12 @@ class Truth:
         self._deliveries += counts
         self._defects += defects
 
+    def know(self, name: str, rows: pl.DataFrame) -> None:
+        """Write what is true of the city itself, of which each agency knows its part."""
+        folder = self._folder / "world"
+        folder.mkdir(exist_ok=True)
+        rows.write_parquet(folder / f"{name}.parquet")
+
     def write(self) -> None:
         """Write what is said of all files together."""
         pl.DataFrame(self._deliveries).write_parquet(self._folder / "deliveries.parquet")
