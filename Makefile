@@ -84,6 +84,7 @@ soak: $(VENV)/.installed-dev
 
 kill-test: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.tools.kill_processes
+	@"$(BIN)/python" -m tests.tools.kill_pulls
 	@"$(BIN)/python" -m tests.tools.kill_airflow
 
 # An environment of its own: what the image installs, and nothing else.

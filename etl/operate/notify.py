@@ -1,4 +1,4 @@
-"""What somebody must be told: deliveries that are held, that lost many rows, or that are late.
+"""What somebody must be told: deliveries that are held, that lost many rows, or are late; sources that are away.
 
 Vietnamese first, English second. A notice carries names of datasets and deliveries, rules and counts, and nothing that
 a sender wrote: no value, no column's name, no file's name. Who sends it, and where to, is in `dags/`.
@@ -19,15 +19,18 @@ from etl.delivery.state import State
 from etl.operate.hold import Hold
 from etl.settings import CITY_TIME
 from etl.warehouse.ledger import REJECTED_ON_REVIEW, Ledger
+from etl.warehouse.pulls import Failing
 
-Event = Literal["held", "rejected", "late"]
+Event = Literal["held", "rejected", "late", "source"]
 _RECENT = timedelta(days=2)  # whoever turns notifications on is not told of what was rejected years ago
 _OUTAGE = timedelta(days=30)  # a way that was shut no longer than that tells all that it could not tell meanwhile
+_TRIES = 3  # of a source in a row that have failed before somebody is told
 _NAMED = 50  # things that one message names
 _MANY: dict[Event, Text] = {
     "held": Text("Tạm giữ: {count} lần giao", "Held: {count} deliveries"),
     "rejected": Text("Nhiều dòng bị trả lại: {count} lần giao", "Many rows rejected: {count} deliveries"),
     "late": Text("Giao trễ: {count} bộ dữ liệu", "Late: {count} datasets"),
+    "source": Text("Không đọc được nguồn: {count} bộ dữ liệu", "Sources that cannot be read: {count} datasets"),
 }
 
 
@@ -127,14 +130,18 @@ def _untold(ledger: Ledger, contracts: Mapping[str, Contract], way: str) -> list
     with ledger.transaction() as known:
         since = min(now, max(known.last_told(way, "rejected") or now, now - _OUTAGE)) - _RECENT
         entries = [*known.in_state(State.HELD), *known.sent_back_since(since)]
-        found = {notice.key: notice for notice in notices(entries, known.freshness(), contracts)}
+        every = notices(entries, known.freshness(), contracts, known.failing_sources(_TRIES))
+        found = {notice.key: notice for notice in every}
         told = known.told(way, found) if found else set()
     news = sorted((notice for key, notice in found.items() if key not in told), key=lambda notice: notice.event)
     return [Message(event, tuple(its)) for event, its in groupby(news, key=lambda notice: notice.event)]
 
 
 def notices(
-    entries: Iterable[LedgerEntry], freshness: Iterable[dict[str, Any]], contracts: Mapping[str, Contract]
+    entries: Iterable[LedgerEntry],
+    freshness: Iterable[dict[str, Any]],
+    contracts: Mapping[str, Contract],
+    failing: Iterable[Failing] = (),
 ) -> Iterator[Notice]:
     """Everything of these that is worth telling, told before or not.
 
@@ -142,6 +149,7 @@ def notices(
         entries: what the ledger says of deliveries.
         freshness: rows of `ops.freshness`.
         contracts: by dataset.
+        failing: sources that could not be read several times in a row.
     """
     for entry in entries:
         contract = contracts.get(entry.dataset)
@@ -154,6 +162,9 @@ def notices(
     for row in freshness:
         if row["late_by"] and row["dataset"] in contracts:
             yield _late(row, contracts[row["dataset"]])
+    for source in failing:
+        if source.dataset in contracts:
+            yield _away(source, contracts[source.dataset])
 
 
 def _held_for_contract(entry: LedgerEntry) -> Notice:
@@ -219,6 +230,24 @@ def _late(row: dict[str, Any], contract: Contract) -> Notice:
             "late_by_seconds": int(late.total_seconds()),
             "last_period_loaded": str(row["last_period_loaded"]),
         },
+    )
+
+
+def _away(failing: Failing, contract: Contract) -> Notice:
+    since = f"{failing.since.astimezone(CITY_TIME):%Y-%m-%d %H:%M %Z}"
+    contact = contract.contact.removeprefix("mailto:")
+    return Notice(
+        "source",
+        failing.dataset,
+        failing.since.astimezone(UTC).isoformat(),
+        Text(f"Không đọc được nguồn: {failing.dataset}", f"A source cannot be read: {failing.dataset}"),
+        Text(
+            f"{contract.title.vi}: hệ thống {failing.source} không đọc được từ {since}, {failing.count} lần liên tiếp "
+            f"({failing.fault}). `citydw sources check {failing.dataset}` cho biết lý do. Liên hệ: {contact}.",
+            f"{contract.title.en}: {failing.source} cannot be read since {since}, {failing.count} times in a row "
+            f"({failing.fault}). `citydw sources check {failing.dataset}` says why. Contact: {contact}.",
+        ),
+        {"source": failing.source, "fault": failing.fault, "count": failing.count, "since": failing.since.isoformat()},
     )
 
 

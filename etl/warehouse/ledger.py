@@ -22,7 +22,7 @@ from etl.delivery.pull import Pull
 from etl.delivery.state import UNDERWAY, State
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.ops import COUNTS, ledger_tables
-from etl.warehouse.pulls import record
+from etl.warehouse.pulls import Failing, failing, record
 
 Moment = int | float | Decimal
 Spent = Mapping[str, float]  # seconds by station
@@ -486,6 +486,11 @@ class Ledger:
         query = sa.text("SELECT * FROM ops.freshness ORDER BY late_by DESC NULLS LAST, dataset")
         with self._connected() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def failing_sources(self, least: int) -> list[Failing]:
+        """The datasets whose last pulls have failed, at least so many in a row."""
+        with self._connected() as connection:
+            return failing(connection, least)
 
     def sent_back_since(self, moment: datetime) -> list[LedgerEntry]:
         """The deliveries whose agency has heard since that rows or all of it were sent back, in that order."""

@@ -26,12 +26,31 @@ class Bound:
     Attributes:
         since: the watermark; None: at the beginning.
         whole_at: when all of it was last pulled; None: never.
-        waits_for: deliveries that were held or rejected, or withdrawn; what a rejected one held is pulled again.
+        waits_for: deliveries that are held; and those that were rejected or withdrawn, whose rows are pulled again.
     """
 
     since: str | None
     whole_at: datetime | None
     waits_for: tuple[tuple[str, State], ...]
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A source that could not be read for some time.
+
+    Attributes:
+        dataset: that was to be pulled.
+        source: the name of the connection.
+        count: how many pulls have failed in a row.
+        since: when the first of them began.
+        fault: why the last of them failed, in a word.
+    """
+
+    dataset: str
+    source: str
+    count: int
+    since: datetime
+    fault: str
 
 
 def record(
@@ -80,13 +99,14 @@ def bound(connection: sa.Connection, dataset: str) -> Bound:
     if whole_at:
         query = query.where(p.c.seen_at >= whole_at)
     reached: list[str | None] = [None]
-    turned_away: dict[str, State] = {}
+    waits_for: list[tuple[str, State, int]] = []  # and how far the watermark had come then
     for since, until, delivery_id, state in connection.execute(query.where(*mine).order_by(p.c.seen_at)):
         if state in (State.HELD, *_NOT_TAKEN):
-            turned_away[delivery_id] = State(state)
-        if state not in _NOT_TAKEN and since in reached:
+            waits_for.append((delivery_id, State(state), len(reached) - 1))
+        if state not in _NOT_TAKEN and since in reached:  # it also holds what others held that were turned away
+            waits_for = [each for each in waits_for if each[1] is State.HELD or each[2] < reached.index(since)]
             reached.append(until)
-    return Bound(reached[-1], whole_at, tuple(turned_away.items()))
+    return Bound(reached[-1], whole_at, tuple((delivery_id, state) for delivery_id, state, _ in waits_for))
 
 
 def taken(connection: sa.Connection, dataset: str) -> frozenset[str]:
@@ -119,6 +139,23 @@ def last_of_period(connection: sa.Connection, dataset: str, as_of: date | None) 
     return str(found.sha256) if connection.execute(was_pulled).scalar() else None
 
 
+def since_last_whole(connection: sa.Connection, dataset: str) -> list[str]:
+    """The deliveries that were pulled since the last whole pull, that one included, in the order of their views."""
+    p, d = ledger_tables()["pull"], ledger_tables()["delivery"]
+    joined = p.join(d, (d.c.dataset == p.c.dataset) & (d.c.delivery_id == p.c.delivery_id))
+    query = sa.select(p.c.delivery_id).select_from(joined).where(p.c.dataset == dataset, d.c.state.not_in(_NOT_TAKEN))
+    if whole_at := bound(connection, dataset).whole_at:
+        query = query.where(p.c.seen_at >= whole_at)
+    return list(connection.execute(query.order_by(p.c.seen_at)).scalars())
+
+
+def last_delivery(connection: sa.Connection, dataset: str) -> str | None:
+    """The last delivery of a dataset that was pulled."""
+    p = ledger_tables()["pull"].c
+    query = sa.select(p.delivery_id).where(p.dataset == dataset, p.state == "delivered")
+    return connection.execute(query.order_by(p.seen_at.desc()).limit(1)).scalar()
+
+
 def failures(connection: sa.Connection, dataset: str) -> tuple[int, datetime | None]:
     """How many pulls have failed since the last that did not, and when the last of them began."""
     p = ledger_tables()["pull"].c
@@ -127,6 +164,18 @@ def failures(connection: sa.Connection, dataset: str) -> tuple[int, datetime | N
     query = sa.select(sa.func.count(), sa.func.max(p.seen_at)).where(p.dataset == dataset, p.state == "failed", since)
     count, last = connection.execute(query).one()
     return count, last
+
+
+def failing(connection: sa.Connection, least: int) -> list[Failing]:
+    """The datasets whose last pulls have failed, at least so many in a row."""
+    query = sa.text(
+        "SELECT f.dataset, max(f.source) AS source, count(*) AS count, min(f.seen_at) AS since,"
+        " (array_agg(f.fault ORDER BY f.seen_at DESC))[1] AS fault FROM ops.pull f WHERE f.state = 'failed'"
+        " AND f.seen_at > coalesce((SELECT max(w.seen_at) FROM ops.pull w"
+        "  WHERE w.dataset = f.dataset AND w.state <> 'failed'), '-infinity')"
+        " GROUP BY f.dataset HAVING count(*) >= :least ORDER BY f.dataset"
+    )
+    return [Failing(*row) for row in connection.execute(query, {"least": least})]
 
 
 def left_alone_until(count: int, last: datetime | None) -> datetime | None:

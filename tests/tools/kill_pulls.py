@@ -1,13 +1,14 @@
 """`python -m tests.tools.kill_pulls`: pullers killed with `kill -9` at random moments, while the source changes.
 
-In every round the source has got new rows, and `citydw pull` is killed; now and then the source's server is, too. In
-the end the warehouse must have what the source has, each row once, and `citydw audit` must find nothing.
+In every round the source has got new rows, and the puller is killed; now and then the source's server is instead. In
+the end the warehouse must have what the source has, each row once, and the audit must find nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -15,20 +16,27 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import sqlalchemy as sa
+from upath import UPath
 
-from etl.settings import PROJECT
+from etl.connectors.connection import Connection
+from etl.connectors.model import SourceFault
+from etl.contract import load_all
+from etl.delivery.state import State
+from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.pull import pull
+from etl.settings import PROJECT, Settings
 from etl.warehouse import embedded
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from source_servers import ADMIN, ADMIN_PASSWORD, PostgresServer
 
 DATASET = "education.schools"
-_LONGEST_LIFE = 6.0  # seconds; starting takes some three of them, and a pull that is walked to its end six
+_LONGEST_LIFE = 2.0  # seconds; a pull takes about one
 
 
 def main() -> None:
@@ -38,8 +46,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="citydw pulls ") as folder, source() as server:
-        difference = killed(Path(folder), server, asked.kills, asked.seed)
-    print(difference or f"{asked.kills} kills; the warehouse has what the source has")  # noqa: T201
+        difference, ends = killed(Path(folder), server, asked.kills, asked.seed)
+        embedded.stop(Path(folder) / "home" / "postgres")
+    print(difference or f"{asked.kills} kills, {dict(ends)}; the warehouse has what the source has")  # noqa: T201
     sys.exit(1 if difference else 0)
 
 
@@ -80,10 +89,20 @@ def project(folder: Path, server: PostgresServer) -> Path:
     return clone
 
 
-def killed(folder: Path, server: PostgresServer, kills: int, seed: int) -> str:
-    """Kill pullers; gives how the warehouse differs from the source in the end, nothing if it does not."""
+def killed(folder: Path, server: PostgresServer, kills: int, seed: int) -> tuple[str, Counter[str]]:
+    """Kill pullers, and now and then their source.
+
+    Returns:
+        How the warehouse differs from the source in the end, nothing if it does not; and the ends of the pulls that the
+        ledger knows of.
+    """
     chance = random.Random(seed)
-    clone, home = project(folder, server), folder / "home"
+    contracts, home = project(folder, server) / "expectations", folder / "home"
+    url = embedded.start(home / "postgres")
+    pipeline = _pipeline(contracts, home, url)
+    pipeline.migrate()
+    processes = multiprocessing.get_context("forkserver")  # a puller that begins to pull at once
+    processes.set_forkserver_preload(["etl.pipeline.pull", "etl.connectors.postgresql", "etl.receive.refusal"])
     number = 0
     for kill in range(kills):
         with server.connect() as admin:
@@ -92,48 +111,51 @@ def killed(folder: Path, server: PostgresServer, kills: int, seed: int) -> str:
                 admin.execute(
                     "INSERT INTO truong VALUES (%s, %s, NULL, NULL, %s)", [f"79{number:06}", f"Trường {number}", number]
                 )
-        puller = citydw(clone, home, "pull", DATASET)
-        time.sleep(chance.uniform(1, _LONGEST_LIFE))
-        if kill % 3 == 2:
+        puller = processes.Process(target=_pull, args=(contracts, home, url))
+        puller.start()
+        time.sleep(chance.uniform(0, _LONGEST_LIFE))
+        if kill % 6 == 5:
             server.kill()
-            puller.wait()
+            puller.join()
             server.start()
         else:
             puller.kill()
-            puller.wait()
-        time.sleep(chance.uniform(0, 0.5))
-    log = (home / "commands.log").read_text("utf-8", errors="replace") if (home / "commands.log").exists() else ""
-    for _ in range(2):  # the first hands in what was left, the second must find nothing new
-        ended = citydw(clone, home, "pull", DATASET).wait()
-        if ended:
-            return f"a pull ends with {ended}: {(home / 'commands.log').read_text('utf-8')[-2_000:]}"
-    return _difference(clone, home, server) or ("the log names the password" if ADMIN_PASSWORD in log else "")
+            puller.join()
+    while pull(pipeline, DATASET, account).received:  # what was left, and what is new
+        pass
+    for entry in pipeline.ledger.all(DATASET):
+        if entry.state is State.RECEIVED:
+            for _ in pipeline.walk(DATASET, entry.delivery_id):
+                pass
+    return _difference(pipeline, server)
 
 
-def _difference(clone: Path, home: Path, server: PostgresServer) -> str:
-    for dataset, delivery_id in _unfinished(home):
-        citydw(clone, home, "walk", dataset, delivery_id).wait()
+def account(name: str) -> Connection:
+    """Who may log in at the source."""
+    return Connection(name, "127.0.0.1", login=ADMIN, password=ADMIN_PASSWORD)
+
+
+def _pull(contracts: Path, home: Path, url: str) -> None:
+    with suppress(SourceFault):  # the server was killed, not we
+        pull(_pipeline(contracts, home, url), DATASET, account)
+
+
+def _pipeline(contracts: Path, home: Path, url: str) -> Pipeline:
+    return Pipeline(Settings(home=home, data=UPath(home / "data"), database_url=url), load_all(contracts))
+
+
+def _difference(pipeline: Pipeline, server: PostgresServer) -> tuple[str, Counter[str]]:
     with server.connect() as admin:
         there = dict(admin.execute("SELECT ma_truong, so_hoc_sinh FROM truong").fetchall())
-    engine = sa.create_engine(embedded.url(home / "postgres"))
-    with engine.connect() as connection:
-        rows = connection.exec_driver_sql("SELECT school_code, pupils FROM people.schools").all()
-        secret = connection.exec_driver_sql("SELECT string_agg(p::text, '') FROM ops.pull p").scalar_one()
-    engine.dispose()
-    if len(rows) != len({row[0] for row in rows}) or dict(tuple(row) for row in rows) != there:
-        return f"the source has {len(there)} schools, the warehouse {len(rows)} versions"
-    if ADMIN_PASSWORD in secret:
-        return "the ledger holds the password"
-    return "audit finds something" if citydw(clone, home, "audit").wait() else ""
-
-
-def _unfinished(home: Path) -> list[tuple[str, str]]:
-    engine = sa.create_engine(embedded.url(home / "postgres"))
-    with engine.connect() as connection:
-        found = connection.exec_driver_sql("SELECT dataset, delivery_id FROM ops.delivery WHERE state <> 'loaded'")
-        rows = [(row.dataset, row.delivery_id) for row in found]
-    engine.dispose()
-    return rows
+    with pipeline.engine.connect() as connection:
+        rows = [tuple(row) for row in connection.exec_driver_sql("SELECT school_code, pupils FROM people.schools")]
+        ends = Counter(connection.exec_driver_sql("SELECT state FROM ops.pull").scalars())
+        inserted = connection.exec_driver_sql("SELECT sum(inserted), sum(changed) FROM ops.delivery").one()
+    if len(rows) != len(there) or dict(rows) != there or tuple(inserted) != (len(there), 0):
+        return f"the source has {len(there)} schools, the warehouse {len(rows)} versions ({inserted})", ends
+    left = list((pipeline.settings.home / "pulls" / "education" / "schools" / "ready").iterdir())
+    found = [str(finding) for finding in pipeline.audit()]
+    return f"left behind: {left}; audit: {found}" if left or found else "", ends
 
 
 def citydw(clone: Path, home: Path, *command: str) -> subprocess.Popen[bytes]:
