@@ -60,7 +60,7 @@ def pull_dag(contract: Contract, server: Server) -> DAG:
             pipeline = Pipeline.from_environment()
             days = _days(data_interval_start, data_interval_end) if dag_run.run_type == "backfill" else None
             brought = pull(pipeline, contract.id, account, days)
-            for said in brought.waits_for:
+            for said in brought.told:
                 print(said)
             for received in brought.received:
                 print(f"{received.dataset}/{received.delivery_id}: {received.state}")

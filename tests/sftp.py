@@ -22,13 +22,16 @@ class Served(threading.Thread):
         logins: names under which somebody tried to log in.
         read: bytes of files that it has sent.
         cut_after: bytes after which it drops the connection, once; None: never.
+        denied: paths that nobody may read.
     """
 
     def __init__(self, root: Path) -> None:
         super().__init__(daemon=True)
         self.root, self.port = root, 0
         self.logins: list[str] = []
-        self.read, self.cut_after = 0, None
+        self.read = 0
+        self.cut_after: int | None = None
+        self.denied: set[str] = set()
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
         self._loop = asyncio.new_event_loop()
         self._listens = threading.Event()
@@ -57,6 +60,11 @@ class Served(threading.Thread):
             def __init__(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
                 super().__init__(channel, chroot=str(served.root))
                 self._connection = channel.get_connection()
+
+            def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+                if path.decode() in served.denied:
+                    raise asyncssh.SFTPPermissionDenied("no")
+                return super().open(path, pflags, attrs)
 
             def read(self, file_obj: Any, offset: int, size: int) -> Any:
                 if served.cut_after is not None and served.read >= served.cut_after:

@@ -160,8 +160,16 @@ def test_a_table_is_pulled_into_a_delivery_like_any_other(register: Register) ->
         admin.execute("UPDATE truong SET so_hoc_sinh = 1300 WHERE ma_truong = '79000701'")
     _, (entry,) = register.pull(pipeline)
     assert (entry.state, entry.changed, entry.unchanged, entry.ended) == ("loaded", 1, 1, 1)
+    assert not any("was integer" in said for said in brought.told)
+    with register.admin() as admin:
+        admin.execute("ALTER TABLE truong ALTER so_hoc_sinh TYPE bigint")
+        admin.execute("UPDATE truong SET so_hoc_sinh = 1301 WHERE ma_truong = '79000701'")
+    time.sleep(1.1)
+    brought, _ = register.pull(pipeline)
+    assert "column so_hoc_sinh was integer and is bigint now" in brought.told
+    assert any("chi_noi_bo" in said for said in brought.told)
     assert [code for code, *_ in current(pipeline)] == ["79000701", "79000702"]
-    assert [line["state"] for line in told(pipeline)] == ["delivered", "same", "delivered"]
+    assert [line["state"] for line in told(pipeline)] == ["delivered", "same", "delivered", "delivered"]
     assert not any((pipeline.settings.home / "pulls/education/schools/ready").iterdir())
 
 
@@ -353,8 +361,54 @@ def test_a_watermark_does_not_move_past_what_was_turned_away(register: Register)
         admin.execute("INSERT INTO truong VALUES ('79000705', 'Trường khác', NULL, NULL, 6, now())")
     time.sleep(1.1)
     brought, (entry,) = register.pull(pipeline)
-    assert entry.rows_in == 2 and any("withdrawn" in said for said in brought.waits_for)
+    assert entry.rows_in == 2 and any("withdrawn" in said for said in brought.told)
     assert len(current(pipeline)) == 5
+    brought, _ = register.pull(pipeline)
+    assert (brought.received, brought.told) == ((), ()), "what was turned away has come again"
+
+
+CHANGES = """
+      - name: change_type
+        physicalName: loai
+        logicalType: string
+        customProperties: [{property: element, value: change_type}]
+      - name: changed_at
+        physicalName: luc
+        logicalType: timestamp
+        customProperties: [{property: element, value: changed_at}]
+"""
+
+
+def test_what_is_deleted_at_the_source_ends_with_the_next_whole_pull(
+    register: Register, new_pipeline: Callable[..., Pipeline]
+) -> None:
+    query = (
+        "SELECT t.*, 'S' AS loai, to_char(cap_nhat AT TIME ZONE 'Asia/Ho_Chi_Minh', 'DD/MM/YYYY HH24:MI:SS') AS luc,"
+        " t.xmin FROM truong t"
+    )
+    contracts = register.contracts("changes", query=query, gone="end", **XMIN)
+    path = contracts / "education" / "schools.yaml"
+    path.write_text(path.read_text("utf-8").replace("    properties:\n", f"    properties:{CHANGES}", 1), "utf-8")
+    pipeline = new_pipeline(contracts)
+    _, (entry,) = register.pull(pipeline)
+    assert (entry.state, entry.inserted) == ("loaded", 3), entry.message_en
+    time.sleep(1.1)
+    with register.admin() as admin:
+        admin.execute("DELETE FROM truong WHERE ma_truong = '79000702'")
+        admin.execute("UPDATE truong SET so_hoc_sinh = 7, cap_nhat = now() WHERE ma_truong = '79000703'")
+    _, (entry,) = register.pull(pipeline)
+    assert (entry.rows_in, entry.changed, entry.ended) == (1, 1, 0), "a watermark does not see what is gone"
+    with pipeline.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE ops.pull SET seen_at = seen_at - interval '8 days'")
+    time.sleep(1.1)
+    _, (entry,) = register.pull(pipeline)
+    assert (entry.state, entry.rows_in, entry.unchanged, entry.ended) == ("loaded", 3, 2, 1), entry.message_en
+    assert [code for code, *_ in current(pipeline)] == ["79000701", "79000703"]
+    with register.admin() as admin:
+        admin.execute("INSERT INTO truong SELECT '79000702', 'Mở lại', NULL, NULL, 9, now() + interval '2 seconds'")
+    time.sleep(1.1)
+    assert register.pull(pipeline)[1][0].state == "loaded"
+    assert [code for code, *_ in current(pipeline)] == ["79000701", "79000702", "79000703"]
 
 
 def test_days_that_are_asked_for_again_state_these_days(register: Register) -> None:

@@ -31,6 +31,7 @@ def test_the_commands_say_how_sources_stand_and_nobody_sees_the_password(tmp_pat
             with server.connect() as admin:
                 admin.execute("INSERT INTO truong VALUES ('79000701', 'Trường A', NULL, NULL, 5)")
             said = []
+            assert citydw(clone, home, "migrate").wait() == 0
             for command in (["pull", "education.schools", "--dry-run"], ["pull", "education.schools"], ["sources"],
                             ["sources", "check"], ["pull", "education.schools", "--from", "2026-03-02"]):  # fmt: skip
                 puller = citydw(clone, home, *command)

@@ -41,12 +41,12 @@ def pull(
     agency_and_dataset(dataset)
     days = _days(first, last)
     pipeline = Pipeline.from_environment()
-    pipeline.migrate()
     if dry_run:
         _look(pipeline, dataset, days)
         return
+    pipeline.migrate()
     brought = bring(pipeline, dataset, days=days)
-    for said in brought.waits_for:
+    for said in brought.told:
         console.print(f"{dataset}: {said}", markup=False, highlight=False)
     if not brought.received:
         console.print("The very bytes of before." if brought.same else "Nothing is new.")

@@ -187,13 +187,13 @@ def contract_of(raw: object, path: Path, shared: Dictionary) -> Contract:
         findings += rules.of_dataset(head, _id(path))
         if len(columns) == len(stated):
             findings += rules.of_whole(head, columns)
-    server = _server(head, findings) if head else None
+    server = _server(head, columns, findings) if head else None
     if findings or head is None:
         raise ContractError(path, *dict.fromkeys(findings))
     return _contract(head, columns, server, path, used.notes)
 
 
-def _server(head: Document, findings: list[str]) -> servers.Server | None:
+def _server(head: Document, columns: list[document.Column], findings: list[str]) -> servers.Server | None:
     """Where a dataset is fetched from; None if it is not, or what is said of that cannot be used."""
     for raw in head.servers[:1]:
         kind = raw.get("type") if isinstance(raw, dict) else None
@@ -205,7 +205,7 @@ def _server(head: Document, findings: list[str]) -> servers.Server | None:
             return None
         server = _part(servers.TYPES[kind], raw, "servers: ", findings)
         if server:
-            findings += servers.faults(server, head)
+            findings += servers.faults(server, head, columns)
         return server
     return None
 

@@ -7,7 +7,7 @@ Airflow the connection is the environment variable `AIRFLOW_CONN_<NAME>`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from croniter import croniter
 from pydantic import AfterValidator, Field
 
-from etl.contract.document import Count, Document, Length, Name, Part, Words, hours_of
+from etl.contract.document import Column, Count, Document, Length, Name, Part, Words, hours_of
 
 XMIN = "xmin"  # the watermark of PostgreSQL that misses no late commit
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+(?: [\d*/,-]+){4}")
@@ -70,6 +70,11 @@ class DatabaseProperties(Properties):
     )
     whole_every: Length | None = Field(
         default=None, description="with a watermark: how often all is pulled, for no watermark sees everything"
+    )
+    gone: Literal["keep", "end"] = Field(
+        default="keep",
+        description="with a watermark in mode changes: what becomes of a record that earlier pulls had and a whole one "
+        "has not; end: it is deleted, as if the source had said so",
     )
     timeout: Length = Field(default="1h", description="how long the query may take")
 
@@ -244,14 +249,31 @@ TYPES: dict[str, type[Server]] = {
 }
 
 
-def faults(server: Server, document: Document) -> Iterator[str]:
-    """What is wrong in a server, by itself and with what the contract says elsewhere."""
+def faults(server: Server, document: Document, columns: Collection[Column]) -> Iterator[str]:
+    """What is wrong in a server, by itself and with what the contract says elsewhere.
+
+    Args:
+        server: this one.
+        document: the contract.
+        columns: those of its columns that can be read.
+    """
     if isinstance(server, ApiServer | FolderServer):
         yield from _of_location(server)
     if isinstance(server, ApiServer):
         yield from _of_api(server, document)
     if isinstance(server, DatabaseServer):
         yield from _of_database(server, document)
+        if server.custom_properties.gone == "end":
+            yield from _of_what_is_gone(columns)
+
+
+def _of_what_is_gone(columns: Collection[Column]) -> Iterator[str]:
+    """A deletion of ours must have its place among the changes to a record."""
+    for column in columns:
+        form = column.logical_type_options.format or ""
+        is_clock = column.logical_type == "timestamp" and "X" not in form
+        if column.custom_properties.role == "sequence" and not is_clock:
+            yield f"servers: gone: end needs a time without an offset in column {column.name}, which orders changes"
 
 
 def _of_location(server: ApiServer | FolderServer) -> Iterator[str]:
@@ -307,6 +329,8 @@ def _of_database(server: DatabaseServer, document: Document) -> Iterator[str]:
     if (said.table is None) == (said.query is None):
         yield "servers: it needs a `table` or a `query`, and not both"
     mark = said.watermark
+    if said.gone == "end" and (mark is None or custom.delivery_mode != "changes"):
+        yield "servers: gone is of a watermark in deliveryMode changes; leave it out"
     if mark is None:
         if said.whole_every:
             yield "servers: wholeEvery is of a watermark, without which all is pulled each time; leave it out"

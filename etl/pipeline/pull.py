@@ -8,7 +8,7 @@ the deliveries: it is kept nowhere else.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,9 +21,10 @@ from etl.connectors.connection import Connection, from_environment
 from etl.connectors.folder import Folder
 from etl.connectors.model import Connector, Pulled, SourceFault, Window
 from etl.connectors.spool import Spool, Waiting
+from etl.connectors.sweep import end_what_is_gone
 from etl.contract import Contract, Server
 from etl.contract.city import city
-from etl.contract.servers import FolderServer
+from etl.contract.servers import DatabaseServer, FolderServer
 from etl.delivery.period import UnclearName, period_of
 from etl.delivery.pull import Pull
 from etl.delivery.storage import digest_of
@@ -42,12 +43,13 @@ class Brought:
     Attributes:
         received: deliveries, in the order in which they came; none: nothing is new.
         same: how many files had the very bytes of the last one of their period.
-        waits_for: what is said of earlier deliveries that were held or turned away.
+        told: what is to be said of it: columns that are new or of another type than before, and earlier deliveries
+            that are held or were turned away.
     """
 
     received: tuple[Received, ...]
     same: int
-    waits_for: tuple[str, ...]
+    told: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,11 @@ def pull(
         try:
             source = connector(contract, connections(server.server), pipeline.settings.limits)
             brought = [_hand_in(pipeline, spool, source, left) for left in spool.waiting()]
-            window, waits_for = _window(pipeline, contract, server, days)
+            window, told = _window(pipeline, contract, server, days)
+            types = _types(pipeline, contract)
             for pulled in source.pull(window, work):
+                pulled = _swept(pipeline, contract, pulled, work)
+                told += [*pulled.about.get("told", ()), *_retyped(types, pulled)]
                 took = replace(this, pull_id=uuid4().hex, seconds=time.perf_counter() - began)
                 waiting = spool.publish(work, pulled, _described(took, pulled, work / pulled.name))
                 brought.append(_hand_in(pipeline, spool, source, waiting))
@@ -121,7 +126,7 @@ def pull(
                 spent = replace(this, since=window.since, rows=0, seconds=time.perf_counter() - began)
                 pulls.record(connection, spent, "nothing")
     received = tuple(each for each in brought if each is not None)
-    return Brought(received, len(brought) - len(received), waits_for)
+    return Brought(received, len(brought) - len(received), tuple(told))
 
 
 def look(
@@ -152,11 +157,11 @@ def look(
 
 def _window(
     pipeline: Pipeline, contract: Contract, server: Server, days: tuple[date, date] | None
-) -> tuple[Window, tuple[str, ...]]:
+) -> tuple[Window, list[str]]:
     """What is to be asked of a source, and what is to be said of earlier deliveries."""
     if days:
         first, last = (datetime.combine(day, datetime.min.time(), city().zone) for day in days)
-        return Window(first=first, last=last + timedelta(days=1)), ()
+        return Window(first=first, last=last + timedelta(days=1)), []
     with pipeline.engine.connect() as connection:
         known = pulls.bound(connection, contract.id)
         taken = pulls.taken(connection, contract.id) if isinstance(server, FolderServer) else frozenset()
@@ -165,8 +170,39 @@ def _window(
         every = server.whole_every
         is_due = every is None or known.whole_at is None or known.whole_at + every <= datetime.now(UTC)
         since = None if is_due else since
-    said = tuple(f"{delivery_id} is {state}" for delivery_id, state in known.waits_for)
-    return Window(since=since, taken=taken), said
+    return Window(since=since, taken=taken), [f"{delivery_id} is {state}" for delivery_id, state in known.waits_for]
+
+
+def _swept(pipeline: Pipeline, contract: Contract, pulled: Pulled, work: Path) -> Pulled:
+    """A whole pull with a deletion of what it has no more, where the contract asks for that."""
+    server = contract.server
+    is_whole = pulled.since is None and pulled.until is not None
+    if not (is_whole and isinstance(server, DatabaseServer) and server.custom_properties.gone == "end"):
+        return pulled
+    with pipeline.engine.connect() as connection:
+        earlier = pulls.since_last_whole(connection, contract.id)
+    storage, agency, name = pipeline.storage, contract.agency, contract.dataset
+    contents = [storage.content(storage.delivery(agency, name, delivery_id)) for delivery_id in earlier]
+    gone = end_what_is_gone(contract, contents, work / pulled.name, pulled.seen_at)
+    return replace(pulled, rows=(pulled.rows or 0) + gone, about=pulled.about | {"gone": gone})
+
+
+def _types(pipeline: Pipeline, contract: Contract) -> Mapping[str, str]:
+    """The types that the source's columns had when it was last pulled, as far as that is written down."""
+    with pipeline.engine.connect() as connection:
+        last = pulls.last_delivery(connection, contract.id)
+    if last is None:
+        return {}
+    types: Mapping[str, str] = pipeline.storage.manifest(contract.agency, contract.dataset, last)["pull"]["about"].get(
+        "columns", {}
+    )
+    return types
+
+
+def _retyped(before: Mapping[str, str], pulled: Pulled) -> Iterator[str]:
+    for name, kind in pulled.about.get("columns", {}).items():
+        if before.get(name, kind) != kind:
+            yield f"column {name} was {before[name]} and is {kind} now"
 
 
 def _described(pull: Pull, pulled: Pulled, file: Path) -> Pull:

@@ -26,7 +26,7 @@ class Bound:
     Attributes:
         since: the watermark; None: at the beginning.
         whole_at: when all of it was last pulled; None: never.
-        waits_for: deliveries that were held or rejected, or withdrawn; what a rejected one held is pulled again.
+        waits_for: deliveries that are held; and those that were rejected or withdrawn, whose rows are pulled again.
     """
 
     since: str | None
@@ -99,13 +99,14 @@ def bound(connection: sa.Connection, dataset: str) -> Bound:
     if whole_at:
         query = query.where(p.c.seen_at >= whole_at)
     reached: list[str | None] = [None]
-    turned_away: dict[str, State] = {}
+    waits_for: list[tuple[str, State, int]] = []  # and how far the watermark had come then
     for since, until, delivery_id, state in connection.execute(query.where(*mine).order_by(p.c.seen_at)):
         if state in (State.HELD, *_NOT_TAKEN):
-            turned_away[delivery_id] = State(state)
-        if state not in _NOT_TAKEN and since in reached:
+            waits_for.append((delivery_id, State(state), len(reached) - 1))
+        if state not in _NOT_TAKEN and since in reached:  # it also holds what others held that were turned away
+            waits_for = [each for each in waits_for if each[1] is State.HELD or each[2] < reached.index(since)]
             reached.append(until)
-    return Bound(reached[-1], whole_at, tuple(turned_away.items()))
+    return Bound(reached[-1], whole_at, tuple((delivery_id, state) for delivery_id, state, _ in waits_for))
 
 
 def taken(connection: sa.Connection, dataset: str) -> frozenset[str]:
@@ -136,6 +137,23 @@ def last_of_period(connection: sa.Connection, dataset: str, as_of: date | None) 
         return None
     was_pulled = sa.select(sa.exists().where(p.dataset == dataset, p.delivery_id == found.delivery_id))
     return str(found.sha256) if connection.execute(was_pulled).scalar() else None
+
+
+def since_last_whole(connection: sa.Connection, dataset: str) -> list[str]:
+    """The deliveries that were pulled since the last whole pull, that one included, in the order of their views."""
+    p, d = ledger_tables()["pull"], ledger_tables()["delivery"]
+    joined = p.join(d, (d.c.dataset == p.c.dataset) & (d.c.delivery_id == p.c.delivery_id))
+    query = sa.select(p.c.delivery_id).select_from(joined).where(p.c.dataset == dataset, d.c.state.not_in(_NOT_TAKEN))
+    if whole_at := bound(connection, dataset).whole_at:
+        query = query.where(p.c.seen_at >= whole_at)
+    return list(connection.execute(query.order_by(p.c.seen_at)).scalars())
+
+
+def last_delivery(connection: sa.Connection, dataset: str) -> str | None:
+    """The last delivery of a dataset that was pulled."""
+    p = ledger_tables()["pull"].c
+    query = sa.select(p.delivery_id).where(p.dataset == dataset, p.state == "delivered")
+    return connection.execute(query.order_by(p.seen_at.desc()).limit(1)).scalar()
 
 
 def failures(connection: sa.Connection, dataset: str) -> tuple[int, datetime | None]:
