@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 from upath import UPath
@@ -71,9 +72,10 @@ def _records(contract: Contract, content: UPath) -> pl.DataFrame:
 def _cell(contract: Contract, name: str, known: Sequence[str], seen_at: datetime) -> pl.Expr:
     column = next(column for column in contract.columns if column.source_name == name)
     if column.role == "change":
-        return pl.lit(datatypes.DELETE)
+        return pl.lit(city().deletion)
     if column.role == "sequence":
-        clock = seen_at.astimezone(UTC if column.dates.is_utc else city().zone)
+        zone = ZoneInfo(column.zone) if column.zone else city().zone
+        clock = seen_at.astimezone(UTC if column.dates.is_utc else zone)
         return pl.lit(clock.strftime(column.dates.strftime))
     return pl.col(name) if name in known else pl.lit(None, pl.String)
 
