@@ -121,7 +121,7 @@ def pull(
                 spent = replace(this, seconds=time.perf_counter() - began)
                 pulls.record(connection, spent, "failed", fault=fault.kind, message=str(fault))
             raise
-        if not brought:
+        if not brought and days is None:  # days without a row do not say that nothing is new today
             with pipeline.engine.begin() as connection:
                 spent = replace(this, since=window.since, rows=0, seconds=time.perf_counter() - began)
                 pulls.record(connection, spent, "nothing")
