@@ -473,6 +473,7 @@ class HistoriesOnS3(Histories):
     seen: ClassVar[Counter[str]] = Counter()
 
 
+@pytest.mark.timeout(0)
 def test_any_history_on_an_object_store_ends_in_the_same_table(
     law: Pipeline, s3: Callable[[], UPath], capsys: pytest.CaptureFixture[str]
 ) -> None:
