@@ -31,8 +31,9 @@ WITH_UNITS = ("ward", "address")  # datatypes that name one
 
 
 def _zone(said: str) -> str:
-    if said not in available_timezones():
-        raise ValueError(f"is {said!r}, no time zone as the IANA calls them; {nearest(said, available_timezones())}")
+    known = available_timezones()
+    if said not in known:
+        raise ValueError(f"is {said!r}, no time zone as the IANA calls them; {nearest(said, known)}")
     return said
 
 
