@@ -28,6 +28,7 @@ _HEADER_WITHIN = 50  # lines or rows from the top in which the header must stand
 _DELIMITERS = ",;\t|"
 _ENOUGH = 0.5  # of a contract's required columns
 _OLD_EXCEL, _ZIP, _GZIP = b"\xd0\xcf\x11\xe0", b"PK", b"\x1f\x8b"
+_LONGEST_NAME = 1_000  # letters that are compared
 _ELEMENT = re.compile(r"<([^\W\d][\w.-]*)")
 _KEY = re.compile(r'"([^"\\]+)"\s*:')
 
@@ -155,4 +156,4 @@ def _decoded(head: bytes) -> str:
 
 
 def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return unicodedata.normalize("NFC", name[:_LONGEST_NAME])  # it takes the square of a run of marks
