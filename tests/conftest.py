@@ -36,6 +36,7 @@ LONGEST = ["test_history_law", "test_truth", "test_demo", "test_hostile", "test_
 # Those that `make quick` leaves out, too: they try whole cities, kill processes, start Airflow or a browser.
 SLOW = {
     *LONGEST,
+    "test_generated_contracts",
     *(
         f"test_attack_{name}"
         for name in ("access", "dags", "deciding", "deciding_dags", "identity", "memory", "pages", "receiving", "roles")
