@@ -12,6 +12,7 @@ import csv
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import yaml
 from etl.contract import Column, Contract, ContractError, Hold, Source, Text, load
 from etl.contract.codes import read as read_codes
 from etl.contract.expansion import dictionary
+from etl.contract.model import Unit
 from etl.contract.number_format import NAMED, NumberFormat
 from etl.contract.reading import contract_of
 from etl.settings import CODES, EXPECTATIONS
@@ -32,7 +34,11 @@ SHARED = dictionary(EXPECTATIONS)
 ELEMENTS, AGENCIES = (
     yaml.safe_load((EXPECTATIONS / f"{name}.yaml").read_text("utf-8")) for name in ("elements", "agencies")
 )
-DOCUMENTS = {dataset: yaml.safe_load(contract.path.read_text("utf-8")) for dataset, contract in CONTRACTS.items()}
+PATHS = {dataset: contract.path for dataset, contract in CONTRACTS.items()}
+DOCUMENTS = {dataset: yaml.safe_load(path.read_text("utf-8")) for dataset, path in PATHS.items()}
+EVERY_WORD = Path(__file__).parent / "every_word.yaml"  # that the eight do not use
+PATHS["trade.every_word"] = Path("trade") / EVERY_WORD.name
+DOCUMENTS["trade.every_word"] = yaml.safe_load(EVERY_WORD.read_text("utf-8"))
 OF_AN_AGENCY = ("lookup",)  # what stands under it are an agency's words, of which any may be right
 PLAIN = {
     "date": "date", "timestamp": "date", "time": "time", "boolean": "boolean", "integer": "number", "number": "number",
@@ -69,9 +75,11 @@ def column_as_documented(said: dict[str, Any], elements: dict[str, Any], numbers
         bounds={name: bound for name, bound in options.items() if name not in OF_NOTATION},
         pivot=says.get("pivot"),
         null_values=tuple(says.get("nullValues", ())),
+        former_names=tuple(says.get("sourceNames", ())),
+        unit=Unit(**unit | {"factor": Decimal(str(unit["factor"]))}) if (unit := says.get("unit")) else None,
         true_values=tuple(says.get("trueValues", ())),
         false_values=tuple(says.get("falseValues", ())),
-        numbers=NumberFormat(**says["numbers"], has_signs=True) if "numbers" in says else NAMED[numbers],
+        numbers=notation(says["numbers"]) if "numbers" in says else NAMED[numbers],
         numeric_type=says.get("physicalType", "numeric") if kind == "number" else None,
         code_list=says.get("codeList"),
         lookup=says.get("lookup", {}),
@@ -81,6 +89,10 @@ def column_as_documented(said: dict[str, Any], elements: dict[str, Any], numbers
         on_invalid=says.get("onInvalid", "reject"),
         role=says.get("role", "content"),
     )
+
+
+def notation(said: dict[str, Any]) -> NumberFormat:
+    return NumberFormat(**said | {"currency": tuple(said.get("currency", ()))}, has_signs=True)
 
 
 def as_documented(
@@ -178,9 +190,10 @@ def slips(document: Any, at: tuple[str | int, ...] = ()) -> Iterator[Slip]:
         yield from slips(document, path)
 
 
-def is_example(slip: Slip) -> bool:
-    """A number for an example, as tools write one: it stands for its text."""
-    return "examples" in slip.path[-2:-1] and type(slip.value) in (int, float)
+def may_be_any_number(slip: Slip) -> bool:
+    """A number for an example, as tools write one, stands for its text; and a factor may be any."""
+    is_of_such = "examples" in slip.path[-2:-1] or slip.path[-1] == "factor"
+    return is_of_such and type(slip.value) in (int, float)
 
 
 def _of_other_types(value: Any) -> Iterator[Any]:
@@ -242,21 +255,22 @@ def assert_can_be_mended(error: ContractError) -> None:
         assert len(finding) > 15 and "Traceback" not in finding and "pydantic" not in finding, finding
 
 
-@pytest.mark.parametrize("dataset", CONTRACTS)
+@pytest.mark.parametrize("dataset", DOCUMENTS)
 def test_a_contract_means_what_is_documented(dataset: str) -> None:
-    assert as_read(CONTRACTS[dataset]) == as_documented(DOCUMENTS[dataset], CONTRACTS[dataset].path)
+    made = contract_of(DOCUMENTS[dataset], PATHS[dataset], SHARED)
+    assert as_read(made) == as_documented(DOCUMENTS[dataset], PATHS[dataset])
 
 
-@pytest.mark.parametrize("dataset", CONTRACTS)
+@pytest.mark.parametrize("dataset", DOCUMENTS)
 def test_no_slip_in_a_contract_is_passed_over(dataset: str, request: pytest.FixtureRequest) -> None:
-    path = CONTRACTS[dataset].path
+    path = PATHS[dataset]
     for slip in drawn(slips(DOCUMENTS[dataset]), request):
         try:
             made = contract_of(changed := slip.make(), path, SHARED)
         except ContractError as error:
             assert_can_be_mended(error)
         else:
-            assert slip.kind == "delete" or is_example(slip), f"{slip} is passed over"
+            assert slip.kind == "delete" or may_be_any_number(slip), f"{slip} is passed over"
             assert as_read(made) == as_documented(changed, path), f"{slip} means something else"
 
 
@@ -284,13 +298,13 @@ def test_no_slip_in_what_contracts_share_is_passed_over(
         changed = slip.make()
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(changed, allow_unicode=True), "utf-8")
         dataset = next(d for d, said in DOCUMENTS.items() if uses(d, said, str(slip.path[0])))
-        path = CONTRACTS[dataset].path
+        path = PATHS[dataset]
         try:
             made = contract_of(DOCUMENTS[dataset], path, dictionary(tmp_path))
         except ContractError as error:
             assert_can_be_mended(error)
         else:
-            assert slip.kind == "delete" or is_example(slip), f"{slip} is passed over"
+            assert slip.kind == "delete" or may_be_any_number(slip), f"{slip} is passed over"
             meant = as_documented(DOCUMENTS[dataset], path, **{name: changed})
             assert as_read(made) == meant, f"{slip} means something else"
 

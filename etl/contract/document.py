@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -33,6 +34,7 @@ Choice = Literal["accept", "accept-passing", "reject"]  # what a person decides 
 _CONTACT = re.compile(r"(?:mailto:|https?://)[^\s<>\"'`\\]+")  # it becomes a link
 _LENGTH = re.compile(r"\d{1,4}[hdwmy]")
 _LONGEST_YEARS = 10
+_MOST_FACTOR = 10**12
 _HOURS = {"h": 1, "d": 24, "w": 168, "m": 730, "y": 8766}
 MOST_DIGITS = 38  # of a decimal number
 DECIMALS = 15  # of them behind the mark, where a contract does not say
@@ -218,6 +220,13 @@ def _at_least_0(said: int) -> int:
 def _number(said: object) -> object:
     if isinstance(said, bool) or not isinstance(said, int | float):
         raise ValueError(f"is {said!r}, and must be a number")
+    return said
+
+
+def _factor(said: object) -> object:
+    _number(said)
+    if not 0 < Decimal(str(said)) < _MOST_FACTOR:
+        raise ValueError(f"is {said!r}, and must be a number above 0 and below {_MOST_FACTOR}")
     return said
 
 
@@ -464,6 +473,16 @@ class Numbers(Part):
     exponent: bool = Field(default=False, description="1.5e-05 is a number, as it is in double precision always")
 
 
+class Unit(Part):
+    """What a column's values are counted in (customProperty `unit`)."""
+
+    received: Words = Field(description="the unit of the file", examples=["nghìn đồng"])
+    stored: Words = Field(description="the unit of the warehouse", examples=["đồng"])
+    factor: Annotated[Any, AfterValidator(_factor)] = Field(
+        description="how many of the stored one of the received is", examples=["1000"]
+    )
+
+
 class SharedColumnProperties(Part):
     """What is said of a column, or of a data element for all its columns, under `customProperties`."""
 
@@ -494,6 +513,12 @@ class SharedColumnProperties(Part):
         description="integer, number: how this column writes them, where `numbers` of `source` does not say it",
         examples=['{thousands: ",", currency: ["$"]}'],
     )
+    unit: Unit | None = Field(
+        default=None,
+        description="integer, number: a value is stored times the factor, and as it was received in a column "
+        "`..._received` beside it; not for a key",
+        examples=["{received: nghìn đồng, stored: đồng, factor: 1000}"],
+    )
     true_values: Several = Field(
         default=(),
         description="boolean: words for yes, beside true, t, yes, y, 1 and có; capitals or not is one",
@@ -523,6 +548,11 @@ class ColumnProperties(SharedColumnProperties):
 
     element: str | None = Field(
         default=None, description="an entry of `elements.yaml`: whatever the column does not say itself is said there"
+    )
+    source_names: Several = Field(
+        default=(),
+        description="other names of the column in files, as in former years; a file has one of all its names",
+        examples=["[ma_xa_cu]"],
     )
     period_column: str | None = Field(
         default=None,

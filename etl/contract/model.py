@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -78,6 +79,15 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """What a column is counted in: a value that is received is kept, and stored times the factor."""
+
+    received: str
+    stored: str
+    factor: Decimal
+
+
+@dataclass(frozen=True)
 class Column:
     """One column of a dataset: where it stands in the source and what it means."""
 
@@ -95,6 +105,8 @@ class Column:
     zone: str | None = None  # timestamp: of what is written without an offset; None: the city's, and no instant
     bounds: dict[str, Any] = field(default_factory=dict)  # minLength, maxLength, pattern; minimum, maximum
     pivot: int | None = None  # date and timestamp: the first of the hundred years that a year of two digits can mean
+    former_names: tuple[str, ...] = ()  # what files of other years call it
+    unit: Unit | None = None  # number, integer: what its values are counted in, where files count them otherwise
     null_values: tuple[str, ...] = ()  # beside those of the whole source
     true_values: tuple[str, ...] = ()  # boolean: words for yes, beside the usual ones
     false_values: tuple[str, ...] = ()  # and for no

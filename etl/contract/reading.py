@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from etl.contract.document import Document, Part, Text
 from etl.contract.examples import made_up
 from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, parsed
 from etl.contract.messages import ContractError, sentences
-from etl.contract.model import Column, Contract, Hold, Source, Unpivot
+from etl.contract.model import Column, Contract, Hold, Source, Unit, Unpivot
 from etl.contract.names import NAME, OF_NAMES, taken_by
 from etl.contract.number_format import NAMED, NumberFormat
 from etl.contract.texts import of_texts
@@ -269,6 +270,8 @@ def _column(said: document.Column, source: Source) -> Column:
         null_values=custom.null_values,
         true_values=custom.true_values,
         false_values=custom.false_values,
+        former_names=custom.source_names,
+        unit=Unit(custom.unit.received, custom.unit.stored, Decimal(str(custom.unit.factor))) if custom.unit else None,
         numbers=numbers,
         numeric_type=rules.numeric_type(said),
         code_list=custom.code_list,

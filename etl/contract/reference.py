@@ -23,6 +23,7 @@ from etl.contract.document import (
     Support,
     Table,
     Times,
+    Unit,
     Unpivot,
 )
 
@@ -69,6 +70,7 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("`logicalTypeOptions`", LogicalTypeOptions),
     ("`customProperties` of a column", ColumnProperties),
     ("`numbers` of a column", Numbers),
+    ("`unit` of a column", Unit),
     ("An agency, in `agencies.yaml`", Agency),
 )
 

@@ -123,9 +123,20 @@ def of_columns(columns: Collection[Column], types: Mapping[str, str]) -> Iterato
         types: logical types by columns' names, of those too that cannot.
     """
     yield from _once((column.name for column in columns), "columns")
-    yield from _once((source_name(column) for column in columns), "columns: physicalName")
+    called = (name for c in columns for name in (source_name(c), *c.custom_properties.source_names))
+    yield from _once(called, "columns: physicalName, sourceNames")
     for column in columns:
-        for rule in (_of_name, _of_options, _of_dates, _of_numbers, _of_boolean, _of_meaning, _of_code, _of_key_column):
+        for rule in (
+            _of_name,
+            _of_options,
+            _of_dates,
+            _of_numbers,
+            _of_unit,
+            _of_boolean,
+            _of_meaning,
+            _of_code,
+            _of_key_column,
+        ):
             for finding in rule(column):
                 yield f"column {column.name}: {finding}"
         for finding in _of_period(column, types):
@@ -258,6 +269,15 @@ def _of_numbers(column: Column) -> Iterator[str]:
             yield f"numbers: currency {sign!r} has a sign that belongs to the number itself; leave that out"
 
 
+def _of_unit(column: Column) -> Iterator[str]:
+    if column.custom_properties.unit is None:
+        return
+    if column.logical_type not in ("integer", "number"):
+        yield "unit: only an integer or a number has one"
+    if column.primary_key or column.custom_properties.role != "content":
+        yield "unit: a column of the key, or that steers the load, is kept as it was received; leave it out"
+
+
 def _of_boolean(column: Column) -> Iterator[str]:
     custom = column.custom_properties
     yes, no = ({word.lower() for word in words} for words in (custom.true_values, custom.false_values))
@@ -329,3 +349,8 @@ def _once(names: Iterable[str], place: str) -> Iterator[str]:
     for name, count in Counter(names).items():
         if count > 1:
             yield f"{place}: {name!r} stands {count} times; keep one"
+
+
+_OF_COLUMN = (
+    _of_name, _of_options, _of_dates, _of_numbers, _of_unit, _of_boolean, _of_meaning, _of_code, _of_key_column,
+)  # fmt: skip

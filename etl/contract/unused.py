@@ -40,6 +40,10 @@ _OF_OPTIONS = dict.fromkeys(("exclusiveMaximum", "exclusiveMinimum", "multipleOf
 }
 # Limits that are applied to some types and not to others.
 _LIMITS = ("maximum", "minimum")
+_OF_STRINGS = (
+    "password", "byte", "binary", "email", "idn-email", "uuid", "uri", "uri-reference", "hostname", "ipv4", "ipv6",
+    "date", "date-time", "time", "duration", "regex",
+)  # fmt: skip
 # What `datacontract import` puts under a column's customProperties.
 _OF_TOOLS = frozenset(
     (
@@ -101,7 +105,7 @@ class Used:
             unused = dict(_OF_OPTIONS)
             if said.get("logicalType") in ("date", "timestamp", "time"):
                 unused |= dict.fromkeys(_LIMITS, _LET_IN)
-            if said.get("logicalType", "string") == "string":
+            if said.get("logicalType", "string") == "string" and options.get("format") in _OF_STRINGS:
                 unused["format"] = "what it names is not checked; name a datatype or a pattern"
             said["logicalTypeOptions"] = self._without(options, unused, "logicalTypeOptions", column=name)
         return said

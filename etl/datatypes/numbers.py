@@ -10,17 +10,20 @@ Where a contract does not say how many decimals there are, it excludes neither.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 
 import polars as pl
 
-from etl.contract import Column
+from etl.contract import Column, Text
+from etl.contract.document import DECIMALS, MOST_DIGITS
 from etl.contract.number_format import NumberFormat
 from etl.datatypes.output import Output, SemanticType, on_unique
 
 _THREE_DECIMALS = 3
 _ONE_POINT = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"  # of a number as every program writes it
 _MOST_PLACES = 60  # beyond them no column takes a number
+_MOST = 10 ** (MOST_DIGITS - DECIMALS) - 1  # that a decimal of no declared scale can be
+_EXACT = pl.Decimal(MOST_DIGITS, DECIMALS)
 _EXPONENT = r"[eE][-+]?[0-9]{1,3}"
 _MINUS = "\N{MINUS SIGN}"
 
@@ -129,9 +132,64 @@ def _written_out(number: str) -> str | None:
     return f"{made:f}" if abs(made.adjusted()) < _MOST_PLACES else None
 
 
+def received(column: Column) -> str:
+    """The warehouse's column of what was received, where another unit is stored."""
+    return f"{column.name}_received"
+
+
+def fits_unit(values: pl.Series, column: Column) -> pl.Series:
+    """Whether what is stored of each value is one that its column can hold exactly; null where there is no value."""
+    if column.unit is None or column.is_float:
+        return values.is_not_null()
+    exact = values.cast(_EXACT, strict=False)
+    most = Decimal(2**63 - 1 if _stored_type(column) == "bigint" else _MOST)
+    with localcontext(prec=2 * MOST_DIGITS):
+        limit = min(most / column.unit.factor, Decimal(_MOST)).quantize(Decimal(1).scaleb(-DECIMALS), ROUND_DOWN)
+    is_small = exact.abs() <= limit
+    places = max(-int(column.unit.factor.normalize().as_tuple().exponent), 0)
+    is_exact = exact.cast(pl.String).str.strip_chars_end("0").str.contains(rf"\.[0-9]{{0,{DECIMALS - places}}}$")
+    return is_small & is_exact
+
+
+def _stored_type(column: Column) -> str:
+    is_whole = column.unit is None or column.unit.factor == int(column.unit.factor)
+    if column.type == "integer" and is_whole:
+        return "bigint"
+    if column.unit is None or column.is_float:
+        return column.numeric_type or "numeric"
+    return "numeric"
+
+
 def _outputs(column: Column) -> tuple[Output, ...]:
-    made = "bigint" if column.type == "integer" else column.numeric_type or "numeric"
-    return (Output(column.name, made, True, column.description),)
+    unit, said = column.unit, column.description
+    if unit is None:
+        return (Output(column.name, _stored_type(column), True, said),)
+    as_received = "bigint" if column.type == "integer" else column.numeric_type or "numeric"
+    beside = Text(f"{said.vi} Như đã nhận, tính bằng {unit.received}.", f"{said.en} As received, in {unit.received}.")
+    return (
+        Output(
+            column.name, _stored_type(column), True, Text(f"{said.vi} ({unit.stored})", f"{said.en} ({unit.stored})")
+        ),
+        Output(received(column), as_received, False, beside),
+    )
 
 
-TYPE = SemanticType(_outputs, lambda frame, column: frame.select(column.name))
+def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    if column.unit is None:
+        return frame.select(column.name)
+    values, factor = frame[column.name], column.unit.factor
+    if column.is_float:
+        stored = values * float(factor)
+    elif _stored_type(column) == "bigint":
+        stored = values * int(factor)
+    else:
+        stored = on_unique(values.cast(pl.String), lambda text: _times(text, factor)).cast(_EXACT)
+    return pl.DataFrame([stored.alias(column.name), values.alias(received(column))])
+
+
+def _times(number: str, factor: Decimal) -> str:
+    with localcontext(prec=2 * MOST_DIGITS):
+        return f"{Decimal(number) * factor:f}"
+
+
+TYPE = SemanticType(_outputs, _standardise)

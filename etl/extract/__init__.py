@@ -48,6 +48,7 @@ from etl.extract.bounded import read_blocks
 from etl.extract.cells import type_cells
 from etl.extract.file_kind import of_text
 from etl.extract.footer import without_last_footer
+from etl.extract.former_names import as_named
 from etl.extract.screen import screen
 from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -109,7 +110,8 @@ def extract(
         elif is_said_empty and not stream.read(_LONGEST_NOTHING + 1).strip(_BLANK):
             made = _batches([Table(pl.DataFrame(schema={ROW: pl.Int64}))], contract, limits)
         else:
-            made = _batches(read_tables(stream, contract, limits), contract, limits)
+            named = _as_named(stream, contract, limits)
+            made = _batches(read_tables(stream, named, limits), named, limits)
         for batch in made:
             write(batch.rows)
             found.append(batch.problems)
@@ -139,9 +141,22 @@ def extract_bytes(
     Raises:
         Stop: as `extract` does.
     """
-    made = list(_batches(read_tables(io.BytesIO(content), contract, limits), contract, limits))
+    named = _as_named(io.BytesIO(content), contract, limits)
+    made = list(_batches(read_tables(io.BytesIO(content), named, limits), named, limits))
     rows, found = pl.concat(b.rows for b in made), pl.concat(b.problems for b in made)
     return rows, found, sum(b.rows_in for b in made)
+
+
+def _as_named(stream: IO[bytes], contract: Contract, limits: Limits) -> Contract:
+    """The contract with the columns as the file calls them; the stream stands at its beginning again."""
+
+    def read(known: Contract) -> Iterator[Table]:
+        stream.seek(0)
+        return read_tables(stream, known, limits)
+
+    named = as_named(contract, read)
+    stream.seek(0)
+    return named
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from etl.contract import Column, Contract, Severity
 from etl.datatypes import person_name, traces
 from etl.datatypes.boolean import parse_booleans
 from etl.datatypes.dates import parse_dates, parse_times, parse_timestamps
-from etl.datatypes.numbers import parse_decimals, parse_floats, parse_integers
+from etl.datatypes.numbers import fits_unit, parse_decimals, parse_floats, parse_integers
 from etl.datatypes.text import clean, free
 from etl.delivery.columns import RECEIVED, ROW, UNKNOWN
 from etl.delivery.messages import wording
@@ -44,6 +44,8 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
             found += odd
             continue
         typed = _typed(text, column).alias(column.name)
+        if column.unit:
+            typed = typed.set(~fits_unit(typed, column), None)
         made += [typed, text.alias(RECEIVED + column.name)]
         wrong = text.is_not_null() & typed.is_null()
         if wrong.any():
