@@ -6,12 +6,13 @@ import csv
 import gzip
 import io
 import json
+import random
 import re
 import sqlite3
 import time
 import zipfile
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -224,6 +225,10 @@ def test_a_part_that_lacks_a_column_is_named() -> None:
     of = contract({"id": "string", "name": "string"}, format="csv", archive="parts")
     bad = zipped(q1_csv=b"id,name\n1,A\n", q2_csv=b"code,name\n1,A\n")
     assert stopped(bad, of).message.en.startswith("q2.csv: ")
+    with_more = zipped(q1_csv=b"id,name,more\n1,A,x\n", q2_csv=b"more,id,name\ny,2,B\n", q3_csv=b"id,name\n3,C\n",
+                       readme_pdf=b"...")  # fmt: skip
+    rows, _, _ = extract_bytes(with_more, of)
+    assert rows["unknown.more"].to_list() == ["x", "y", None]
     unlike = zipped(q1_csv=b"id,name\n1,A\n", q2_csv=b"id,name,more\n1,A,x\n")
     assert stopped(unlike, of).rule == "unlike_parts"
     assert stopped(zipped(a_pdf=b"a", b_pdf=b"b"), of).rule == "unreadable_zip"
@@ -888,3 +893,40 @@ def test_the_same_records_are_the_same_in_every_format(made: list[tuple[Any, ...
         fields = columns if name == "fixed_width" else {n: {**c, "custom": {}} for n, c in columns.items()}
         rows, _ = values(written(records, name), contract(fields, **said))
         assert [row[1:] for row in rows] == expected, name
+
+
+WHOLE: dict[str, tuple[bytes | str, Contract]] = {
+    "csv": (AS_CSV * 3, contract(PEOPLE, format="csv")),
+    "report": ("report.csv", contract(REPORT, format="csv", header=3, footer=2)),
+    "no header": ("no_header.csv", contract({**CODE_NAME, "số": "string"}, format="csv", header="none", delimiter=";")),
+    "fixed width": ("register.txt", contract(FIXED, format="fixed_width", header=1, footer=1)),
+    "json": ("orders.json", contract({"^.id": "string", "no": "integer"}, format="json", records="data[*].lines[*]")),
+    "xml": ("permits.xml", contract({"id": "string", "^/@code": "string"}, format="xml", record="p:permit",
+                                    namespaces={"p": "http://example.org/permits"})),
+    "geopackage": ("wards.gpkg", contract(WARD, format="geopackage", layer="phuong")),
+    "parquet": (AS_PARQUET, contract(PEOPLE, format="parquet")),
+    "parts": (DISTRICTS, contract({"id": "string", "@member": "string"}, format="csv", archive="parts")),
+    "gzip": (gzip.compress(AS_CSV), contract(PEOPLE, format="csv")),
+    "range": (workbook(("S", TABLES), table="B3:C5"), contract(CODE_NAME, format="excel", range="tblSchools")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_damaged_file_ends_in_a_sentence_or_each_row_is_accounted_for(kind: str) -> None:
+    whole, of = WHOLE[kind]
+    content = whole if isinstance(whole, bytes) else (FORMATS / whole).read_bytes()
+    chance = random.Random(kind)
+    for _ in range(40):
+        damaged = bytearray(content)
+        for _ in range(chance.choice([1, 2, 8])):
+            size = len(damaged)
+            at = chance.randrange(size + 1) if chance.random() < 0.7 else max(0, size - chance.randrange(1, 600))
+            match chance.randrange(3):
+                case 0:
+                    damaged[at : at + 1] = bytes([chance.randrange(256)])
+                case 1:
+                    del damaged[at : at + chance.choice([1, 8, 100])]
+                case _:
+                    damaged[at:at] = chance.choice([b'"', b"<", b"{", b"[", b"\n", b";", b"\0", b"\xff"])
+        with suppress(Stop):
+            values(bytes(damaged), of)  # checks that each row is accounted for

@@ -224,10 +224,12 @@ def _unpacked(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[T
         return
     of_members = members(file, source, whole, in_lines=in_lines)
     if source.archive == "parts":
-        yield from parts.joined(((name, _cut(part, contract, limits)) for name, part in of_members), MEMBER, contract)
+        cut = ((name, _cut(part, contract, limits)) for name, part in of_members)
+        for table in parts.joined(cut, MEMBER, contract):
+            yield table
         if beside := beside_parts(file, source):
             said = on_the_file("members_not_read", names=", ".join(name[:60] for name in beside[:20]))
-            yield Table(pl.DataFrame(schema={ROW: pl.Int64}), said)
+            yield Table(table.rows.clear(), said)
         return
     for _, blocks in of_members:
         yield from _cut(blocks, contract, limits)

@@ -30,7 +30,7 @@ from etl.extract.file_kind import (
 from etl.settings import DEFAULT_LIMITS, Limits
 
 # What is raised on damage, by zipfile and its like.
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError, IndexError)
 _MOST_PARTS = 1_000
 _CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 

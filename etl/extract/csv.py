@@ -230,6 +230,8 @@ def _above_header(above: pl.DataFrame, found: dialect.Dialect, contract: Contrac
         return on_the_file()
     required = [c for c in contract.in_file if c.required]
     rows = _cut(above, found, True).table.rows
+    if not {c.source_name for c in required} <= set(rows.columns):  # this is told by itself
+        return on_the_file()
     rows = rows.filter(pl.all_horizontal(pl.col(c.source_name).str.strip_chars() != "" for c in required))
     if len(required) == 1 < len(found.header):
         filled = pl.sum_horizontal(pl.exclude(ROW).str.strip_chars() != "")

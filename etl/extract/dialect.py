@@ -159,6 +159,9 @@ def marked(text: str, found: Dialect) -> str:
 
 def _with_header(place: _Place, delimiter: str, quote: str) -> Dialect:
     found = Dialect(delimiter, quote, place.at, [], header_lines=place.lines)
-    texts = [marked(row, found) for row in place.rows]
-    cells = [next(csv.reader([text], delimiter=found.mark, quotechar=quote), []) for text in texts]
-    return replace(found, header=joined(cells))
+    rows, taken = [], 0
+    for row in place.rows:
+        reader = csv.reader(marked(row, found).splitlines(keepends=True), delimiter=found.mark, quotechar=quote)
+        rows.append(next(reader, []))
+        taken = max(reader.line_num, 1)  # with another quotation mark, fewer lines are one
+    return replace(found, header=joined(rows), header_lines=taken if len(rows) == 1 else place.lines)

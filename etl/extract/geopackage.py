@@ -1,7 +1,8 @@
 """GeoPackage: a layer of features, or a table without any, in an SQLite database; a column of it is one of the file.
 
 SQLite is read from memory, and may do nothing but read tables: a file can hold views, generated columns and damaged
-pages that would otherwise compute, or never end.
+pages that would otherwise compute, or never end. SQLite and shapely are here anyway; GDAL, which reads the format too,
+would bring its two hundred other formats.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
     """
     try:
         columns = _columns(content, limits)
-    except (pa.ArrowException, OSError, ValueError, OverflowError):
+    except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError):
         raise Stop("rejected", "unreadable_parquet") from None
     check_columns(len(columns), limits)
     unclear = sorted({name for name, _ in columns if [ROW, *(other for other, _ in columns)].count(name) > 1})
@@ -80,7 +80,10 @@ def _columns(content: bytes, limits: Limits) -> list[tuple[str, pa.ChunkedArray]
         raise bomb(limits.unpacked_bytes)
     of_text = [leaf.path_in_schema for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     # A text that comes again is stored once; it is read so, and counted before it is copied into every cell.
-    table = pq.ParquetFile(io.BytesIO(content), read_dictionary=[*dict.fromkeys(of_text)]).read(use_threads=False)
+    file = pq.ParquetFile(
+        io.BytesIO(content), read_dictionary=[*dict.fromkeys(of_text)], page_checksum_verification=True
+    )
+    table = file.read(use_threads=False)
     while any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
     size = sum(_size(column) for column in table.columns)

@@ -74,8 +74,10 @@ def _moved(table: Table, by: int, part: str, *, is_first: bool) -> Table:
 
 
 def _alike(table: Table, first: Table, known: set[str]) -> Table:
-    """A table with the columns that nobody knows in the order of the first one's."""
+    """A table with the columns that nobody knows as the first one has them; one that it lacks holds nothing."""
     others, those = ([c for c in t.rows.columns if c not in known] for t in (table, first))
-    if {*others} != {*those}:
-        raise Stop("held", "unlike_parts", columns=", ".join(name[:60] for name in sorted({*others} ^ {*those})[:20]))
-    return replace(table, rows=table.rows.select(*those, *(c for c in table.rows.columns if c in known)))
+    if more := sorted({*others} - {*those}):
+        raise Stop("held", "unlike_parts", columns=", ".join(name[:60] for name in more[:20]))
+    nothing = [pl.lit(None, pl.String).alias(name) for name in those if name not in others]
+    rows = table.rows.with_columns(nothing).select(*those, *(c for c in table.rows.columns if c in known))
+    return replace(table, rows=rows)
