@@ -24,7 +24,7 @@ from etl.delivery.messages import Stop
 from etl.draft import columns, document, keys, layout
 from etl.draft.columns import Guess
 from etl.draft.document import Draft
-from etl.draft.layout import Layout, Undrafted
+from etl.draft.found import Layout, Undrafted
 from etl.draft.meaning import ENOUGH, Meaning
 from etl.draft.naming import folded, names
 from etl.draft.sample import Sample, fields_in, read

@@ -56,5 +56,5 @@ def names(sources: Iterable[str]) -> dict[str, str]:
 
 
 def _parted(source: str) -> str:
-    """`registeredOn` as `registered On`; a namespace is left out."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", re.sub(r"\{[^}]*\}", "", source))
+    """`registeredOn` as `registered On`; the prefix of a namespace, as in `ns:row`, is left out."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", re.sub(r"(^|/)@?[A-Za-z]\w*:(?=\w)", r"\1", source))
