@@ -26,7 +26,6 @@ class Column:
         datatype: what a value means, such as person_name.
         form: of a date: the pattern of `strftime`.
         decimals: of a number.
-        is_required: whether a row must have a value.
         is_key: whether it is one of those that name a record.
         role: content; change or sequence in datasets of changes.
         variants: of a code: other words that stand for it, by code.
@@ -40,7 +39,6 @@ class Column:
     datatype: str
     form: str
     decimals: int
-    is_required: bool
     is_key: bool
     role: str
     variants: Mapping[str, list[str]]
@@ -109,7 +107,6 @@ def _column(raw: Mapping[str, Any], elements: Mapping[str, Any]) -> Column:
         datatype=said.get("datatype", kind),
         form=_strftime(said.get("logicalTypeOptions", {}).get("format", plain)),
         decimals=int(numeric.rstrip(")").partition(",")[2] or 0),
-        is_required=bool(said.get("required", said.get("primaryKey", False))),
         is_key=bool(said.get("primaryKey", False)),
         role=said.get("role", "content"),
         variants=variants,

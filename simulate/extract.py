@@ -25,13 +25,11 @@ class Wrong:
         kind: one of those below, or any name where the cell is given.
         column: that it spoils; None for a broken line.
         cell: what stands there then, in place of what the kind says.
-        is_flagged: whether the row loads without the value; by default as the contract says.
     """
 
     kind: str
     column: str | None = None
-    cell: str | Callable[[str], str | None] | None = None
-    is_flagged: bool | None = None
+    cell: str | None = None
 
 
 _CELLS: dict[str, Callable[[str], str | None]] = {
@@ -47,7 +45,6 @@ _CELLS: dict[str, Callable[[str], str | None]] = {
     "malformed_phone": lambda _: "12345",
     "wrong_check_digit": lambda _: "0300000001",
     "not_a_number": lambda _: "abc",
-    "negative_amount": lambda text: f"-{text}",
 }
 _OF_LINES = ("too_many_cells", "too_few_cells", "unclosed_quote", "broken_json")
 
@@ -99,19 +96,18 @@ def _defect(wrong: Wrong, columns: dict[str, Column], rate: float) -> Defect:
             raise ValueError(f"{wrong.kind}: a mistake of a whole line is one of {', '.join(_OF_LINES)}")
         return Defect(wrong.kind, None, rate)
     column = columns[wrong.column]
-    if isinstance(wrong.cell, str):
-        cell = wrong.cell
-        spoil: Callable[[str], str | None] = lambda _: cell  # noqa: E731
-    elif wrong.kind == "impossible_date":
-        spoil = lambda _: column.form.replace("%d", "31").replace("%m", "02").replace("%Y", "2026")  # noqa: E731
-    else:
-        spoil = wrong.cell or _CELLS[wrong.kind]
-    is_flagged = wrong.is_flagged
-    if is_flagged is None:
-        is_flagged = column.is_flagged and wrong.kind != "missing_required"
-    return Defect(
-        wrong.kind, wrong.column, rate, lambda text: spoil(text or ""), "flagged" if is_flagged else "rejected"
-    )
+    spoil = _spoiling(wrong, column)
+    effect = "flagged" if column.is_flagged and wrong.kind != "missing_required" else "rejected"
+    return Defect(wrong.kind, wrong.column, rate, lambda text: spoil(text or ""), effect)
+
+
+def _spoiling(wrong: Wrong, column: Column) -> Callable[[str], str | None]:
+    """What a cell becomes."""
+    if wrong.cell is not None:
+        return lambda _: wrong.cell
+    if wrong.kind == "impossible_date":
+        return lambda _: column.form.replace("%d", "31").replace("%m", "02").replace("%Y", "2026")
+    return _CELLS[wrong.kind]
 
 
 def _cells(rows: pl.DataFrame, column: Column, dirt: Dirt, in_vietnamese: bool) -> pl.Series:
