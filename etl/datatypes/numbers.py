@@ -33,7 +33,7 @@ def parse_integers(values: pl.Series, notation: NumberFormat) -> pl.Series:
     plain = _plain(values, notation, notation.whole)
     made = plain.cast(pl.Int64, strict=False)
     if made.null_count() > plain.null_count():  # with decimals, all of them zeros
-        clear = _unless(plain, plain, _ONE_POINT)
+        clear = pl.select(pl.when(~plain.str.contains(_ONE_POINT)).then(plain)).to_series()
         made = made.fill_null(clear.str.replace(r"\.0+$", "").cast(pl.Int64, strict=False))
     return made.alias(values.name)
 
@@ -56,33 +56,28 @@ def parse_decimals(
     plain = _plain(values, notation, notation.decimals)
     fraction = plain.str.extract(r"\.([0-9]+)$").str.strip_chars_end("0").str.len_chars().fill_null(0)
     digits = plain.str.extract(r"^-?0*([0-9]*)").str.len_chars()
-    fits = pl.select(pl.when((fraction <= scale) & (digits <= precision - scale)).then(plain)).to_series()
-    clear = _clear(fits, values, notation, takes_three=scale >= _THREE_DECIMALS, has_scale=has_scale)
-    return clear.cast(pl.Decimal(precision, scale), strict=False)
+    fits = (fraction <= scale) & (digits <= precision - scale)
+    fits &= _has_one_reading(values, notation, takes_three=scale >= _THREE_DECIMALS, has_scale=has_scale)
+    return pl.select(pl.when(fits).then(plain).cast(pl.Decimal(precision, scale), strict=False)).to_series()
 
 
 def parse_floats(values: pl.Series, notation: NumberFormat) -> pl.Series:
     """Float64; null where a cell is no such number or can be read as two. Never an infinite one, and no "NaN"."""
     plain = _plain(values, notation, notation.decimals, is_float=True)
-    made = _clear(plain, values, notation, takes_three=True, has_scale=True).cast(pl.Float64, strict=False)
-    return pl.select(pl.when(made.is_finite()).then(made + 0.0)).to_series().alias(values.name)  # no zero below zero
+    made = plain.cast(pl.Float64, strict=False)
+    fits = made.is_finite() & _has_one_reading(values, notation, takes_three=True, has_scale=True)
+    return pl.select(pl.when(fits).then(made + 0.0)).to_series().alias(values.name)  # no zero below zero
 
 
-def _clear(
-    plain: pl.Series, values: pl.Series, notation: NumberFormat, *, takes_three: bool, has_scale: bool
-) -> pl.Series:
-    """Numbers without those that have two readings in a column that takes three decimals, or less, or nobody says."""
-    if not takes_three or not has_scale:
-        plain = _unless(plain, _bare(values, notation), notation.one_fraction)
-    if takes_three or not has_scale:
-        plain = _unless(plain, _bare(values, notation), notation.one_group)
-    return plain
-
-
-def _unless(values: pl.Series, texts: pl.Series, pattern: str | None) -> pl.Series:
-    if pattern is None:
-        return values
-    return pl.select(pl.when(~texts.str.contains(pattern)).then(values)).to_series()
+def _has_one_reading(values: pl.Series, notation: NumberFormat, *, takes_three: bool, has_scale: bool) -> pl.Series:
+    """Whether numbers have one reading in a column that takes three decimals, or less, or of which nobody says."""
+    bare = _bare(values, notation)
+    is_clear = pl.repeat(True, values.len(), dtype=pl.Boolean, eager=True)
+    if notation.one_fraction and (not takes_three or not has_scale):
+        is_clear &= ~bare.str.contains(notation.one_fraction)
+    if notation.one_group and (takes_three or not has_scale):
+        is_clear &= ~bare.str.contains(notation.one_group)
+    return is_clear
 
 
 def _plain(values: pl.Series, notation: NumberFormat, pattern: str, *, is_float: bool = False) -> pl.Series:
