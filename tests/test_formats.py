@@ -772,6 +772,7 @@ AS_PARQUET = parquet(
         (zipped(a_csv=AS_CSV), "CSV, ZIP"),
         (gzip.compress(AS_CSV), "CSV"),
     ],
+    ids=("CSV", "Excel", "JSON", "NDJSON", "XML", "Parquet", "ZIP", "gzip"),
 )
 def test_a_delivery_in_another_format_is_read_if_its_columns_agree(
     source: dict[str, Any], content: bytes, found: str
@@ -793,6 +794,7 @@ def test_a_delivery_in_another_format_is_read_if_its_columns_agree(
         (b"<a><b><code>1</code></b></a>", "unreadable_text"),
         (b'{"id": "1"', "no_header"),
     ],
+    ids=("Excel", "JSON", "XML", "cut JSON"),
 )
 def test_a_delivery_in_another_format_and_of_other_columns_is_refused(content: bytes, rule: str) -> None:
     stop = stopped(content, contract(PEOPLE, format="csv"))

@@ -39,7 +39,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from upath import UPath
 
 from etl.contract import Contract
-from etl.delivery.correction import ROW_IN_FILE, Mark, mark_for
+from etl.delivery.correction import Mark, mark_for, ours
 from etl.delivery.model import Delivery
 from etl.delivery.storage import Zone, make_folder, write_text
 from etl.pipeline.pipeline import STATIONS, Pipeline
@@ -146,7 +146,7 @@ def content(mode: str, sent: Sent, mark: Mark | None = None) -> bytes:
     book = openpyxl.Workbook()
     in_file = {key: number for number, key in enumerate(KEYS, start=2 + len(sent.corrects))}
     for first, line in (("", header), *((in_file[line[0]], line) for line in lines)):
-        book.worksheets[0].append([first or ROW_IN_FILE, *line])
+        book.worksheets[0].append([first or ours()[0], *line])
     book.create_sheet(mark.sheet)
     book.create_sheet(mark.seal)
     saved = io.BytesIO()
