@@ -35,7 +35,7 @@ from etl.connectors.database import Sheet, file_name
 from etl.connectors.model import Complaint, FaultKind, Pulled, SourceFault, Window
 from etl.contract import Contract
 from etl.contract.city import city
-from etl.contract.document import hours_of
+from etl.contract.fields import hours_of
 from etl.contract.servers import ApiServer, Login
 from etl.delivery.display import megabytes
 from etl.delivery.messages import Stop

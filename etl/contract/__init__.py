@@ -7,7 +7,7 @@ contract may say is in `etl.contract.document`, and nothing else is accepted: a 
 
 from __future__ import annotations
 
-from etl.contract.document import Choice, DeliveryMode, LogicalType, SemanticType, Text
+from etl.contract.fields import Choice, DeliveryMode, LogicalType, SemanticType, Text
 from etl.contract.formats import ENDINGS, MEMBER, OF_VALUE, SHEET, Format
 from etl.contract.messages import ContractError
 from etl.contract.model import GEOMETRY_TYPES, REASON_CHARS, Column, Contract, Hold, Severity, Source

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, ValidationError
 
 from etl.contract import yaml_text
-from etl.contract.document import Name, Part, Text, Words, text_of
+from etl.contract.fields import Name, Part, Text, Words, text_of
 from etl.contract.messages import ContractError, sentences
 from etl.contract.names import nearest
 from etl.contract.texts import of_texts

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import cast
 
 from etl.contract.codes import code_list
+from etl.contract.column import Column
 from etl.contract.date_format import Kind, date_format
-from etl.contract.document import Column, SemanticType
+from etl.contract.fields import SemanticType
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
 from etl.contract.number_format import NumberFormat

@@ -16,7 +16,9 @@ from pydantic import ValidationError
 
 from etl.contract import yaml_text
 from etl.contract.city import default_schema
-from etl.contract.document import Agency, Column, Document, Element, Part, SharedColumn, SharedColumnProperties
+from etl.contract.column import Column, Element, SharedColumn, SharedColumnProperties
+from etl.contract.document import Agency, Document
+from etl.contract.fields import Part
 from etl.contract.messages import ContractError, sentences
 from etl.contract.names import nearest
 from etl.contract.texts import of_texts

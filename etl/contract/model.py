@@ -10,20 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from etl.contract.column import DECIMALS, FLOAT, MOST_DIGITS
 from etl.contract.date_format import DateFormat, Kind, date_format
-from etl.contract.document import (
-    DECIMALS,
-    FLOAT,
-    MOST_DIGITS,
-    Choice,
-    Classification,
-    DeliveryMode,
-    GeometryType,
-    LogicalType,
-    SemanticType,
-    Text,
-)
 from etl.contract.expansion import shared_files
+from etl.contract.fields import Choice, Classification, DeliveryMode, GeometryType, LogicalType, SemanticType, Text
 from etl.contract.formats import MEMBER, SHEET, Format
 from etl.contract.messages import ContractError
 from etl.contract.names import nearest

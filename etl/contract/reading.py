@@ -11,15 +11,18 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from etl.contract import document, rules, servers
+from etl.contract import rules, servers
 from etl.contract.city import city
-from etl.contract.document import Document, Part, Text
+from etl.contract.column import Column as SaidColumn
+from etl.contract.document import Document
 from etl.contract.examples import made_up
 from etl.contract.expansion import Dictionary, as_odcs, dictionary, expanded, parsed
+from etl.contract.fields import Part, Text
 from etl.contract.messages import ContractError, sentences
 from etl.contract.model import Column, Contract, Hold, Source, Unit, Unpivot
 from etl.contract.names import NAME, OF_NAMES, taken_by
 from etl.contract.number_format import NAMED, NumberFormat
+from etl.contract.source import Source as SaidSource
 from etl.contract.texts import of_texts
 from etl.contract.unused import Used
 from etl.settings import EXPECTATIONS
@@ -177,7 +180,7 @@ def contract_of(raw: object, path: Path, shared: Dictionary) -> Contract:
     head = _part(Document, said, "", findings)
     stated = [*_stated_columns(said)]
     read = [
-        _part(document.Column, column, f"column {_name(column) or number}: ", findings)
+        _part(SaidColumn, column, f"column {_name(column) or number}: ", findings)
         for number, column in enumerate(stated, start=1)
     ]
     columns = [column for column in read if column]
@@ -193,7 +196,7 @@ def contract_of(raw: object, path: Path, shared: Dictionary) -> Contract:
     return _contract(head, columns, server, path, used.notes)
 
 
-def _server(head: Document, columns: list[document.Column], findings: list[str]) -> servers.Server | None:
+def _server(head: Document, columns: list[SaidColumn], findings: list[str]) -> servers.Server | None:
     """Where a dataset is fetched from; None if it is not, or what is said of that cannot be used."""
     for raw in head.servers[:1]:
         kind = raw.get("type") if isinstance(raw, dict) else None
@@ -234,7 +237,7 @@ def _name(column: object) -> object:
 
 def _contract(
     head: Document,
-    columns: Iterable[document.Column],
+    columns: Iterable[SaidColumn],
     server: servers.Server | None,
     path: Path,
     notes: tuple[str, ...],
@@ -275,12 +278,12 @@ def _both(word: str) -> Text:
     return Text(word, word)
 
 
-def _source(said: document.Source) -> Source:
+def _source(said: SaidSource) -> Source:
     unpivot = Unpivot(**said.unpivot.model_dump()) if said.unpivot else None
     return Source(**said.model_dump(exclude={"unpivot"}), unpivot=unpivot)
 
 
-def _column(said: document.Column, source: Source) -> Column:
+def _column(said: SaidColumn, source: Source) -> Column:
     custom, options = said.custom_properties, said.logical_type_options
     label = said.business_name or rules.source_name(said)
     numbers = NAMED[source.numbers]

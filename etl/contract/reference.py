@@ -8,25 +8,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from etl.contract.city import City, Units
-from etl.contract.document import (
-    Agency,
-    Column,
-    ColumnProperties,
-    DatasetProperties,
-    Document,
-    Element,
-    Hold,
-    LogicalTypeOptions,
-    Numbers,
-    Part,
-    Purpose,
-    Source,
-    Support,
-    Table,
-    Times,
-    Unit,
-    Unpivot,
-)
+from etl.contract.column import Column, ColumnProperties, Element, LogicalTypeOptions, Numbers, Unit
+from etl.contract.document import Agency, DatasetProperties, Document, Hold, Purpose, Support, Table, Times
+from etl.contract.fields import Part
 from etl.contract.servers import (
     ApiProperties,
     ApiServer,
@@ -41,6 +25,7 @@ from etl.contract.servers import (
     SftpServer,
     Watermark,
 )
+from etl.contract.source import Source, Unpivot
 
 _INTRODUCTION = """\
 # What a contract may say

@@ -8,15 +8,18 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import cast
 
-from etl.contract import document
 from etl.contract.city import NATIONAL, WITH_UNITS, city, is_used, may_hold
 from etl.contract.codes import code_list, with_several_meanings
+from etl.contract.column import Column
+from etl.contract.column import numeric_type as stored_as
 from etl.contract.date_format import Kind, date_format
-from etl.contract.document import LEGACY, Column, Document, SemanticType, Source, Unpivot
+from etl.contract.document import Document
+from etl.contract.fields import SemanticType
 from etl.contract.formats import MEMBER, OF_VALUE, SHEET
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
 from etl.contract.names import TAKEN, nearest
+from etl.contract.source import LEGACY, Source, Unpivot
 
 # The logical types that a semantic type is made of; those not named here are of text.
 _OF_TYPES = {
@@ -69,7 +72,7 @@ def numeric_type(column: Column) -> str | None:
     """Of a column of decimal numbers the type in the warehouse: numeric, numeric(digits,decimals), double precision."""
     if column.logical_type != "number":
         return None
-    return document.numeric_type(column.physical_type or "") or "numeric"
+    return stored_as(column.physical_type or "") or "numeric"
 
 
 def place(position: str | None) -> tuple[int, int | None] | None:
@@ -239,7 +242,7 @@ def _of_options(column: Column) -> Iterator[str]:
                 f"logicalTypeOptions {name!r} is not applied here; of a {column.logical_type} only {applied}, and the "
                 "rest as an expectation in the suite"
             )
-    physical = document.numeric_type(column.physical_type or "")
+    physical = stored_as(column.physical_type or "")
     if column.logical_type == "number":
         if column.physical_type is not None and physical is None:
             yield (

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 from croniter import croniter
 from pydantic import AfterValidator, Field
 
-from etl.contract.document import Column, Count, Document, Length, Name, Part, Words, hours_of
+from etl.contract.column import Column
+from etl.contract.document import Document
+from etl.contract.fields import Count, Length, Name, Part, Words, hours_of
 
 XMIN = "xmin"  # the watermark of PostgreSQL that misses no late commit
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+(?: [\d*/,-]+){4}")

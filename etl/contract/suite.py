@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from etl.contract.document import Share
+from etl.contract.fields import Share
 from etl.contract.messages import sentences
 
 

@@ -15,7 +15,7 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 import polars as pl
 
 from etl.contract import Column, Text
-from etl.contract.document import DECIMALS, MOST_DIGITS
+from etl.contract.column import DECIMALS, MOST_DIGITS
 from etl.contract.number_format import NumberFormat
 from etl.datatypes.output import Output, SemanticType, on_unique
 

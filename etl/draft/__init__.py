@@ -16,8 +16,8 @@ from pathlib import Path
 from etl import datatypes
 from etl.contract import Column, Contract, load, yaml_text
 from etl.contract.city import city, default_schema, may_hold
-from etl.contract.document import SemanticType
 from etl.contract.expansion import Dictionary, dictionary
+from etl.contract.fields import SemanticType
 from etl.contract.names import NAME, OF_NAMES
 from etl.contract.reading import contract_of
 from etl.delivery.messages import Stop

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from etl.contract import Contract
-from etl.contract.document import Classification, LogicalType, SemanticType
+from etl.contract.fields import Classification, LogicalType, SemanticType
 from etl.draft import dates, meaning, nothing, numbers
 from etl.draft.cells import longest, matching, total
 from etl.draft.meaning import ENOUGH, Meaning

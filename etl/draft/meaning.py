@@ -17,7 +17,7 @@ from etl import datatypes
 from etl.contract import Column
 from etl.contract.city import is_used
 from etl.contract.codes import code_lists
-from etl.contract.document import Classification, SemanticType
+from etl.contract.fields import Classification, SemanticType
 from etl.draft.cells import matching, total
 from etl.draft.naming import folded
 

@@ -68,7 +68,8 @@ def without_footer(table: Table, contract: Contract) -> Table:
     if footer is not None:
         stated = _stated(lines, footer)
         for line in stated:
-            if line.is_whole and not line.has_word and line.required == len(required) and len(line.cells) > 1:
+            is_filled = line.required == len(required) if required else 2 * len(line.cells) > len(of_record)
+            if line.is_whole and not line.has_word and is_filled and len(line.cells) > 1:
                 raise Stop("held", "record_in_footer", line=line.number)
         return _without(table, stated) if stated else table
     for at, line in enumerate(lines):

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg.copy import QueuedLibpqWriter
 
-from etl.contract.document import DECIMALS, MOST_DIGITS
+from etl.contract.column import DECIMALS, MOST_DIGITS
 from etl.warehouse.names import named
 
 _UNSCALED = pl.Decimal(MOST_DIGITS, DECIMALS)  # of a column whose contract declares no scale
