@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from etl.contract.servers import TYPES
+
 _OF_NOBODY = "it is not read here"
 _RULES = "its rules are not applied; write each as an expectation into the suite"
 _OF_DOCUMENT = dict.fromkeys(
@@ -16,7 +18,9 @@ _OF_DOCUMENT = dict.fromkeys(
         "authoritativeDefinitions", "context", "contractCreatedTs", "dataProduct", "price", "roles",
         "slaDefaultElement", "team", "tenant",
     ), _OF_NOBODY,
-) | {"servers": "how a file is read is said by `source`, under customProperties"}  # fmt: skip
+)  # fmt: skip
+# What tools write of the file or the database that they have looked at.
+_SERVERS = {"servers": f"how a file is read is said by `source`, and fetched is from {', '.join(TYPES)} only"}
 _OF_DESCRIPTION = dict.fromkeys(("authoritativeDefinitions", "customProperties", "limitations", "usage"), _OF_NOBODY)
 _OF_SUPPORT = dict.fromkeys(("customProperties", "description", "id", "invitationUrl", "scope", "tool"), _OF_NOBODY)
 _OF_ANYTHING = dict.fromkeys(("authoritativeDefinitions", "deprecated", "id", "synonyms", "tags"), _OF_NOBODY)
@@ -77,7 +81,7 @@ class Used:
         self.notes = tuple(map(self._sentence, self._reasons))
 
     def _document(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        said = self._without(raw, _OF_DOCUMENT)
+        said = self._without(raw, _OF_DOCUMENT | (_SERVERS if _is_of_a_tool(raw.get("servers")) else {}))
         if isinstance(said.get("description"), dict):
             said["description"] = self._without(said["description"], _OF_DESCRIPTION, "description")
         self._entries(said, "customProperties", _OF_TOOLS_BY_DATASET)
@@ -141,3 +145,11 @@ class Used:
         named = ", ".join(columns[:_NAMED]) + (f" and {len(columns) - _NAMED} more" if columns[_NAMED:] else "")
         of = f"column{'s' if columns[1:] else ''} {named}: " if columns else ""
         return f"{of}{f'{place}: ' if place else ''}{name} is not used: {self._reasons[about]}"
+
+
+def _is_of_a_tool(servers: object) -> bool:
+    """Whether servers only say where a tool has looked: of none is said when it is asked."""
+    entries = [each for each in servers if isinstance(each, dict)] if isinstance(servers, list) else []
+    kinds = {each.get("type") for each in entries}
+    asked = [said for each in entries for said in each.get("customProperties") or () if isinstance(said, dict)]
+    return bool(kinds) and kinds.isdisjoint(TYPES) and all(said.get("property") != "schedule" for said in asked)
