@@ -72,13 +72,13 @@ def beside(vi: str, en: str) -> Markup:
     return Markup(_SECOND).format(city().languages[-1], second) if second else Markup("")
 
 
-def both(vi: str, en: str, **details: object) -> Markup:
+def both(vi: str, en: str, /, **details: object) -> Markup:
     """A text for a page in the city's languages; {placeholders} of it are filled in."""
     filled = [escape(text).format(**details) if details else escape(text) for text in (vi, en)]
     return _joined(filled[0], filled[1], _SECOND)
 
 
-def plain(vi: str, en: str, **details: object) -> str:
+def plain(vi: str, en: str, /, **details: object) -> str:
     """The same where no markup can stand."""
     filled = [text.format(**details) if details else text for text in (vi, en)]
     return said(filled[0], filled[1])
