@@ -183,3 +183,10 @@ def test_a_reading_that_is_wrong_by_type_is_told_with_an_example(tmp_path: Path)
     assert said["seen_at"].endswith("for example 2026-03-21T14:05:00.000Z.")
     assert said["opened"].endswith("written as dd-MMM-yyyy, for example 21-Mar-2026.")
     assert set(said) == set(names(contract)) - {"stop_no"}
+
+
+def test_a_sixtieth_second_and_what_is_too_small_for_a_float_are_not_understood() -> None:
+    moments = pl.Series(["2026-01-01T23:59:60", "2026-01-01T23:59:59"])
+    assert parse_timestamps(moments, "yyyy-MM-dd'T'HH:mm:ss").is_null().to_list() == [True, False]
+    assert parse_times(pl.Series(["12:30:60", "12:30:59"]), "HH:mm:ss").is_null().to_list() == [True, False]
+    assert parse_floats(pl.Series(["1e-400", "0e5", "0.0"]), NAMED["plain"]).to_list() == [None, 0.0, 0.0]

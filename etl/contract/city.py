@@ -193,7 +193,8 @@ def read(path: Path) -> City:
         ContractError: everything that is wrong in it.
     """
     try:
-        said = yaml_text.parse(path.read_text(encoding="utf-8")) if path.exists() else {}
+        written = path.read_text(encoding="utf-8") if path.exists() else ""
+        said = yaml_text.parse(written) or {}  # every line may be left out
     except UnicodeDecodeError:
         raise ContractError(path, "not UTF-8; save it in that encoding") from None
     except ValueError as error:

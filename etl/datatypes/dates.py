@@ -82,7 +82,8 @@ def _parse(values: pl.Series, notation: DateFormat, pivot: int | None) -> pl.Ser
         return pl.col(name).str.zfill(2) if name in notation.parts else pl.lit(default)
 
     day = [_year(notation, pivot), _month(notation), part("day", "01")]
-    written = pl.concat_str(*day, _hour(notation), part("minute"), part("second"))
+    second = pl.when(part("second") < "60").then(part("second"))  # a leap second would become the next minute's first
+    written = pl.concat_str(*day, _hour(notation), part("minute"), second)
     made = written.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us")
     if "fraction" in notation.parts:
         made += pl.duration(microseconds=pl.col("fraction").str.pad_end(6, "0").cast(pl.Int64))

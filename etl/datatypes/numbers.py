@@ -24,6 +24,7 @@ _ONE_POINT = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"  # of a number as every program wr
 _MOST_PLACES = 60  # beyond them no column takes a number
 _MOST = 10 ** (MOST_DIGITS - DECIMALS) - 1  # that a decimal of no declared scale can be
 _EXACT = pl.Decimal(MOST_DIGITS, DECIMALS)
+_NOT_ZERO = r"^-?[0.]*[1-9]"  # what is too small for a float is none
 _EXPONENT = r"[eE][-+]?[0-9]{1,3}"
 _MINUS = "\N{MINUS SIGN}"
 
@@ -66,7 +67,9 @@ def parse_floats(values: pl.Series, notation: NumberFormat) -> pl.Series:
     plain = _plain(values, notation, notation.decimals, is_float=True)
     made = plain.cast(pl.Float64, strict=False)
     fits = made.is_finite() & _has_one_reading(values, notation, takes_three=True, has_scale=True)
-    return pl.select(pl.when(fits).then(made + 0.0)).to_series().alias(values.name)  # no zero below zero
+    fits &= (made != 0) | ~plain.str.contains(_NOT_ZERO)
+    no_zero_below_zero = pl.when(made == 0).then(pl.lit(0.0)).otherwise(made)
+    return pl.select(pl.when(fits).then(no_zero_below_zero)).to_series().alias(values.name)
 
 
 def _has_one_reading(values: pl.Series, notation: NumberFormat, *, takes_three: bool, has_scale: bool) -> pl.Series:
