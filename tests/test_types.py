@@ -12,10 +12,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import openpyxl
+import polars as pl
 import pytest
 import sqlalchemy as sa
 
 from etl.contract import Contract, load
+from etl.contract.number_format import NAMED
+from etl.datatypes.dates import parse_times, parse_timestamps
+from etl.datatypes.numbers import parse_floats
 from etl.delivery.columns import ROW
 from etl.extract import extract_bytes
 from etl.pipeline.pipeline import Pipeline
