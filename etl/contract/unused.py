@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from etl.contract.servers import TYPES
+
 _OF_NOBODY = "it is not read here"
 _RULES = "its rules are not applied; write each as an expectation into the suite"
 _OF_DOCUMENT = dict.fromkeys(
@@ -16,7 +18,8 @@ _OF_DOCUMENT = dict.fromkeys(
         "authoritativeDefinitions", "context", "contractCreatedTs", "dataProduct", "price", "roles",
         "slaDefaultElement", "team", "tenant",
     ), _OF_NOBODY,
-) | {"servers": "how a file is read is said by `source`, under customProperties"}  # fmt: skip
+)  # fmt: skip
+_OF_FILES_SERVERS = "how a file is read is said by `source`, under customProperties"
 _OF_DESCRIPTION = dict.fromkeys(("authoritativeDefinitions", "customProperties", "limitations", "usage"), _OF_NOBODY)
 _OF_SUPPORT = dict.fromkeys(("customProperties", "description", "id", "invitationUrl", "scope", "tool"), _OF_NOBODY)
 _OF_ANYTHING = dict.fromkeys(("authoritativeDefinitions", "deprecated", "id", "synonyms", "tags"), _OF_NOBODY)
@@ -77,7 +80,8 @@ class Used:
         self.notes = tuple(map(self._sentence, self._reasons))
 
     def _document(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        said = self._without(raw, _OF_DOCUMENT)
+        servers = {} if _are_sources(raw.get("servers")) else {"servers": _OF_FILES_SERVERS}
+        said = self._without(raw, _OF_DOCUMENT | servers)
         if isinstance(said.get("description"), dict):
             said["description"] = self._without(said["description"], _OF_DESCRIPTION, "description")
         self._entries(said, "customProperties", _OF_TOOLS_BY_DATASET)
@@ -141,3 +145,15 @@ class Used:
         named = ", ".join(columns[:_NAMED]) + (f" and {len(columns) - _NAMED} more" if columns[_NAMED:] else "")
         of = f"column{'s' if columns[1:] else ''} {named}: " if columns else ""
         return f"{of}{f'{place}: ' if place else ''}{name} is not used: {self._reasons[about]}"
+
+
+def _are_sources(servers: object) -> bool:
+    """Whether a dataset is to be fetched: by a type that can be, or by a schedule, which no tool writes."""
+    for server in servers if isinstance(servers, list) else ():
+        if not isinstance(server, dict) or str(server.get("type")) in TYPES:
+            return True
+        properties = server.get("customProperties")
+        for entry in properties if isinstance(properties, list) else ():
+            if isinstance(entry, dict) and entry.get("property") == "schedule":
+                return True
+    return False
