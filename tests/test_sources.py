@@ -19,8 +19,8 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from source_servers import PostgresServer
 
+from demo.servers import PostgresServer
 from etl.connectors import connector, postgresql
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window

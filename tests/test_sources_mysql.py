@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from source_servers import MariaServer
 
+from demo.servers import MariaServer
 from etl.connectors import connector, mysql
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
