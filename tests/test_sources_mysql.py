@@ -61,7 +61,7 @@ class Register:
     def contracts(self, mode: str = "snapshot", **properties: Any) -> Path:
         contracts = self._folder / f"contracts {len(list(self._folder.iterdir()))}"
         shutil.copytree(EXPECTATIONS, contracts)
-        shutil.copytree(Path(__file__).parent / "schools", contracts / "education")
+        shutil.copytree(Path(__file__).parent / "schools", contracts / "education", dirs_exist_ok=True)
         path = contracts / "education" / "schools.yaml"
         said = {"schedule": "30 2 * * *"} | ({} if "query" in properties else {"table": "truong"}) | properties
         server = {

@@ -71,7 +71,7 @@ def project(folder: Path, server: PostgresServer) -> Path:
     clone = folder / "project"
     for name in ("etl", "expectations", "sql"):
         shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(PROJECT / "tests" / "schools", clone / "expectations" / "education")
+    shutil.copytree(PROJECT / "tests" / "schools", clone / "expectations" / "education", dirs_exist_ok=True)
     path = clone / "expectations" / "education" / "schools.yaml"
     properties = {
         "schedule": "* * * * *", "table": "truong", "watermark": {"column": "xmin"},
