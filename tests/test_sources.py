@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.servers import PostgresServer
+from demo.servers import ADMIN, PostgresServer
 from etl.connectors import connector, postgresql
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
@@ -436,10 +436,10 @@ class Busy:
         self.number = 0
 
     def write(self, key: int) -> None:
+        server = self.register.server
         connection = psycopg.connect(
-            host="127.0.0.1", port=self.register.server.port, user="quan_tri", password="khong-ai-biet",
-            dbname=self.register.name,
-        )  # fmt: skip
+            host="127.0.0.1", port=server.port, user=ADMIN, password=server.password, dbname=self.register.name
+        )
         self.number += 1
         connection.execute("SET lock_timeout = '100ms'")
         try:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import socket
+import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from polars.testing import assert_frame_equal
 
 from demo.systems import KINDS, Systems
@@ -73,3 +80,46 @@ def test_each_system_was_asked_for_each_day_and_the_api_page_by_page(systems: Sy
     permits = pulled.ledger.all("land.permits")[-1]
     about = pulled.storage.manifest("land", "permits", permits.delivery_id)["pull"]["about"]
     assert len(about["pages"]) > 1
+
+
+def citydw(*command: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from etl.cli import main; main()", *command],
+        env=os.environ | environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def test_a_person_serves_a_city_and_pulls_from_it_by_what_is_printed(
+    pipeline: Pipeline, systems: Systems, tmp_path: Path
+) -> None:
+    out = tmp_path / "a city"
+    serving = citydw("simulate", str(out), "--people", "500", "--days", "2", "--serve")
+    assert serving.stdin and serving.stdout
+    try:
+        said = list(iter(serving.stdout.readline, "# 2026-03-02 is entered. Enter: the next day. Ctrl-C: the end.\n"))
+        exported = [shlex.split(line)[1].partition("=")[::2] for line in said if line.startswith("export ")]
+        kept = out / "sources.sh"
+        assert kept.read_text("utf-8") == "".join(line for line in said if line.startswith("export "))
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        here = {
+            "CITYDW_HOME": str(tmp_path / "home"), "CITYDW_DATABASE_URL": str(pipeline.settings.database_url),
+            **dict(exported),
+        }  # fmt: skip
+        checking = citydw("sources", "check", **here)
+        checked, _ = checking.communicate()
+        assert checking.returncode == 0, checked
+        for system in systems.all:
+            assert any(line.startswith(f"{system.dataset}: ") for line in checked.splitlines()), checked
+        serving.stdin.write("\n")
+        serving.stdin.flush()
+        assert serving.stdout.readline().startswith("# 2026-03-03 is entered.")
+        pulling = citydw("pull", "land.permits", "--from", "2026-03-03", **here)
+        told, _ = pulling.communicate()
+        assert pulling.returncode == 0 and "20260303" in told, told
+    finally:
+        serving.terminate()
+        assert serving.wait(60) == 0
+    (server,) = yaml.safe_load((out / "expectations" / "civil" / "births.yaml").read_text("utf-8"))["servers"]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((server["host"], server["port"]))
