@@ -1,5 +1,6 @@
 # make demo        the whole pipeline on this machine, with a made-up city
 # make demo-stop   stop all that it started
+# make demo-sources  two days of the city pulled from its agencies' databases, folders and API, on servers of this machine
 # make quick       the tests that take seconds; for after each change
 # make test        all tests
 # make truth       every case of an odd file through the stations, with a table: right, loud, silently wrong, crashed
@@ -24,7 +25,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop quick test docs truth attack soak kill-test production-test fuzz pollution sbom bench bench-docs bench-airflow lint clean
+.PHONY: help venv demo demo-stop demo-sources quick test docs truth attack soak kill-test production-test fuzz pollution sbom bench bench-docs bench-airflow lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -62,6 +63,9 @@ demo: $(VENV)/.installed
 
 demo-stop:
 	@if [ -x "$(BIN)/python" ]; then "$(BIN)/python" -m demo stop; else echo "Nothing was running."; fi
+
+demo-sources: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m demo.sources
 
 quick: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m pytest --numprocesses auto --dist loadfile -m "not slow"

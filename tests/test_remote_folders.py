@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from upath import UPath
 
+from demo.sftp import USER, Served
 from etl.connectors import connector
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault
@@ -29,8 +30,8 @@ from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
 from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
-from tests.sftp import PASSWORD, USER, Served
 
+PASSWORD = "mat-khau-cua-so-y-te"
 DATASET = "civil.births"
 NAME = "births_2026-03-02.csv"
 QUIET = 0.3  # seconds between two looks
@@ -54,7 +55,7 @@ class OnSftp:
     def __init__(self, root: Path) -> None:
         self.folder = root / "out"
         self.folder.mkdir()
-        self.server = Served(root)
+        self.server = Served(root, PASSWORD)
 
     @property
     def location(self) -> dict[str, Any]:

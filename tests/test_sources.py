@@ -19,8 +19,8 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from source_servers import PostgresServer
 
+from demo.servers import ADMIN, PostgresServer
 from etl.connectors import connector, postgresql
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
@@ -66,7 +66,7 @@ class Register:
         """A folder of contracts, in which the schools are fetched."""
         contracts = self._folder / f"contracts {len(list(self._folder.iterdir()))}"
         shutil.copytree(EXPECTATIONS, contracts)
-        shutil.copytree(Path(__file__).parent / "schools", contracts / "education")
+        shutil.copytree(Path(__file__).parent / "schools", contracts / "education", dirs_exist_ok=True)
         path = contracts / "education" / "schools.yaml"
         said = {"schedule": "30 2 * * *"} | ({} if "query" in properties else {"table": "truong"}) | properties
         server = {
@@ -436,10 +436,10 @@ class Busy:
         self.number = 0
 
     def write(self, key: int) -> None:
+        server = self.register.server
         connection = psycopg.connect(
-            host="127.0.0.1", port=self.register.server.port, user="quan_tri", password="khong-ai-biet",
-            dbname=self.register.name,
-        )  # fmt: skip
+            host="127.0.0.1", port=server.port, user=ADMIN, password=server.password, dbname=self.register.name
+        )
         self.number += 1
         connection.execute("SET lock_timeout = '100ms'")
         try:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from source_servers import MariaServer
 
+from demo.servers import MariaServer
 from etl.connectors import connector, mysql
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
@@ -61,7 +61,7 @@ class Register:
     def contracts(self, mode: str = "snapshot", **properties: Any) -> Path:
         contracts = self._folder / f"contracts {len(list(self._folder.iterdir()))}"
         shutil.copytree(EXPECTATIONS, contracts)
-        shutil.copytree(Path(__file__).parent / "schools", contracts / "education")
+        shutil.copytree(Path(__file__).parent / "schools", contracts / "education", dirs_exist_ok=True)
         path = contracts / "education" / "schools.yaml"
         said = {"schedule": "30 2 * * *"} | ({} if "query" in properties else {"table": "truong"}) | properties
         server = {

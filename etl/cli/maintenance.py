@@ -157,17 +157,27 @@ def simulate(
     is_whole: Annotated[
         bool, typer.Option("--all", help="The people's other agencies too: police, schools, social insurance, ...")
     ] = False,
+    is_served: Annotated[
+        bool, typer.Option("--serve", help="Then put five agencies' systems behind servers on this machine.")
+    ] = False,
 ) -> None:
     """Write the extracts that four agencies of a made-up city would drop, and the truth beside them.
 
     With --all nine datasets of the same people come too: residents, health insurance, schools, pupils, assistance,
     contributions, benefits, sanctions and health records.
+
+    With --serve a database of PostgreSQL and one of MariaDB, an SFTP server, an HTTP API and an object store hold one
+    dataset each, for `citydw pull`, until they are interrupted; a day more comes with each Enter.
     """
     from simulate import write_city
 
     with console.status("simulating a city"):
         write_city(out, people, days, seed, date.fromisoformat(start), is_whole)
     console.print(f"{out / 'days'}: extracts by day; {out / 'truth'}: what must come of them")
+    if is_served:
+        from demo.sources import serve
+
+        serve(out)
 
 
 def print_findings(findings: Iterable[Finding]) -> None:

@@ -19,8 +19,7 @@ _OF_DOCUMENT = dict.fromkeys(
         "slaDefaultElement", "team", "tenant",
     ), _OF_NOBODY,
 )  # fmt: skip
-# What tools write of the file or the database that they have looked at.
-_SERVERS = {"servers": f"how a file is read is said by `source`, and fetched is from {', '.join(TYPES)} only"}
+_OF_FILES_SERVERS = "how a file is read is said by `source`, under customProperties"
 _OF_DESCRIPTION = dict.fromkeys(("authoritativeDefinitions", "customProperties", "limitations", "usage"), _OF_NOBODY)
 _OF_SUPPORT = dict.fromkeys(("customProperties", "description", "id", "invitationUrl", "scope", "tool"), _OF_NOBODY)
 _OF_ANYTHING = dict.fromkeys(("authoritativeDefinitions", "deprecated", "id", "synonyms", "tags"), _OF_NOBODY)
@@ -81,7 +80,8 @@ class Used:
         self.notes = tuple(map(self._sentence, self._reasons))
 
     def _document(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        said = self._without(raw, _OF_DOCUMENT | (_SERVERS if _is_of_a_tool(raw.get("servers")) else {}))
+        servers = {} if _are_sources(raw.get("servers")) else {"servers": _OF_FILES_SERVERS}
+        said = self._without(raw, _OF_DOCUMENT | servers)
         if isinstance(said.get("description"), dict):
             said["description"] = self._without(said["description"], _OF_DESCRIPTION, "description")
         self._entries(said, "customProperties", _OF_TOOLS_BY_DATASET)
@@ -147,9 +147,13 @@ class Used:
         return f"{of}{f'{place}: ' if place else ''}{name} is not used: {self._reasons[about]}"
 
 
-def _is_of_a_tool(servers: object) -> bool:
-    """Whether servers only say where a tool has looked: of none is said when it is asked."""
-    entries = [each for each in servers if isinstance(each, dict)] if isinstance(servers, list) else []
-    kinds = {each.get("type") for each in entries}
-    asked = [said for each in entries for said in each.get("customProperties") or () if isinstance(said, dict)]
-    return bool(kinds) and kinds.isdisjoint(TYPES) and all(said.get("property") != "schedule" for said in asked)
+def _are_sources(servers: object) -> bool:
+    """Whether a dataset is to be fetched: by a type that can be, or by a schedule, which no tool writes."""
+    for server in servers if isinstance(servers, list) else ():
+        if not isinstance(server, dict) or str(server.get("type")) in TYPES:
+            return True
+        properties = server.get("customProperties")
+        for entry in properties if isinstance(properties, list) else ():
+            if isinstance(entry, dict) and entry.get("property") == "schedule":
+                return True
+    return False

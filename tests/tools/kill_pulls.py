@@ -23,6 +23,7 @@ from pathlib import Path
 
 from upath import UPath
 
+from demo.servers import ADMIN, PostgresServer
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault
 from etl.contract import load_all
@@ -32,10 +33,8 @@ from etl.pipeline.pull import pull
 from etl.settings import PROJECT, Settings
 from etl.warehouse import embedded
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from source_servers import ADMIN, ADMIN_PASSWORD, PostgresServer
-
 DATASET = "education.schools"
+ADMIN_PASSWORD = "khong-ai-biet"  # which the pullers, in other processes, know too
 _LONGEST_LIFE = 2.0  # seconds; a pull takes about one
 
 
@@ -55,7 +54,7 @@ def main() -> None:
 @contextmanager
 def source() -> Iterator[PostgresServer]:
     """An agency's server with a table of schools."""
-    server = PostgresServer()
+    server = PostgresServer(ADMIN_PASSWORD)
     try:
         with server.connect() as admin:
             admin.execute(
@@ -72,7 +71,7 @@ def project(folder: Path, server: PostgresServer) -> Path:
     clone = folder / "project"
     for name in ("etl", "expectations", "sql"):
         shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(PROJECT / "tests" / "schools", clone / "expectations" / "education")
+    shutil.copytree(PROJECT / "tests" / "schools", clone / "expectations" / "education", dirs_exist_ok=True)
     path = clone / "expectations" / "education" / "schools.yaml"
     properties = {
         "schedule": "* * * * *", "table": "truong", "watermark": {"column": "xmin"},

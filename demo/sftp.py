@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
-USER, PASSWORD = "so-y-te", "mat-khau-cua-so-y-te"
+USER = "so-y-te"
 
 
 class Served(threading.Thread):
@@ -17,17 +18,17 @@ class Served(threading.Thread):
 
     Attributes:
         root: the folder that it shows.
-        port: where it listens.
-        key: its public key, as `host_key` of a connection holds it.
+        port: where it listens, on 127.0.0.1.
+        password: of USER, who may log in.
         logins: names under which somebody tried to log in.
         read: bytes of files that it has sent.
         cut_after: bytes after which it drops the connection, once; None: never.
         denied: paths that nobody may read.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, password: str) -> None:
         super().__init__(daemon=True)
-        self.root, self.port = root, 0
+        self.root, self.port, self.password = root, 0, password
         self.logins: list[str] = []
         self.read = 0
         self.cut_after: int | None = None
@@ -40,9 +41,11 @@ class Served(threading.Thread):
 
     @property
     def key(self) -> str:
+        """Its public key, as `host_key` of a connection holds it."""
         return str(self.host_key.export_public_key().decode())
 
     def run(self) -> None:
+        """Serve until it is ended."""
         served = self
 
         class Login(asyncssh.SSHServer):
@@ -54,11 +57,11 @@ class Served(threading.Thread):
                 return True
 
             def validate_password(self, username: str, password: str) -> bool:
-                return (username, password) == (USER, PASSWORD)
+                return (username, password) == (USER, served.password)
 
         class Files(asyncssh.SFTPServer):
             def __init__(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
-                super().__init__(channel, chroot=str(served.root))
+                super().__init__(channel, chroot=os.fsencode(served.root))
                 self._connection = channel.get_connection()
 
             def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
@@ -70,7 +73,7 @@ class Served(threading.Thread):
                 if served.cut_after is not None and served.read >= served.cut_after:
                     served.cut_after = None
                     self._connection.abort()
-                data = super().read(file_obj, offset, size)
+                data: Any = super().read(file_obj, offset, size)
                 served.read += len(data)
                 return data
 
@@ -85,5 +88,6 @@ class Served(threading.Thread):
         self._loop.run_forever()
 
     def end(self) -> None:
+        """Stop it."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self.join()

@@ -1,9 +1,10 @@
-"""Agencies' databases for tests: real servers of their own on a free port, with passwords, that can be killed."""
+"""Agencies' databases: real servers in folders of their own, on free ports of this machine, that can be killed."""
 
 from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
@@ -19,20 +20,27 @@ import pymysql
 from etl.warehouse import embedded
 
 ADMIN = "quan_tri"
-ADMIN_PASSWORD = "khong-ai-biet"
-_SECONDS = 60.0
+_SECONDS = 60.0  # in which a server must come up
 
 
 def free_port() -> int:
+    """A port of this machine on which nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
 
 class Server:
-    """A server in a folder of its own, run as a user who is not root."""
+    """A server in a folder of its own, run as a user who is not root.
 
-    def __init__(self, user: str) -> None:
+    Attributes:
+        folder: all that it keeps.
+        port: where it listens, on 127.0.0.1.
+        password: of its administrator.
+    """
+
+    def __init__(self, user: str, password: str | None) -> None:
+        self.password = password or secrets.token_urlsafe(16)
         self.folder = Path(tempfile.mkdtemp(prefix="citydw-source-"))
         self.port = free_port()
         self._as: dict[str, Any] = {}
@@ -44,7 +52,8 @@ class Server:
 
     def _do(self, *command: str | Path) -> None:
         done = subprocess.run(command, cwd="/", capture_output=True, check=False, **self._as)
-        assert done.returncode == 0, done.stderr.decode()
+        if done.returncode:
+            raise embedded.ServerError(f"{Path(command[0]).name} failed: {done.stderr.decode()[-2_000:]}")
 
     def _serve(self, *command: str | Path, is_ready: Callable[[], object], faults: type[Exception]) -> None:
         with (self.folder / "server.log").open("ab") as log:
@@ -57,17 +66,19 @@ class Server:
                 is_ready()
                 return
             except faults:
-                assert self._process.poll() is None, (self.folder / "server.log").read_text()[-2_000:]
-                assert time.monotonic() < deadline, "the server does not come up"
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    said = (self.folder / "server.log").read_text()[-2_000:]
+                    raise embedded.ServerError(f"{Path(command[0]).name} does not come up: {said}") from None
                 time.sleep(0.1)
 
     def kill(self) -> None:
-        """As in a power cut."""
-        assert self._process
-        self._process.kill()
-        self._process.wait()
+        """End it as a power cut does; it can be started again."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
 
     def end(self) -> None:
+        """Stop it, and remove all that it kept."""
         if self._process and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
@@ -77,17 +88,19 @@ class Server:
 class PostgresServer(Server):
     """PostgreSQL, as an agency runs it."""
 
-    def __init__(self) -> None:
-        super().__init__(embedded.SYSTEM_USER)
-        password = self.folder / "password"
-        password.write_text(ADMIN_PASSWORD)
-        password.chmod(0o644)
+    def __init__(self, password: str | None = None) -> None:
+        super().__init__(embedded.SYSTEM_USER, password)
+        given = self.folder / "password"  # in a folder that is its account's alone
+        given.write_text(self.password)
+        given.chmod(0o644)
         data = self.folder / "data"
         self._do(embedded.programs() / "initdb", "-D", data, "-U", ADMIN, "-A", "scram-sha-256", "-E", "UTF8",
-                 "--locale=C.UTF-8", f"--pwfile={password}")  # fmt: skip
+                 "--locale=C.UTF-8", f"--pwfile={given}")  # fmt: skip
+        given.unlink()
         self.start()
 
     def start(self) -> None:
+        """Start it, the first time or after it was killed."""
         self._serve(
             embedded.programs() / "postgres", "-D", self.folder / "data", "-p", str(self.port), "-c", "fsync=off",
             "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}",
@@ -95,8 +108,9 @@ class PostgresServer(Server):
         )  # fmt: skip
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        """Log in as the administrator."""
         return psycopg.connect(
-            host="127.0.0.1", port=self.port, user=ADMIN, password=ADMIN_PASSWORD, dbname=database, autocommit=True
+            host="127.0.0.1", port=self.port, user=ADMIN, password=self.password, dbname=database, autocommit=True
         )
 
 
@@ -105,16 +119,25 @@ class MariaServer(Server):
 
     PROGRAM = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
 
-    def __init__(self) -> None:
-        super().__init__("mysql")
-        assert self.PROGRAM
+    def __init__(self, password: str | None = None) -> None:
+        super().__init__("mysql", password)
+        self._root = ""  # has no password until it is given one
         data = self.folder / "data"
         self._do("mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--tmpdir={self.folder}",
                  "--skip-test-db", "--auth-root-authentication-method=normal")  # fmt: skip
         self.start()
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("ALTER USER root@localhost IDENTIFIED BY %s", [self.password])
+        self._root = self.password
 
     def start(self) -> None:
-        assert self.PROGRAM
+        """Start it, the first time or after it was killed.
+
+        Raises:
+            ServerError: if there is no MariaDB on this machine.
+        """
+        if self.PROGRAM is None:
+            raise embedded.ServerError("There is no MariaDB on this machine: apt-get install mariadb-server")
         self._serve(
             self.PROGRAM, "--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}",
             f"--tmpdir={self.folder}", f"--socket={self.folder / 'socket'}", "--bind-address=127.0.0.1",
@@ -125,6 +148,8 @@ class MariaServer(Server):
         )  # fmt: skip
 
     def connect(self, database: str | None = None) -> pymysql.connections.Connection:
+        """Log in as the administrator."""
         return pymysql.connect(
-            unix_socket=str(self.folder / "socket"), user="root", database=database, autocommit=True, charset="utf8mb4"
-        )
+            unix_socket=str(self.folder / "socket"), user="root", password=self._root, database=database,
+            autocommit=True, charset="utf8mb4",
+        )  # fmt: skip
