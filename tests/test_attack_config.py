@@ -125,7 +125,11 @@ OF_CONTRACT: dict[str, tuple[str, str, str]] = {
     ),
     "a schema of ours": ("physicalName: people.schools", "physicalName: ops.delivery", "no dataset's table stands"),
     "a schema of all": ("physicalName: people.schools", "physicalName: public.schools", "no dataset's table stands"),
-    "a catalogue's table": ("physicalName: people.schools", "physicalName: pg_catalog.pg_proc", "no dataset's table stands"),
+    "a catalogue's table": (
+        "physicalName: people.schools",
+        "physicalName: pg_catalog.pg_proc",
+        "no dataset's table stands",
+    ),
     "a quotation mark in a name": ("name: opened_on", "name: 'opened_on\" date); --'", "name is"),
     "Python's object": (
         "status: active",
