@@ -416,6 +416,23 @@ def test_columns_of_fixed_width_are_cut_by_their_places(encoding: str) -> None:
     assert "35-35" in told(content, of, "between_columns")
 
 
+@pytest.mark.parametrize("positions", [("1-5", "5-9"), ("3-9", "1-4"), ("1-", "5-9")])
+def test_columns_that_overlap_are_a_fault_of_the_contract(positions: tuple[str, str]) -> None:
+    columns = {
+        name: {"logicalType": "string", "custom": {"position": at}} for name, at in zip("ab", positions, strict=True)
+    }
+    with pytest.raises(ContractError, match=r"overlaps that of c[01], .*each place in a line"):
+        contract(columns, format="fixed_width")
+
+
+def test_a_column_of_xml_whose_prefix_no_namespace_has_is_a_fault_of_the_contract() -> None:
+    columns = {"@id": "string", "{http://x}a": "string", "p:a/b": "string", "p:a/@q:b": "string"}
+    with pytest.raises(ContractError) as error:
+        contract(columns, format="xml", record="p:row", namespaces={"p": "http://x"})
+    (finding,) = error.value.findings
+    assert "column c3" in finding and "prefix 'q'" in finding
+
+
 def test_a_letter_that_is_two_bytes_takes_two_places_where_the_encoding_says_so() -> None:
     names = ["Nguyễn Thị Ánh Tuyết", "Trần Văn B"]
     lines = [b"%010d" % n + (bytes_of(name, "cp1258") or b"").ljust(24) + b" " for n, name in enumerate(names)]
