@@ -416,6 +416,23 @@ def test_columns_of_fixed_width_are_cut_by_their_places(encoding: str) -> None:
     assert "35-35" in told(content, of, "between_columns")
 
 
+@pytest.mark.parametrize("positions", [("1-5", "5-9"), ("3-9", "1-4"), ("1-", "5-9")])
+def test_columns_that_overlap_are_a_fault_of_the_contract(positions: tuple[str, str]) -> None:
+    columns = {
+        name: {"logicalType": "string", "custom": {"position": at}} for name, at in zip("ab", positions, strict=True)
+    }
+    with pytest.raises(ContractError, match=r"overlaps that of c[01], .*each place in a line"):
+        contract(columns, format="fixed_width")
+
+
+def test_a_column_of_xml_whose_prefix_no_namespace_has_is_a_fault_of_the_contract() -> None:
+    columns = {"@id": "string", "{http://x}a": "string", "p:a/b": "string", "p:a/@q:b": "string"}
+    with pytest.raises(ContractError) as error:
+        contract(columns, format="xml", record="p:row", namespaces={"p": "http://x"})
+    (finding,) = error.value.findings
+    assert "column c3" in finding and "prefix 'q'" in finding
+
+
 def test_a_letter_that_is_two_bytes_takes_two_places_where_the_encoding_says_so() -> None:
     names = ["Nguyễn Thị Ánh Tuyết", "Trần Văn B"]
     lines = [b"%010d" % n + (bytes_of(name, "cp1258") or b"").ljust(24) + b" " for n, name in enumerate(names)]
@@ -691,13 +708,51 @@ def test_several_values_a_year_become_one_row() -> None:
     book.save(out)
     rows, said = values(out.getvalue(), of)
     assert rows == [(21, "01", 2019, 1, 2), (22, "01", 2020, None, 3), (32, "02", 2020, None, 4)]
-    assert said == {(None, "columns_as_rows"), (32, "excel_shown_otherwise")}
+    assert said == {(None, "columns_as_rows"), (32, "excel_percent")}
+
+
+def test_a_share_shown_in_percent_is_read_as_the_contract_says() -> None:
+    book = openpyxl.Workbook()
+    for row in (["ma", "ty_le"], ["01", 0.101], ["02", -0.07], ["03", "12,5%"]):
+        book.active.append(row)
+    for cell in ("B2", "B3"):
+        book.active[cell].number_format = "0%"
+    out = io.BytesIO()
+    book.save(out)
+
+    def read(**numbers: str) -> tuple[list[tuple[Any, ...]], set[tuple[Any, ...]]]:
+        share = NUMERIC | {"custom": {"numbers": {"decimal": ",", **numbers}}}
+        return values(out.getvalue(), contract({"ma": "string", "ty_le": share}, format="excel"))
+
+    assert read()[1] == {(2, "excel_percent"), (3, "excel_percent"), (4, "type_number")}
+    for said, shares in (("keep", ("10.1", "-7", "12.5")), ("divide", ("0.101", "-0.07", "0.125"))):
+        rows, found = read(percent=said)
+        assert ([row[2] for row in rows], found) == ([Decimal(share) for share in shares], set())
 
 
 def test_a_file_without_such_columns_lacks_them() -> None:
     required = YEARLY | {"so_luong": {"logicalType": "integer", "required": True}}
-    stop = stopped(b"ma,ten\n1,A\n", contract(required, format="csv", unpivot=UNPIVOT))
-    assert (stop.state, stop.rule) == ("held", "missing_column")
+    for columns in (YEARLY, required):
+        stop = stopped(b"ma,ten\n1,A\n", contract(columns, format="csv", unpivot=UNPIVOT))
+        assert (stop.state, stop.rule) == ("held", "no_columns_as_rows")
+    assert "so_luong_(" in stop.message.vi and "“ten”" in stop.message.en
+    rows, _ = values(b"ma,nam,so_luong\n1,2024,7\n", contract(required, format="csv", unpivot=UNPIVOT))
+    assert rows == [(2, "1", 2024, 7)]  # it has come as rows
+
+
+def test_numbers_and_days_are_names_of_columns_as_excel_shows_them() -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["ma", 2024, datetime(2025, 3, 1), datetime(2025, 4, 1), datetime(2025, 5, 1)])
+    for cell, code in (("C1", "mm/yyyy"), ("D1", "d.m.yy"), ("E1", "[$-42A]dd mmmm yyyy")):
+        book.active[cell].number_format = code
+    book.active.append(["01", 5, 6, 7, 8])
+    out = io.BytesIO()
+    book.save(out)
+    columns = {"ma": "string", "2024": "integer", "03/2025": "integer", "1.4.25": "integer", "01/05/2025": "integer"}
+    assert values(out.getvalue(), contract(columns, format="excel")) == ([(2, "01", 5, 6, 7, 8)], set())
+    of = contract(YEARLY, format="excel", unpivot=UNPIVOT | {"columns": r"(20\d{2})"})
+    rows, said = values(workbook(("S", [["ma", 2023, 2024], ["01", 5, 6]])), of)
+    assert (rows, said) == ([(21, "01", 2023, 5), (22, "01", 2024, 6)], {(None, "columns_as_rows")})
 
 
 @pytest.mark.parametrize(

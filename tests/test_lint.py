@@ -111,6 +111,16 @@ OF_CONTRACT = {
     "two delimiters": ("encoding: utf-8-sig", "delimiter: '||'", "delimiter is '||', and must be one sign"),
     "an unknown format": ("format: csv", "format: cvs", "source: format is 'cvs', not one of csv"),
     "XML without its record": ("format: csv", "format: xml", "format xml needs `record`"),
+    "a prefix of no namespace": (
+        "format: csv",
+        'format: xml, record: "p:truong"',
+        "source: record 'p:truong' has the prefix 'p', which is not in `namespaces`",
+    ),
+    "a pattern for the one file of a zip": (
+        "format: csv",
+        'format: csv, archive: zip, member: "*.csv"',
+        "member '*.csv' is a pattern, which is for archive: parts",
+    ),
     "a table without a schema": ("physicalName: people.schools", "physicalName: schools", "must be schema.table"),
     "an unknown schema": (
         "physicalName: people.schools",

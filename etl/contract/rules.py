@@ -6,6 +6,7 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import cast
 
 from etl.contract.city import NATIONAL, WITH_UNITS, city, is_used, may_hold
@@ -30,6 +31,7 @@ _PLAIN: dict[str, SemanticType] = {
     "date": "date", "timestamp": "date", "time": "time", "boolean": "boolean", "integer": "number", "number": "number",
 }  # fmt: skip
 _WITH_PERIOD = ("ward", "address", "code")
+_PREFIX = re.compile(r"(?:^|/)@?([^/:@^]+):")  # of a step of a path in XML
 KEY = ("row_hash", "row_copy")  # columns of the warehouse, where the whole row is the key
 _IN_PARTS = ("text", "person_name", "personal_id", "tax_code", "bhxh", "bhyt", "phone", "icd10", "code")
 _OPTIONS = {
@@ -110,6 +112,8 @@ def _of_source(source: Source) -> Iterator[str]:
         yield "source: format xml needs `record`, the element that is one row, and other formats have none"
     if source.member and not source.archive:
         yield "source: member names files in an archive; write archive: zip or parts too, or leave it out"
+    if source.archive == "zip" and re.search(r"[*?]", source.member or ""):
+        yield f"source: member {source.member!r} is a pattern, which is for archive: parts; write one file's name"
     if source.sheets and (source.sheet or source.archive == "parts"):
         yield "source: sheets all goes neither with sheet nor with archive parts; leave one of them out"
     is_utf8 = codecs.lookup(source.encoding).name.startswith("utf-8") if source.encoding not in LEGACY else False
@@ -175,7 +179,11 @@ def of_whole(said: Document, columns: Collection[Column]) -> Iterator[str]:
         yield "source: unpivot finds columns by their names; leave out header: none"
     if source.unpivot:
         yield from _of_unpivot(source.unpivot, [source_name(column) for column in columns])
+    if source.format == "xml":
+        yield from _of_prefixes(source, columns)
     is_fixed = source.format == "fixed_width"
+    if is_fixed:
+        yield from _of_positions(columns)
     for column in columns:
         if is_fixed != bool(column.custom_properties.position) and source_name(column) != MEMBER:
             yield f"column {column.name}: format fixed_width needs a `position` of each column, other formats have none"
@@ -196,6 +204,27 @@ def of_whole(said: Document, columns: Collection[Column]) -> Iterator[str]:
     elif positions != list(range(1, len(positions) + 1)):
         stand = ", ".join(map(str, positions))
         yield f"columns: the primaryKeyPosition of the key's columns are {stand}; a key needs each of 1, 2, ... once"
+
+
+def _of_prefixes(source: Source, columns: Collection[Column]) -> Iterator[str]:
+    named = [("source: record", source.record or "")]
+    named += [(f"column {column.name}: physicalName", source_name(column)) for column in columns]
+    for where, name in named:
+        prefixes = _PREFIX.findall(name) if "{" not in name else []  # {http://...}name says its namespace itself
+        for prefix in (p for p in prefixes if p not in source.namespaces):
+            mend = f'write namespaces: {{{prefix}: "http://..."}} as the file has it, or leave the prefix out'
+            yield f"{where} {name!r} has the prefix {prefix!r}, which is not in `namespaces`; {mend}"
+
+
+def _of_positions(columns: Collection[Column]) -> Iterator[str]:
+    said = [(place(column.custom_properties.position), column) for column in columns]
+    placed = sorted(((at, column) for at, column in said if at), key=lambda found: found[0][0])
+    for ((_, last), before), ((first, _), column) in pairwise(placed):
+        if last is None or first <= last:
+            yield (
+                f"column {column.name}: position {column.custom_properties.position} overlaps that of {before.name}, "
+                f"{before.custom_properties.position}; each place in a line belongs to one column"
+            )
 
 
 def _of_unpivot(unpivot: Unpivot, sent: Collection[str]) -> Iterator[str]:

@@ -7,13 +7,14 @@ See ECMA-376 part 1, 18.8.30 and 18.8.31.
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import cache
 from typing import Literal
 
 # general: all of the number; digits: those of a whole number; padded: with zeros in front; number: otherwise written;
-# scaled: another number than the cell holds, such as per cent; day, month, year: a date down to that; moment: with the
-# hour; part: of a date, such as an hour or a day without its year.
-Shown = Literal["general", "digits", "padded", "number", "scaled", "day", "moment", "month", "year", "part"]
+# percent: a hundred times what the cell holds, with its sign; scaled: yet another number, such as thousands; day,
+# month, year: a date down to that; moment: with the hour; part: of a date, such as an hour or a day without its year.
+Shown = Literal["general", "digits", "padded", "number", "percent", "scaled", "day", "moment", "month", "year", "part"]
 
 GENERAL = "General"
 _OF_OLD = {  # formats that are named by number alone; 14 and 22 are shown as the machine's settings say
@@ -26,6 +27,10 @@ _UNKNOWN = "?"  # a format that nobody describes
 _TOKEN = re.compile(r'"[^"]*"|\\.|[_*].|\[[^\]]*\]|.', re.DOTALL)
 _ELAPSED = re.compile(r"\[[hms]+\]", re.IGNORECASE)
 _PLAIN_BRACKETS = re.compile(r"\[(?:\$-[^\]]*|[a-z]+[0-9]*)\]", re.IGNORECASE)  # a language, a colour
+_DAY_TOKEN = re.compile(r"y+|m+|d+|.", re.DOTALL)
+_OF_DAY = {"yyyy": "%Y", "yy": "%y", "mmmm": "%B", "mmm": "%b", "mm": "%m", "dd": "%d"}
+_BETWEEN = "/-. "
+_AS_SET = (_OF_OLD[14], _OF_OLD[22])
 _SCALE_WORDS = re.compile(r"triệu|tỷ|tỉ|nghìn|ngàn|thousand|million|billion", re.IGNORECASE)
 
 
@@ -55,8 +60,10 @@ def shown(code: str) -> Shown:
     of_date = letters.replace("am/pm", "").replace("a/p", "").replace("general", "")
     if re.search("[ymdhs]", of_date):
         return _shown_of_date(of_date)
-    if "%" in letters or re.search(r",(?![#0?,])", letters) or _SCALE_WORDS.search(code):
+    if letters.count("%") > 1 or re.search(r",(?![#0?,])", letters) or _SCALE_WORDS.search(code):
         return "scaled"
+    if "%" in letters:
+        return "percent"
     if not has_literal and re.fullmatch(r"[#, ]*[#0]\s*", letters):
         return "digits"
     return "padded" if not has_literal and re.fullmatch(r"0+\s*", letters) else "number"
@@ -76,6 +83,20 @@ def _shown_of_date(letters: str) -> Shown:
 def is_date(code: str) -> bool:
     """Whether a format shows a number as a date or a part of one."""
     return shown(code) in ("day", "moment", "month", "year", "part")
+
+
+def date_shown(day: date, code: str) -> str:
+    """A day as a format shows it; in full, with the day first, by one that shows more, or as a machine's settings say.
+
+    Args:
+        day: the day, whose hour is left out.
+        code: the format.
+    """
+    parts = _DAY_TOKEN.findall(code.partition(";")[0].lower())
+    plain = {"d": str(day.day), "m": str(day.month)}
+    if code in _AS_SET or not all(part in plain or part in _OF_DAY or part in _BETWEEN for part in parts):
+        return day.strftime("%d/%m/%Y")
+    return "".join(plain.get(part) or day.strftime(_OF_DAY.get(part, part)) for part in parts)
 
 
 def padded(number: int, code: str) -> str:

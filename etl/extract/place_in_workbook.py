@@ -6,10 +6,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from etl.contract import Contract, Source
 from etl.delivery.messages import Stop
 from etl.extract.header import joined
+from etl.extract.number_format import GENERAL, date_shown
 from etl.extract.sheet import Sheet
 
 Range = tuple[tuple[int, int], tuple[int, int]]  # first and last cell, row and column counted from 0
@@ -68,8 +70,9 @@ class Place:
 
 
 def words(cell: object) -> str:
-    """A cell as one line of words."""
-    return " ".join(str(cell).split())
+    """A cell as one line of words; a whole number without the decimals that Excel's numbers have."""
+    is_whole = isinstance(cell, float) and cell.is_integer()
+    return " ".join(f"{cell:.0f}".split() if is_whole else str(cell).split())
 
 
 def asked_for(grids: Sequence[Grid], source: Source, tables: dict[str, tuple[str, Range]]) -> list[Grid]:
@@ -110,12 +113,10 @@ def find(grid: Grid, source: Source, contract: Contract) -> Place | None:
         return Place(grid, first - 1, names) if filled else None
     if source.header:
         rows = [number - 1 for number in source.header]
-        if rows[-1] >= len(grid.cells):
-            return None
     elif grid.top:
         rows = [grid.top]
     else:
-        counts = [len({*wanted} & {*map(words, row)}) for row in grid.cells[:_HEADER_WITHIN]]
+        counts = [len({*wanted} & {*row}) for row in _as_shown(grid, range(min(_HEADER_WITHIN, len(grid.cells))))]
         rows = [counts.index(max(counts))] if counts else []
     names = _names(grid, rows) if rows and rows[-1] < len(grid.cells) else []
     return Place(grid, rows[-1], names) if names and 2 * len({*wanted} & {*names}) >= len(wanted) else None
@@ -123,9 +124,9 @@ def find(grid: Grid, source: Source, contract: Contract) -> Place | None:
 
 def _names(grid: Grid, rows: list[int]) -> list[str]:
     """The names in rows that stand above each other; a cell that is merged across stands over all that it covers."""
+    texts = dict(zip(rows, _as_shown(grid, rows), strict=True))
     if len(rows) == 1:
-        return [words(cell) for cell in grid.cells[rows[0]]]
-    texts = {row: [words(cell) for cell in grid.cells[row]] for row in rows}
+        return texts[rows[0]]
     for (top, left), (bottom, right) in grid.merged:
         if top in texts and left < len(texts[top]):
             texts[top][left : right + 1] = [texts[top][left]] * len(texts[top][left : right + 1])
@@ -133,6 +134,23 @@ def _names(grid: Grid, rows: list[int]) -> list[str]:
             if top < row <= bottom:
                 texts[row][left : right + 1] = [""] * len(texts[row][left : right + 1])
     return joined([texts[row] for row in rows])
+
+
+def _as_shown(grid: Grid, rows: Sequence[int]) -> list[list[str]]:
+    """The words of rows that may be names; a day among them as its reader sees it."""
+    formats: dict[tuple[int, int], str] = {}
+    if any(isinstance(cell, date) for row in rows for cell in grid.cells[row]):
+        formats = grid.sheet.formats_above(rows[-1] + 1)
+        for (top, left), (bottom, _) in grid.merged:
+            if (top, left) in formats:
+                formats |= {(row, left): formats[top, left] for row in rows if top < row <= bottom}
+    return [
+        [
+            date_shown(cell, formats.get((row, at), GENERAL)) if isinstance(cell, date) else words(cell)
+            for at, cell in enumerate(grid.cells[row])
+        ]
+        for row in rows
+    ]
 
 
 def _clipped(grid: Grid, area: Range) -> Grid:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import TypeVar
 
 from etl.contract import Column
@@ -20,8 +21,9 @@ _MOST_DIGITS = 10**15  # from here on Excel's numbers lose digits
 _SECOND = timedelta(seconds=1)
 _TIME_DROPPED = "excel_time_dropped"
 WARNINGS = (_TIME_DROPPED,)  # rules that do not cost the row
-_UNCLEAR_DAY: tuple[Shown, ...] = ("general", "digits", "padded", "number", "scaled", "month", "year", "part")
-_NOT_GENERAL: tuple[Shown, ...] = ("digits", "padded", "number", "scaled", "day", "moment", "month", "year", "part")
+_SCALED: tuple[Shown, ...] = ("percent", "scaled")
+_UNCLEAR_DAY: tuple[Shown, ...] = ("general", "digits", "padded", "number", *_SCALED, "month", "year", "part")
+_NOT_GENERAL: tuple[Shown, ...] = ("digits", "padded", "number", *_SCALED, "day", "moment", "month", "year", "part")
 _KNOWN = {"day": "%d/%m/%Y", "month": "%m/%Y", "year": "%Y"}  # what a partly known date is written like
 
 _Told = TypeVar("_Told")
@@ -104,8 +106,9 @@ def _judge_of(
     if column.type == "time":
         return lambda _, cell: (_time(cell, mark, column), None)
     if column.type in ("integer", "number"):
-        scaled = formats("scaled")
-        return lambda at, cell: _number(cell, mark, at in scaled)
+        scaled = formats(*_SCALED)
+        is_of_percent = column.numbers.percent is not None
+        return lambda at, cell: _number(cell, mark, scaled.get(at), is_of_percent)
     if column.type == "date":
         unclear = formats(*_UNCLEAR_DAY)
         return lambda at, cell: _day(cell, mark, column, at in unclear, odd_days.get(at))
@@ -123,12 +126,20 @@ def _judge_of(
     return lambda at, cell: _as_shown(cell, mark, codes.get(at, GENERAL), is_key)
 
 
-def _number(cell: object, mark: str, is_scaled: bool) -> _Judged:
-    """A cell of a column of numbers."""
-    if isinstance(cell, int | float) and not isinstance(cell, bool):
-        rule = "excel_long_number" if abs(cell) >= _MOST_DIGITS else "excel_shown_otherwise" if is_scaled else None
-        return _text(cell, mark), rule
-    return _text(cell, mark), None
+def _number(cell: object, mark: str, scaled: str | None, is_of_percent: bool) -> _Judged:
+    """A cell of a column of numbers; `scaled` is a format that shows another number than the cell holds."""
+    text = _text(cell, mark)
+    if not isinstance(cell, int | float) or isinstance(cell, bool):
+        return text, None
+    if abs(cell) >= _MOST_DIGITS:
+        return text, "excel_long_number"
+    if scaled is None:
+        return text, None
+    if shown(scaled) == "scaled":
+        return text, "excel_shown_otherwise"
+    if not is_of_percent:
+        return text, "excel_percent"  # it may be meant as the fraction, or as what is seen
+    return f"{Decimal(str(cell)).scaleb(2):f}%".replace(".", mark), None
 
 
 def _time(cell: object, mark: str, column: Column) -> str | None:

@@ -58,7 +58,18 @@ class Sheet:
         """The rows of a column whose number has one of these formats, each with its own."""
         found: dict[int, str] = {}
         for code in codes:
-            held = self.numbers[code]
-            cells = pl.Series(pa.Array.from_buffers(pa.int64(), len(held), [None, pa.py_buffer(held)]))
+            cells = _series(self.numbers[code])
             found |= dict.fromkeys(cells.filter(cells % MOST_COLUMNS == column) // MOST_COLUMNS, code)
         return found
+
+    def formats_above(self, row: int) -> dict[tuple[int, int], str]:
+        """Row and column of the numbers above a row, each with its format."""
+        found: dict[tuple[int, int], str] = {}
+        for code, held in self.numbers.items():
+            cells = _series(held)
+            found |= {divmod(cell, MOST_COLUMNS): code for cell in cells.filter(cells < row * MOST_COLUMNS)}
+        return found
+
+
+def _series(held: array[int]) -> pl.Series:
+    return pl.Series(pa.Array.from_buffers(pa.int64(), len(held), [None, pa.py_buffer(held)]))

@@ -15,11 +15,13 @@ import polars as pl
 from etl.contract import OF_VALUE, Column, Contract
 from etl.delivery import batches
 from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
 from etl.extract.bounded import check_rows
 from etl.extract.table import Table, on_the_file
 from etl.settings import Limits
 
 _FILE_ROW = "file_row"
+_NAMED = 20
 
 
 def value_columns(names: Iterable[str], contract: Contract) -> dict[str, Column]:
@@ -30,10 +32,12 @@ def value_columns(names: Iterable[str], contract: Contract) -> dict[str, Column]
 
 
 def into_rows(tables: Iterable[Table], contract: Contract, limits: Limits) -> Iterator[Table]:
-    """The tables with such columns as rows, if there are any; the first table says what row numbers then mean.
+    """The tables with such columns as rows; the first table says what row numbers then mean.
+
+    A table that has the columns of the values themselves has such rows already, and stays as it is.
 
     Raises:
-        Stop: if they become more rows than the limit.
+        Stop: if a table has neither, or they become more rows than the limit.
     """
     count, is_said = 0, False
     for table in tables:
@@ -47,7 +51,15 @@ def into_rows(tables: Iterable[Table], contract: Contract, limits: Limits) -> It
             is_said = True
             yield made
         if not found:
+            _check_has_values(table, contract)
             yield table
+
+
+def _check_has_values(table: Table, contract: Contract) -> None:
+    sent, said = table.rows.columns[1:], contract.source.unpivot
+    if said and sent and not {*said.values} & {*sent}:
+        names = ", ".join(f"“{name[:60]}”" for name in sent[:_NAMED])
+        raise Stop("held", "no_columns_as_rows", pattern=said.columns, found=names)
 
 
 def _said(found: dict[str, tuple[tuple[str, ...], str]]) -> pl.DataFrame:
