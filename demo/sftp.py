@@ -42,7 +42,7 @@ class Served(threading.Thread):
     @property
     def key(self) -> str:
         """Its public key, as `host_key` of a connection holds it."""
-        return str(self.host_key.export_public_key().decode())
+        return str(self.host_key.export_public_key().decode().strip())
 
     def run(self) -> None:
         """Serve until it is ended."""

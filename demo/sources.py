@@ -42,16 +42,19 @@ def serve(out: Path) -> None:
         with Systems() as systems:
             said = {"CITYDW_EXPECTATIONS": str(systems.deployment(out.resolve() / "expectations"))}
             lines = [f"export {name}={shlex.quote(value)}" for name, value in (said | systems.connections()).items()]
-            accounts = out / "sources.sh"
+            accounts = out.resolve() / "sources.sh"
             accounts.touch(_READABLE_BY_OWNER)
             accounts.write_text("\n".join(lines) + "\n", encoding="utf-8")
             _say(*lines, *_left_out(systems))
             _say(f"# In another terminal: . {shlex.quote(str(accounts))}; then citydw sources, citydw pull ...")
+            first, *following = sorted((out / "days").iterdir())
+            systems.feed(first)
             is_typed = True
-            for day in sorted((out / "days").iterdir()):
-                is_typed = is_typed and (not systems.days or bool(sys.stdin.readline()))
+            for day in following:
+                _say(f"# {systems.days[-1]} is entered. Enter: the next day. Ctrl-C: the end.")
+                is_typed = is_typed and bool(sys.stdin.readline())
                 systems.feed(day)
-                _say(f"# {day.name} is entered. Enter: the next day. Ctrl-C: the end.")
+            _say(f"# {systems.days[-1]} is entered; it is the last day. Ctrl-C: the end.")
             while True:
                 signal.pause()
     except KeyboardInterrupt:

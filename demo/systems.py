@@ -29,7 +29,7 @@ import tempfile
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -307,13 +307,13 @@ class Systems:
         self.all: list[System] = []
         self.left_out = {kind.dataset: missing for kind in KINDS if (missing := kind.missing())}
         self.days: list[date] = []
-        try:
+        with ExitStack() as started:  # if one does not come up, the others end
             for kind in KINDS:
                 if kind.dataset not in self.left_out:
-                    self.all.append(kind())
-        except BaseException:
-            self.end()
-            raise
+                    system = kind()
+                    started.callback(system.end)
+                    self.all.append(system)
+            self._started = started.pop_all()
 
     def feed(self, day: Path) -> None:
         """Enter what the agencies of a simulated city hold on a day.
@@ -369,9 +369,7 @@ class Systems:
 
     def end(self) -> None:
         """Stop all servers, and remove all that they kept."""
-        for system in self.all:
-            with suppress(OSError):
-                system.end()
+        self._started.close()
 
     def __enter__(self) -> Systems:
         return self

@@ -113,7 +113,7 @@ def test_a_person_serves_a_city_and_pulls_from_it_by_what_is_printed(
             assert any(line.startswith(f"{system.dataset}: ") for line in checked.splitlines()), checked
         serving.stdin.write("\n")
         serving.stdin.flush()
-        assert serving.stdout.readline().startswith("# 2026-03-03 is entered.")
+        assert serving.stdout.readline().startswith("# 2026-03-03 is entered;")
         pulling = citydw("pull", "land.permits", "--from", "2026-03-03", **here)
         told, _ = pulling.communicate()
         assert pulling.returncode == 0 and "20260303" in told, told
