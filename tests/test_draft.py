@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import random
 import re
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from etl.contract import Column, ContractError, load_all
@@ -303,6 +305,56 @@ def test_names_of_columns_are_plain_and_differ(drafted: Make) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding", "named"),
+    [
+        ("École Évreux\u00a0préau", "cp1252", ("cp1252", "cp1250")),  # both read it alike
+        ("Mühlenstraße Gärtnerallee", "cp1252", ("cp1252", "cp1250")),
+        ("Ærøgade Århus København", "cp1252", ("cp1252", "cp1254")),
+        ("Łódź Poznań Wrocław święto gęś", "cp1250", ("cp1250",)),
+    ],
+)
+def test_an_encoding_that_reads_the_file_as_well_is_named(
+    drafted: Make, text: str, encoding: str, named: tuple[str, ...]
+) -> None:
+    made = drafted(lines("no;name", *(f"A{n};{text} {n}" for n in range(30))).encode(encoding))
+    assert made.contract.source.encoding == named[0]
+    said = todo(made, "encoding:")
+    assert all(name in said for name in named[1:]) and bool(said) == (len(named) > 1)
+
+
+@pytest.mark.parametrize("codes", [("1", "10", "3E5", "1E2"), ("1.1", "1.2", "1.10")])
+def test_codes_and_versions_that_would_be_one_number_stay_text(drafted: Make, codes: tuple[str, ...]) -> None:
+    made = drafted(lines("no,plan", *(f"A{n},{codes[n % len(codes)]}" for n in range(60))))
+    assert column(made, "plan").type == "string"
+    assert codes[-1] in todo(made, "column plan") or codes[-2] in todo(made, "column plan")
+
+
+def test_floats_are_drafted_as_floats_where_each_stays_as_it_is_written(drafted: Make) -> None:
+    rows = (f"A{n},{n / 7!r},{n * 1.5e-9 + 1e-9!r},0.1234567890123456{n:04d}" for n in range(1, 60))
+    made = drafted(lines("no,ratio,dose,exact", *rows))
+    assert column(made, "ratio").numeric_type == column(made, "dose").numeric_type == "double precision"
+    assert column(made, "exact").type == "string" and "double precision" in todo(made, "column exact")
+
+
+def test_a_parquet_files_floats_are_floats(drafted: Make) -> None:
+    stream = io.BytesIO()
+    values = [-999.0 if n % 5 == 0 else float("nan") if n % 7 == 0 else n / 8 for n in range(40)]
+    pl.DataFrame({"no": [f"A{n}" for n in range(40)], "value": values}).write_parquet(stream)
+    made = drafted(stream.getvalue(), ending="parquet")
+    assert column(made, "value").numeric_type == "double precision"
+    assert set(column(made, "value").null_values) == {"-999", "NaN"}  # as the reader writes them
+
+
+def test_prices_and_texts_of_two_readings_stay_text_though_another_column_proves_the_notation(drafted: Make) -> None:
+    records = [{"no": f"A{n}", "at": 52.5 + n / 8, "amount": f"{n},234", "fee": f"${n},738"} for n in range(1, 60)]
+    made = drafted(json.dumps(records), ending="json")
+    assert column(made, "at").type == "number"
+    for name in ("amount", "fee"):
+        assert column(made, name).type == "string"
+        assert "ambiguous" in todo(made, f"column {name}")
+
+
 # ---------------------------------------------------------------- what a person then does
 
 
@@ -343,6 +395,16 @@ def test_the_command_checks_the_samples_and_lint_lists_what_is_left(clone: Path)
     assert listed.returncode == 0 and all(line in listed.stdout for line in left)
     again = run(clone, "citydw draft sample_2026-03-01.csv --dataset tax.drafted")
     assert again.returncode == 2 and "--force" in again.stderr
+
+
+def test_it_is_left_to_do_that_a_sample_is_held(clone: Path) -> None:
+    records = [{"no": f"A{n}", "floors": [{"area": n}, {"area": n + 1}]} for n in range(60)]
+    (clone / "held_2026-03-01.json").write_text(json.dumps(records), encoding="utf-8")
+    said = run(clone, "citydw draft held_2026-03-01.json --dataset tax.held")
+    assert said.returncode == 0, said.stderr
+    left = [line for line in left_to_do(clone / "expectations/tax/held.yaml") if "the sample is not loaded" in line]
+    assert len(left) == 1 and "floors" in left[0]
+    assert left[0] in said.stdout.partition("Left to do")[2]
 
 
 def test_the_page_shows_what_its_commands_print(clone: Path) -> None:

@@ -27,7 +27,7 @@ def draft(
 ) -> None:
     """Write a first contract and suite by all rows of sample files, and check the samples with them."""
     from etl.delivery.messages import Stop
-    from etl.draft import Undrafted
+    from etl.draft import Undrafted, leave_to_do
     from etl.draft import draft as drafted_from
     from etl.settings import Settings
 
@@ -40,14 +40,20 @@ def draft(
     _say(f"{_short(made.contract.path)}\n{_short(made.suite)}", "bold")
     for note in made.draft.notes:
         _say(f"  {note}")
-    _check(files, made, settings)
+    if held := _check(files, made, settings):
+        leave_to_do(made, held)
     _print_next(files, made)
 
 
-def _check(files: list[Path], made: Drafted, settings: Settings) -> None:
-    """Walk the samples through the stations with what was written, and print what comes of their rows."""
+def _check(files: list[Path], made: Drafted, settings: Settings) -> list[str]:
+    """Walk the samples through the stations with what was written, and print what comes of their rows.
+
+    Returns:
+        Why samples would not be loaded.
+    """
     from etl.agency.check import check
 
+    left = []
     for file in files:
         with (
             tempfile.TemporaryDirectory(prefix="citydw-", ignore_cleanup_errors=True) as out,
@@ -57,12 +63,18 @@ def _check(files: list[Path], made: Drafted, settings: Settings) -> None:
             told = check(file, made.contract, Path(out), *args).receipt
         rows = told.rows_in or 0
         if told.state.is_stopped:
-            _say(f"{file.name}: the whole file: {told.message.en if told.message else told.verdict.en}", "red")
+            why = f"{file.name}: the whole file: {told.message.en if told.message else told.verdict.en}"
+            _say(why, "red")
+            left.append(f"the sample is not loaded by this contract; {why}")
             continue
         style = "yellow" if told.rejected else "green"
         _say(f"{file.name}: {rows:,} rows, {rows - told.rejected:,} right, {told.rejected:,} rejected", style)
         for problem in told.problems[:_KINDS_SHOWN]:
             _say(f"  {problem.count:,} × {problem.text.en}")
+        if told.rejected > made.contract.max_rejected * rows:
+            share = f"{file.name}: {told.rejected:,} of {rows:,} rows are rejected"
+            left.append(f"the sample is not loaded by this contract; {share}: {told.problems[0].text.en}")
+    return left
 
 
 def _print_next(files: list[Path], made: Drafted) -> None:

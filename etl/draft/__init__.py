@@ -32,7 +32,7 @@ from etl.extract import read_tables
 from etl.extract.table import Table
 from etl.settings import EXPECTATIONS, Limits
 
-__all__ = ["Drafted", "Undrafted", "draft"]
+__all__ = ["Drafted", "Undrafted", "draft", "leave_to_do"]
 # What a column that names a record is likely to be called, and to mean.
 _NAMING = r"^(?:so|ma|id|stt)(?:_|$)|(?:^|_)(?:id|code|no|number|num|key|uuid|guid|nr)$"
 _ID = r"^id(?:_|$)|(?:^|_)(?:id|code|no|number|num|key|nr)$"
@@ -115,6 +115,17 @@ def draft(
     path.write_text(document.contract(made), encoding="utf-8")
     suite.write_text(document.suite(made), encoding="utf-8")
     return Drafted(load(path), made, sample.rows, suite)
+
+
+def leave_to_do(made: Drafted, todo: Iterable[str]) -> None:
+    """Write into a drafted contract what else a person has to decide.
+
+    Args:
+        made: the draft.
+        todo: one sentence each.
+    """
+    made.draft.todo += [" ".join(said.split()) for said in todo]
+    made.contract.path.write_text(document.contract(made.draft), encoding="utf-8")
 
 
 def _parts(dataset: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from etl.contract import Contract
+from etl.contract.column import FLOAT
 from etl.contract.fields import Classification, LogicalType, SemanticType
 from etl.draft import dates, meaning, nothing, numbers
 from etl.draft.cells import longest, matching, total
@@ -169,6 +170,10 @@ def guess(
     """
     column = next(c for c in contract.columns if c.source_name == source)
     values = sample.values(source)
+    is_bare = bool(sample.bare[source])
+    is_float = is_bare and contract.source.format == "parquet" and not column.separator
+    if is_float:
+        values = _as_floats(values)
     filled = values.filter(pl.col("value").is_not_null())
     made = Guess(column.name, source, empty=of.empty / sample.rows, position=position)
     if not filled.height:
@@ -182,23 +187,25 @@ def guess(
     # In JSON text stands in quotation marks; digits in them are meant as such where other columns are without.
     is_text = contract.source.format in _OF_JSON and bool(sample.bare) and not sample.bare[source]
     partly = meaning.partly_known(column, said)
-    if partly > (of.written.share if of.written else 0.0):
+    if is_float:
+        made.type, made.physical_type = "number", FLOAT
+    elif partly > (of.written.share if of.written else 0.0):
         made.means = Meaning("partial_date", classification="basic", share=partly)
     elif _are_yes_and_no(said):
         made.type = "boolean"
     elif matching(said["value"], _CLOCK) == 1:
         made.type = "time"
         made.format = "HH:mm:ss" if matching(said["value"], _SECONDS) == 1 else "HH:mm"
-    elif of.written is not None and not sample.bare[source]:
+    elif of.written is not None and not is_bare:
         _dates(made, of.written, all_of, sample.dated[source])
     else:
         made.means = meaning.of_text(column, said, elements)
-        if made.means.datatype is None and _numbers(made, said, of.digits, all_of, is_text=is_text):
+        if made.means.datatype is None and _numbers(made, said, of.digits, all_of, is_text=is_text, is_bare=is_bare):
             element = meaning.of_element(column, said, elements, _OF_NUMBERS)
             is_money = made.type == "integer"  # what has decimals may be a price by weight, a rate
             made.means = element or (meaning.of_number_named(made.source) if is_money else Meaning())
     if made.type in ("integer", "number") and made.least is None:
-        _range(made, said, all_of)
+        _range(made, said, "plain" if is_float else all_of.numbers)
     if made.type == "date" and re.search(_BIRTH, made.name):
         made.todo.append("of datatype partial_date, if of some persons only a month or a year is known?")
     if made.means.share < 1:
@@ -208,6 +215,11 @@ def guess(
     elif made.type == "string" and made.datatype is None:
         _codes(made, said)
     return made
+
+
+def _as_floats(values: pl.DataFrame) -> pl.DataFrame:
+    """Cells that are floats in the file as the reader writes them for a column of floats."""
+    return values.with_columns(pl.col("value").str.strip_suffix(".0").str.replace("^nan$", "NaN"))
 
 
 def _are_yes_and_no(said: pl.DataFrame) -> bool:
@@ -237,11 +249,14 @@ def _dates(made: Guess, written: dates.Written, all_of: Notations, dated: int) -
         made.notes.append(f"{1 - written.share:.1%} of the cells are no such date")
 
 
-def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notations, *, is_text: bool) -> bool:
+def _numbers(
+    made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notations, *, is_text: bool, is_bare: bool
+) -> bool:
     """Take a column for one of numbers, if it is one."""
     share = of.share(all_of.numbers)
     if share < ENOUGH:
-        return _in_its_own_way(made, said)
+        return _in_its_own_way(made, said, is_bare=is_bare)
+    decimal = "." if all_of.numbers == "plain" else ","
     scale = of.plain_scale if all_of.numbers == "plain" else of.vietnamese_scale
     is_whole = of.plain == 0 if all_of.numbers == "plain" else scale == 0
     if of.padded:
@@ -252,16 +267,18 @@ def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notati
     if _are_names(made.name, said, is_whole=of.whole == of.filled):
         made.notes.append("digits that name something: kept as text")
         return False
-    if of.ambiguous and all_of.is_proven == "open":
-        one = said.filter(pl.col("value").str.contains(r"[.,]"))["value"][0]
-        made.todo.append(
-            f"ambiguous: is {one} a thousand times more, or has it decimals? kept as text until it is clear"
-        )
-        return False
+    is_sent_back = all_of.numbers == "plain" and of.unread(is_whole=is_whole) > 1 - ENOUGH
+    if (of.ambiguous and all_of.is_proven == "open") or is_sent_back:
+        return _is_ambiguous(made, said)
     if is_whole and of.ambiguous and all_of.numbers == "plain":
         made.notes.append(f"{_cells(of.ambiguous)} with three digits behind a dot can be read in two ways: sent back")
     if is_whole:
         made.type = "integer"
+    elif not is_bare and (same := numbers.differ_by_zeros(said["value"], decimal)):
+        made.todo.append(f"are {' and '.join(same)} one number, or two versions? kept as text until it is clear")
+        return False
+    elif (are_floats := numbers.are_floats(said["value"], decimal)) is not None:
+        return _floats(made, are_exact=are_floats)
     else:
         made.type = "number"
         made.physical_type = f"numeric({max(18, min(38, of.longest + scale + 3))},{scale})"
@@ -270,14 +287,40 @@ def _numbers(made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notati
     return True
 
 
-def _in_its_own_way(made: Guess, said: pl.DataFrame) -> bool:
+def _is_ambiguous(made: Guess, said: pl.DataFrame) -> bool:
+    """Leave a column as text if its numbers can be read in two ways, and say so."""
+    if one := numbers.ambiguous(said, ENOUGH):
+        made.todo.append(
+            f"ambiguous: is {one} a thousand times more, or has it decimals? kept as text until it is clear"
+        )
+    return False
+
+
+def _floats(made: Guess, *, are_exact: bool) -> bool:
+    """Take a column for one of floats, where a float holds each of its numbers as it is written."""
+    if not are_exact:
+        made.todo.append(f"{FLOAT}? it would change the last digits of some; kept as text until it is clear")
+        return False
+    made.type, made.physical_type = "number", FLOAT
+    return True
+
+
+def _in_its_own_way(made: Guess, said: pl.DataFrame, *, is_bare: bool) -> bool:
     """Take a column for one of numbers that are written in a way of their own, if they are."""
     found = numbers.written_otherwise(said, ENOUGH)
     if found is None:
+        return _is_ambiguous(made, said)
+    if found.may_be_codes and not is_bare:
+        one = said.filter(pl.col("value").str.contains("[eE]"))["value"][0]
+        made.todo.append(f"is {one} a number with an exponent, or a code? kept as text until it is clear")
         return False
+    if found.are_floats is False:
+        return _floats(made, are_exact=False)
     made.numbers, made.least, made.most = found.said, found.least, found.most
     made.type = "number" if found.scale or found.notation.percent else "integer"
-    if found.scale:
+    if found.are_floats and not found.may_be_codes:
+        _floats(made, are_exact=True)
+    elif found.scale:
         made.physical_type = f"numeric(18,{found.scale})"
     if found.notation.percent:
         made.todo.append("percent: keep 12.5 % as 12.5, or divide: 0.125?")
@@ -299,14 +342,14 @@ def _are_names(name: str, said: pl.DataFrame, *, is_whole: bool) -> bool:
     return is_even or (bool(re.search(_NUMBER_OF, name)) and longest(said["value"]) >= _EVEN)
 
 
-def _range(made: Guess, said: pl.DataFrame, all_of: Notations) -> None:
+def _range(made: Guess, said: pl.DataFrame, notation: Notation) -> None:
     markers = nothing.numbers(said)
     if markers:
         made.nulls += markers
         count = total(said.filter(pl.col("value").is_in(markers)))
         made.todo.append(f"{_listed(markers)} ({_cells(count)}) taken for nothing: is it?")
     cells = said.filter(~pl.col("value").is_in(markers))["value"]
-    if all_of.numbers == "vietnamese":
+    if notation == "vietnamese":
         cells = cells.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     found = cells.cast(pl.Float64, strict=False).drop_nulls()
     if len(found):

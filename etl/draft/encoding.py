@@ -2,7 +2,8 @@
 
 UTF-8 proves itself. Of the others every byte may be a letter, so the words of the whole file that hold one are read in
 each: Vietnamese ones prove themselves by their syllables; for other languages charset-normalizer knows how often
-letters stand in them. Where it does not tell two encodings apart, both are named.
+letters stand in them, and where it does not tell two encodings apart, the alphabet does that most words are in. What
+is still open is named, also an encoding that reads this file alike: the next file may hold a letter that it does not.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,9 +23,18 @@ _OTHERS = (
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1257", "iso8859-2", "cp850", "cp852", "cp437", "koi8-r",
     "gb18030", "big5", "shift_jis", "euc_kr",
 )  # fmt: skip
+_USUAL = "cp1252"  # of western Europe; it is taken where several are as likely
 _WORD = re.compile(rb"[^\x00\x09\x0a\x0d\x1a -@\[-`{-~]*[\x80-\xff][^\x00\x09\x0a\x0d\x1a -@\[-`{-~]*")
 _MOST_WORDS = 20_000  # different ones that are kept of a file
 _PROVEN = 0.8  # share of words that are Vietnamese syllables
+_ALPHABETS = tuple(
+    frozenset(letters)
+    for letters in (
+        "äöüß", "àâæçéèêëîïôœùûüÿ", "áéíñóúü", "àáâãçéêíóôõú", "àèéìíîòóùú", "æøåé", "åäöé", "éèëïöü", "àçèéíïòóúü",
+        "áðéíóúýþæö", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "ąćęłńóśźż", "áéíóöőúüű", "ăâîşţ", "čćđšž", "äöõüšž",
+        "āčēģīķļņšūž", "ąčęėįšųūž", "âçğıîöşüû",
+    )
+)  # fmt: skip
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -116,17 +127,26 @@ def _by_language(words: dict[bytes, int]) -> Encoding:
     found = from_bytes(content, cp_isolation=[*_OTHERS], steps=10, chunk_size=4096, threshold=0.4)
     best = found.best()
     if best is None:
-        name = next((name for name in _OTHERS if _letters(content, name)), "cp1252")
+        name = next((name for name in _OTHERS if _letters(content, name)), _USUAL)
         return Encoding(name, f"{_shown(words)} is not UTF-8", tuple(_alike(content, name)))
-    name = _as_declared(best.encoding)
-    close = [
-        _as_declared(match.encoding)
+    close = {
+        _as_declared(name): match.coherence
         for match in found
-        if match.chaos == best.chaos and match.coherence == best.coherence
-    ]
-    text = decode_by(content, name)
-    rivals = tuple(other for other in dict.fromkeys(close) if other != name and decode_by(content, other) != text)
+        if match.chaos == best.chaos
+        for name in match.could_be_from_charset
+    }
+    shown = {name: (_in_one_alphabet(words, name), coherence) for name, coherence in close.items()}
+    right = [name for name in shown if shown[name] == max(shown.values())]
+    name = min(right, key=lambda name: name != _USUAL)
+    rivals = tuple(other for other in right if other != name)
     return Encoding(name, f"{_shown(words)} is not UTF-8, and reads best in {everyday_name(name)}", rivals)
+
+
+def _in_one_alphabet(words: Iterable[bytes], encoding: str) -> int:
+    """How many words hold no letters, beyond ASCII, but those of the one alphabet that most of them are in."""
+    read = (decode_by(word, encoding) or "" for word in words)
+    counts = Counter(frozenset(sign for sign in text.lower() if not sign.isascii() and sign.isalpha()) for text in read)
+    return max(sum(counts[few] for few in counts if few and few <= alphabet) for alphabet in _ALPHABETS)
 
 
 def _as_declared(name: str) -> str:

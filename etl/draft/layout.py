@@ -105,7 +105,8 @@ def _text(blocks: Callable[[], Iterator[bytes]], limits: Limits) -> Layout:
     if start.startswith("<"):
         return of_xml(_whole(blocks(), limits))  # XML says its own encoding
     about = f"encoding {found.name}: {found.because}"
-    todo = [f"encoding: {found.name} or {rival}? nothing in the file decides" for rival in found.rivals]
+    others = ", ".join(found.rivals)
+    todo = [f"encoding: {found.name} or {others}? nothing in the file decides"] if others else []
     if start.startswith(("{", "[")):
         made = of_json(start, _whole(blocks(), limits) if found.name.startswith("utf-8") else b"")
     else:

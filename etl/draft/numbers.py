@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 import polars as pl
 
 from etl.contract.number_format import NumberFormat
-from etl.datatypes.numbers import parse_decimals
+from etl.datatypes.numbers import parse_decimals, parse_floats
 from etl.draft.cells import matching, total
 
 Notation = Literal["plain", "vietnamese"]  # the words of a contract's `source`
@@ -26,6 +27,10 @@ _MARKS = ((".", None), (",", None), (".", ","), (",", "."), (",", " "), (".", " 
 _BEFORE, _BEHIND = r"^[-(]?([^0-9.,'()\-+]+)", r"([^0-9.,'()\-+eE]+)\)?$"
 _EXPONENT = r"[0-9][eE][-+]?[0-9]"
 _SIGN = re.compile(r"[%$¢£¥€₫₩₽₹]|[A-Z]?\$|USD|EUR|VND|VNĐ|GBP|CHF|đ|đồng|Kč|CZK|zł|PLN|kr\.?|Ft|lei|Fr\.?")
+_NUMBER = r"(?:[0-9]{1,3}(?:[., '][0-9]{3})+|[0-9]+)(?:[.,][0-9]+)?"
+_TWO_READINGS = r"[1-9][0-9]{0,2}[.,][0-9]{3}"
+_MOST_DIGITS, _MOST_DECIMALS = 15, 6  # beyond both, what a program wrote were floats
+_FLOAT = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"
 _LONGEST = 18  # digits of a whole number that the warehouse holds as such
 
 
@@ -39,6 +44,7 @@ class Digits:
         plain: decimals behind a dot, and nothing else.
         vietnamese: numbers with dots between thousands or decimals behind a comma, and nothing else.
         ambiguous: one mark and three digits behind it.
+        commas: those of them whose mark is a comma.
         padded: digits with a zero in front, which numbers have not.
         longest: digits before the decimals, of the longest.
         plain_scale: decimals at most, if the notation is plain.
@@ -50,6 +56,7 @@ class Digits:
     plain: int
     vietnamese: int
     ambiguous: int
+    commas: int
     padded: int
     longest: int
     plain_scale: int
@@ -59,6 +66,10 @@ class Digits:
         """The share of the filled cells that are numbers in a notation."""
         sure = self.plain if notation == "plain" else self.vietnamese
         return (self.whole + sure + self.ambiguous) / self.filled if self.filled else 0.0
+
+    def unread(self, *, is_whole: bool) -> float:
+        """The share of the filled cells that a column in the plain notation sends back, as they have two readings."""
+        return (self.ambiguous if is_whole else self.commas) / self.filled if self.filled else 0.0
 
     @property
     def are_too_long(self) -> bool:
@@ -87,8 +98,12 @@ def digits(values: pl.DataFrame) -> Digits:
     comma = whole | vietnamese | ambiguous
     made = values.select(
         filled=count.sum(), whole=of(whole), plain=of(plain), vietnamese=of(vietnamese), ambiguous=of(ambiguous),
+        commas=of(ambiguous & cell.str.contains(",", literal=True)),
         padded=of(cell.str.contains(_PADDED) & whole),
-        longest=most(cell.filter(whole | plain | vietnamese | ambiguous).str.extract(r"^-?([0-9.]+)")),
+        longest=pl.max_horizontal(
+            most(cell.filter(whole | vietnamese | ambiguous).str.extract(r"^-?([0-9.]+)")),
+            most(cell.filter(plain).str.extract(r"^-?([0-9]+)")),
+        ),
         plain_scale=most(cell.filter(dotted).str.extract(r"\.([0-9]+)$")),
         vietnamese_scale=most(cell.filter(comma).str.extract(r",([0-9]+)$")),
     )  # fmt: skip
@@ -113,6 +128,52 @@ def notation(columns: Iterable[Digits], enough: float) -> tuple[Notation, Litera
     return "plain", "open" if any(c.ambiguous for c in counted) else "free"
 
 
+def ambiguous(values: pl.DataFrame, enough: float) -> str | None:
+    """A number that can be read in two ways, of a column whose cells are numbers with marks, perhaps of a currency.
+
+    Args:
+        values: `value` and `count`, without empty cells.
+        enough: share of the cells that must be numbers.
+    """
+    sign = rf"(?:{_SIGN.pattern})?"
+    cells = pl.col("value")
+    are_numbers = values.filter(cells.str.contains(rf"^[-(]?{sign} ?-?{_NUMBER} ?{sign}\)?$"))
+    if total(are_numbers) < enough * total(values):
+        return None
+    found = are_numbers.filter(cells.str.contains(rf"^[-(]?{sign} ?-?{_TWO_READINGS} ?{sign}\)?$"))["value"]
+    return str(found[0]) if len(found) else None
+
+
+def differ_by_zeros(cells: pl.Series, decimal: str) -> list[str]:
+    """Two texts of a column that are one number, as 1.1 and 1.10 are, which may count versions; none if none are.
+
+    Args:
+        cells: all of which differ.
+        decimal: their decimal mark.
+    """
+    mark = re.escape(decimal)
+    said = cells.filter(cells.str.contains(rf"^-?[0-9]+(?:{mark}[0-9]+)?$"))
+    bare = said.str.replace(rf"{mark}0+$|({mark}[0-9]*[1-9])0+$", "${1}")
+    again = bare.filter(bare.is_duplicated())[:1]
+    return said.filter(bare.is_in(again.implode())).sort().to_list()[:2]
+
+
+def are_floats(cells: pl.Series, decimal: str) -> bool | None:
+    """Whether a column holds floats: None if its numbers are too short to tell, False if a float would change one.
+
+    Args:
+        cells: of a column of numbers with decimals, perhaps with an exponent.
+        decimal: their decimal mark.
+    """
+    texts = cells.str.replace(decimal, ".", literal=True)
+    texts = texts.filter(texts.str.contains(_FLOAT))
+    digits_ = texts.str.replace(r"[eE].*$", "").str.replace_all(r"[-.]", "").str.strip_chars_start("0").str.len_chars()
+    decimals = texts.str.extract(r"\.([0-9]+)").str.len_chars().fill_null(0)
+    if not ((digits_ > _MOST_DIGITS) & (decimals > _MOST_DECIMALS) | texts.str.contains("[eE]")).any():
+        return None
+    return all(Decimal(repr(float(text))) == Decimal(text) for text in texts)
+
+
 @dataclass(frozen=True)
 class Otherwise:
     """A column whose numbers are written in a way of their own.
@@ -120,6 +181,8 @@ class Otherwise:
     Attributes:
         notation: how.
         scale: decimals at most.
+        are_floats: whether they are floats; None: nothing tells; False: a float would change one.
+        may_be_codes: no number but those of two readings has decimals, so that 3E5 may be a code.
         share: of the filled cells that are such numbers.
         least: of the numbers.
         most: of the numbers.
@@ -127,6 +190,8 @@ class Otherwise:
 
     notation: NumberFormat
     scale: int
+    are_floats: bool | None
+    may_be_codes: bool
     share: float
     least: float
     most: float
@@ -155,21 +220,27 @@ def written_otherwise(values: pl.DataFrame, enough: float) -> Otherwise | None:
     currency = tuple(sign for sign in dict.fromkeys(signs) if sign != "%")
     if not all(map(_SIGN.fullmatch, signs)):
         return None
+    exponent = not signs and matching(cells, _EXPONENT) > 0
     found = [
         _read(values, NumberFormat(decimal, thousands, currency, "keep" if "%" in signs else None, exponent=exponent))
         for decimal, thousands in _MARKS
-        for exponent in ((True,) if matching(cells, _EXPONENT) else (False,))
     ]
     best = max((one for one in found if one), key=lambda one: one.share, default=None)
     return best if best and best.share >= enough else None
 
 
 def _read(values: pl.DataFrame, notation: NumberFormat) -> Otherwise | None:
-    read = parse_decimals(values["value"], notation, 38, 15, has_scale=False).cast(pl.Float64)
+    if notation.exponent:
+        read = parse_floats(values["value"], notation)
+    else:
+        read = parse_decimals(values["value"], notation, 38, 15, has_scale=False).cast(pl.Float64)
     good = values.filter(read.is_not_null())
     if not good.height:
         return None
     behind = good["value"].str.extract(rf"{re.escape(notation.decimal)}([0-9]+)[^0-9]*$").str.len_chars()
     scale = max(behind.drop_nulls().to_list(), default=0)
     numbers = read.drop_nulls().to_list()
-    return Otherwise(notation, scale, total(good) / total(values), min(numbers), max(numbers))
+    floats = are_floats(good["value"], notation.decimal) if notation.exponent else None
+    marked = good["value"].filter(good["value"].str.contains(notation.decimal, literal=True))
+    may_be_codes = notation.exponent and bool(marked.str.contains(_AMBIGUOUS).all())
+    return Otherwise(notation, scale, floats, may_be_codes, total(good) / total(values), min(numbers), max(numbers))
