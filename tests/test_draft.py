@@ -15,9 +15,10 @@ import unicodedata
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from etl.contract import Column, ContractError, load_all
@@ -66,6 +67,18 @@ def column(made: Drafted, name: str) -> Column:
 
 def todo(made: Drafted, word: str) -> str:
     return "\n".join(said for said in left_to_do(made.contract.path) if word in said)
+
+
+def test_names_that_excel_holds_as_numbers_and_days_are_drafted_as_they_are_shown(drafted: Make) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["ward", 2024, datetime(2025, 3, 1)])
+    book.active["C1"].number_format = "mm/yyyy"
+    for number in range(9):
+        book.active.append([f"W{number}", number, number * 2])
+    out = io.BytesIO()
+    book.save(out)
+    made = drafted(out.getvalue(), ending="xlsx")
+    assert [column.source_name for column in made.contract.columns] == ["ward", "2024", "03/2025"]
 
 
 # ---------------------------------------------------------------- the eight datasets
