@@ -16,13 +16,14 @@ import unicodedata
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 
-from etl.contract import Column, ContractError, load_all
+from etl.contract import Column, ContractError
 from etl.delivery.messages import Stop
 from etl.draft import Drafted, Undrafted, draft
 from etl.draft.document import left_to_do
@@ -30,6 +31,7 @@ from etl.pipeline import lint
 from etl.settings import DEFAULT_LIMITS, EXPECTATIONS, PROJECT
 from etl.warehouse import embedded
 from simulate import write_city
+from tests.city import CONTRACTS
 
 Make = Callable[..., Drafted]
 PAGE = PROJECT / "docs/how-to/draft-a-contract.md"
@@ -68,6 +70,18 @@ def column(made: Drafted, name: str) -> Column:
 
 def todo(made: Drafted, word: str) -> str:
     return "\n".join(said for said in left_to_do(made.contract.path) if word in said)
+
+
+def test_names_that_excel_holds_as_numbers_and_days_are_drafted_as_they_are_shown(drafted: Make) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["ward", 2024, datetime(2025, 3, 1)])
+    book.active["C1"].number_format = "mm/yyyy"
+    for number in range(9):
+        book.active.append([f"W{number}", number, number * 2])
+    out = io.BytesIO()
+    book.save(out)
+    made = drafted(out.getvalue(), ending="xlsx")
+    assert [column.source_name for column in made.contract.columns] == ["ward", "2024", "03/2025"]
 
 
 # ---------------------------------------------------------------- the eight datasets
@@ -124,11 +138,11 @@ def rule_of_content(by_hand: Column, made: Column) -> bool:
     return by_hand.semantic_type == "code" and made.semantic_type == "text"
 
 
-@pytest.mark.parametrize("dataset", sorted(load_all()))
+@pytest.mark.parametrize("dataset", sorted(CONTRACTS))
 def test_a_draft_of_each_dataset_is_the_contract_but_for_wording_classes_and_rules(
     dataset: str, city: Path, folder: Path
 ) -> None:
-    by_hand, known = load_all()[dataset], BY_HAND[dataset]
+    by_hand, known = CONTRACTS[dataset], BY_HAND[dataset]
     files = sorted(city.glob(f"*/{by_hand.agency}/{by_hand.dataset}/*"))
     made = draft(files, dataset, DEFAULT_LIMITS, folder=folder).contract
     lint.check(made)

@@ -138,6 +138,22 @@ def test_places_are_in_its_coordinates(elsewhere: Deployment) -> None:
     assert [float(number) for number in re.findall(r"[0-9.]+", place)] == pytest.approx([x, y], abs=0.001)
 
 
+def test_shapes_of_a_system_whose_grid_is_not_installed_come_with_a_warning(
+    elsewhere: Deployment, tmp_path: Path
+) -> None:
+    benches = json.loads((SENT / "benches_2026-03-01.geojson").read_text("utf-8"))
+    to_old = Transformer.from_crs(4326, 31467, always_xy=True)
+    for feature in benches["features"]:
+        feature["geometry"]["coordinates"] = to_old.transform(*feature["geometry"]["coordinates"])
+    benches["crs"] = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::31467"}}
+    file = tmp_path / "benches_2026-03-02.geojson"
+    for more in ({}, {"remark": "a"}):  # read by column, and by the parser
+        file.write_text(json.dumps(benches | more), "utf-8")
+        options = ("--dataset", "works.benches", "--out", str(tmp_path / "checked"))
+        said = elsewhere.run("check", str(file), *options, code=1)
+        assert re.findall(r"EPSG:31467 to EPSG:25832 within some (\d) m,", said) == ["3"], said
+
+
 def test_its_own_mart_is_made_and_hides_small_cells(elsewhere: Deployment) -> None:
     assert len(elsewhere.rows("SELECT FROM mart.dogs_by_district WHERE mark = 'c'")) == 4
     assert elsewhere.rows("SELECT sum(dogs) FROM exact.dogs_by_district") == [(4,)]

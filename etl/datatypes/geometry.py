@@ -6,6 +6,7 @@ millimetre.
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import polars as pl
 import shapely
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
+from pyproj.transformer import TransformerGroup
 
 from etl.contract import Column
 from etl.contract.city import city
@@ -60,6 +62,28 @@ def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]
         return (*transformer.transform(x, y), *heights)
 
     return np.asarray(_shapely.transform(shapes, transform, include_z=None, interleaved=False))
+
+
+def rough_accuracy(epsg: int) -> float | None:
+    """How exactly shapes are brought into the city's system where the best way is not at hand, for it needs a grid.
+
+    Args:
+        epsg: the system that they are in.
+
+    Returns:
+        Metres, below zero where nobody knows; None where the best way is taken.
+    """
+    return None if epsg == city().crs else _rough_accuracy(epsg, city().crs)
+
+
+@cache
+def _rough_accuracy(epsg: int, to: int) -> float | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the receipt says it
+        ways = TransformerGroup(epsg, to, always_xy=True)
+    if ways.best_available:
+        return None
+    return float(ways.transformers[0].accuracy) if ways.transformers else -1.0
 
 
 def swapped(shapes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

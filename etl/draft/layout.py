@@ -26,6 +26,7 @@ from etl.extract.archive import BROKEN, gunzipped, is_gzipped, members
 from etl.extract.bounded import bomb, read_blocks
 from etl.extract.encodings import decode_by
 from etl.extract.file_kind import damaged_workbook, no_zip
+from etl.extract.place_in_workbook import Grid, as_shown
 from etl.settings import Limits
 
 _HEAD = 1 << 20  # bytes of text by which the layout is told
@@ -145,28 +146,29 @@ def _ends(blocks: Iterator[bytes], name: str) -> tuple[str, str]:
 
 def _excel(stream: IO[bytes], limits: Limits) -> Layout:
     content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
-    (old_workbook if content.startswith(_OLD_EXCEL) else workbook).look_through(content, limits)
+    inside = (old_workbook if content.startswith(_OLD_EXCEL) else workbook).look_through(content, limits)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        sheets = {
-            about.name: book.get_sheet_by_name(about.name).to_python(skip_empty_area=False)
-            for about in book.sheets_metadata
+        grids = [
+            Grid(about.name, False, book.get_sheet_by_name(about.name).to_python(skip_empty_area=False), [], sheet)
+            for about, sheet in zip(book.sheets_metadata, inside, strict=True)
             if about.typ == SheetTypeEnum.WorkSheet
-        }
+        ]
     except (CalamineError, OSError, ValueError, IndexError):
         raise damaged_workbook() from None
     tables = {}
-    for name, rows in sheets.items():
-        lines = [[" ".join(str(cell).split()) for cell in row] for row in rows[:HEADER_WITHIN]]
+    for grid in grids:
+        rows = grid.cells
+        lines = as_shown(grid, range(min(HEADER_WITHIN, len(rows))))
         width = max((sum(1 for cell in line if cell) for line in lines), default=0)
         at = next((n for n, line in enumerate(lines) if is_filled(line, width)), None)
         if at is not None and any(any(str(cell).strip() for cell in row) for row in rows[at + 1 :]):
-            tables[name] = (at, lines[at], len(rows) - at - 1)
+            tables[grid.name] = (at, lines[at], len(rows) - at - 1)
     if not tables:
         raise Undrafted("No sheet of the workbook has a line of names with rows below it.")
     name = max(tables, key=lambda sheet: tables[sheet][2])
     at, header, _ = tables[name]
-    notes = [f"sheet “{name}”, header in row {at + 1}"] if len(sheets) > 1 or at else []
+    notes = [f"sheet “{name}”, header in row {at + 1}"] if len(grids) > 1 or at else []
     todo = [f"sheet: “{name}” is read; “{other}” holds a table, too" for other in tables if other != name]
     source = {"format": "excel"} | ({"sheet": name} if len(tables) > 1 else {})
     if _COUNTER in header:

@@ -15,7 +15,7 @@ import shapely
 
 from etl.contract import Column, Contract, Source, Text
 from etl.contract.city import city
-from etl.datatypes.geometry import canonical, decimals, in_city, is_map_crs, swapped, to_city_crs
+from etl.datatypes.geometry import canonical, decimals, in_city, is_map_crs, rough_accuracy, swapped, to_city_crs
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
 from etl.extract.bounded import check_rows
@@ -60,7 +60,7 @@ def _flat(text: str, contract: Contract, limits: Limits) -> Table | None:
     wkt = texts_of(shapes, {"crs": crs}, column)
     numbers = pl.int_range(1, len(shapes) + 1, eager=True, dtype=pl.Int64).alias(ROW)
     texts = [pl.Series(name, values, pl.String) for name, values in {**cells, _GEOMETRY: wkt}.items()]
-    return Table(pl.DataFrame([numbers, *texts]))
+    return Table(pl.DataFrame([numbers, *texts]), said_of_crs({"crs": crs}, column))
 
 
 def parsed(text: str, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Table:
@@ -94,7 +94,7 @@ def parsed(text: str, contract: Contract, limits: Limits = DEFAULT_LIMITS) -> Ta
         else:
             lost[0].append(number)
             lost[1].append(written(feature))
-    said = [broken_lines("not_a_feature", *lost)]
+    said = [broken_lines("not_a_feature", *lost), said_of_crs(collection, _column(contract))]
     if others := [name[:60] for name in collection if name not in _OF_THE_FILE]:
         said.append(on_the_file("outside_records", names=", ".join(others[:20])))
     return records.table(said, limits)
@@ -133,6 +133,25 @@ def texts_of(shapes: Any, collection: dict[str, Any], column: Column) -> Any:
     if column.semantic_type != "geometry":
         return shapely.to_wkt(shapes, rounding_precision=-1)
     return shapely.to_wkt(_in_city(shapes, collection), rounding_precision=decimals())
+
+
+def said_of_crs(collection: dict[str, Any], column: Column | None) -> pl.DataFrame:
+    """A warning on the file, if its shapes came into the city's CRS less exactly than could be.
+
+    Args:
+        collection: may name their CRS, as GeoJSON does.
+        column: the contract's for geometries.
+    """
+    epsg = _epsg(collection) if column and column.semantic_type == "geometry" else city().crs
+    metres = rough_accuracy(epsg)
+    if metres is None:
+        return on_the_file()
+    return on_the_file(
+        "rough_coordinates",
+        crs=f"EPSG:{epsg}",
+        city=f"EPSG:{city().crs}",
+        metres=f"{metres:g}" if metres >= 0 else "?",
+    )
 
 
 def _says_twice(geometry: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ import shapely
 from etl.contract import Column, Contract, Source
 from etl.delivery.messages import Stop
 from etl.extract.bounded import bomb, check_columns, check_rows
-from etl.extract.geojson import texts_of
+from etl.extract.geojson import said_of_crs, texts_of
 from etl.extract.json_text import Number
 from etl.extract.record import Records
 from etl.extract.table import Table, on_the_file
@@ -172,7 +172,8 @@ def _with_geometry(table: Table, sent: list[Any], column: Column, crs: dict[str,
         for text, blob in zip(texts, sent, strict=True)
     ]
     cells = pl.Series(column.source_name, made, pl.String)
-    return Table(table.rows.with_columns(cells), table.problems, doubts=table.doubts)
+    said = pl.concat([table.problems, said_of_crs({"crs": crs}, column)])
+    return Table(table.rows.with_columns(cells), said, doubts=table.doubts)
 
 
 def _shapes(sent: list[Any]) -> Any:

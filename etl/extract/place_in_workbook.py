@@ -116,7 +116,7 @@ def find(grid: Grid, source: Source, contract: Contract) -> Place | None:
     elif grid.top:
         rows = [grid.top]
     else:
-        counts = [len({*wanted} & {*row}) for row in _as_shown(grid, range(min(_HEADER_WITHIN, len(grid.cells))))]
+        counts = [len({*wanted} & {*row}) for row in as_shown(grid, range(min(_HEADER_WITHIN, len(grid.cells))))]
         rows = [counts.index(max(counts))] if counts else []
     names = _names(grid, rows) if rows and rows[-1] < len(grid.cells) else []
     return Place(grid, rows[-1], names) if names and 2 * len({*wanted} & {*names}) >= len(wanted) else None
@@ -124,7 +124,7 @@ def find(grid: Grid, source: Source, contract: Contract) -> Place | None:
 
 def _names(grid: Grid, rows: list[int]) -> list[str]:
     """The names in rows that stand above each other; a cell that is merged across stands over all that it covers."""
-    texts = dict(zip(rows, _as_shown(grid, rows), strict=True))
+    texts = dict(zip(rows, as_shown(grid, rows), strict=True))
     if len(rows) == 1:
         return texts[rows[0]]
     for (top, left), (bottom, right) in grid.merged:
@@ -136,7 +136,7 @@ def _names(grid: Grid, rows: list[int]) -> list[str]:
     return joined([texts[row] for row in rows])
 
 
-def _as_shown(grid: Grid, rows: Sequence[int]) -> list[list[str]]:
+def as_shown(grid: Grid, rows: Sequence[int]) -> list[list[str]]:
     """The words of rows that may be names; a day among them as its reader sees it."""
     formats: dict[tuple[int, int], str] = {}
     if any(isinstance(cell, date) for row in rows for cell in grid.cells[row]):
