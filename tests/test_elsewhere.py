@@ -237,7 +237,7 @@ def test_what_init_writes_loads_its_first_file_by_the_commands_that_it_prints(
     assert commands[0] == f"export CITYDW_EXPECTATIONS='{folder}'"
     program = tmp_path / "bin" / "citydw"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from etl.cli import main; main()" "$@"\n', "utf-8")
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from etl.cli import main; main()" "$@"\n', "utf-8")
     program.chmod(0o700)
     env = deployment.env | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
     del env["CITYDW_EXPECTATIONS"]
