@@ -20,7 +20,7 @@ from tests.test_formats import FIXED, FORMATS, NUMERIC, UNPIVOT, YEARLY, documen
 SUITE = {"id": "0b5f0a57-6a39-4c0e-8f55-6f3f5a1c9e00", "expectations": [], "meta": {}, "notes": None}
 LINES = {"^.id": "string", "no": "integer", "item": "string", "qty": NUMERIC}
 DATASETS: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
-    "pupils": (YEARLY, {"format": "csv", "header": 2, "footer": 1, "unpivot": UNPIVOT}, 2),
+    "yearly": (YEARLY, {"format": "csv", "header": 2, "footer": 1, "unpivot": UNPIVOT}, 2),
     "register": (FIXED, {"format": "fixed_width", "header": 1, "footer": 1}, 1),
     "lines": (LINES, {"format": "json", "records": "data[*].lines[*]"}, 2),
     "districts": ({"id": "string", "@member": "string"}, {"format": "csv", "archive": "parts"}, 1),
@@ -75,18 +75,19 @@ def test_files_of_any_format_are_loaded(of_formats: Pipeline, send: Callable[...
 
 def test_a_row_made_of_a_column_is_sent_back_and_comes_again(of_formats: Pipeline, send: Callable[..., Any]) -> None:
     content = "Bảng 1\nma,so_luong_2019,so_luong_2020\n01,5,x\n02,,7\nTổng,5,7\n".encode()
-    entry = send(of_formats, "formats/pupils", "pupils_2026-03-02.csv", content)
-    assert (entry.state, entry.rows_in, entry.rejected, entry.inserted) == ("loaded", 3, 1, 2)
-    delivery = of_formats.storage.delivery("formats", "pupils", entry.delivery_id)
+    entry = send(of_formats, "formats/yearly", "yearly_2026-03-02.csv", content)
+    assert entry.state == "loaded", entry.message_en
+    assert (entry.rows_in, entry.rejected, entry.inserted) == (3, 1, 2)
+    delivery = of_formats.storage.delivery("formats", "yearly", entry.delivery_id)
     book = openpyxl.load_workbook(Path(of_formats.storage.folder("outbox", delivery)) / "rejected.xlsx")
     cells = [cell for row in book.worksheets[0].iter_rows() for cell in row if cell.value == "x"]
     assert len(cells) == 1
     cells[0].value = 6
     saved = io.BytesIO()
     book.save(saved)
-    again = send(of_formats, "formats/pupils", "mended.xlsx", saved.getvalue())
+    again = send(of_formats, "formats/yearly", "mended.xlsx", saved.getvalue())
     assert (again.state, again.rows_in, again.inserted) == ("loaded", 1, 1), again.message_en
-    assert rows(of_formats, "SELECT ma, nam, so_luong FROM people.pupils_current ORDER BY ma, nam") == [
+    assert rows(of_formats, "SELECT ma, nam, so_luong FROM people.yearly_current ORDER BY ma, nam") == [
         ("01", 2019, 5),
         ("01", 2020, 6),
         ("02", 2020, 7),
