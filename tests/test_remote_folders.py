@@ -194,6 +194,14 @@ def test_each_file_is_taken_once_and_again_when_it_has_changed(
     assert not any(place.secret in text for text in (caplog.text, str(told(pipeline)), *manifests))
 
 
+def test_a_file_may_be_called_as_we_call_our_own(place: Place, city: Callable[..., Pipeline], births: bytes) -> None:
+    pipeline = city(place)
+    place.put("pull.json", births)
+    (entry,) = fetch(pipeline, place)
+    assert (entry.file_name, entry.sha256) == ("pull.json", sha256(births))
+    assert landed(pipeline) == {sha256(births)}
+
+
 def test_days_are_asked_for_again(place: Place, city: Callable[..., Pipeline], births: bytes) -> None:
     from datetime import date
 

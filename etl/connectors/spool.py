@@ -20,11 +20,12 @@ from uuid import uuid4
 from etl.connectors.model import Pulled, SourceFault
 from etl.contract import Contract
 from etl.delivery.pull import Pull
-from etl.delivery.storage import make_folder
+from etl.delivery.storage import make_folder, sync
 from etl.receive.inbox import sidecars
 from etl.receive.manifest import MANIFEST
 
 _NOTE = "pull.json"
+_FILE = "file"  # apart from our note, for whoever sends may call a file as they like
 
 
 @dataclass(frozen=True)
@@ -82,20 +83,21 @@ class Spool:
     def publish(self, work: Path, pulled: Pulled, pull: Pull) -> Waiting:
         """Let a file that was written whole wait for landing, from now on over any crash."""
         aside = work / f"{uuid4().hex}.ready"
-        aside.mkdir(mode=0o700)
+        place = aside / _FILE
+        make_folder(place)
         for path in (*sidecars(work / pulled.name), work / pulled.name):
-            path.rename(aside / path.name)
-        file = aside / pulled.name
+            path.rename(place / path.name)
+        file = place / pulled.name
         declared = file.with_name(file.name + MANIFEST)
         if pulled.rows is not None and not declared.exists():
             declared.write_text(json.dumps({"rows": pulled.rows, "size": pull.size}), encoding="utf-8")
         note = {"pulled": pulled.to_json(), "pull": pull.to_json()}
         (aside / _NOTE).write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
-        for path in (*aside.iterdir(), aside):
-            _sync(path)
+        for path in (*place.iterdir(), place, aside / _NOTE, aside):
+            sync(path)
         ready = aside.rename(self._ready / pull.pull_id)
-        _sync(self._ready)
-        return Waiting(ready / pulled.name, pulled, pull)
+        sync(self._ready)
+        return Waiting(ready / _FILE / pulled.name, pulled, pull)
 
     def waiting(self) -> list[Waiting]:
         """What waits for landing, in the order in which its source was seen."""
@@ -103,18 +105,10 @@ class Spool:
         for folder in self._ready.iterdir():
             note = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
             pulled, pull = Pulled.from_json(note["pulled"]), Pull.from_json(note["pull"])
-            found.append(Waiting(folder / pulled.name, pulled, pull))
+            found.append(Waiting(folder / _FILE / pulled.name, pulled, pull))
         return sorted(found, key=lambda each: (each.pull.seen_at, each.pull.pull_id))
 
     def done(self, waiting: Waiting) -> None:
         """Take away what landing has."""
-        gone = waiting.file.parent.rename(self._folder / "work" / f"{waiting.pull.pull_id}.done")
+        gone = (self._ready / waiting.pull.pull_id).rename(self._folder / "work" / f"{waiting.pull.pull_id}.done")
         shutil.rmtree(gone, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

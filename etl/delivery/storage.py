@@ -292,10 +292,10 @@ def put_in_place(aside: UPath, path: UPath, *, is_last: bool = True) -> None:
         object_store.put(aside, path)
         return
     make_folder(path.parent)
-    _sync(aside)
+    sync(aside)
     aside.replace(path)
     if is_last:
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def make_folder(folder: UPath) -> None:
@@ -305,11 +305,12 @@ def make_folder(folder: UPath) -> None:
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     for place in reversed(missing):
         place.mkdir(_FOLDER, exist_ok=True)
-        _sync(place.parent)
+        sync(place.parent)
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Flush a file, or what stands in a folder, to disk."""
     on_windows = os.name == "nt"
     if on_windows and path.is_dir():  # it opens no folder, and keeps their entries by itself
         return
@@ -337,9 +338,9 @@ def write_once(path: UPath, content: str) -> bool:
         if isinstance(path, Path):
             with aside_of(path) as aside:
                 aside.write_text(content, encoding="utf-8")
-                _sync(aside)
+                sync(aside)
                 os.link(aside, path)  # unlike a new name, it never takes another file's place
-                _sync(path.parent)
+                sync(path.parent)
         else:
             with path.open("xb") as stream:
                 stream.write(content.encode())

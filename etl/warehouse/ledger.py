@@ -493,7 +493,7 @@ class Ledger:
         made: dict[str, list[Reconciled]] = {}
         with self._connected() as connection:
             for dataset, name, found, vi, en in connection.execute(query):
-                text = Text(vi.format(found=found), en.format(found=found))
+                text = Text(*(said.replace("{found}", str(found)) for said in (vi, en)))  # other braces are a text's
                 made.setdefault(dataset, []).append(Reconciled(name, found, text))
         return made
 

@@ -66,7 +66,7 @@ class Reconciliation:
     en: str
 
     def __post_init__(self) -> None:
-        if not all("{found}" in text and text.format(found=0) for text in (self.vi, self.en)):
+        if not all("{found}" in text for text in (self.vi, self.en)):
             raise ValueError("vi and en must have {found}")
 
 
