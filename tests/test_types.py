@@ -194,3 +194,10 @@ def test_a_sixtieth_second_and_what_is_too_small_for_a_float_are_not_understood(
     assert parse_timestamps(moments, "yyyy-MM-dd'T'HH:mm:ss").is_null().to_list() == [True, False]
     assert parse_times(pl.Series(["12:30:60", "12:30:59"]), "HH:mm:ss").is_null().to_list() == [True, False]
     assert parse_floats(pl.Series(["1e-400", "0e5", "0.0"]), NAMED["plain"]).to_list() == [None, 0.0, 0.0]
+
+
+def test_a_float_that_may_be_thousands_is_not_understood() -> None:
+    plain = pl.Series(["50.000", "-1.250", "12.345", "0.500", "1234.500", "5.000e2"])
+    assert parse_floats(plain, NAMED["plain"]).to_list() == [None, None, 12.345, 0.5, 1234.5, 500.0]
+    grouped = pl.Series(["1.500.000", "5.000e2", "5e2", "12,5"])
+    assert parse_floats(grouped, NAMED["vietnamese"]).to_list() == [1_500_000.0, None, 500.0, 12.5]

@@ -68,6 +68,10 @@ def parse_floats(values: pl.Series, notation: NumberFormat) -> pl.Series:
     made = plain.cast(pl.Float64, strict=False)
     fits = made.is_finite() & _has_one_reading(values, notation, takes_three=True, has_scale=True)
     fits &= (made != 0) | ~plain.str.contains(_NOT_ZERO)
+    if notation.one_fraction:  # no program writes a float as 50.000: it is fifty thousand, or rounded by somebody
+        fits &= ~(_bare(values, notation).str.contains(notation.one_fraction) & plain.str.ends_with("0"))
+    if notation.thousands:  # who writes an exponent parts no thousands
+        fits &= ~(values.str.contains("[eE]") & values.str.contains(notation.parting))
     no_zero_below_zero = pl.when(made == 0).then(pl.lit(0.0)).otherwise(made)
     return pl.select(pl.when(fits).then(no_zero_below_zero)).to_series().alias(values.name)
 
