@@ -328,3 +328,12 @@ def test_lint_names_what_does_not_fit_the_city(change: dict[str, tuple[str, str]
         assert before in text
         (folder / name).write_text(text.replace(before, after, 1), "utf-8")
     assert said in " ".join(Deployment(folder, tmp_path / "home", "").run("lint", code=1).split())
+
+
+def test_lint_names_an_agency_without_a_dataset(tmp_path: Path) -> None:
+    folder = tmp_path / "city"
+    shutil.copytree(FOLDER, folder)
+    agencies = folder / "agencies.yaml"
+    agencies.write_text(agencies.read_text("utf-8").replace("treasury:", "tresury:", 1), "utf-8")
+    told = " ".join(Deployment(folder, tmp_path / "home", "").run("lint").split())
+    assert "tresury has no dataset; did you mean 'treasury'?" in told

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +27,8 @@ from etl.delivery.entry import LedgerEntry
 from etl.operate.notify import Message, send
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import Brought, pull
-from etl.settings import DEFAULT_LIMITS, EXPECTATIONS, Limits
+from etl.settings import DEFAULT_LIMITS, Limits
+from tests import fetched_schools
 
 SECRET = "mat-khau-cua-so"
 TABLE = """
@@ -64,25 +63,8 @@ class Register:
 
     def contracts(self, mode: str = "snapshot", **properties: Any) -> Path:
         """A folder of contracts, in which the schools are fetched."""
-        contracts = self._folder / f"contracts {len(list(self._folder.iterdir()))}"
-        shutil.copytree(EXPECTATIONS, contracts)
-        shutil.copytree(Path(__file__).parent / "schools", contracts / "education", dirs_exist_ok=True)
-        path = contracts / "education" / "schools.yaml"
-        said = {"schedule": "30 2 * * *"} | ({} if "query" in properties else {"table": "truong"}) | properties
-        server = {
-            "server": "so_giao_duc", "type": "postgresql", "host": "127.0.0.1", "port": self.server.port,
-            "database": self.name, "schema": "public",
-            "customProperties": [{"property": name, "value": value} for name, value in said.items()],
-        }  # fmt: skip
-        text = path.read_text("utf-8").replace("        logicalTypeOptions: {format: dd/MM/yyyy}\n", "")
-        text = text.replace("05/09/1995", "1995-09-05")
-        text = (
-            text.replace("value: snapshot", f"value: {mode}")
-            .replace("utf-8-sig", "utf-8")
-            .replace("value: 1, unit: m", "value: 1, unit: d")
-        )
-        path.write_text(text.replace("schema:\n", f"servers: [{json.dumps(server)}]\nschema:\n", 1), "utf-8")
-        return contracts
+        address = {"type": "postgresql", "port": self.server.port, "database": self.name, "schema": "public"}
+        return fetched_schools.contracts(self._folder, address, mode, **properties)
 
     def contract(self, mode: str = "snapshot", **properties: Any) -> Contract:
         return load(self.contracts(mode, **properties) / "education" / "schools.yaml")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +21,8 @@ from etl.connectors.model import SourceFault, Window
 from etl.contract import Contract, load
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
-from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
+from etl.settings import DEFAULT_LIMITS
+from tests import fetched_schools
 
 pytestmark = pytest.mark.skipif(
     MariaServer.PROGRAM is None, reason="no MariaDB on this machine (apt-get install mariadb-server): nothing is pulled"
@@ -59,21 +58,8 @@ class Register:
         connection.close()
 
     def contracts(self, mode: str = "snapshot", **properties: Any) -> Path:
-        contracts = self._folder / f"contracts {len(list(self._folder.iterdir()))}"
-        shutil.copytree(EXPECTATIONS, contracts)
-        shutil.copytree(Path(__file__).parent / "schools", contracts / "education", dirs_exist_ok=True)
-        path = contracts / "education" / "schools.yaml"
-        said = {"schedule": "30 2 * * *"} | ({} if "query" in properties else {"table": "truong"}) | properties
-        server = {
-            "server": "so_giao_duc", "type": "mysql", "host": "127.0.0.1", "port": self.server.port,
-            "database": "giao_duc",
-            "customProperties": [{"property": name, "value": value} for name, value in said.items()],
-        }  # fmt: skip
-        text = path.read_text("utf-8").replace("        logicalTypeOptions: {format: dd/MM/yyyy}\n", "")
-        text = text.replace("05/09/1995", "1995-09-05").replace("utf-8-sig", "utf-8")
-        text = text.replace("value: snapshot", f"value: {mode}")
-        path.write_text(text.replace("schema:\n", f"servers: [{json.dumps(server)}]\nschema:\n", 1), "utf-8")
-        return contracts
+        address = {"type": "mysql", "port": self.server.port, "database": "giao_duc"}
+        return fetched_schools.contracts(self._folder, address, mode, **properties)
 
     def contract(self, mode: str = "snapshot", **properties: Any) -> Contract:
         return load(self.contracts(mode, **properties) / "education" / "schools.yaml")

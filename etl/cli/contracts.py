@@ -29,7 +29,7 @@ def lint(
     from etl.cli.output import print_wrong
     from etl.contract import ContractError, read_all
     from etl.draft.document import left_to_do
-    from etl.pipeline.lint import check_city, errors
+    from etl.pipeline.lint import agencies_of_nothing, check_city, errors
 
     try:
         check_city()
@@ -47,6 +47,8 @@ def lint(
         notes = [f"note: {note}" for note in contract.notes] + [f"to do: {todo}" for todo in left_to_do(contract.path)]
         for note in notes:
             console.print(f"{contract.path}: {note}", soft_wrap=True, highlight=False, markup=False)
+    for note in agencies_of_nothing(known) if not datasets else ():
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
     print_wrong(console, wrong, len(asked))
     if wrong:
         raise typer.Exit(1)

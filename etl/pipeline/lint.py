@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache, partial
 
 import polars as pl
@@ -17,8 +17,10 @@ import polars as pl
 from etl import datatypes
 from etl.contract import Column, Contract, ContractError, Contracts, standard, written_out
 from etl.contract.city import city
-from etl.contract.names import LONGEST_NAME, OURS
+from etl.contract.expansion import dictionary
+from etl.contract.names import LONGEST_NAME, OURS, nearest
 from etl.delivery.columns import ROW
+from etl.settings import EXPECTATIONS
 
 log = logging.getLogger(__name__)
 _BY_ANOTHER_COLUMN = ("address", "ward", "geometry")  # what is understood of these depends on more than the cell
@@ -42,6 +44,18 @@ def check_city() -> None:
     """
     city()
     datatypes.ward.check()
+
+
+def agencies_of_nothing(datasets: Collection[str]) -> Iterator[str]:
+    """Notes on agencies in agencies.yaml that have no dataset: by a slip in a name theirs would have the defaults.
+
+    Args:
+        datasets: all that there are, as agency.dataset.
+    """
+    agencies, having = dictionary(EXPECTATIONS).agencies, {dataset.partition(".")[0] for dataset in datasets}
+    for name in (*agencies.entries, *agencies.wrong):
+        if name not in having:
+            yield f"{agencies.path}: note: {name} has no dataset{f'; {nearest(name, having)}' if having else ''}"
 
 
 @cache

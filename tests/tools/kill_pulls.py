@@ -32,6 +32,7 @@ from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
 from etl.settings import PROJECT, Settings
 from etl.warehouse import embedded
+from tests.fetched_schools import fetch
 
 DATASET = "education.schools"
 ADMIN_PASSWORD = "khong-ai-biet"  # which the pullers, in other processes, know too
@@ -71,20 +72,14 @@ def project(folder: Path, server: PostgresServer) -> Path:
     clone = folder / "project"
     for name in ("etl", "expectations", "sql"):
         shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(PROJECT / "tests" / "schools", clone / "expectations" / "education", dirs_exist_ok=True)
-    path = clone / "expectations" / "education" / "schools.yaml"
-    properties = {
-        "schedule": "* * * * *", "table": "truong", "watermark": {"column": "xmin"},
-        "wholeEvery": {"value": 7, "unit": "d"},
-    }  # fmt: skip
-    server_said = {
-        "server": "so_giao_duc", "type": "postgresql", "host": "127.0.0.1", "port": server.port,
-        "database": "postgres", "schema": "public",
-        "customProperties": [{"property": name, "value": value} for name, value in properties.items()],
-    }  # fmt: skip
-    text = path.read_text("utf-8").replace("        logicalTypeOptions: {format: dd/MM/yyyy}\n", "")
-    text = text.replace("05/09/1995", "1995-09-05").replace("value: snapshot", "value: append")
-    path.write_text(text.replace("schema:\n", f"servers: [{json.dumps(server_said)}]\nschema:\n", 1), "utf-8")
+    fetch(
+        clone / "expectations",
+        {"type": "postgresql", "port": server.port, "database": "postgres", "schema": "public"},
+        "append",
+        schedule="* * * * *",
+        watermark={"column": "xmin"},
+        wholeEvery={"value": 7, "unit": "d"},
+    )
     return clone
 
 

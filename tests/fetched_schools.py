@@ -1,0 +1,45 @@
+"""A folder of contracts in which the schools are fetched from a database."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from etl.settings import EXPECTATIONS
+
+
+def contracts(folder: Path, server: dict[str, Any], mode: str = "snapshot", **properties: Any) -> Path:
+    """Write such a folder below another one, beside those that are there; see `fetch`."""
+    made = folder / f"contracts {len(list(folder.iterdir()))}"
+    shutil.copytree(EXPECTATIONS, made)
+    fetch(made, server, mode, **properties)
+    return made
+
+
+def fetch(expectations: Path, server: dict[str, Any], mode: str = "snapshot", **properties: Any) -> None:
+    """Let the schools be fetched, in a folder of contracts.
+
+    Args:
+        expectations: the folder.
+        server: the address, in the words of the contract.
+        mode: the deliveryMode.
+        properties: what is said of the server under `customProperties`; of table `truong`, unless a query is named.
+    """
+    shutil.copytree(Path(__file__).parent / "schools", expectations / "education", dirs_exist_ok=True)
+    path = expectations / "education" / "schools.yaml"
+    said = {"schedule": "30 2 * * *"} | ({} if "query" in properties else {"table": "truong"}) | properties
+    custom = [{"property": name, "value": value} for name, value in said.items()]
+    entry = {"server": "so_giao_duc", "host": "127.0.0.1", **server, "customProperties": custom}
+    text = path.read_text("utf-8")
+    for before, after in (
+        ("        logicalTypeOptions: {format: dd/MM/yyyy}\n", ""),
+        ("05/09/1995", "1995-09-05"),
+        ("utf-8-sig", "utf-8"),
+        ("value: snapshot", f"value: {mode}"),
+        ("value: 1, unit: m", "value: 1, unit: d"),
+        ("schema:\n", f"servers: [{json.dumps(entry)}]\nschema:\n"),
+    ):
+        text = text.replace(before, after, 1)
+    path.write_text(text, "utf-8")
