@@ -59,6 +59,17 @@ def test_whole_numbers_too(tmp_path: Path) -> None:
     assert (found, wrong) == ([None], {0: "ambiguous_number"})
 
 
+def test_a_right_number_with_more_digits_than_agreed_is_told_so(tmp_path: Path) -> None:
+    _, wrong = one(
+        tmp_path, 'logicalType: number, physicalType: "numeric(6,2)"', ["12345.5", "1.2345", "1.5x", "12.50"]
+    )
+    assert wrong == {0: "number_does_not_fit", 1: "number_does_not_fit", 2: "type_number"}
+    _, wrong = one(tmp_path, "logicalType: integer", ["9223372036854775808", "1.5", "9223372036854775807"])
+    assert wrong == {0: "number_does_not_fit", 1: "type_integer"}
+    _, wrong = one(tmp_path, f"logicalType: number, customProperties: [{{property: {KEPT}}}]", ["12.5"])
+    assert wrong == {0: "type_number"}, "its % is missing"
+
+
 @pytest.mark.parametrize("source", ["ndjson", "excel"])
 def test_what_a_file_holds_as_a_number_is_not_read_by_marks(tmp_path: Path, source: str) -> None:
     """A JSON number 1.234 is no thousand, whichever marks the column's texts have."""

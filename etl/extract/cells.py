@@ -17,6 +17,7 @@ from etl.delivery.messages import wording
 from etl.delivery.problems import PROBLEM, problems
 
 _TAKES_WORDS = ("text", "person_name", "address")  # semantic types to which NULL is a word like any other
+_DIGITS_OF_WHOLE = 18  # of a whole number that fits whatever its digits are
 _WITH_OFFSET = r"[0-9] ?Z$|:[0-9]{2}(?:[.,][0-9]+)? ?[+-][0-9]{2}(?::?[0-9]{2})?$"
 
 
@@ -81,6 +82,8 @@ def _untypable(failing: pl.DataFrame, column: Column) -> list[pl.DataFrame]:
     """Problems of cells (ROW, value) that are not of their column's type; what they look like says which."""
     rules = {"word_for_nothing": traces.patterns(column)["word_for_nothing"]}
     if column.type in ("integer", "number"):
+        if not column.numbers.percent:  # where one without its % is none
+            rules["number_does_not_fit"] = column.numbers.whole if column.type == "integer" else column.numbers.decimals
         rules["ambiguous_number"] = column.numbers.ambiguous
     if column.type in ("date", "timestamp", "time") and "offset" not in column.dates.parts:
         rules["unexpected_offset"] = _WITH_OFFSET
@@ -92,7 +95,11 @@ def _untypable(failing: pl.DataFrame, column: Column) -> list[pl.DataFrame]:
         rule = pl.when(pl.col("value").str.contains(pattern)).then(pl.lit(name)).otherwise(rule)
     severity: Severity = "critical" if column.on_invalid == "reject" else "warning"
     mark = column.numbers.decimal  # an example of a number with two readings, and how it is written without doubt
-    details = {"written": f"1{mark}500", "thousands": "1500", "decimal": f"1{mark}5", "zone": column.zone or ""}
+    digits, decimals = (_DIGITS_OF_WHOLE, 0) if column.type == "integer" else column.digits
+    details = {
+        "written": f"1{mark}500", "thousands": "1500", "decimal": f"1{mark}5", "zone": column.zone or "",
+        "whole": f"{digits - decimals}", "fraction": f"{decimals}",
+    }  # fmt: skip
     return _by_rule(failing.with_columns(rule.alias("rule")), column, severity, **details)
 
 
