@@ -97,3 +97,22 @@ def test_what_several_agencies_together_show_to_be_wrong_is_found_person_by_pers
     assert found(loaded, "benefits_after_death", "case_no", "pay_month") == set(
         late.select("case_no", "pay_month").rows()
     )
+
+
+def test_files_of_several_parts_are_compared_with_their_like(city: Path, new_pipeline: Callable[..., Pipeline]) -> None:
+    """As the schools' contract has it: a file holds the grades of one level, and there are three each time."""
+    pipeline = new_pipeline()
+    sent = min((city / "days").rglob("pupils_*.csv"))
+    header, *lines = sent.read_text("utf-8-sig").splitlines()
+    grade = header.split(",").index("khoi")
+    levels = {"tieu_hoc": range(1, 6), "thcs": range(6, 10), "thpt": range(10, 13)}
+    for day in ("2025-11-30", "2026-03-31", "2026-07-31"):
+        for level, grades in levels.items():
+            mine = [line for line in lines if line.split(",")[grade] in {f"{g:02}" for g in grades}]
+            folder = sent.parent.parent.parent / "levels" / day / "education" / "pupils"
+            folder.mkdir(parents=True, exist_ok=True)
+            file = folder / f"pupils_{day}_{level}.csv"
+            file.write_text("\n".join([header, *mine]) + "\n", "utf-8-sig")
+            walk(pipeline, [file])
+    states = {entry.file_name: (entry.state, entry.message_en) for entry in pipeline.ledger.all("education.pupils")}
+    assert len(states) == 9 and {state for state, _ in states.values()} == {"loaded"}, states

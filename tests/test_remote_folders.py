@@ -56,6 +56,7 @@ class OnSftp:
         self.folder = root / "out"
         self.folder.mkdir()
         self.server = Served(root, PASSWORD)
+        self.written = int(time.time())
 
     @property
     def location(self) -> dict[str, Any]:
@@ -65,7 +66,10 @@ class OnSftp:
         return {"login": USER, "password": PASSWORD, "extra": {"host_key": self.server.key}}
 
     def put(self, name: str, content: bytes) -> None:
+        """Write a file, a second after the one before it: SFTP tells no shorter times, and here looks are quicker."""
         (self.folder / name).write_bytes(content)
+        self.written += 1
+        os.utime(self.folder / name, (self.written, self.written))
 
     def names(self) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())

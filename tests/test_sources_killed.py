@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,13 @@ import pytest
 
 from etl.warehouse import embedded
 from tests.tools.kill_pulls import ADMIN_PASSWORD, citydw, killed, project, source
+
+
+def command_line(process: psutil.Process) -> str:
+    """What anybody on the machine sees of a process; for a blink after its start that is nothing yet."""
+    while not (words := process.cmdline()):
+        time.sleep(0.001)
+    return " ".join(words)
 
 
 @pytest.mark.timeout(900)
@@ -35,7 +43,7 @@ def test_the_commands_say_how_sources_stand_and_nobody_sees_the_password(tmp_pat
             for command in (["pull", "education.schools", "--dry-run"], ["pull", "education.schools"], ["sources"],
                             ["sources", "check"], ["pull", "education.schools", "--from", "2026-03-02"]):  # fmt: skip
                 puller = citydw(clone, home, *command)
-                said.append(" ".join(psutil.Process(puller.pid).cmdline()))
+                said.append(command_line(psutil.Process(puller.pid)))
                 said.append(str(puller.wait()))
             log = (home / "commands.log").read_text("utf-8")
             assert said[1::2] == ["0", "0", "0", "0", "2"], log

@@ -125,12 +125,15 @@ def _other_part(
 
 
 def _part(storage: Storage, delivery: Delivery, contract: Contract) -> str | None:
-    """The one part that a delivery is of; None if its contract knows no parts, or it is of several."""
+    """The part that a delivery is of, or the parts; None if its contract knows none.
+
+    A file of several parts, as of all grades of a school level, has its like in earlier files of the same ones.
+    """
     if contract.part is None:
         return None
     rows = pl.scan_parquet(str(storage.folder("raw", delivery) / "rows.parquet"))
-    values = rows.select(pl.col(contract.part).drop_nulls().unique()).collect().to_series()
-    return str(values.item()) if len(values) == 1 else None
+    values = rows.select(pl.col(contract.part).drop_nulls().unique().cast(pl.String)).collect().to_series()
+    return ", ".join(values.sort()) or None
 
 
 def _judged(
