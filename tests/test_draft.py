@@ -214,13 +214,19 @@ def test_one_number_proves_the_notation_of_the_file(drafted: Make) -> None:
     assert column(made, "rate").numeric_type == "numeric(18,1)"
 
 
-def test_currencies_blanks_between_thousands_and_per_cent_are_read(drafted: Make) -> None:
+def test_currencies_brackets_blanks_between_thousands_and_per_cent_are_read(drafted: Make) -> None:
     rows = (f"A{n};${n + 1},{n + 100}.50;{n + 1} {n + 100},25;{n}.5%" for n in range(60))
-    made = drafted(lines("no;fee;cost;share", *rows))
+    made = drafted(lines("no;fee;cost;share", *rows, "A60;($35.50);1 100,25;0.5%"))
     said = {c.name: (c.type, c.numbers.thousands, c.numbers.decimal) for c in made.contract.columns[1:]}
     assert said == {"fee": ("number", ",", "."), "cost": ("number", " ", ","), "share": ("number", None, ".")}
-    assert column(made, "fee").numbers.currency == ("$",)
+    assert (column(made, "fee").numbers.currency, column(made, "fee").numbers.brackets) == (("$",), True)
     assert "percent" in todo(made, "column share")
+
+
+def test_places_are_places_though_some_rows_have_none(drafted: Make) -> None:
+    places = ("POINT (601000 1192000)", "POINT (602000 1193000)", "")
+    made = drafted(lines("no,place", *(f"A{n},{places[n % 3]}" for n in range(60))))
+    assert column(made, "place").semantic_type == "geometry"
 
 
 def test_digits_with_zeros_in_front_and_identifiers_stay_text(drafted: Make) -> None:
@@ -286,6 +292,15 @@ def test_files_of_changes_snapshots_and_events(drafted: Make) -> None:
         ("cp1250", "Žďár nad Sázavou, Přerov, Jičín, Třebíč, Děčín, Ústí"),
         ("utf-8-sig", "Nguyễn Thị Hòa"),
         ("utf-16", "Nguyễn Thị Hòa"),
+        ("cp932", "市立第三小学校 ソウル通り"),  # its second bytes may be ASCII, as those of big5 may
+        ("euc_jp", "市立第三小学校 ソウル通り"),
+        ("cp949", "서울제삼초등학교"),
+        ("gb18030", "市第三小学校园"),
+        ("big5", "臺北市第三國民小學"),
+        ("cp874", "โรงเรียนบ้านหนอง"),
+        ("cp1255", "בית ספר עירוני"),
+        ("cp1253", "Δημοτικό σχολείο"),
+        ("cp1251", "Городская школа"),
     ],
 )
 def test_the_encoding_is_found_and_the_bytes_that_decide_are_named(

@@ -255,7 +255,8 @@ def _understood(tables: Iterable[Table], column: Column) -> float:
     """The share of a column's cells that it understands, as the reader gives them."""
     filled = good = 0
     for table in tables:
-        cells = table.rows[column.source_name].drop_nulls().alias(column.name).to_frame()
+        sent = table.rows[column.source_name].alias(column.name)
+        cells = sent.filter(sent.str.strip_chars() != "").to_frame()
         filled += cells.height
         good += int(datatypes.understood(cells, column).sum())
     return good / filled if filled else 0.0

@@ -2,8 +2,9 @@
 
 UTF-8 proves itself. Of the others every byte may be a letter, so the words of the whole file that hold one are read in
 each: Vietnamese ones prove themselves by their syllables; for other languages charset-normalizer knows how often
-letters stand in them, and where it does not tell two encodings apart, the alphabet does that most words are in. What
-is still open is named, also an encoding that reads this file alike: the next file may hold a letter that it does not.
+letters stand in them, and where it does not tell two encodings apart, the alphabet does that most words are in. In
+scripts of eastern Asia an ASCII byte may be half a letter, so these are looked for in lines. What is still open is
+named, also an encoding that reads this file alike: the next file may hold a letter that it does not.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from etl.extract.encodings import decode_by, everyday_name
 _VIETNAMESE = ("tcvn3", "vni", "viscii", "vps", "cp1258")
 _OTHERS = (
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1257", "iso8859-2", "cp850", "cp852", "cp437", "koi8-r",
-    "gb18030", "big5", "shift_jis", "euc_kr",
 )  # fmt: skip
+_OTHER_SCRIPTS = ("cp932", "euc_jp", "cp949", "gb18030", "big5", "cp874", "cp1255", "cp1256")
 _USUAL = "cp1252"  # of western Europe; it is taken where several are as likely
 _WORD = re.compile(rb"[^\x00\x09\x0a\x0d\x1a -@\[-`{-~]*[\x80-\xff][^\x00\x09\x0a\x0d\x1a -@\[-`{-~]*")
 _MOST_WORDS = 20_000  # different ones that are kept of a file
+_MOST_OF_LINES = 1 << 18  # bytes that are kept of the lines with a letter beyond ASCII
 _PROVEN = 0.8  # share of words that are Vietnamese syllables
 _ALPHABETS = tuple(
     frozenset(letters)
@@ -61,6 +63,7 @@ def find(blocks: Iterable[bytes]) -> Encoding:
     """
     utf8 = codecs.getincrementaldecoder("utf-8")()
     words: dict[bytes, int] = {}  # with the line that each stands in first
+    lines = bytearray()
     is_utf8, line, rest, head, nulls, size = True, 1, b"", b"", 0, 0
     for block in blocks:
         head = head or block[:4]
@@ -74,24 +77,27 @@ def find(blocks: Iterable[bytes]) -> Encoding:
         content = rest + block
         cut = content.rfind(b"\n") + 1
         content, rest = content[:cut], content[cut:]
-        _collect(content, line, words)
+        _collect(content, line, words, lines)
         line += content.count(b"\n")
-    _collect(rest, line, words)
+    _collect(rest, line, words, lines)
     if head.startswith(tuple(_UTF_16)):
         return Encoding("utf-16", "it begins with the byte order mark of UTF-16")
     if size and 4 * nulls > size:
         return Encoding("utf-16-le", "every other byte is NUL, as in UTF-16")
     if is_utf8 and utf8.getstate()[0] == b"":
         return _utf8(head, words)
-    return _by_words(words)
+    return _by_words(words, bytes(lines))
 
 
-def _collect(content: bytes, first: int, words: dict[bytes, int]) -> None:
+def _collect(content: bytes, first: int, words: dict[bytes, int], lines: bytearray) -> None:
     at, line = 0, first
     for found in _WORD.finditer(content) if len(words) < _MOST_WORDS else ():
         line += content.count(b"\n", at, found.start())
         at = found.start()
         words.setdefault(found[0], line)
+    if len(lines) < _MOST_OF_LINES:
+        beyond = b"".join(each for each in content.splitlines(keepends=True) if not each.isascii())
+        lines += beyond[: _MOST_OF_LINES - len(lines)].rpartition(b"\n")[0] or beyond
 
 
 def _utf8(head: bytes, words: dict[bytes, int]) -> Encoding:
@@ -102,13 +108,13 @@ def _utf8(head: bytes, words: dict[bytes, int]) -> Encoding:
     return Encoding("utf-8", f"{_shown(words)} is UTF-8")
 
 
-def _by_words(words: dict[bytes, int]) -> Encoding:
+def _by_words(words: dict[bytes, int], lines: bytes) -> Encoding:
     right = {name: _syllables(words, name) for name in _VIETNAMESE}
     best = max(right, key=lambda name: right[name])
     if right[best] >= _PROVEN:
         rivals = tuple(name for name in right if name != best and right[name] == right[best])
         return Encoding(best, f"{_shown(words)} gives Vietnamese syllables in {everyday_name(best)} alone", rivals)
-    return _by_language(words)
+    return _by_script(words, lines) or _by_language(words)
 
 
 def _syllables(words: dict[bytes, int], encoding: str) -> float:
@@ -117,6 +123,20 @@ def _syllables(words: dict[bytes, int], encoding: str) -> float:
     if None in read:
         return 0.0
     return sum(is_syllable(word) and not word.isascii() for word in read if word) / len(read)
+
+
+def _by_script(words: dict[bytes, int], lines: bytes) -> Encoding | None:
+    """Of another script than the Latin, Greek or Cyrillic one; None if the lines read better in one of these."""
+    from charset_normalizer import from_bytes
+
+    found = from_bytes(lines, cp_isolation=[*_OTHERS, *_OTHER_SCRIPTS], steps=10, chunk_size=4096, threshold=0.4)
+    best = found.best()
+    if best is None or best.encoding not in _OTHER_SCRIPTS:
+        return None
+    as_good = (match for match in found if (match.chaos, match.coherence) == (best.chaos, best.coherence))
+    rivals = tuple(_as_declared(match.encoding) for match in as_good if match is not best)
+    because = f"{_shown(words)} is not UTF-8, and reads best in {everyday_name(best.encoding)}"
+    return Encoding(best.encoding, because, rivals)
 
 
 def _by_language(words: dict[bytes, int]) -> Encoding:

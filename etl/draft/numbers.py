@@ -26,6 +26,7 @@ _ONE_DOT = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"
 _MARKS = ((".", None), (",", None), (".", ","), (",", "."), (",", " "), (".", " "), (".", "'"))
 _BEFORE, _BEHIND = r"^[-(]?([^0-9.,'()\-+]+)", r"([^0-9.,'()\-+eE]+)\)?$"
 _EXPONENT = r"[0-9][eE][-+]?[0-9]"
+_IN_BRACKETS = r"^\([^()]*[0-9][^()]*\)$"  # (12) is -12 to bookkeepers
 _SIGN = re.compile(r"[%$¢£¥€₫₩₽₹]|[A-Z]?\$|USD|EUR|VND|VNĐ|GBP|CHF|đ|đồng|Kč|CZK|zł|PLN|kr\.?|Ft|lei|Fr\.?")
 _NUMBER = r"(?:[0-9]{1,3}(?:[., '][0-9]{3})+|[0-9]+)(?:[.,][0-9]+)?"
 _TWO_READINGS = r"[1-9][0-9]{0,2}[.,][0-9]{3}"
@@ -204,11 +205,13 @@ class Otherwise:
         made: dict[str, object] = {name: value for name, value in said.items() if value and value != "."}
         if of.thousands == ".":
             made["thousands"] = "."
+        if of.brackets:
+            made["brackets"] = True
         return made | ({"exponent": True} if of.exponent else {})
 
 
 def written_otherwise(values: pl.DataFrame, enough: float) -> Otherwise | None:
-    """How a column writes its numbers, where it does so with other marks, a currency, per cent or an exponent.
+    """How a column writes its numbers, where with other marks, a currency, per cent, brackets or an exponent.
 
     Args:
         values: `value` and `count`, without empty cells.
@@ -220,9 +223,10 @@ def written_otherwise(values: pl.DataFrame, enough: float) -> Otherwise | None:
     currency = tuple(sign for sign in dict.fromkeys(signs) if sign != "%")
     if not all(map(_SIGN.fullmatch, signs)):
         return None
-    exponent = not signs and matching(cells, _EXPONENT) > 0
+    percent: Literal["keep"] | None = "keep" if "%" in signs else None
+    exponent, brackets = not signs and matching(cells, _EXPONENT) > 0, matching(cells, _IN_BRACKETS) > 0
     found = [
-        _read(values, NumberFormat(decimal, thousands, currency, "keep" if "%" in signs else None, exponent=exponent))
+        _read(values, NumberFormat(decimal, thousands, currency, percent, brackets=brackets, exponent=exponent))
         for decimal, thousands in _MARKS
     ]
     best = max((one for one in found if one), key=lambda one: one.share, default=None)
