@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,7 @@ from etl.contract import load_all
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, Settings
 from etl.warehouse import embedded
+from etl.warehouse.migrate import open_to_roles
 from simulate import write_city
 
 # The same examples in every run: what fails, fails for everybody. No deadline: the machines are shared and noisy.
@@ -82,18 +84,34 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def new_pipeline(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pipeline]:
     made = iter(range(1000))
+    maintenance = sa.create_engine(embedded.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
 
-    def make(contracts: Path = EXPECTATIONS) -> Pipeline:
-        home = tmp_path_factory.mktemp("home")
-        name = f"test_{next(made)}"
-        maintenance = sa.create_engine(embedded.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+    def on_database(name: str, contracts: Path, template: str) -> Pipeline:
         with maintenance.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+            connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        home = tmp_path_factory.mktemp("home")
         settings = Settings(
             home=home, data=UPath(home / "data"), database_url=embedded.url(postgres, name), quiet_seconds=0
         )
-        pipeline = Pipeline(settings, load_all(contracts))
+        return Pipeline(settings, load_all(contracts))
+
+    @cache
+    def migrated() -> str:
+        """A database to copy, with the tables of all contracts: to make them anew takes a second and more."""
+        pipeline = on_database("migrated", EXPECTATIONS, "template1")
         pipeline.migrate()
+        return "migrated"
+
+    def make(contracts: Path = EXPECTATIONS) -> Pipeline:
+        name = f"test_{next(made)}"
+        if contracts != EXPECTATIONS:
+            pipeline = on_database(name, contracts, "template1")
+            pipeline.migrate()
+            return pipeline
+        pipeline = on_database(name, contracts, migrated())
+        with pipeline.engine.begin() as connection:
+            open_to_roles(connection, pipeline.contracts.values())
+        pipeline.engine.dispose()  # for sessions that count days as the database now says
         return pipeline
 
     return make

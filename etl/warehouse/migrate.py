@@ -45,8 +45,6 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
     with engine.begin() as connection:
         # Before the first migration there is no table to lock, and nobody else who may log in.
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('citydw.migrate'))"))
-        zone = literal(city().time_zone)
-        connection.exec_driver_sql(_CITY_DAYS.replace("{zone}", zone))
         all_schemas = schemas(contracts)
         for schema, comment in all_schemas.items():
             connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {named(schema)}")
@@ -61,12 +59,27 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
             connection.exec_driver_sql(f"COMMENT ON VIEW {view} IS {said}")
         reference.fill(connection, metadata)
         _load_schedule(connection, metadata, contracts)
-        names = ", ".join(map(named, all_schemas))
-        for script in ("freshness.sql", "grants.sql"):
-            statements = (SQL / script).read_text(encoding="utf-8").replace("%", "%%")
-            connection.exec_driver_sql(statements.replace(":zone", zone).replace(":schemas", names))
+        _run(connection, "freshness.sql", all_schemas)
+        open_to_roles(connection, contracts)
     engine.dispose()  # for sessions that count days as the database now says
     return applied
+
+
+def open_to_roles(connection: sa.Connection, contracts: Collection[Contract]) -> None:
+    """Say who may what, and in which zone sessions count days: what PostgreSQL keeps of a database beside its tables.
+
+    Args:
+        connection: to a migrated database.
+        contracts: whose schemas it has.
+    """
+    connection.exec_driver_sql(_CITY_DAYS.replace("{zone}", literal(city().time_zone)))
+    _run(connection, "grants.sql", schemas(contracts))
+
+
+def _run(connection: sa.Connection, script: str, schemas: Iterable[str]) -> None:
+    statements = (SQL / script).read_text(encoding="utf-8").replace("%", "%%")
+    names, zone = ", ".join(map(named, schemas)), literal(city().time_zone)
+    connection.exec_driver_sql(statements.replace(":zone", zone).replace(":schemas", names))
 
 
 def _apply_additions(connection: sa.Connection, metadata: sa.MetaData, schemas: Collection[str]) -> list[str]:
