@@ -18,7 +18,7 @@ def contract_page(contract: Contract) -> str:
         told(contract.description, "\n\n"),
         "",
         f"- **{told(contract.agency_title)}**{contact}",
-        f"- Inbox `inbox/{contract.agency}/{contract.dataset}/`, table `{contract.schema}.{contract.table}`",
+        f"- Inbox `inbox/{contract.main.replace('.', '/')}/`, table `{contract.schema}.{contract.table}`",
         f"- {', '.join(how)}; mode `{contract.mode}`{every}",
         "",
         "| column | in the source | label | type | key | required | meaning |",

@@ -28,6 +28,7 @@ def dag_id(contract: Contract) -> str:
 
 def pull_dag(contract: Contract, server: Server) -> DAG:
     """The way from a source to landing."""
+    tables = {each.id: each for each in (contract, *contract.beside)}  # all that its files are read into
 
     @dag(
         dag_id=dag_id(contract),
@@ -49,7 +50,11 @@ def pull_dag(contract: Contract, server: Server) -> DAG:
     )
     def way() -> None:
         # A source has a pool of its own if somebody has made one of its name; else it shares one with others.
-        @task(task_id="pull", outlets=[landing(contract)], pool=server.server if server.server in POOLS else "sources")
+        @task(
+            task_id="pull",
+            outlets=[*map(landing, tables.values())],
+            pool=server.server if server.server in POOLS else "sources",
+        )
         def bring(*, outlet_events: Any, dag_run: Any, data_interval_start: Any, data_interval_end: Any) -> int:
             from accounts import account
 
@@ -65,7 +70,7 @@ def pull_dag(contract: Contract, server: Server) -> DAG:
             for received in brought.received:
                 print(f"{received.dataset}/{received.delivery_id}: {received.state}")
                 if received.state is State.RECEIVED:
-                    outlet_events[landing(contract)].add_partitions(received.delivery_id)
+                    outlet_events[landing(tables[received.dataset])].add_partitions(received.delivery_id)
             if not brought.received:
                 print("The very bytes of before." if brought.same else "Nothing is new.")
             return len(brought.received)

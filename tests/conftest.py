@@ -124,16 +124,21 @@ def pipeline(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
 
 @pytest.fixture
 def send() -> Callable[..., Any]:
-    """Drop one file into a pipeline's inbox, let it be received and walk it to its end; gives the ledger's row."""
+    """Drop one file into a pipeline's inbox, let it be received and walk it to its end; gives the ledger's row.
+
+    One that has several tables walks as each of them; the row is the main one's.
+    """
 
     def drop_and_walk(pipeline: Pipeline, folder: str, file_name: str, content: bytes) -> dict[str, Any]:
         file = Path(pipeline.storage.inbox) / folder / file_name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        (received,) = pipeline.receive_inbox()
-        if not received.is_final:
-            for _ in pipeline.walk(received.dataset, received.delivery_id):
-                pass
+        received, *beside = pipeline.receive_inbox()
+        assert all(one.delivery_id == received.delivery_id for one in beside), "one file"
+        for one in (received, *beside):
+            if not one.is_final:
+                for _ in pipeline.walk(one.dataset, one.delivery_id):
+                    pass
         return pipeline.ledger.get(received.dataset, received.delivery_id)
 
     return drop_and_walk

@@ -1,7 +1,7 @@
 """A small delivery of each dataset through the stations: right rows, and one for each fault of real extracts.
 
 `tests/datasets/<agency>.<dataset>/` holds the file and `expected.yaml`, which says what becomes of each of its rows, by
-the number that the sender knows it by. All go into one database.
+the number that the sender knows it by, also of other tables that are read from the file. All go into one database.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse.tables import table_name
 
@@ -34,8 +35,12 @@ def test_each_row_becomes_what_is_said_of_it(folder: Path, city: Pipeline, send:
         inbox.mkdir(parents=True)
         shutil.copy(manifest, inbox)
     entry = send(city, folder.name.replace(".", "/"), file.name, file.read_bytes())
-    assert entry.state == "loaded", entry.message_en
+    for dataset, of_table in {folder.name: said, **said.get("tables", {})}.items():
+        as_said(city, city.ledger.get(dataset, entry.delivery_id), of_table)
 
+
+def as_said(city: Pipeline, entry: LedgerEntry, said: dict[str, Any]) -> None:
+    assert entry.state == "loaded", entry.message_en
     with city.engine.connect() as connection:
         problems = connection.exec_driver_sql(
             "SELECT row_no, rule, column_name, severity FROM ops.problem WHERE dataset = %s AND delivery_id = %s",

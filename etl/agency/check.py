@@ -20,11 +20,13 @@ from upath import UPath
 from etl.contract import Contract, Text
 from etl.contract.city import city, said, told
 from etl.delivery.entry import LedgerEntry
+from etl.delivery.messages import Stop
+from etl.delivery.model import Delivery
 from etl.delivery.storage import Storage
 from etl.pipeline import stations
 from etl.receipt import FACTS, PAGE, WORKBOOK, receipt
 from etl.receipt.facts import Receipt
-from etl.receive.landing import land
+from etl.receive.landing import land, land_table
 from etl.receive.place import UNDATED
 from etl.receive.refusal import refusal
 from etl.rendering import day
@@ -47,15 +49,22 @@ class Checked:
         receipt: what its agency would hear.
         folder: where page and workbook are.
         is_dated: whether the file's name says its period; otherwise today's was taken.
+        beside: the same of the other tables that are read from the file.
     """
 
     receipt: Receipt
     folder: Path
     is_dated: bool
+    beside: tuple[Checked, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """0: no row would be rejected; 1: some would; 2: the file as a whole would be held or rejected."""
+        """0: no row would be rejected; 1: some would; 2: the file, or a table of it, would be held or rejected."""
+        return max(self.of_table, *(each.of_table for each in self.beside), 0)
+
+    @property
+    def of_table(self) -> int:
+        """The same of this table alone."""
         if self.receipt.state.is_stopped:
             return 2
         return 1 if self.receipt.rejected else 0
@@ -64,12 +73,13 @@ class Checked:
 def check(
     file: Path, contract: Contract, out: Path, limits: Limits, most_rows: int, tell: Callable[[str], None]
 ) -> Checked:
-    """Walk a file through the stations and write its receipt.
+    """Walk a file through the stations, as each of its tables, and write its receipts.
 
     Args:
         file: the file.
-        contract: of the dataset that it is of.
-        out: folder for page, facts and workbook; those of an earlier check are replaced.
+        contract: of the dataset that it is sent as.
+        out: folder for page, facts and workbook; those of an earlier check are replaced. Another table has a folder of
+            its dataset's name in it.
         limits: what the file may ask of us.
         most_rows: rows that the workbook may hold.
         tell: hears what is being done, in a few words.
@@ -84,11 +94,35 @@ def check(
         landed = land(storage, UPath(file.resolve()), (contract.agency, contract.dataset), today, limits)
         is_dated = landed.doubt != UNDATED
         stop = refusal(landed if is_dated else replace(landed, doubt=None), contract)
+        walk = _Walk(storage, home, limits, most_rows, is_dated, tell)
+        checked = walk.to_receipt(landed.delivery, landed.declared, contract, stop, out)
+        beside = []
+        for table in contract.beside if stop is None and not landed.delivery.corrects else ():
+            delivery, declared = land_table(storage, landed.delivery, landed.declared, table.dataset)
+            beside.append(walk.to_receipt(delivery, declared, table, None, out / table.dataset))
+    return replace(checked, beside=tuple(beside))
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """What all tables of a file are walked with."""
+
+    storage: Storage
+    home: str
+    limits: Limits
+    most_rows: int
+    is_dated: bool
+    tell: Callable[[str], None]
+
+    def to_receipt(
+        self, delivery: Delivery, declared: dict[str, Any] | None, contract: Contract, stop: Stop | None, out: Path
+    ) -> Checked:
+        """Walk a table of a file through the stations, unless it is stopped already, and write its receipt."""
         known: dict[str, Any] = {}
         for station in stations.STATIONS if stop is None else ():
-            tell(told(_TOLD[station]))
+            self.tell(told(_TOLD[station]))
             result = stations.run(
-                station, storage, landed.delivery, contract, home, declared=landed.declared, limits=limits
+                station, self.storage, delivery, contract, self.home, declared=declared, limits=self.limits
             )
             known |= {"state": result.state} | result.counts
             stop = result.stop
@@ -97,26 +131,26 @@ def check(
         if stop:
             known |= {"state": stop.state, "rule": stop.rule}
             known |= {"message_vi": stop.message.vi, "message_en": stop.message.en}
-        tell(said("viết phiếu", "writing the receipt"))
-        entry = replace(LedgerEntry.of_delivery(landed.delivery), **known)
-        made_receipt = receipt(storage, landed.delivery, contract, entry, most_rows=most_rows, is_check=True)
+        self.tell(said("viết phiếu", "writing the receipt"))
+        entry = replace(LedgerEntry.of_delivery(delivery), **known)
+        made_receipt = receipt(self.storage, delivery, contract, entry, most_rows=self.most_rows, is_check=True)
         out.mkdir(parents=True, exist_ok=True)
         for name in (PAGE, FACTS, WORKBOOK):
-            made = Path(storage.folder("outbox", landed.delivery) / name)
+            made = Path(self.storage.folder("outbox", delivery) / name)
             if made.exists():
                 shutil.copyfile(made, out / name)
             else:
                 (out / name).unlink(missing_ok=True)
-    return Checked(made_receipt, out, is_dated)
+        return Checked(made_receipt, out, self.is_dated)
 
 
 def print_checked(console: Console, checked: Checked) -> None:
-    """Print the verdict, what is to be mended, and where page and workbook are; no value of any cell."""
+    """Print the verdict on each table, what is to be mended, and where pages and workbooks are; no cell's value."""
     receipt = checked.receipt
     period = f", {day(receipt.as_of)}" if receipt.as_of else ""
     _say(console, f"{told(receipt.title)} ({receipt.dataset}){period}", "bold")
     right, rejected, rows = (receipt.rows_in or 0) - receipt.rejected, receipt.rejected, receipt.rows_in
-    match checked.exit_code:
+    match checked.of_table:
         case 0:
             ready = said(f"Sẵn sàng gửi: {right} dòng đúng.", f"Ready to send: {right} rows are right.")
             _say(console, f"✓ {ready}", "bold green")
@@ -148,6 +182,8 @@ def print_checked(console: Console, checked: Checked) -> None:
     _say(console, f"{said('Phiếu', 'Page')}: {checked.folder / PAGE}")
     if receipt.workbook_rows:
         _say(console, f"{said('Các dòng sai', 'Wrong rows')}: {checked.folder / WORKBOOK}")
+    for table in checked.beside:
+        print_checked(console, table)
 
 
 def _table(receipt: Receipt) -> Table:

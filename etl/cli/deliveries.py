@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from etl.cli.errors import stop, told_of
 from etl.delivery.state import State
 
 if TYPE_CHECKING:
-    from etl.pipeline.pipeline import Pipeline
+    from etl.pipeline.pipeline import Pipeline, Received
 
 commands = typer.Typer()
 
@@ -50,7 +51,7 @@ def run(
     files, seen = whole(found.files, {}, pipeline.settings.quiet_seconds, pipeline.storage.inbox)
     looked_at = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    walked = []
+    walked: list[Received] = []
     faults: list[str] = []
     first_page: UPath | None = None
     with Progress(*columns, console=console, transient=True) as progress:
@@ -65,12 +66,12 @@ def run(
         for number, file in enumerate(files, start=1):
             progress.update(task, description=escape(f"receive {file.name[:60]}"))
             try:
-                received = pipeline.receive(file, named, principal)
-                walked.append(received)
-                if not received.is_final:
-                    for station, _ in pipeline.walk(received.dataset, received.delivery_id):
-                        progress.advance(task)
-                        progress.update(task, description=f"{station} {received.dataset}")
+                walked.append(pipeline.receive(file, named, principal))
+                for received in walked[-1].tables:
+                    if not received.is_final:
+                        for station, _ in pipeline.walk(received.dataset, received.delivery_id):
+                            progress.advance(task)
+                            progress.update(task, description=f"{station} {received.dataset}")
             except Exception as error:
                 faults.append(f"{shown(str(file))}: {told_of(error)}")
             progress.update(task, completed=1 + number * (1 + len(STATIONS)))
@@ -82,16 +83,17 @@ def run(
             first_page = pipeline.build_site()
         except Exception as error:
             faults.append(f"marts and pages: {told_of(error)}")
-    entries = [pipeline.ledger.get(r.dataset, r.delivery_id) for r in walked]
-    print_deliveries(console, entries, {(r.dataset, r.delivery_id) for r in walked if not r.is_new})
+    of_files = [[pipeline.ledger.get(r.dataset, r.delivery_id) for r in file.tables] for file in walked]
+    came_before = {(r.dataset, r.delivery_id) for file in walked for r in file.tables if not r.is_new}
+    print_deliveries(console, chain(*of_files), came_before)
     for line in told(found):
         console.print(f"Left alone: {line}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"Receipts: {pipeline.storage.root / 'outbox'}", soft_wrap=True, highlight=False)
     console.print(f"Data quality: {pipeline.data_docs}", soft_wrap=True, highlight=False)
     if first_page:
         console.print(f"Data catalogue: {first_page}", soft_wrap=True, highlight=False)
-    loaded = sum(entry.state is State.LOADED for entry in entries)
-    stopped = sum(entry.state.is_stopped for entry in entries)
+    loaded = sum(all(entry.state is State.LOADED for entry in entries) for entries in of_files)
+    stopped = sum(any(entry.state.is_stopped for entry in entries) for entries in of_files)
     console.print(
         f"{loaded} of {len(found.files)} files are loaded, {stopped} held or rejected, {len(faults)} with a fault."
     )
@@ -136,6 +138,23 @@ def walk(
 
 
 @commands.command()
+def catch_up(dataset: Annotated[str, typer.Argument(help="agency.dataset, one that is sent with another.")]) -> None:
+    """Give a table the earlier files that it is read from and has not got, as those of before it had a contract."""
+    from etl.cli.output import print_deliveries
+    from etl.pipeline.pipeline import Pipeline
+
+    agency_and_dataset(dataset)
+    pipeline = Pipeline.from_environment()
+    pipeline.migrate()
+    given = pipeline.catch_up(dataset)
+    for received in given:
+        if not received.is_final:
+            for _ in pipeline.walk(dataset, received.delivery_id):
+                pass
+    print_deliveries(console, [pipeline.ledger.get(dataset, received.delivery_id) for received in given])
+
+
+@commands.command()
 def withdraw(
     dataset: Annotated[str, typer.Argument(help="agency.dataset")],
     delivery_id: Annotated[str, typer.Argument(help="As `citydw deliveries` lists it.")],
@@ -154,6 +173,9 @@ def withdraw(
     else:
         pipeline.withdraw(dataset, delivery_id, reason)
     print_deliveries(console, [pipeline.ledger.get(dataset, delivery_id)])
+    for other in pipeline.contracts[dataset].beside:
+        if entry := pipeline.ledger.find(other.id, delivery_id):
+            console.print(f"Of the same file {entry.name} is {entry.state}, as before.", markup=False, highlight=False)
 
 
 @commands.command()

@@ -213,6 +213,12 @@ class ColumnProperties(SharedColumnProperties):
         description="other names of the column in files, as in former years; a file has one of all its names",
         examples=["[ma_xa_cu]"],
     )
+    linked_to: Name | None = Field(
+        default=None,
+        description="string, in a contract with `sentWith`: the column of that dataset in which each value must stand "
+        "in the same file; a row whose value does not is sent back",
+        examples=["ma_lk"],
+    )
     period_column: str | None = Field(
         default=None,
         description="ward, address: the date column that says which list of wards applies; by default today's. code: "

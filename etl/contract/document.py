@@ -28,6 +28,13 @@ def _table(said: str) -> str:
     return said
 
 
+def _dataset(said: str) -> str:
+    agency, _, its_own = said.partition(".")
+    if not NAME.fullmatch(agency) or not NAME.fullmatch(its_own):
+        raise ValueError(f"is {said!r}, and must be agency.dataset, as health.claims; each name is {OF_NAMES}")
+    return said
+
+
 def _contact(said: str) -> str:
     if not _CONTACT.fullmatch(said):
         raise ValueError(f"is {said!r}, and must be an address, as mailto:... or https:...")
@@ -76,6 +83,12 @@ class DatasetProperties(Part):
     )
     source: Source = Field(default_factory=Source, description="how a file is read")
     hold: Hold = Field(default_factory=Hold, description="what becomes of a held delivery by itself")
+    sent_with: Annotated[str, AfterValidator(_dataset)] | None = Field(
+        default=None,
+        description="the dataset, of the same agency, whose files hold this table too; a file of it is received once, "
+        "and becomes a delivery of each of its tables",
+        examples=["health.claims"],
+    )
     max_rejected: Share = Field(
         default=0.2,
         description="share of rows that may fail one expectation of the contract before the delivery is held",

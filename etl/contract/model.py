@@ -48,6 +48,7 @@ class Source:
     member: str | None = None  # name of the file in the archive, or a pattern of the parts'; None: it is the only one
     record: str | None = None  # XML: the element that is one row
     namespaces: Mapping[str, str] = field(default_factory=dict)  # XML: uri of each prefix of the names
+    base64: str | None = None  # XML: an element whose text may be another document in base64
     records: str | None = None  # JSON: the path to the list of records; NDJSON: that within a line
     null_values: tuple[str, ...] = ()  # what stands in a cell that holds nothing, such as NULL
     root: str | None = None  # XML: the element around all; a file of it that has no record holds no rows
@@ -106,6 +107,7 @@ class Column:
     code_list: str | None = None  # code: name of a list in expectations/codes/
     lookup: dict[str, str] = field(default_factory=dict)  # code: dirty but known value -> standard code
     period_column: str | None = None  # the date column that says which wards, or which codes, are in force
+    linked_to: str | None = None  # the column of the main dataset in which each value must stand, in the same file
     separator: str | None = None  # several values in one cell, parted by this
     position: tuple[int, int | None] | None = None  # fixed_width: first and last place in a line, from 1; None: its end
     geometry_types: tuple[str, ...] = ()  # geometry: kinds that it may be of, e.g. Polygon; none: any
@@ -166,11 +168,18 @@ class Contract:
     notes: tuple[str, ...]  # what it says that is not used here, in sentences
     path: Path
     server: Server | None = None  # where the agency's system stands, if the dataset is fetched from there
+    sent_with: str | None = None  # the dataset whose files it is read from; None: files are its own
+    beside: tuple[Contract, ...] = ()  # the other tables that are read from the same files; these know of no others
 
     @property
     def id(self) -> str:
         """Agency and dataset, as in `civil.births`."""
         return f"{self.agency}.{self.dataset}"
+
+    @property
+    def main(self) -> str:
+        """The dataset that its files are sent as: its own, or the one that it is sent with."""
+        return self.sent_with or self.id
 
     @property
     def files(self) -> tuple[Path, ...]:

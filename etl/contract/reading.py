@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from etl.contract import rules, servers
+from etl.contract import rules, servers, together
 from etl.contract.city import city
 from etl.contract.column import Column as SaidColumn
 from etl.contract.document import Document
@@ -49,6 +49,10 @@ class Contracts(dict[str, Contract]):
             KeyError: if there is none.
         """
         raise self.wrong.get(dataset) or KeyError(dataset)
+
+    def sent_with(self, dataset: str) -> list[Contract]:
+        """The contracts whose tables are read from the files of a dataset beside its own."""
+        return [contract for contract in self.values() if contract.sent_with == dataset]
 
     @property
     def agencies(self) -> frozenset[str]:
@@ -100,7 +104,8 @@ def read_all(folder: Path = EXPECTATIONS) -> Contracts:
         except ContractError as error:
             wrong[_id(path)] = error
     contracts = Contracts(right, wrong)
-    return contracts.without(_of_one_table(right))
+    contracts = contracts.without(_of_one_table(right) | together.faults(right, [*contracts, *wrong]))
+    return Contracts(together.knowing_each_other(contracts.values()), contracts.wrong)
 
 
 def load(path: Path) -> Contract:
@@ -270,6 +275,7 @@ def _contract(
         notes=notes,
         path=path,
         server=server,
+        sent_with=custom.sent_with,
     )
 
 
@@ -314,6 +320,7 @@ def _column(said: SaidColumn, source: Source) -> Column:
         code_list=custom.code_list,
         lookup=custom.lookup,
         period_column=custom.period_column,
+        linked_to=custom.linked_to,
         separator=custom.separator,
         position=rules.place(custom.position),
         geometry_types=custom.geometry_types,

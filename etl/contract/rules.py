@@ -47,6 +47,7 @@ _OF_FORMATS = {
     "delimiter": ("csv",),
     "root": ("xml",),
     "record": ("xml",),
+    "base64": ("xml",),
     "header": ("csv", "excel", "fixed_width"),
     "sheet": ("excel",),
     "unpivot": ("csv", "excel"),

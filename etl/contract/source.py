@@ -126,6 +126,12 @@ class Source(Part):
         description='XML: a prefix for each namespace, by which record and columns are named, as `ns:row`; "" for none',
         examples=["{ns: http://example.org/rows}"],
     )
+    base64: Words | None = Field(
+        default=None,
+        description="XML: an element whose text may be another XML document in base64, which is read as if it stood "
+        "there",
+        examples=["NOIDUNGFILE"],
+    )
     records: Annotated[str, AfterValidator(_path)] | None = Field(
         default=None,
         description="JSON: the path to the list of records, as `data.items`; NDJSON: that within a line. A list within "

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -296,6 +297,18 @@ def put_in_place(aside: UPath, path: UPath, *, is_last: bool = True) -> None:
     aside.replace(path)
     if is_last:
         sync(path.parent)
+
+
+def publish_again(path: UPath, target: UPath) -> None:
+    """Publish a file that nobody changes any more under a second name: a hard link, or a copy where there are none."""
+    make_folder(target.parent)
+    if isinstance(path, Path):
+        with suppress(OSError):  # the name is taken already, by the same file, or the file system has no links
+            os.link(path, target)
+            sync(target.parent)
+    if not target.exists():
+        with publish(target) as aside, path.open("rb") as stream, aside.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
 
 
 def make_folder(folder: UPath) -> None:

@@ -49,6 +49,7 @@ from etl.extract.cells import type_cells
 from etl.extract.file_kind import of_text
 from etl.extract.footer import without_last_footer
 from etl.extract.former_names import as_named
+from etl.extract.links import linked, unmet
 from etl.extract.screen import screen
 from etl.extract.table import Table, on_the_file
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -67,6 +68,7 @@ _IN_PIECES = {"csv": csv.read, "fixed_width": fixed_width.read}
 _BINARY = ("excel", "geopackage", "parquet")
 _PACKED = ("geopackage", "parquet")  # a small file may hold much, and all of it is in memory at once
 _OF_LINES = (*_IN_PIECES, "ndjson")
+_PLACE = ("member", "record", "records", "sheet", "range", "layer")  # what says where in a file a table's rows are
 _LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _MEMORY_A_BYTE = 30  # bytes that reading a byte of a file takes; 8 to 29 were measured
 _BLANK = b"\xef\xbb\xbf \t\r\n\0"
@@ -98,6 +100,7 @@ def extract(
     folder = storage.folder("raw", delivery)
     report = {"rows_in": 0, "rows": 0, "problems": 0, "unknown_columns": 0}
     found: list[pl.DataFrame] = []
+    links = _links(storage, delivery, contract, limits)
     with storage.content(delivery).open("rb") as stream, batches.writing(folder / "rows.parquet") as write:
         if delivery.corrects:
             content = b"".join(read_blocks(stream, limits.at_once(), in_lines=False))
@@ -114,7 +117,7 @@ def extract(
             made = _batches(read_tables(stream, named, limits), named, limits)
         for batch in made:
             write(batch.rows)
-            found.append(batch.problems)
+            found += [batch.problems, unmet(batch.rows, links, contract)]
             report["rows_in"] += batch.rows_in
             report["rows"] += batch.rows.height
             report["unknown_columns"] = sum(name.startswith(UNKNOWN) for name in batch.rows.columns)
@@ -123,6 +126,15 @@ def extract(
     write_parquet(folder / "problems.parquet", problems)
     write_json(folder / "report.json", report)
     return report
+
+
+def _links(storage: Storage, delivery: Delivery, contract: Contract, limits: Limits) -> dict[str, pl.Series]:
+    """What rows may be linked to, in the delivery's file; that of a correction is the file of what it corrects."""
+    with suppress(FileNotFoundError):  # who checks a correction before sending has no other delivery
+        first = storage.delivery(delivery.agency, delivery.dataset, delivery.corrects or delivery.id)
+        with storage.content(first).open("rb") as stream:
+            return linked(contract, lambda main: read_tables(stream, _as_named(stream, main, limits), limits))
+    return {}
 
 
 def memory_needed(storage: Storage, delivery: Delivery, contract: Contract) -> int:
@@ -210,7 +222,22 @@ def read_tables(file: IO[bytes], contract: Contract, limits: Limits = DEFAULT_LI
         Stop: where the file as a whole cannot be read.
     """
     tables = other_format.read(file, contract, partial(_unpacked, limits=limits))
-    yield from unpivot.into_rows(tables, contract, limits) if contract.source.unpivot else tables
+    others = _of_others(contract)
+    for table in unpivot.into_rows(tables, contract, limits) if contract.source.unpivot else tables:
+        yield replace(table, rows=table.rows.drop(others, strict=False)) if others else table
+
+
+def _of_others(contract: Contract) -> set[str]:
+    """Names of columns that stand among ours, and are another table's."""
+
+    def place(source: Source) -> tuple[object, ...]:
+        return tuple(getattr(source, name) for name in _PLACE)
+
+    ours = place(contract.source)
+    if contract.source.format == "excel" and not any(ours):  # each may have a sheet of its own
+        return set()
+    others = (other for other in contract.beside if place(other.source) == ours)
+    return {c.source_name for other in others for c in other.columns} - {c.source_name for c in contract.columns}
 
 
 def _unpacked(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[Table]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 
@@ -42,13 +43,13 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
         Stop: if this is no workbook that can be read within the limits, no row of it looks like the contract's header,
             or several sheets hold such data.
     """
-    grids, places = _places(content, source, contract, limits)
+    others, places = _places(content, source, contract, limits)
     filled = [place for place in places if place.is_filled]
     if len(filled) > 1:
         raise Stop("held", "several_sheets")
     place = (filled or places)[0]
     table = _cut(place, source, contract, limits)
-    said = [_not_read(grids, [place.grid.name]), _said(place, table.rows[ROW])]
+    said = [_not_read(others, [place.grid.name]), _said(place, table.rows[ROW])]
     return replace(table, problems=pl.concat([table.problems, *said]))
 
 
@@ -60,8 +61,8 @@ def read_sheets(
     Raises:
         Stop: as `read`, but for several sheets.
     """
-    grids, places = _places(content, source, contract, limits)
-    said = _not_read(grids, [place.grid.name for place in places])
+    others, places = _places(content, source, contract, limits)
+    said = _not_read(others, [place.grid.name for place in places])
     for place in places:
         table = _cut(place, source, contract, limits)
         problems = pl.concat([table.problems, said, _said(place, table.rows[ROW])])
@@ -70,15 +71,20 @@ def read_sheets(
 
 
 def _places(content: bytes, source: Source, contract: Contract, limits: Limits) -> tuple[list[Grid], list[Place]]:
-    """All sheets of a workbook, and the tables in them that have the contract's header; one at least."""
-    grids, tables = _open(content, limits, has_table=source.range is not None)
+    """The sheets of a workbook that no other table is read from, and the tables that have the contract's header."""
+    ranges = [each.range for each in (source, *(other.source for other in contract.beside))]
+    grids, tables = _open(content, limits, has_table=any(ranges))
     if all(grid.is_empty for grid in grids):
         raise Stop("rejected", "empty_file")
     found = [find(grid, source, contract) for grid in asked_for(grids, source, tables)]
     places = [place for place in found if place]
     if not places:
         raise Stop("held", "missing_column", columns=", ".join(c.label for c in contract.in_file if c.required))
-    return grids, places
+    of_others: set[str] = set()
+    for other in contract.beside:
+        with suppress(Stop):  # it has no such sheet, which is told where that table is read
+            of_others |= {g.name for g in asked_for(grids, other.source, tables) if find(g, other.source, other)}
+    return [grid for grid in grids if grid.name not in of_others], places
 
 
 def _open(content: bytes, limits: Limits, *, has_table: bool) -> tuple[list[Grid], dict[str, tuple[str, Range]]]:

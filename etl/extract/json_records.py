@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from etl.contract import Contract
+from etl.contract import Contract, Source
 from etl.extract.json_text import written
 from etl.extract.record import Records
 from etl.extract.table import broken_lines, on_the_file
@@ -43,16 +43,35 @@ class Reader:
     def __init__(self, path: str, contract: Contract) -> None:
         """Take the columns from a contract."""
         self._steps = _steps(path)
+        self._record = _to_record(contract.source)
         self._above = {
             c.source_name: (found[1].count("^") - 1, found[2].split("."))
             for c in contract.columns
             if (found := _ABOVE.fullmatch(c.source_name))
         }
         self._used = {(level, steps[0]) for level, steps in self._above.values()}
+        self._of_others: list[tuple[str, ...]] = []  # where within a record lists are whose items are another table's
+        for other in contract.beside:
+            self._leave_to(other)
         self._told: dict[int, dict[str, Any]] = {}  # the last object of each level
         self._outside: Counter[str] = Counter()
         self._strange: tuple[list[int], list[str]] = ([], [])
         self.count = 0
+
+    def _leave_to(self, other: Contract) -> None:
+        """Take note of what another table reads of the file, so that it is not told of as something unknown."""
+        ours, its = self._record, _to_record(other.source)
+        if its[: len(ours)] == ours and len(its) > len(ours):
+            below = its[len(ours) :]
+            self._of_others.append(below[: below.index("[*]")])
+        around = _objects(its)
+        read = {(place, its[len(place)]) for place in around}
+        for column in other.columns:
+            above = _ABOVE.fullmatch(column.source_name)
+            level, name = (above[1].count("^") - 1, above[2]) if above else (None, column.source_name)
+            if level is None or level < len(around):
+                read.add((its if level is None else around[level], name.split(".")[0]))
+        self._used |= {(level, name) for level, place in enumerate(_objects(ours)) for at, name in read if at == place}
 
     def take(self, document: Any, records: Records) -> None:
         """Put the records of a document behind those before; each has the next number."""
@@ -62,10 +81,16 @@ class Reader:
         for place in (one for end in found for one in _ends(end)):
             self.count += 1
             if isinstance(place.value, dict) and not place.is_strange:
-                records.put_json(self.count, self._of_those_around(place), place.value)
+                records.put_json(self.count, self._of_those_around(place), self.of_ours(place.value))
             else:
                 self._strange[0].append(self.count)
                 self._strange[1].append(written(place.value))
+
+    def of_ours(self, record: dict[str, Any]) -> dict[str, Any]:
+        """A record without the lists in it whose items are records of other tables."""
+        for path in self._of_others:
+            record = _without(record, path)
+        return record
 
     def said(self) -> list[Any]:
         """Problems of what is no record, and a warning on what stands outside of the records and no column names."""
@@ -104,6 +129,25 @@ def exists(document: Any, path: str) -> bool:
 def _steps(path: str) -> list[str]:
     """The steps of a path to a list; whether it says so itself, as in `lines[*]`, or not."""
     return _STEP.findall(path.removeprefix("$").removesuffix("[*]"))
+
+
+def _to_record(source: Source) -> tuple[str, ...]:
+    """The path from a document to a record; a line of NDJSON may be one itself."""
+    return () if source.format == "ndjson" and not source.records else (*_steps(source.records or ""), "[*]")
+
+
+def _objects(path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The paths to the objects that a record at a path stands in, the nearest first."""
+    return [path[:at] for at in reversed(range(len(path))) if path[at] != "[*]"]
+
+
+def _without(fields: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """An object without what stands at a path in it."""
+    name, *rest = path
+    if not rest:
+        return {key: value for key, value in fields.items() if key != name}
+    below = fields.get(name)
+    return fields | {name: _without(below, tuple(rest))} if isinstance(below, dict) else fields
 
 
 def _ends(place: Found) -> Iterator[Found]:

@@ -23,7 +23,8 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
     """
     parse = parser(limits)
     records = Records(contract)
-    within = Reader(source.records, contract) if source.records else None
+    reader = Reader(source.records or "", contract)
+    within = reader if source.records else None
     broken: dict[str, tuple[list[int], list[str]]] = {
         rule: ([], []) for rule in ("broken_json", "json_too_deep", "not_an_object")
     }
@@ -40,7 +41,7 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
                 within.take(record, records)
                 continue
             if isinstance(record, dict):
-                records.put_json(number, record)
+                records.put_json(number, reader.of_ours(record))
                 continue
             rule = "not_an_object"
         if within:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 from lxml import etree
 
 from etl.contract import Contract, Source
 from etl.delivery.messages import Stop
-from etl.extract import flat_xml
+from etl.extract import flat_xml, xml_in_xml
 from etl.extract.bounded import check_rows
 from etl.extract.record import ELEMENTS, Records
 from etl.extract.table import Table, on_the_file
@@ -36,7 +37,10 @@ def read(content: bytes, source: Source, contract: Contract, limits: Limits = DE
     Raises:
         Stop: if the file is not well-formed, declares entities, nests too deep, or holds no record element.
     """
-    rows = flat_xml.cut(content, str(source.record), limits) if not source.namespaces else None
+    if source.base64:
+        content = xml_in_xml.unpacked(content, source.base64)
+    is_plain = not source.namespaces and not contract.beside
+    rows = flat_xml.cut(content, str(source.record), limits) if is_plain else None
     return Table(rows) if rows is not None else parsed(content, source, contract, limits)
 
 
@@ -48,7 +52,7 @@ def parsed(content: bytes, source: Source, contract: Contract, limits: Limits = 
     """
     if b"<!DOCTYPE" in content:
         raise Stop("rejected", "xml_doctype")
-    names = _Names(source)
+    names = _Names(source, [other.source for other in contract.beside])
     record = names.record
     records = Records(contract)
     around = [c.source_name for c in contract.columns if c.source_name.startswith(_AROUND)]
@@ -80,7 +84,7 @@ def parsed(content: bytes, source: Source, contract: Contract, limits: Limits = 
                     waiting.append(element)
                     continue
                 records.put(count, _cells(element, count, records, names))
-                _forget(element, outside)
+                _forget(element, names, outside)
             check_rows(count, limits)
             if since > limits.record_bytes:
                 raise Stop("rejected", "unreadable_xml", detail=f"<{record}>")
@@ -99,7 +103,7 @@ def parsed(content: bytes, source: Source, contract: Contract, limits: Limits = 
         records.put(number, cells | _cells(element, number, records, names))
     for element in waiting:
         element.clear(keep_tail=True)
-    _note(root, outside)
+    _note(root, names, outside)
     left = Counter({names.shown(name): times for name, times in outside.items() if name not in used})
     said = ", ".join(f"{name[:60]} ({times})" for name, times in left.most_common(_NAMED))
     return records.table([on_the_file("outside_records", names=said)] if said else [], limits)
@@ -110,14 +114,13 @@ class _Names:
 
     Attributes:
         record: what lxml calls the element that is one row.
+        of_others: the same of other tables that are read from the file.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, others: Iterable[Source]) -> None:
         self._prefixes = {uri: f"{prefix}:" if prefix else "" for prefix, uri in source.namespaces.items()}
-        name = str(source.record)
-        prefix, _, local = name.rpartition(":")
-        is_prefixed = not name.startswith("{") and prefix in source.namespaces
-        self.record = f"{{{source.namespaces[prefix]}}}{local}" if is_prefixed else name
+        self.record = _tag(source)
+        self.of_others = {_tag(other) for other in others} - {self.record}
 
     def shown(self, tag: str) -> str:
         """What a contract calls an element, or an attribute, that lxml calls so."""
@@ -126,9 +129,18 @@ class _Names:
         return _SPACE.sub(lambda space: self._prefixes.get(space[1], space[0]), tag)
 
 
+def _tag(source: Source) -> str:
+    """What lxml calls the record of a source."""
+    name = str(source.record)
+    prefix, _, local = name.rpartition(":")
+    is_prefixed = not name.startswith("{") and prefix in source.namespaces
+    return f"{{{source.namespaces[prefix]}}}{local}" if is_prefixed else name
+
+
 def _cells(element: etree._Element, number: int, records: Records, names: _Names) -> dict[str, str | None]:
     cells: dict[str, str | None] = {names.shown(child.tag): child.text for child in element}
-    if len(cells) == len(element) and not _HOLDS_MORE(element):
+    is_flat = len(cells) == len(element) and not _HOLDS_MORE(element)
+    if is_flat and names.of_others.isdisjoint(child.tag for child in element):
         return cells
     cells = {}
     _put(element, "", number, records, names, cells)
@@ -147,6 +159,8 @@ def _put(
     for child in element:
         name = path + names.shown(child.tag)
         between.append(child.tail)
+        if child.tag in names.of_others:
+            continue
         if name in seen and (len(child) or name not in cells) and not records.is_list(name):
             records.fault("field_twice", number, name, "".join(child.itertext()))  # whose fields are whose
         seen.add(name)
@@ -194,20 +208,25 @@ def _around(
     return cells.get(name)
 
 
-def _forget(element: etree._Element, outside: Counter[str]) -> None:
+def _forget(element: etree._Element, names: _Names, outside: Counter[str]) -> None:
     """Keep memory flat: drop what was read, and what stands before it; that is counted by its names."""
     element.clear(keep_tail=True)
     for kept in (element, *element.iterancestors()):
         while (before := kept.getprevious()) is not None:
-            _note(before, outside)
+            _note(before, names, outside)
             if before.tail and before.tail.strip():
                 outside[before.getparent().tag] += 1
             del kept.getparent()[0]
 
 
-def _note(part: etree._Element, outside: Counter[str]) -> None:
-    """Count the elements and attributes of a part of the tree that say something; a record says nothing any more."""
+def _note(part: etree._Element, names: _Names, outside: Counter[str]) -> None:
+    """Count the elements and attributes of a part of the tree that say something; a record says nothing any more.
+
+    What stands in a record of another table is told of there.
+    """
     for element in part.iter():
+        if names.of_others and any(one.tag in names.of_others for one in (element, *element.iterancestors())):
+            continue
         is_within = element is not part and element.tail and element.tail.strip()
         if (element.text and element.text.strip()) or is_within:
             outside[element.tag] += 1

@@ -23,6 +23,7 @@ from etl.delivery.state import State
 from etl.delivery.storage import Storage, Zone, digest_of
 from etl.operate.reconcile import GRACE, overdue
 from etl.operate.replay import replay
+from etl.operate.tables import lacking
 from etl.receive.inbox import is_sidecar
 from etl.warehouse.ledger import Ledger
 from etl.warehouse.ops import COUNTS
@@ -91,6 +92,10 @@ def audit(ledger: Ledger, storage: Storage, contracts: Mapping[str, Contract]) -
     for waiting, why in overdue(ledger.waiting(), now):
         if (waiting.dataset, waiting.delivery_id) not in decided:
             yield Finding(f"{waiting.dataset}/{waiting.delivery_id}", "ledger", why)
+    for contract in contracts.values():
+        for entry in lacking(ledger, storage, contract):
+            text = f"is no delivery of {contract.id}, which is read from its file: `citydw catch-up {contract.id}`"
+            yield Finding(entry.name, "ledger", text)
     in_tables = [entry for entry in ledger.all() if entry.loaded_at is not None]
     for entry in in_tables:
         if entry.state is State.LOADED:  # one that walks again has new files in some zones and old ones in others

@@ -15,6 +15,8 @@ from etl.warehouse import pulls
 def give_back(pipeline: Pipeline, source: Folder, dataset: str, memory: UPath) -> None:
     """Put receipts that were written or written anew since the last time to where their files came from.
 
+    Those of other tables of a file lie in folders of their datasets' names in its own.
+
     Args:
         pipeline: whose ledger and outbox.
         source: the folder.
@@ -27,17 +29,21 @@ def give_back(pipeline: Pipeline, source: Folder, dataset: str, memory: UPath) -
     given = read_json(memory) if memory.exists() else {}
     with pipeline.engine.connect() as connection:
         pulled = pulls.delivered(connection, dataset)
-    due = [
-        entry
-        for entry in pipeline.ledger.all(dataset)
-        if entry.delivery_id in pulled and entry.receipt_at and given.get(entry.delivery_id) != f"{entry.receipt_at}"
-    ]
+    folders = {f"{entry.delivery_id}": entry for entry in pipeline.ledger.all(dataset)}
+    for contract in pipeline.contracts.sent_with(dataset):
+        of_table = pipeline.ledger.all(contract.id)
+        folders |= {f"{entry.delivery_id}/{contract.dataset}": entry for entry in of_table}
+    due = {
+        folder: entry
+        for folder, entry in folders.items()
+        if entry.delivery_id in pulled and entry.receipt_at and given.get(folder) != f"{entry.receipt_at}"
+    }
 
     def files() -> Iterator[tuple[str, bytes]]:
-        for entry in due:
+        for folder, entry in due.items():
             for file in pipeline.storage.folder("outbox", entry.delivery).iterdir():
-                yield f"{entry.delivery_id}/{file.name}", file.read_bytes()
-            given[entry.delivery_id] = f"{entry.receipt_at}"
+                yield f"{folder}/{file.name}", file.read_bytes()
+            given[folder] = f"{entry.receipt_at}"
             write_json(memory, given)
 
     if due:

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import inf
 from pathlib import Path
@@ -63,11 +63,17 @@ class Received:
     delivery: Delivery
     is_new: bool  # its bytes had not arrived before
     state: State
+    beside: tuple[Received, ...] = ()  # the same file as that of the other tables that are read from it
 
     @property
     def dataset(self) -> str:
         """The dataset's full name."""
         return self.delivery.contract_id
+
+    @property
+    def tables(self) -> tuple[Received, ...]:
+        """This and the deliveries of the other tables that are read from its file."""
+        return self, *self.beside
 
     @property
     def is_final(self) -> bool:
@@ -194,8 +200,9 @@ class Pipeline:
                 log.warning("inbox: %s: %s has sent much; it waits for the next time", printable(file.name), agency)
                 continue
             try:
-                received.append(self.receive(file))
-                taken[agency] += received[-1].delivery.size
+                one = self.receive(file)
+                received += one.tables
+                taken[agency] += one.delivery.size
             except NotReceived as error:
                 log.warning("inbox: %s", error)
             except OSError as error:  # whatever is wrong with one file, or with the disk, others may come through
@@ -247,7 +254,6 @@ class Pipeline:
         self, file: UPath, dataset: tuple[str, str] | None, principal: str | None, pull: Pull | None
     ) -> Received:
         from etl.receive.landing import NotReceived, folders, land
-        from etl.receive.refusal import REFUSALS
 
         started = time.perf_counter()
         agency, _ = dataset or folders(self.storage, file)
@@ -259,9 +265,30 @@ class Pipeline:
         if landed.unread and self._is_final(delivery):
             raise NotReceived(f"{delivery.file_name}: stays unread; its sender was told why")
         spent = {"receive": time.perf_counter() - started}
-        entry, is_new = self.ledger.arrived(delivery, landed.declared, spent, pull)
-        is_whole = self._put_away(file, landed)  # after a crash before it, the file is received again
         stop = self._refusal(landed)
+        # The other tables first, and the file is put away last: after a crash between, it is received again.
+        is_read = not delivery.corrects and (stop is None or stop.rule == WRONG_CONTRACT)
+        beside = self.contracts.sent_with(delivery.contract_id) if is_read else []
+        tables = [self._as_table(delivery, landed.declared, contract) for contract in beside]
+        received = self._arrived(delivery, landed.declared, stop, spent, pull)
+        is_whole = self._put_away(file, landed)
+        if not is_whole:
+            self._withdraw_half(delivery.contract_id, delivery.id)
+        made = [self._now(one, is_whole) for one in (received, *tables)]
+        return replace(made[0], beside=tuple(made[1:]))
+
+    def _arrived(
+        self,
+        delivery: Delivery,
+        declared: dict[str, Any] | None,
+        stop: Stop | None = None,
+        spent: dict[str, float] | None = None,
+        pull: Pull | None = None,
+    ) -> Received:
+        """Tell the ledger of a delivery that is in landing, and why it goes no further, if it does not."""
+        from etl.receive.refusal import REFUSALS
+
+        entry, is_new = self.ledger.arrived(delivery, declared, spent, pull)
         # These bytes, under another name, or before there was such a dataset or its contract was right.
         was_refused = entry.rule in (*REFUSALS, WRONG_CONTRACT)
         state = entry.state
@@ -272,12 +299,21 @@ class Pipeline:
         elif was_refused:
             self.ledger.received_again(delivery)
             state = State.RECEIVED
+        return Received(delivery, is_new, state)
+
+    def _as_table(self, main: Delivery, declared: dict[str, Any] | None, contract: Contract) -> Received:
+        """Receive a file that is in landing as that of another table, too."""
+        from etl.receive.landing import land_table
+
+        return self._arrived(*land_table(self.storage, main, declared, contract.dataset))
+
+    def _now(self, received: Received, is_whole: bool) -> Received:
+        """What was received as it stands now; if nothing is left to do for it, with its receipt."""
         if not is_whole:
-            self._withdraw_half(delivery.contract_id, delivery.id)
-            state = self.ledger.get(delivery.contract_id, delivery.id).state
-        received = Received(delivery, is_new, state)
+            state = self.ledger.get(received.dataset, received.delivery_id).state
+            received = replace(received, state=state)
         if received.is_final:
-            self.run_station("receipt", delivery.contract_id, delivery.id)
+            self.run_station("receipt", received.dataset, received.delivery_id)
         return received
 
     def _refusal(self, landed: Landed) -> Stop | None:
@@ -447,6 +483,14 @@ class Pipeline:
 
         return audit(self.ledger, self.storage, self.contracts)
 
+    def catch_up(self, dataset: str) -> list[Received]:
+        """Receive the earlier files that a table is read from and has not got, as before it had a contract."""
+        from etl.operate.tables import lacking
+
+        contract = self.contracts[dataset]
+        files = [entry.delivery for entry in lacking(self.ledger, self.storage, contract)]
+        return [self._as_table(main, self.ledger.declared(main), contract) for main in files]
+
     def backup(self, folder: Path) -> None:
         """Write the warehouse and the files that it speaks of into a new folder; see `etl.operate.backup`."""
         from etl.operate import backup
@@ -519,9 +563,11 @@ class Pipeline:
         return entry is not None and entry.state.is_at_rest
 
     def _withdraw_half(self, dataset: str, delivery_id: str) -> None:
-        """Withdraw what was received of a file to which its writer has added since."""
-        if dataset in self.contracts and self.ledger.get(dataset, delivery_id).state is not State.WITHDRAWN:
-            self.withdraw(dataset, delivery_id, _HALF)
+        """Withdraw what was received of a file to which its writer has added since, of all tables in it."""
+        for name in (dataset, *(contract.id for contract in self.contracts.sent_with(dataset))):
+            entry = self.ledger.find(name, delivery_id)
+            if name in self.contracts and entry and entry.state is not State.WITHDRAWN:
+                self.withdraw(name, delivery_id, _HALF)
 
     def _data_station(
         self, station: stations.Station, delivery: Delivery, contract: Contract, known: _Known, clock: _Clock
@@ -597,11 +643,20 @@ class Pipeline:
             return Stop("held", "correction_of_nothing", detail=corrects)
         if correction.word > 1:
             return Stop("held", "correction_used", detail=corrects)
-        mark, first = find_mark(self.storage.content(correction)), self._delivery(correction.contract_id, corrects)
-        ours = seal(self.settings.key, first, correction.correction, sent_back(self.storage, first))
-        if mark is None or mark.seal is None or not hmac.compare_digest(mark.seal, ours):
-            return Stop("held", "correction_forged", detail=corrects)
-        return None
+        mark = find_mark(self.storage.content(correction))
+
+        def is_of(dataset: str) -> bool:
+            first = self._delivery(dataset, corrects)
+            ours = seal(self.settings.key, first, correction.correction, sent_back(self.storage, first))
+            return mark is not None and mark.seal is not None and hmac.compare_digest(mark.seal, ours)
+
+        if is_of(correction.contract_id):
+            return None
+        for other in self.contracts[correction.contract_id].beside:
+            if self._is_in_table(other.id, corrects) and is_of(other.id):
+                folder = other.id.replace(".", "/")
+                return Stop("held", "correction_of_another_table", title=other.title, folder=folder)
+        return Stop("held", "correction_forged", detail=corrects)
 
     def _is_in_table(self, dataset: str, delivery_id: str) -> bool:
         entry = self.ledger.find(dataset, delivery_id)
@@ -619,12 +674,15 @@ class Pipeline:
             before = ledger.before(delivery, _HISTORY)
             words = ledger.words(delivery) if entry.state is State.LOADED and not delivery.corrects else []
             reconciled = ledger.reconciliations() if entry.state is State.LOADED else {}
+            contract = self.contracts.get(delivery.contract_id)
+            tables = [c for c in (contract.beside if contract else ()) if ledger.find(c.id, delivery.id)]
         receipt(
             self.storage,
             delivery,
-            self.contracts.get(delivery.contract_id),
+            contract,
             entry,
             late_by=late_by,
+            tables=tables,
             history=[
                 Past(delivery=e.delivery_id, as_of=e.as_of, rows_in=e.rows_in or 0, rejected=e.rejected or 0)
                 for e in before

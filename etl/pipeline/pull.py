@@ -41,7 +41,7 @@ class Brought:
     """What one look at a source has brought.
 
     Attributes:
-        received: deliveries, in the order in which they came; none: nothing is new.
+        received: deliveries of all tables of the files, in the order in which these came; none: nothing is new.
         same: how many files had the very bytes of the last one of their period.
         told: what is to be said of it: columns that are new or of another type than before, and earlier deliveries
             that are held or were turned away.
@@ -125,8 +125,9 @@ def pull(
             with pipeline.engine.begin() as connection:
                 spent = replace(this, since=window.since, rows=0, seconds=time.perf_counter() - began)
                 pulls.record(connection, spent, "nothing")
-    received = tuple(each for each in brought if each is not None)
-    return Brought(received, len(brought) - len(received), tuple(told))
+    files = [each for each in brought if each is not None]
+    received = tuple(table for file in files for table in file.tables)
+    return Brought(received, len(brought) - len(files), tuple(told))
 
 
 def look(

@@ -13,9 +13,10 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
-from etl.contract import Contract, Text
+from etl.contract import Column, Contract, Text
 from etl.delivery.correction import ours
 from etl.delivery.messages import Stop, wording
 from etl.extract import old_workbook, workbook
@@ -34,7 +35,7 @@ _KEY = re.compile(r'"([^"\\]+)"\s*:')
 
 
 def datasets(file: Path, contracts: Iterable[Contract], limits: Limits) -> list[Contract]:
-    """The datasets that a file may be of.
+    """The datasets that a file may be of; of one with several tables, that which it is sent as.
 
     Args:
         file: the file.
@@ -49,9 +50,14 @@ def datasets(file: Path, contracts: Iterable[Contract], limits: Limits) -> list[
         candidates = [{_plain(name) for name in names} for names in _names(file, limits)]
     except (Stop, csv.Error, *BROKEN):  # damaged: only its place says what it is
         return []
-    scores = {contract.id: (_score(contract, candidates), contract) for contract in contracts}
-    best = max((score for score, _ in scores.values()), default=0)
-    return [contract for score, contract in scores.values() if score == best > 0]
+    known = {contract.id: contract for contract in contracts}
+    scores: dict[str, float] = {}
+    for contract in known.values():
+        of_all = (other.columns for other in (contract, *contract.beside))
+        score = max(_score(contract, columns, candidates) for columns in (contract.columns, tuple(chain(*of_all))))
+        scores[contract.main] = max(score, scores.get(contract.main, 0))
+    best = max(scores.values(), default=0)
+    return [known[name] for name, score in scores.items() if score == best > 0 and name in known]
 
 
 def right_folder(file: Path, dataset: str, contracts: Iterable[Contract], limits: Limits) -> Text | None:
@@ -63,16 +69,18 @@ def right_folder(file: Path, dataset: str, contracts: Iterable[Contract], limits
         contracts: all datasets.
         limits: what the file may ask of us.
     """
-    found = datasets(file, contracts, limits)
-    if len(found) != 1 or found[0].id == dataset:
+    known = {contract.id: contract for contract in contracts}
+    found = datasets(file, known.values(), limits)
+    here = known[dataset].main if dataset in known else dataset
+    if len(found) != 1 or found[0].id == here:
         return None
     (contract,) = found
     return wording("of_another_dataset").fill(title=contract.title, folder=f"{contract.agency}/{contract.dataset}")
 
 
-def _score(contract: Contract, candidates: list[set[str]]) -> float:
-    """How alike the contract's columns and those of a file are: the share of both among either, from 0 to 1."""
-    known = [_parts(c.source_name) for c in contract.columns]
+def _score(contract: Contract, columns: Iterable[Column], candidates: list[set[str]]) -> float:
+    """How alike columns and those of a file are, if it has the contract's: the share of both among either, 0 to 1."""
+    known = {_parts(c.source_name) for c in columns}
     required = [_parts(c.source_name) for c in contract.columns if c.required]
     own = {_plain(name) for name in ours()}
     best = 0.0

@@ -36,6 +36,7 @@ def receipt(
     entry: LedgerEntry,
     *,
     late_by: timedelta | None = None,
+    tables: Sequence[Contract] = (),
     history: Sequence[Past] = (),
     corrections: Sequence[LedgerEntry] = (),
     words: Sequence[LedgerEntry] = (),
@@ -53,6 +54,7 @@ def receipt(
         contract: the dataset's; None if there is no such dataset.
         entry: what became of it, as the ledger says.
         late_by: how long after it was due it came; None if in time.
+        tables: the other tables that are read from its file.
         history: the dataset's deliveries before this one, the oldest first.
         corrections: those of this delivery that came.
         words: the files of its period that are in the table, this one's too, in the order of time.
@@ -71,6 +73,7 @@ def receipt(
         entry,
         found,
         late_by=late_by,
+        tables=tables,
         workbook_rows=sent.height if sent is not None else 0,
         history=history,
         corrections=came,

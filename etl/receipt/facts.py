@@ -124,6 +124,7 @@ def describe(
     problems: pl.LazyFrame,
     *,
     late_by: timedelta | None = None,
+    tables: Sequence[Contract] = (),
     workbook_rows: int = 0,
     history: Sequence[Past] = (),
     corrections: Iterable[tuple[Correction, pl.Series]] = (),
@@ -139,6 +140,7 @@ def describe(
         entry: what became of it, as the ledger says.
         problems: of the PROBLEM schema.
         late_by: how long after it was due it came; None if in time.
+        tables: the other tables that are read from its file.
         workbook_rows: rows in the workbook that lies beside the page.
         history: the dataset's deliveries before this one, the oldest first.
         corrections: the corrections of this delivery, each with the row numbers of this delivery that it set right.
@@ -182,6 +184,7 @@ def describe(
         late_by_seconds=late_by.total_seconds() if late_by else None,
         notes=[
             *_late(late_by),
+            *_tables(delivery, tables),
             *_words(delivery, contract, words),
             *_notes(problems.filter(pl.col(ROW).is_null())),
             *(Note(rule=each.name, responsible="agency", text=each.text) for each in reconciled),
@@ -247,6 +250,17 @@ def _late(by: timedelta | None) -> list[Note]:
     count = by.days or by.seconds // 3600
     filled = Text(text.vi.format(count=count), text.en.format(count=count))
     return [Note(rule="late", responsible="agency", text=filled)]
+
+
+def _tables(delivery: Delivery, tables: Sequence[Contract]) -> Iterator[Note]:
+    """Where the receipts of the other tables of a file are."""
+    if tables:
+        said = _text(_wording()["tables"])
+        places = [f"({table.agency}/{table.dataset}/{delivery.id})" for table in tables]
+        vi = ", ".join(f"{table.title.vi} {place}" for table, place in zip(tables, places, strict=True))
+        en = ", ".join(f"{table.title.en} {place}" for table, place in zip(tables, places, strict=True))
+        text = Text(said.vi.format(tables=vi), said.en.format(tables=en))
+        yield Note(rule="other_tables", responsible="agency", text=text)
 
 
 def _words(delivery: Delivery, contract: Contract | None, words: Sequence[LedgerEntry]) -> Iterator[Note]:

@@ -25,9 +25,19 @@ from etl.delivery.display import megabytes, printable
 from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
 from etl.delivery.pull import Pull
-from etl.delivery.storage import HOLE, Storage, allocated, aside_of, is_below, open_plain, put_in_place, write_json
+from etl.delivery.storage import (
+    HOLE,
+    Storage,
+    allocated,
+    aside_of,
+    is_below,
+    open_plain,
+    publish_again,
+    put_in_place,
+    write_json,
+)  # fmt: skip
 from etl.receive.identity import Identity, prove
-from etl.receive.manifest import beside
+from etl.receive.manifest import OF_ROWS, beside
 from etl.receive.place import UNDATED, stated_place, with_word
 from etl.receive.processed import Stamp, stamp_from, stamp_of
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -121,6 +131,35 @@ def land(
     return Landed(delivery, declared, doubt, stamp, unread, unproven)
 
 
+def land_table(
+    storage: Storage, main: Delivery, declared: dict[str, Any] | None, dataset: str
+) -> tuple[Delivery, dict[str, Any] | None]:
+    """Let a file that has landed land as that of another table, too, which is read from the same bytes.
+
+    It stands in the same place in time, under the same id. What is declared of the bytes holds for both; a number of
+    rows and totals are those of the main table alone. For one that is there already, nothing changes.
+
+    Args:
+        storage: the data root.
+        main: the file, as that of its main dataset.
+        declared: what stands beside the file declares; None if nothing does.
+        dataset: the other's name, of the same agency.
+
+    Returns:
+        The delivery, and what is declared of it.
+    """
+    delivery = replace(main, dataset=dataset)
+    if declared is not None:
+        declared = {name: value for name, value in declared.items() if name not in OF_ROWS}
+    manifest = storage.folder("landing", delivery) / "manifest.json"
+    if not manifest.exists():
+        publish_again(storage.content(main), storage.content(delivery))
+        about = storage.manifest(main.agency, main.dataset, main.id)
+        about |= {"delivery": delivery.to_json(), "declared": declared, "sent_with": main.contract_id}
+        _write_manifest(manifest, about)
+    return delivery, declared
+
+
 def unread(storage: Storage, delivery: Delivery) -> Stop | None:
     """Why landing holds a note in the place of a delivery's bytes; None if it holds them."""
     said = storage.manifest(delivery.agency, delivery.dataset, delivery.id).get("unread")
@@ -134,11 +173,17 @@ def unread(storage: Storage, delivery: Delivery) -> Stop | None:
 def _publish(storage: Storage, delivery: Delivery, aside: UPath, about: dict[str, Any]) -> None:
     content = storage.content(delivery)
     put_in_place(aside, content)
+    if isinstance(content, Path):
+        content.chmod(0o400)
     manifest = storage.folder("landing", delivery) / "manifest.json"
-    write_json(manifest, {"delivery": delivery.to_json(), "received_at": datetime.now(UTC).isoformat()} | about)
-    for path in (content, manifest):
-        if isinstance(path, Path):
-            path.chmod(0o400)
+    said = {"delivery": delivery.to_json(), "received_at": datetime.now(UTC).isoformat()}
+    _write_manifest(manifest, said | about)
+
+
+def _write_manifest(manifest: UPath, about: dict[str, Any]) -> None:
+    write_json(manifest, about)
+    if isinstance(manifest, Path):
+        manifest.chmod(0o400)
 
 
 def _take(storage: Storage, file: UPath, aside: UPath, limits: Limits) -> tuple[str, Stamp, int | None, Stop | None]:

@@ -29,6 +29,7 @@ from etl.delivery.period import MOST_REVISIONS, UnclearName, days_in, is_possibl
 from etl.delivery.storage import NoPlainFile, digest_of, is_plain, open_plain, status_of
 
 MANIFEST = ".manifest.json"
+OF_ROWS = ("rows", "totals")  # what a manifest says of the main table of a file alone, where it has several
 _LARGEST = 1 << 20  # bytes of a file beside a file
 _MOST_TOTALS = 500  # a table has no more columns
 _LONGEST_NAME = 1_000  # of a column, in bytes

@@ -14,7 +14,7 @@ from etl.receive.place import UNDATED
 # Why a file goes no further than to landing: what its sender mends by sending the same bytes under another name.
 REFUSALS = (
     "unknown_dataset", "wrong_ending", UNDATED, "several_periods_in_name", "impossible_period", "period_not_begun",
-    "unclear_revision", UNPROVEN,
+    "unclear_revision", UNPROVEN, "sent_with_another",
 )  # fmt: skip
 # What has one of these names is read if its columns are the contract's, or told what it is by what reads it.
 _TOLD_BY_THE_READER = (*(ending for endings in ENDINGS.values() for ending in endings), ".xlsm")
@@ -31,6 +31,9 @@ def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False)
     if landed.unproven:
         return landed.unproven
     delivery = landed.delivery
+    if contract and contract.sent_with and not delivery.corrects:
+        title = next((other.title for other in contract.beside if other.id == contract.sent_with), contract.sent_with)
+        return Stop("rejected", "sent_with_another", title=title, folder=contract.sent_with.replace(".", "/"))
     told = {"file": delivery.file_name[:100]}
     name = PurePosixPath(delivery.file_name.strip().lower())
     ending = name.suffix if name.suffix not in ENDINGS["gzip"] else PurePosixPath(name.stem).suffix
