@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import INTERVAL
 from etl.contract import Contract
 from etl.contract.city import city
 from etl.settings import SQL
-from etl.warehouse import reference
+from etl.warehouse import persons, reference
 from etl.warehouse.names import literal, named
 from etl.warehouse.tables import both, describe, schemas, table_name
 
@@ -61,7 +61,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
             connection.exec_driver_sql(f"COMMENT ON VIEW {view} IS {said}")
         reference.fill(connection, metadata)
         _load_schedule(connection, metadata, contracts)
-        names = ", ".join(map(named, all_schemas))
+        names = ", ".join(named(schema) for schema in all_schemas if schema != persons.SCHEMA)
         for script in ("freshness.sql", "grants.sql"):
             statements = (SQL / script).read_text(encoding="utf-8").replace("%", "%%")
             connection.exec_driver_sql(statements.replace(":zone", zone).replace(":schemas", names))
