@@ -15,6 +15,8 @@ ALTER ROLE citydw_reader SET lock_timeout = '10s';
 ALTER ROLE citydw_reader SET idle_in_transaction_session_timeout = '1min';
 -- Analysts: a group; each person gets a role of her own (docs/how-to/operate.md).
 CREATE ROLE citydw_analyst NOLOGIN;
+-- Who may see which records of all agencies are of one person: a group too.
+CREATE ROLE citydw_linkage NOLOGIN;
 -- Airflow's metadata: who may read it may not read the warehouse, and the other way round.
 CREATE ROLE airflow LOGIN PASSWORD :'airflow_password' CONNECTION LIMIT 80;
 

@@ -1,10 +1,15 @@
--- Who may read what. Idempotent: run by `citydw migrate`, which puts all schemas of the warehouse for :schemas.
+-- Who may read what. Idempotent: run by `citydw migrate`, which puts the schemas of the warehouse for :schemas,
+-- but for `link`.
 -- citydw_analyst: a group; a person's own role is made a member, with limits of its own (docs/how-to/operate.md).
+-- citydw_linkage: a group; who may see which records of all agencies are of one person. Grant it person by person.
 -- citydw_reader: what `citydw query` logs in as; it reads all and can change, lock or run nothing.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'citydw_analyst') THEN
         CREATE ROLE citydw_analyst NOLOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'citydw_linkage') THEN
+        CREATE ROLE citydw_linkage NOLOGIN;
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'citydw_reader') THEN
         CREATE ROLE citydw_reader LOGIN CONNECTION LIMIT 10;  -- without a password: only who owns an embedded server gets in
@@ -15,7 +20,7 @@ BEGIN
     END IF;
     -- By itself PostgreSQL lets everybody who may log in connect to every database, and fill its disk with temporary tables.
     EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO citydw_analyst, citydw_reader', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO citydw_analyst, citydw_linkage, citydw_reader', current_database());
 END
 $$;
 -- Analysts read marts and reference data. Histories hold personal data: access to them is granted person by person.
@@ -23,3 +28,5 @@ GRANT USAGE ON SCHEMA mart, ref TO citydw_analyst;
 GRANT SELECT ON ALL TABLES IN SCHEMA ref TO citydw_analyst;
 GRANT USAGE ON SCHEMA :schemas TO citydw_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA :schemas TO citydw_reader;
+GRANT USAGE ON SCHEMA link TO citydw_linkage;
+GRANT SELECT ON ALL TABLES IN SCHEMA link TO citydw_linkage;

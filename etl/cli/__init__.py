@@ -7,11 +7,11 @@ from io import TextIOWrapper
 
 import typer
 
-from etl.cli import agency, contracts, deliveries, draft, maintenance, sources
+from etl.cli import agency, contracts, deliveries, draft, linkage, maintenance, sources
 from etl.cli.errors import sentence, stop
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for part in (deliveries, sources, agency, draft, contracts, maintenance):
+for part in (deliveries, sources, agency, draft, contracts, linkage, maintenance):
     app.add_typer(part.commands)
 
 

@@ -49,6 +49,8 @@ def sentence(error: Exception) -> str:
             return _NO_OBJECT_STORE.format(type(error).__name__)
         case ModuleNotFoundError() if error.name in _OF_THE_WAREHOUSE:
             return "This command works on the warehouse, and its packages are not here: pip install 'citydw[warehouse]'"
+        case ModuleNotFoundError() if error.name in ("duckdb", "scipy", "splink"):
+            return "Linking persons needs packages that are not here: pip install 'citydw[linkage]'"
         case ImportError() if "s3fs" in str(error):
             return "What lies in an object store needs packages that are not here: pip install 'citydw[s3]'"
         case ModuleNotFoundError() if error.name == "simulate":
@@ -63,6 +65,7 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
     import psycopg
     import sqlalchemy as sa
 
+    from etl.linkage.review import NoSuchPair
     from etl.load import LoadFault
     from etl.operate.backup import BackupError
     from etl.operate.hold import Undecidable
@@ -80,6 +83,7 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
         ServerError,
         Undecidable,
         LineageError,
+        NoSuchPair,
     )
     if isinstance(error, ours):
         return str(error)

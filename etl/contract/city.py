@@ -23,7 +23,7 @@ from etl.contract.texts import of_texts
 from etl.settings import EXPECTATIONS
 
 Language = Literal["vi", "en"]
-OWN_SCHEMAS = ("ops", "ref", "mart", "exact", "quality")  # of the warehouse itself
+OWN_SCHEMAS = ("ops", "ref", "mart", "exact", "link", "quality")  # of the warehouse itself
 _OF_POSTGRESQL = ("public", "information_schema", "mart_aside")
 # Datatypes that are forms of one nation.
 NATIONAL = {"vietnam": ("personal_id", "tax_code", "bhxh", "bhyt", "address")}

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from etl.delivery.entry import Decision, LedgerEntry
     from etl.delivery.pull import Pull
+    from etl.linkage.link import Linking
     from etl.operate.audit import Finding
     from etl.operate.replay import Replay
     from etl.receive.landing import Landed
@@ -516,6 +517,12 @@ class Pipeline:
         from etl.warehouse import marts
 
         return marts.refresh(self.engine)
+
+    def link(self, *, learn: bool = False) -> Linking:
+        """Say anew who is who across agencies; see `etl.linkage.link`."""
+        from etl.linkage.link import link
+
+        return link(self.ledger, self.storage, self.contracts, self.settings.key, learn=learn)
 
     @contextmanager
     def _alone(self, dataset: str, delivery_id: str) -> Iterator[None]:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import INTERVAL
 from etl.contract import Contract
 from etl.contract.city import city
 from etl.settings import SQL
-from etl.warehouse import reference
+from etl.warehouse import persons, reference
 from etl.warehouse.names import literal, named
 from etl.warehouse.tables import both, describe, schemas, table_name
 
@@ -78,7 +78,8 @@ def open_to_roles(connection: sa.Connection, contracts: Collection[Contract]) ->
 
 def _run(connection: sa.Connection, script: str, schemas: Iterable[str]) -> None:
     statements = (SQL / script).read_text(encoding="utf-8").replace("%", "%%")
-    names, zone = ", ".join(map(named, schemas)), literal(city().time_zone)
+    names = ", ".join(named(schema) for schema in schemas if schema != persons.SCHEMA)
+    zone = literal(city().time_zone)
     connection.exec_driver_sql(statements.replace(":zone", zone).replace(":schemas", names))
 
 

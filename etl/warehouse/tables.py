@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from etl import datatypes
 from etl.contract import Contract, Text
 from etl.contract.city import city, told
-from etl.warehouse import ops, reference
+from etl.warehouse import ops, persons, reference
 from etl.warehouse.names import named
 
 _OWN_SCHEMAS = {
@@ -19,6 +19,7 @@ _OWN_SCHEMAS = {
     "ref": Text("Danh mục dùng chung", "Reference data"),
     "mart": Text("Bảng phân tích", "What analysts query"),
     "exact": Text("Bảng phân tích trước khi ẩn ô nhỏ", "Marts before small cells are hidden; not for analysts"),
+    "link": Text("Người trong dữ liệu các cơ quan", "Who is who across agencies; for whom it is granted"),
     "quality": Text("Danh sách việc cần làm về chất lượng dữ liệu", "Lists of what to look into; single records"),
 }
 _VALID_FROM = Text("Có hiệu lực từ ngày", "Valid from this day")
@@ -81,6 +82,7 @@ def describe(contracts: Iterable[Contract]) -> sa.MetaData:
     metadata = sa.MetaData()
     ops.add_tables(metadata)
     reference.add_tables(metadata)
+    persons.add_tables(metadata)
     for contract in contracts:
         history_table(contract, metadata)
     return metadata

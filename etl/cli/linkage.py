@@ -1,0 +1,63 @@
+"""Commands on who is who across agencies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from etl.cli.console import console
+
+commands = typer.Typer()
+linkage = typer.Typer(help="Who is who across agencies: link all records, and decide on pairs that may be one person.")
+commands.add_typer(linkage, name="link")
+
+
+@linkage.callback(invoke_without_command=True)
+def link(
+    context: typer.Context,
+    learn: Annotated[bool, typer.Option("--learn", help="Learn anew how agencies write names and births.")] = False,
+) -> None:
+    """Say of every record whose it is: who is who across agencies."""
+    if context.invoked_subcommand is not None:
+        return
+    from etl.pipeline.pipeline import Pipeline
+
+    found = Pipeline.from_environment().link(learn=learn)
+    console.print(f"{found.persons} persons", highlight=False)
+    for reason, records in found.records.items():
+        console.print(f"  {records} records by {reason}", highlight=False)
+    console.print(f"{found.merged} merged, {found.split} split since the last time", highlight=False)
+    console.print(f"{found.review} pairs to decide: citydw link review", highlight=False)
+
+
+@linkage.command()
+def review(count: Annotated[int, typer.Option(help="Pairs at most.")] = 10) -> None:
+    """Show the pairs of records that may be of one person, side by side. Personal data: for whom it is granted."""
+    from etl.linkage.review import pairs
+    from etl.pipeline.pipeline import Pipeline
+
+    pipeline = Pipeline.from_environment()
+    for pair in pairs(pipeline.ledger, pipeline.contracts, count):
+        table = Table(title=f"{pair.name}: {pair.probability:.3f}", title_justify="left")
+        for column in ("", *(" ".join(filter(None, record[:2])) for record in pair.records)):
+            table.add_column(column)
+        for field, both in pair.said.items():
+            table.add_row(field, *both)
+        console.print(table, markup=False)
+
+
+@linkage.command()
+def decide(
+    pair: Annotated[str, typer.Argument(help="Its name, as `citydw link review` shows it.")],
+    choice: Annotated[Literal["same", "different"], typer.Argument(help="One person, or two.")],
+    by: Annotated[str, typer.Option(help="Who decides.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+) -> None:
+    """Decide whether two records are of one person; `citydw link` takes it into account from then on."""
+    from etl.linkage.review import decide as keep
+    from etl.pipeline.pipeline import Pipeline
+
+    keep(Pipeline.from_environment().ledger, pair, is_same=choice == "same", by=by, reason=reason)
+    console.print("Kept. `citydw link` takes it into account.")

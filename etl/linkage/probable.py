@@ -1,0 +1,263 @@
+"""Which records without an identifier are probably whose: splink on DuckDB, by what is declared and what was learnt.
+
+Persons are settled if an identifier or a register says that there is such a one; the others are loose. A loose one is
+compared with all settled ones that are near, and each gets odds by Fellegi and Sunter's model. All of them count
+against each other, and so does that it is none of them: two persons of one name and birth are not told apart by the
+better of two weights. What no settled person explains is compared with its like.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+from splink import Linker, block_on
+from splink.backends.duckdb import DuckDBAPI
+
+from etl.linkage import levels
+from etl.linkage.declared import BIRTH, Linkage
+from etl.linkage.persons import Probable
+
+Settings = dict[str, Any]
+_LEAST_WEIGHT = -7.0  # bits; what has less does not come into question
+_SURE = 0.999  # least probability of a link of two that no register knows
+_TRAINED_ON = 50_000  # loose ones at most
+_PAIRS = 1e6  # of strangers that training looks at
+_ROUNDS = 20
+_RETAIN = ("retain_matching_columns", "retain_intermediate_calculation_columns")  # both, or no levels are given
+_SEED = 1
+_LEAST = 1e-5  # probability of a level that training never saw
+_UNEXPLAINED = 0.05  # share of loose ones that are no settled person; what estimating it begins with
+_MEMORY = "4GB"  # of DuckDB; beyond it works on disk
+
+
+def made_of(linkage: Linkage) -> str:
+    """What changes when a model must be learnt anew."""
+    compared = [[field, levels.of(field, kind)] for field, kind in linkage.comparisons.items()]
+    return hashlib.sha256(json.dumps([compared, linkage.blocks]).encode()).hexdigest()
+
+
+def learnt(rows: pl.DataFrame, linkage: Linkage) -> Settings | None:
+    """How agencies write, learnt from records of which nobody says whose they are.
+
+    Args:
+        rows: as `etl.linkage.persons.grouped` gives them.
+        linkage: what is declared.
+
+    Returns:
+        Settings of splink; None if there is nothing to learn from.
+    """
+    settled, loose, _ = _profiles(rows, linkage)
+    if settled.is_empty() or loose.is_empty():
+        return None
+    loose = loose.sample(min(_TRAINED_ON, loose.height), seed=_SEED)
+    with _database() as database:
+        linker = _linker(database, _declared(linkage, settled.height), settled, loose)
+        linker.training.estimate_u_using_random_sampling(max_pairs=_PAIRS, seed=_SEED)
+        model = _begun(linker.misc.save_model_to_json())
+    return _fitted(model, _candidates(settled, loose, model, with_levels=True), loose.height)
+
+
+def found(rows: pl.DataFrame, linkage: Linkage, model: Settings) -> Probable:
+    """What is probable of loose groups of records.
+
+    Args:
+        rows: as `etl.linkage.persons.grouped` gives them.
+        linkage: what is declared.
+        model: what was learnt.
+    """
+    settled, loose, alike = _profiles(rows, linkage)
+    links, review = _told(_candidates(settled, loose, model), loose.height, linkage)
+    links, review = (
+        alike.join(pairs, left_on="alike", right_on="one").select(one="group", other="other", probability="probability")
+        for pairs in (links, review)
+    )
+    explained = pl.concat([links["one"], review["one"]]).unique()
+    rest = alike.filter(~pl.col("group").is_in(explained.implode())).join(
+        loose, left_on="alike", right_on="unique_id", how="left"
+    )
+    among = _among(rest.rename({"group": "unique_id"}).select(loose.columns), settled.height, linkage, model)
+    is_sure = pl.col("probability") >= _SURE
+    return Probable(pl.concat([links, among.filter(is_sure)]), pl.concat([review, among.filter(~is_sure)]))
+
+
+def _profiles(rows: pl.DataFrame, linkage: Linkage) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """One row a group: settled ones, loose ones, and which loose ones are written alike and so compared as one.
+
+    A group says of each field what the record says that is believed most.
+    """
+    forms = {f: [c for c in (f, *levels.columns(f, k)) if c in rows.columns] for f, k in linkage.comparisons.items()}
+    best = rows.sort("trust", "dataset", "role", "key")
+    made = best.select("group", "is_settled").unique("group", keep="first", maintain_order=True)
+    for field, columns in forms.items():
+        said = best.filter(pl.col(field).is_not_null()).select("group", *columns)
+        made = made.join(said.unique("group", keep="first"), on="group", how="left", maintain_order="left")
+    made = made.sort("group").rename({"group": "unique_id"})
+    settled, loose = made.filter("is_settled").drop("is_settled"), made.filter(~pl.col("is_settled")).drop("is_settled")
+    compared = list(forms) + ([f"{BIRTH}_precision"] if BIRTH in forms else [])
+    first = pl.col("unique_id").first().over(compared)
+    alike = loose.select(group="unique_id", alike=first)
+    return settled, loose.filter(first == pl.col("unique_id")), alike
+
+
+@contextmanager
+def _database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "linkage.duckdb")) as database:
+        database.execute(f"SET memory_limit = '{_MEMORY}'; SET preserve_insertion_order = false")
+        yield database
+
+
+def _linker(database: duckdb.DuckDBPyConnection, settings: Settings, *tables: pl.DataFrame) -> Linker:
+    api = DuckDBAPI(database)
+    names = ("settled", "loose")[-len(tables) :]
+    registered = [api.register(t.to_arrow(), dataset_display_name=n) for t, n in zip(tables, names, strict=True)]
+    return Linker(registered, settings, log_level=logging.ERROR)
+
+
+def _declared(linkage: Linkage, settled: int) -> Settings:
+    """Settings of splink before anything is learnt.
+
+    Args:
+        linkage: what is declared.
+        settled: persons that a loose one may be, each as likely.
+    """
+    return {
+        "link_type": "link_only",
+        "probability_two_random_records_match": 1 / max(settled, 2),
+        "comparisons": [_comparison(field, levels.of(field, kind)) for field, kind in linkage.comparisons.items()],
+        "blocking_rules_to_generate_predictions": [block_on(*block) for block in linkage.blocks],
+        "retain_matching_columns": False,
+        "retain_intermediate_calculation_columns": False,
+    }
+
+
+def _comparison(field: str, of: list[levels.Level]) -> Settings:
+    null = {
+        "sql_condition": f"{field}_l IS NULL OR {field}_r IS NULL",
+        "label_for_charts": "absent",
+        "is_null_level": True,
+    }
+    said = [{"sql_condition": level.sql, "label_for_charts": level.name} for level in of]
+    return {
+        "output_column_name": field,
+        "comparison_levels": [null, *said, {"sql_condition": "ELSE", "label_for_charts": "differs"}],
+    }
+
+
+def _said(comparison: Settings) -> list[Settings]:
+    """The levels of a comparison of two values that are there, as splink numbers them: from the worst, 0."""
+    return [level for level in reversed(comparison["comparison_levels"]) if not level.get("is_null_level")]
+
+
+def _begun(model: Settings) -> Settings:
+    """A model that knows how often strangers agree, and guesses how often a person's own records do.
+
+    Comparisons of what no two records have are left out; a level that never occurred is all but impossible.
+    """
+    kept = [c for c in model["comparisons"] if any(level.get("u_probability") for level in _said(c))]
+    for comparison in kept:
+        of = _said(comparison)
+        for better, level in enumerate(of):
+            level["u_probability"] = max(level.get("u_probability") or 0.0, _LEAST)
+            level["m_probability"] = 4.0**better / sum(4.0**n for n in range(len(of)))
+    return model | {"comparisons": kept}
+
+
+def _fitted(model: Settings, candidates: pl.DataFrame, loose: int) -> Settings:
+    """The model that explains best who comes into question for each loose one, of whom one at most is the person.
+
+    Expectation maximisation. splink's own takes pairs one by one; here they compete, which says what share of them can
+    be right: otherwise it finds groups of pairs that are alike in another way, as families.
+    """
+    levels_ = [_said(comparison) for comparison in model["comparisons"]]
+    gammas = [candidates[f"gamma_{c['output_column_name']}"].to_numpy() for c in model["comparisons"]]
+    of = candidates["one"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    prior, none = model["probability_two_random_records_match"], _UNEXPLAINED
+    known = [np.array([[level["m_probability"], level["u_probability"]] for level in said]) for said in levels_]
+    for _ in range(_ROUNDS):
+        odds = np.full(len(of), prior)
+        for gamma, told in zip(gammas, known, strict=True):
+            odds *= np.append(told[:, 0] / told[:, 1], 1.0)[gamma]  # -1, where one is absent, is the last
+        sums = np.bincount(of, odds, minlength=0)
+        none = _share_of_none(sums, loose, none, rounds=1)
+        weight = odds * (1 - none) / (none + (1 - none) * sums[of])
+        for gamma, told in zip(gammas, known, strict=True):
+            seen = np.bincount(gamma[gamma >= 0], weight[gamma >= 0], minlength=len(told))
+            if seen.sum() > 0:
+                told[:, 0] = np.maximum(seen / seen.sum(), _LEAST)
+    for said, told in zip(levels_, known, strict=True):
+        for level, m in zip(said, told[:, 0], strict=True):
+            level["m_probability"] = round(float(m), 6)
+    return model
+
+
+def _share_of_none(sums: np.ndarray, loose: int, none: float, rounds: int) -> float:
+    """What share of the loose ones are none of the settled.
+
+    Args:
+        sums: odds of all who come into question, for each loose one who has any.
+        loose: all loose ones.
+        none: a first guess.
+        rounds: how often to look again.
+    """
+    for _ in range(rounds):
+        none = float((np.sum(none / (none + (1 - none) * sums)) + loose - len(sums)) / loose) if loose else none
+    return none
+
+
+def _candidates(
+    settled: pl.DataFrame, loose: pl.DataFrame, model: Settings, *, with_levels: bool = False
+) -> pl.DataFrame:
+    """Who comes into question: one (loose), other (settled), odds; with_levels also the level of each comparison."""
+    if settled.is_empty() or loose.is_empty():
+        return pl.DataFrame(schema={"one": pl.Int64, "other": pl.Int64, "odds": pl.Float64})
+    with _database() as database:
+        linker = _linker(database, model | dict.fromkeys(_RETAIN, with_levels), settled, loose)
+        pairs = linker.inference.predict(threshold_match_weight=_LEAST_WEIGHT, warning_mode="never")
+        is_loose = "source_dataset_l = 'loose'"
+        gammas = "".join(f", gamma_{c['output_column_name']}" for c in model["comparisons"] if with_levels)
+        found_: pl.DataFrame = database.sql(
+            f"SELECT CASE WHEN {is_loose} THEN unique_id_l ELSE unique_id_r END AS one,"
+            f" CASE WHEN {is_loose} THEN unique_id_r ELSE unique_id_l END AS other,"
+            f" pow(2, match_weight) AS odds{gammas} FROM {pairs.physical_name} ORDER BY one, other"
+        ).pl()
+    return found_
+
+
+def _told(candidates: pl.DataFrame, loose: int, linkage: Linkage) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Links, and what is to be reviewed: of each loose one the likeliest, with its probability among all.
+
+    How many loose ones are none of the settled is estimated from all of them.
+    """
+    rows = candidates.with_columns(all_odds=pl.col("odds").sum().over("one"))
+    none = _share_of_none(rows.unique("one")["all_odds"].to_numpy(), loose, _UNEXPLAINED, _ROUNDS)
+    rows = rows.with_columns(probability=pl.col("odds") * (1 - none) / (none + (1 - none) * pl.col("all_odds")))
+    best = rows.sort("one", "odds", "other", descending=[False, True, False]).unique(
+        "one", keep="first", maintain_order=True
+    )
+    best = best.select("one", "other", "probability")
+    is_link = pl.col("probability") >= linkage.link
+    return best.filter(is_link), best.filter(~is_link & (pl.col("probability") >= linkage.review))
+
+
+def _among(rest: pl.DataFrame, settled: int, linkage: Linkage, model: Settings) -> pl.DataFrame:
+    """Which of those whom no settled person explains are probably one: one, other, probability."""
+    if rest.height < 2:
+        return pl.DataFrame(schema={"one": pl.Int64, "other": pl.Int64, "probability": pl.Float64})
+    with _database() as database:
+        linker = _linker(database, model | {"link_type": "dedupe_only"}, rest)
+        pairs = linker.inference.predict(threshold_match_probability=linkage.review, warning_mode="never")
+        found_: pl.DataFrame = database.sql(
+            f"SELECT unique_id_l AS one, unique_id_r AS other, match_probability AS probability"
+            f" FROM {pairs.physical_name} ORDER BY one, other"
+        ).pl()
+    return found_
