@@ -40,8 +40,9 @@ class Told:
     datasets: Collection[str]
 
     def ever(self, table: str) -> pl.DataFrame:
-        """All that a table of people has said."""
-        return pl.read_parquet(self.truth / "tables" / f"people.{table}.parquet")
+        """All that a table has said: one of `people`, or schema.table."""
+        name = table if "." in table else f"people.{table}"
+        return pl.read_parquet(self.truth / "tables" / f"{name}.parquet")
 
     def now(self, table: str) -> pl.DataFrame:
         """What it says in the end."""
@@ -209,10 +210,8 @@ def people_ward_month(told: Told) -> pl.DataFrame:
 
 
 def _band() -> pl.Expr:
-    chosen = pl.when(pl.lit(False)).then(pl.lit(None, pl.String))
-    for band, since in reversed(_BANDS.items()):
-        chosen = chosen.when(pl.col("age") >= since).then(pl.lit(band))
-    return chosen
+    """The band of the age; null where that is not known."""
+    return pl.coalesce(pl.when(pl.col("age") >= since).then(pl.lit(band)) for band, since in reversed(_BANDS.items()))
 
 
 def _has(told: Told, dataset: str, day: date) -> bool:
