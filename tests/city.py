@@ -14,10 +14,14 @@ from upath import UPath
 
 from etl.contract import load_all
 from etl.pipeline.pipeline import Pipeline
+from etl.warehouse.marts import MARK, Mart
 
 DATASETS = (
     "civil.births", "civil.deaths", "civil.marriages", "health.visits", "land.parcels", "land.permits",
     "tax.declarations", "tax.taxpayers",
+)  # fmt: skip
+MARTS = (
+    "permits_by_ward", "population_events_by_ward_month", "tax_by_trade_month", "visits_by_facility_chapter_month",
 )  # fmt: skip
 CONTRACTS = {dataset: load_all()[dataset] for dataset in DATASETS}
 
@@ -79,3 +83,25 @@ def assert_rejected_is_planted(city: Path, pipeline: Pipeline) -> None:
     spoiled = planted.filter(pl.col("column").is_not_null())
     missed = spoiled.join(found, on=["file", "row", "column"], how="anti")
     assert missed.is_empty(), missed
+
+
+def assert_mart_shows_what_it_may(pipeline: Pipeline, mart: Mart) -> None:
+    """Analysts see every row of a mart, and of it no cell that is built on few persons."""
+    with pipeline.engine.connect() as connection:
+        exact = pl.read_database(f"SELECT * FROM {mart.exact}", connection, infer_schema_length=None).with_row_index()
+        shown = pl.read_database(f"SELECT * FROM mart.{mart.name}", connection, infer_schema_length=None)
+    assert exact.height
+    assert shown.height == exact.height
+    assert set(shown.columns) == {name for name in exact.columns[1:] if not name.startswith("_")} | {MARK}
+    measures = {name for cells in mart.cells for name in cells.columns}
+    keys = [name for name in shown.columns if name not in {*measures, MARK}]
+    both = exact.join(shown, on=keys, how="left", suffix="_shown", nulls_equal=True)
+    assert both.height == exact.height
+    for cells in mart.cells:
+        few = both.filter((pl.col(cells.persons) > 0) & (pl.col(cells.persons) < cells.at_least))
+        for name in cells.columns:
+            assert few[f"{name}_shown"].null_count() == few.height
+        assert few[MARK].to_list() == ["c"] * few.height
+    # What can count anybody is declared: a number is a key, or may be hidden.
+    numbers = {name for name, kind in shown.schema.items() if kind.is_numeric()}
+    assert numbers <= measures

@@ -48,7 +48,15 @@ SLOW = {
     *("test_arrival", "test_backup", "test_check", "test_city", "test_dags", "test_disclosure", "test_drift"),
     *("test_coherence", "test_elsewhere", "test_linkage", "test_people_city"),
     *("test_faults", "test_held", "test_migrate", "test_past", "test_pollution", "test_receipt", "test_receipt_page"),
-    *("test_datasets", "test_object_store", "test_reconciliations", "test_roles", "test_simulate", "test_site"),
+    *(
+        "test_datasets",
+        "test_object_store",
+        "test_questions",
+        "test_reconciliations",
+        "test_roles",
+        "test_simulate",
+        "test_site",
+    ),
     *("test_api_source", "test_remote_folders"),
     *("test_sources", "test_sources_dag", "test_sources_killed", "test_sources_mysql", "test_systems"),
 }

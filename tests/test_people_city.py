@@ -8,15 +8,22 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from etl.pipeline.pipeline import Pipeline
+from etl.warehouse.marts import all_marts
 from simulate import write_city
+from simulate.marts import Told, coverage_ward_quarter, people_ward_month
 from simulate.people_group import SENDERS
-from tests.city import assert_rejected_is_planted, assert_table_is_true, query, walk
+from tests.city import assert_mart_shows_what_it_may, assert_rejected_is_planted, assert_table_is_true, query, walk
 
 DATASETS = [sender.dataset for sender in SENDERS]
 START, DAYS = date(2026, 3, 30), 3  # a month ends among them
 LAST_DAY = START + timedelta(days=DAYS - 1)
+SHARES = {
+    "insured": "residents", "with_record": "residents", "at_school": "children_6_14", "aged_with_pension": "aged_75",
+    "newborns_with_card": "newborns_due", "births_in_time": "births_due",
+}  # fmt: skip
 BESIDE = ["civil.births", "civil.deaths"]  # without which nobody could be asked about newborns and the dead
 
 
@@ -97,6 +104,38 @@ def test_what_several_agencies_together_show_to_be_wrong_is_found_person_by_pers
     assert found(loaded, "benefits_after_death", "case_no", "pay_month") == set(
         late.select("case_no", "pay_month").rows()
     )
+
+
+@pytest.mark.parametrize("truth_of", [people_ward_month, coverage_ward_quarter], ids=lambda of: of.__name__)
+def test_a_mart_equals_the_truth_in_every_cell_and_shows_no_small_one(
+    city: Path, loaded: Pipeline, truth_of: Callable[[Told], pl.DataFrame]
+) -> None:
+    truth = truth_of(Told(city / "truth", DATASETS + BESIDE))
+    exact = query(loaded, f"SELECT * FROM exact.{truth_of.__name__}")
+    found = exact.select(truth.columns).cast(dict(truth.schema))
+    assert_frame_equal(found.sort(found.columns), truth.sort(truth.columns))
+    for covered, of in SHARES.items() if truth_of is coverage_ward_quarter else ():
+        for percent, part, whole in exact.select(f"{covered}_percent", covered, of).iter_rows():
+            assert (percent is None) == (whole == 0)
+            assert percent is None or abs(float(percent) - 100 * part / whole) < 0.051
+    (mart,) = (mart for mart in all_marts() if mart.name == truth_of.__name__)
+    assert_mart_shows_what_it_may(loaded, mart)
+
+
+def test_what_never_came_is_not_nothing_and_nobody_is_lost(loaded: Pipeline) -> None:
+    (row,) = query(
+        loaded,
+        "SELECT count(married) AS married, count(visits) AS visits, count(births) AS births,"
+        " min(inputs_lacking) AS lacking FROM exact.people_ward_month WHERE month = '2026-04-01'",
+    ).rows()
+    assert row[:2] == (0, 0) and row[2] > 0
+    assert row[3] == "civil.marriages;health.visits"
+    unknown = query(
+        loaded,
+        "SELECT sum(insured_by_work + insured_by_budget + insured_by_household) FROM exact.people_ward_month"
+        " WHERE ward IS NULL",
+    ).item()
+    assert unknown > 0, "who is insured and no resident is in the row without a ward"
 
 
 def test_files_of_several_parts_are_compared_with_their_like(city: Path, new_pipeline: Callable[..., Pipeline]) -> None:

@@ -89,7 +89,9 @@ class Units(Part):
         examples=["units/ward.csv"],
     )
     links: Words | None = Field(
-        default=None, description="CSV of reforms: old_code,old_valid_from,new_code,new_valid_from,targets"
+        default=None,
+        description="CSV of reforms: old_code,old_valid_from,new_code,new_valid_from,targets and, where it is known, "
+        "share (of the old unit, from 0 to 1)",
     )
     places: Words | None = Field(
         default=None, description="CSV of where a unit lies: code,lon,lat,area_km2; for those of the last reform"

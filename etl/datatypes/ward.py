@@ -28,6 +28,7 @@ _LINKS: _Types = {
     "new_valid_from": pl.Date,
     "targets": pl.Int64,
 }
+_ONE = 1e-6  # shares of a unit sum to 1, but for this
 _ENDLESS = date(9999, 12, 31)
 
 
@@ -46,13 +47,18 @@ def units() -> pl.DataFrame:
 
 @cache
 def links() -> pl.DataFrame:
-    """Old unit to new unit, many to many: old_code, old_valid_from, new_code, new_valid_from, targets.
+    """Old unit to new unit, many to many: old_code, old_valid_from, new_code, new_valid_from, targets, share.
+
+    The share of the old unit that the new one got, from 0 to 1, is null where the list has no such column.
 
     Raises:
         ContractError: if the list cannot be used.
     """
     listed = city().units
-    return table(listed.links if listed else None, _LINKS).select(*_LINKS)
+    rows = table(listed.links if listed else None, _LINKS)
+    if "share" not in rows.columns:
+        return rows.select(*_LINKS, share=pl.lit(None, pl.Float64))
+    return table(listed.links if listed else None, {**_LINKS, "share": pl.Float64}).select(*_LINKS, "share")
 
 
 def check() -> None:
@@ -72,6 +78,10 @@ def check() -> None:
         names = [f"{side}_code", f"{side}_valid_from"]
         unknown = links().join(known, left_on=names, right_on=known.columns[:2], how="left", maintain_order="left")
         _refuse(str(listed.links), links().select(names), unknown["is_known"].is_null(), f"is none of {listed.list_}")
+    of = ["old_code", "old_valid_from"]
+    is_whole = (pl.col("share").sum().over(of) - 1).abs() < _ONE
+    wrong = links().select(pl.col("share").is_not_null().any().over(of) & ~is_whole).to_series()
+    _refuse(str(listed.links), links().select(of), wrong, "has shares that are not 1 together")
 
 
 def _refuse(name: str, rows: pl.DataFrame, is_wrong: pl.Series, said: str) -> None:

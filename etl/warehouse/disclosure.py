@@ -20,7 +20,7 @@ class Cells:
 
     Attributes:
         columns: what is hidden.
-        persons: the column that counts the persons on whom these are built.
+        persons: the column that counts the persons on whom these are built; null where nobody has counted them.
         at_least: persons; a cell of fewer is hidden, but for one of none, which tells of nobody.
         margins: for each total that somebody may know, the columns that its cells have in common; none for the grand
             total.
@@ -43,7 +43,7 @@ def hidden(table: pl.DataFrame, cells: Cells) -> pl.Series:
         table: the columns that `cells` names, one row a cell.
         cells: about which ones.
     """
-    persons = pl.col(cells.persons)
+    persons = pl.col(cells.persons).fill_null(0)
     is_few = (persons > 0) & (persons < cells.at_least)
     if cells.share:
         is_few |= (persons > 0) & (pl.col(cells.share) > cells.at_most)

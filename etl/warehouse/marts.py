@@ -292,7 +292,12 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
         )
     )
     copy_rows(connection, "hiding", [pl.DataFrame([rows["place"], *flags])])
-    by_column = {name: f"hides_{number}" for number, cells in enumerate(mart.cells) for name in cells.columns}
+    # What is built on persons whom nobody has counted is not known either.
+    by_column = {
+        name: f"hides_{number} OR {named(cells.persons)} IS NULL"
+        for number, cells in enumerate(mart.cells)
+        for name in cells.columns
+    }
     values = [f"CASE WHEN {by_column[n]} THEN NULL ELSE {named(n)} END" if n in by_column else named(n) for n in shown]
     any_hidden = " OR ".join(flag.name for flag in flags) or "false"
     connection.execute(sa.text(f"DELETE FROM {table}"))

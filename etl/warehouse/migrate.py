@@ -59,7 +59,8 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
             connection.exec_driver_sql(f"COMMENT ON VIEW {view} IS {said}")
         reference.fill(connection, metadata)
         _load_schedule(connection, metadata, contracts)
-        _run(connection, "freshness.sql", all_schemas)
+        for script in ("freshness.sql", "wards.sql"):
+            _run(connection, script, all_schemas)
         open_to_roles(connection, contracts)
     engine.dispose()  # for sessions that count days as the database now says
     return applied

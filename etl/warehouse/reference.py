@@ -36,6 +36,7 @@ def add_tables(metadata: sa.MetaData) -> None:
         sa.Column("new_code", sa.Text, primary_key=True),
         sa.Column("new_valid_from", sa.Date, primary_key=True),
         sa.Column("targets", sa.Integer, nullable=False, comment="new units that the old one was divided among"),
+        sa.Column("share", sa.Float, comment="of the old unit that the new one got, from 0 to 1; null: equal parts"),
         schema="ref",
         comment="Old unit to new unit of a reform, many to many",
     )

@@ -1,0 +1,155 @@
+"""The traps of the people's marts, each with the few persons who would fall into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from etl.pipeline.pipeline import Pipeline
+from tests.city import query
+
+# Wards of today and of before: 25744 went into 25750 alone, 25741 was divided.
+NEW, MERGED, DIVIDED = ("25750", "2025-07-01"), ("25744", "2025-01-01"), ("25741", "2025-01-01")
+FIRST = "2026-01-15"  # of all deliveries; the last is of 2026-04-10
+DAILY = ("police.residents", "civil.births", "civil.deaths", "insurance.health_membership")
+
+
+def put(connection: sa.Connection, table: str, **row: Any) -> None:
+    """One row of a history; what is not said is null, or a dash where it must not be."""
+    columns = sa.inspect(connection).get_columns(table, schema="people")
+    said = {c["name"]: "-" for c in columns if not c["nullable"] and isinstance(c["type"], sa.Text)} | row
+    said.setdefault("valid_from", FIRST)
+    names, values = ", ".join(said), ", ".join(f":{name}" for name in said)
+    connection.execute(sa.text(f"INSERT INTO people.{table} ({names}) VALUES ({values})"), said)
+
+
+def person(connection: sa.Connection, number: int, ward: tuple[str, str], kind: str = "TT", **said: Any) -> None:
+    row = {"birth_date": "1990-05-05", "registered_on": FIRST, "change_reason": "DVHC"} | said
+    row |= {"ward": ward[0], "ward_valid_from": ward[1]}
+    put(connection, "residents", personal_id=f"{number:012}", residence_kind=kind, **row)
+
+
+def birth(connection: sa.Connection, number: int, born: str, registered: str) -> None:
+    put(
+        connection, "births", record_no=f"{number}", book_no="1", registration_ward=NEW[0],
+        registration_ward_valid_from=NEW[1], registration_date=registered, birth_date=born,
+        personal_id=f"{number:012}", valid_from=registered,
+    )  # fmt: skip
+
+
+def card(connection: sa.Connection, number: int, told_on: str, since: str = "2026-01-01", paid_by: str = "GD") -> None:
+    put(
+        connection, "health_membership", card_no=f"{paid_by}{number:013}", personal_id=f"{number:012}", card_from=since,
+        paid_by=paid_by, valid_from=told_on,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    pipeline = new_pipeline()
+    with pipeline.engine.begin() as connection:
+        for dataset in DAILY:
+            for as_of in (FIRST, "2026-04-10"):
+                connection.exec_driver_sql(
+                    "INSERT INTO ops.delivery (dataset, delivery_id, as_of, revision, sha256, size_bytes, file_name,"
+                    " received_at, state, loaded_at, rows_in, rejected, duplicates, inserted, changed, unchanged,"
+                    f" superseded, ended) VALUES ('{dataset}', '{as_of}', '{as_of}', 1, '{dataset}{as_of}', 1, 'f',"
+                    " now(), 'loaded', now(), 0, 0, 0, 0, 0, 0, 0, 0)"
+                )
+        person(connection, 1, NEW)
+        person(connection, 2, MERGED)
+        person(connection, 3, DIVIDED)
+        person(connection, 4, DIVIDED, "TT")  # permanent in one ward, and stays in another
+        person(connection, 4, NEW, "TTR")
+        person(connection, 5, NEW, valid_to="2026-02-10")  # moved out
+        person(connection, 6, NEW, valid_to="2026-02-11")  # died
+        put(connection, "deaths", record_no="6", book_no="1", registration_ward=NEW[0],
+            registration_ward_valid_from=NEW[1], registration_date="2026-03-20", birth_date="1950-01-01",
+            personal_id=f"{6:012}", death_at="2026-02-11 10:00", valid_from="2026-03-20")  # fmt: skip
+        person(connection, 7, NEW, valid_to="2026-02-12")  # married, corrected: stays where they are
+        person(connection, 7, NEW, valid_from="2026-02-12", change_reason="DC")
+        person(connection, 8, NEW, valid_from="2026-03-01", registered_on="2026-03-01", change_reason="DEN")
+        birth(connection, 21, "2026-02-01", "2026-02-10")
+        birth(connection, 22, "2026-02-02", "2026-04-08")  # registered on the 65th day
+        birth(connection, 23, "2026-02-03", "2026-02-20")
+        card(connection, 21, "2026-02-20")
+        card(connection, 23, "2026-03-20")  # on the 45th day
+        card(connection, 1, FIRST, paid_by="GD")  # two cards of one person
+        card(connection, 1, FIRST, paid_by="LD")
+        card(connection, 99, FIRST)  # of somebody who is no resident
+    pipeline.refresh_marts()
+    return pipeline
+
+
+def of_month(city: Pipeline, month: str, ward: str | None, measure: str) -> int | None:
+    where = "ward IS NULL" if ward is None else f"ward = '{ward}'"
+    sql = f"SELECT sum({measure})::bigint FROM exact.people_ward_month WHERE month = '{month}' AND {where}"
+    return query(city, sql).item()  # type: ignore[no-any-return]
+
+
+def test_a_person_is_counted_once_where_they_stay(city: Pipeline) -> None:
+    assert of_month(city, "2026-01-01", NEW[0], "temporary") == 1
+    assert of_month(city, "2026-01-01", DIVIDED[0], "permanent") == 1
+    assert query(
+        city, "SELECT sum(permanent + temporary)::bigint FROM exact.people_ward_month WHERE month = '2026-01-01'"
+    ).item() == 7  # fmt: skip
+
+
+def test_a_ward_is_carried_across_the_reform_only_where_it_went_into_one(city: Pipeline) -> None:
+    wards = query(city, "SELECT DISTINCT ward, ward_valid_from::text FROM exact.people_ward_month").rows()
+    assert set(wards) == {NEW, DIVIDED, (None, None)}
+
+
+def test_who_left_is_no_dead_and_no_corrected_row(city: Pipeline) -> None:
+    assert of_month(city, "2026-02-01", NEW[0], "moved_out") == 1
+    assert of_month(city, "2026-03-01", NEW[0], "moved_in") == 1
+    assert of_month(city, "2026-01-01", NEW[0], "moved_in") == 0
+
+
+def test_a_death_is_in_its_month_and_its_registration_in_another(city: Pipeline) -> None:
+    assert [of_month(city, f"2026-0{m}-01", NEW[0], "deaths") for m in (1, 2, 3)] == [0, 1, 0]
+    assert [of_month(city, f"2026-0{m}-01", NEW[0], "deaths_registered") for m in (1, 2, 3)] == [0, 0, 1]
+
+
+def test_two_cards_are_one_insured_and_who_is_no_resident_is_not_lost(city: Pipeline) -> None:
+    assert of_month(city, "2026-01-01", NEW[0], "insured_by_work") == 1
+    assert of_month(city, "2026-01-01", NEW[0], "insured_by_household") == 0
+    assert of_month(city, "2026-01-01", None, "insured_by_household") == 1
+
+
+def test_months_say_what_they_lack_and_which_are_provisional(city: Pipeline) -> None:
+    said = query(
+        city, "SELECT DISTINCT month::text, state_on::text, is_provisional, inputs_lacking FROM exact.people_ward_month"
+    )
+    never = {"civil.marriages", "education.pupils", "health.records", "health.visits", "insurance.benefits",
+             "insurance.contributions", "social.assistance"}  # fmt: skip
+    found = {month: (state_on, late, set(lacking.split(";")) - never) for month, state_on, late, lacking in said.rows()}
+    assert found == {
+        "2026-01-01": ("2026-01-31", False, {"civil.births", "civil.deaths"}),
+        "2026-02-01": ("2026-02-28", True, set()),
+        "2026-03-01": ("2026-03-31", True, set()),
+        "2026-04-01": ("2026-04-10", True, set()),
+    }
+    assert query(city, "SELECT count(pupils) FROM exact.people_ward_month").item() == 0
+
+
+def test_newborns_are_counted_when_their_day_has_come(city: Pipeline) -> None:
+    rows = query(
+        city,
+        "SELECT quarter::text, newborns_due, newborns_with_card, births_due, births_in_time, births_in_time_percent"
+        f" FROM exact.coverage_ward_quarter WHERE ward = '{NEW[0]}' ORDER BY 1",
+    ).rows()
+    assert [row[:5] for row in rows] == [("2026-01-01", 3, 1, 0, 0), ("2026-04-01", 0, 0, 3, 2)]
+    assert float(rows[1][5]) == 66.7
+
+
+def test_a_share_is_of_residents_alone(city: Pipeline) -> None:
+    (row,) = query(
+        city,
+        "SELECT residents, insured, insured_percent, at_school FROM exact.coverage_ward_quarter"
+        f" WHERE ward = '{NEW[0]}' AND quarter = '2026-01-01'",
+    ).rows()
+    assert (row[0], row[1], float(row[2]), row[3]) == (5, 1, 20.0, None)
