@@ -134,3 +134,70 @@ def test_one_more_day_changes_no_earlier_file(city: Path, tmp_path: Path) -> Non
     assert len(files) > 8
     for file in files:
         assert file.read_bytes() == (city / "days" / file.relative_to(tmp_path / "days")).read_bytes(), file.name
+
+
+def test_what_the_treasury_takes_in_is_what_was_declared_and_fined(city: Path) -> None:
+    booked = table(city, "business.budget_vouchers").filter(pl.col("direction") == "T")
+    lost = rejected(city, "budget/vouchers")
+    declared = world(city, "declarations").sort("day").unique("declaration_no", keep="last", maintain_order=True)
+    taxes = booked.filter(pl.col("voucher_no").str.starts_with("NT-"))
+    no = taxes["voucher_no"].str.strip_prefix("NT-")
+    paid = taxes.with_columns(declaration_no=no).group_by("declaration_no").agg(pl.col("amount").sum())
+    both = declared.join(paid, on="declaration_no", how="left")
+    assert both.filter(pl.col("tax_paid") != pl.col("amount").fill_null(0)).height <= lost
+    fines = table(city, "people.violations").filter(pl.col("paid_on").is_not_null(), pl.col("valid_to").is_null())
+    of_fines = booked.filter(pl.col("sub_item") == "4254")
+    assert abs(of_fines.height - fines.height) <= lost + rejected(city, "justice/violations")
+    assert of_fines.height > 20
+
+
+def test_what_is_paid_for_a_project_in_a_month_is_what_its_owner_reports(city: Path) -> None:
+    vouchers = table(city, "business.budget_vouchers").filter(pl.col("project_code").is_not_null())
+    booked = vouchers.group_by("project_code", report_month=pl.col("posted_on").dt.month_start()).agg(
+        pl.col("amount").sum()
+    )
+    reported = table(city, "business.disbursements").filter(pl.col("report_month") < START.replace(day=1))
+    both = reported.join(booked, on=["project_code", "report_month"], how="left")
+    wrong = both.filter(pl.col("paid_month") != pl.col("amount").fill_null(0))
+    assert both.height > 100 and wrong.height <= rejected(city, "budget/vouchers")
+    projects = table(city, "business.projects")["project_code"]
+    assert reported.filter(~pl.col("project_code").is_in(projects.implode())).height <= 2 * rejected(
+        city, "investment/projects"
+    )
+
+
+def test_nobody_spends_more_than_the_decisions_gave(city: Path) -> None:
+    given = table(city, "business.budget_estimates").group_by("unit_code", "item").agg(pl.col("amount").sum())
+    spent = table(city, "business.budget_vouchers").filter(
+        pl.col("direction") == "C", pl.col("project_code").is_null(), pl.col("amount") > 0
+    )
+    spent = spent.group_by("unit_code", item="sub_item").agg(spent=pl.col("amount").sum())
+    both = spent.join(given, on=["unit_code", "item"], how="left")
+    in_millions = pl.col("amount") < 1_000_000  # a mistake that loads, with a warning
+    assert both.filter((pl.col("spent") > pl.col("amount")) & ~in_millions).height == 0
+    assert both["amount"].null_count() <= rejected(city, "budget/estimates")
+
+
+def test_enterprises_and_household_businesses_are_those_that_pay_tax_and_their_owners_live_here(city: Path) -> None:
+    payers = world(city, "taxpayers")
+    enterprises = table(city, "business.enterprises")
+    assert set(enterprises["enterprise_code"]) <= set(payers["tax_code"])
+    missing = payers.filter(pl.col("taxpayer_type") == "1").join(
+        enterprises, left_on="tax_code", right_on="enterprise_code", how="anti"
+    )
+    assert missing.height <= rejected(city, "business/enterprises")
+    people = world(city, "people")
+    employed = people.group_by(enterprise_code="employer_tax_code").agg(pl.len().cast(pl.Int64))
+    first = enterprises.sort("valid_from").unique("enterprise_code", keep="first")
+    assert first.join(employed, on="enterprise_code").filter(pl.col("workers") != pl.col("len")).height == 0
+    households = table(city, "business.households")
+    assert households["owner_id"].is_in(people["pid"].implode()).all()
+    since = households.filter(pl.col("registered_on") >= date(2025, 7, 1))
+    assert (since["household_code"] == since["owner_id"]).all()
+    older = households.filter(pl.col("registered_on") < date(2025, 7, 1))
+    assert older.height > 0 and (older["household_code"].str.len_chars() == 10).all()
+    became = households["became"].drop_nulls()
+    assert became.len() > 0 and became.is_in(payers["tax_code"].implode()).all()
+    dead = world(city, "deaths")["pid"]
+    open_ = households.filter(pl.col("valid_to").is_null(), pl.col("status") == "HD")
+    assert open_.filter(pl.col("owner_id").is_in(dead.implode())).height < dead.len() / 5
