@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from simulate import business_group, civil, health, land, people_group, tax
+from simulate import business_group, civil, health, land, land_group, people_group, tax
 from simulate.delivery import Form, changes, write
 from simulate.events import events
 from simulate.group import write_group
@@ -68,7 +68,7 @@ def write_city(
         registered = {name.split("/")[1]: agency.new for name, agency in agencies.items()}
         enterprises = registered["taxpayers"][0].filter(pl.col("taxpayer_type") == "1")
         happened = events(world(seed, inhabitants, enterprises, start), registered, enterprises, days)
-        for group in (people_group, business_group):
+        for group in (people_group, business_group, land_group):
             write_group(out, group.SENDERS, group.known(happened), happened, truth)
     truth.write()
 

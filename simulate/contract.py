@@ -94,6 +94,12 @@ def read(dataset: str) -> Contract:
     )
 
 
+@cache
+def datasets() -> list[str]:
+    """All datasets of the city, as `police.residents`, in the order of their names."""
+    return sorted(f"{path.parent.name}.{path.stem}" for path in _EXPECTATIONS.glob("*/*.yaml"))
+
+
 def _column(raw: Mapping[str, Any], elements: Mapping[str, Any]) -> Column:
     custom = _custom(raw)
     said = {**elements.get(custom.get("element", ""), {}), **raw, **custom}

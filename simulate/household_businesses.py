@@ -38,14 +38,15 @@ def registered(happened: Events) -> pl.DataFrame:
         household_code="pid", business_ward="address_ward", business_address="address",
         registered_on=pl.when(pl.col("day") > world.start).then("day").otherwise("registered_on"),
     )  # fmt: skip
-    rows = pl.concat([known, _older(happened, known, owners)], how="diagonal")
+    older = _older(happened, known.filter(pl.col("day") == world.start), owners)
+    rows = pl.concat([older, known.join(older, on="pid", how="anti", maintain_order="left")], how="diagonal_relaxed")
     rows = rows.filter(pl.col("registered_on").dt.year() - pl.col("birth").dt.year() >= 18)
     rng = generator(world.seed, "what household businesses are")
-    n = rows.height
+    chance = rng.random((rows.height, 2))  # a row's is that of its place
     return rows.with_columns(
         owner="name",
-        capital=pl.lit(pl.Series(rng.integers(10, 500, n) * 1_000_000)),
-        workers=pl.lit(pl.Series(rng.integers(0, 8, n))),
+        capital=pl.Series((chance[:, 0] * 490 + 10).astype(int) * 1_000_000),
+        workers=pl.Series((chance[:, 1] * 8).astype(int)),
         status=pl.lit("HD"),
         suspended_until=pl.lit(None, pl.Date),
         ended_on=pl.lit(None, pl.Date),
