@@ -26,6 +26,22 @@ def some(rng: np.random.Generator, rows: pl.DataFrame, share: float, least: int 
     return rows[np.sort(rng.choice(rows.height, n, replace=False))]
 
 
+def parted(rng: np.random.Generator, rows: pl.DataFrame, *wanted: tuple[float, int]) -> list[pl.DataFrame]:
+    """Parts of some rows, drawn by chance, of which no two share a row, and at last those that are left.
+
+    Args:
+        rng: source of chance.
+        rows: all of them.
+        wanted: for each part its share of the rows, and how many at least, as far as there are.
+    """
+    order, made = rng.permutation(rows.height), []
+    for share, least in wanted:
+        n = max(int(rng.poisson(share * rows.height)), least)
+        made.append(rows[np.sort(order[:n])])
+        order = order[n:]
+    return [*made, rows[np.sort(order)]]
+
+
 def days_before(rng: np.random.Generator, day: np.datetime64, at_most: int, n: int) -> np.ndarray:
     """Some days of those before one."""
     return day - rng.integers(1, at_most + 1, n).astype("timedelta64[D]")

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from simulate import civil, health, land, tax
+from simulate import business_group, civil, health, land, land_group, people_group, tax
 from simulate.delivery import Form, changes, write
 from simulate.events import events
+from simulate.group import write_group
 from simulate.output import Truth, put
 from simulate.people import population
-from simulate.people_group import write_people
 from simulate.truth import Dataset
 from simulate.world import world
 
@@ -50,7 +50,7 @@ def write_city(
         days: days of extracts.
         seed: the same seed gives the same city.
         start: the first day.
-        is_whole: whether the people's other agencies send too: police, social insurance, schools and so on.
+        is_whole: whether all other agencies send too: police, social insurance, schools, treasury and so on.
 
     The truth: `tables/<schema>.<table>.parquet` (histories; opened_by and closed_by are file names), `defects.parquet`
     (file, row, column, kind, effect) and `deliveries.parquet` (counts of each file for arrival in the order of time).
@@ -65,10 +65,11 @@ def write_city(
     for agency in agencies.values():
         truth.add(agency.truth, agency.defects)
     if is_whole:
-        names = ("civil/births", "civil/deaths", "civil/marriages", "health/visits")
-        registered = {name.split("/")[1]: agencies[name].new for name in names}
-        enterprises = agencies["tax/taxpayers"].new[0].filter(pl.col("taxpayer_type") == "1")
-        write_people(out, events(world(seed, inhabitants, enterprises, start), registered, enterprises, days), truth)
+        registered = {name.split("/")[1]: agency.new for name, agency in agencies.items()}
+        enterprises = registered["taxpayers"][0].filter(pl.col("taxpayer_type") == "1")
+        happened = events(world(seed, inhabitants, enterprises, start), registered, enterprises, days)
+        for group in (people_group, business_group, land_group):
+            write_group(out, group.SENDERS, group.known(happened), happened, truth)
     truth.write()
 
 
@@ -109,10 +110,12 @@ def _one_day(
         payers.registry = tax.taxpayers(rng, people, max(int(n * _TAXPAYERS), 20))
         payers.new.append(payers.registry)
         lots.registry = land.parcels(rng, people, max(int(n * _PARCELS), 20), 0)
+        lots.new.append(lots.registry)
     else:
         fresh = tax.taxpayers(rng, people, max(int(n * _TAXPAYERS / 200), 2))
         known = payers.registry["tax_code"].implode()
-        payers.registry = tax.a_day_later(rng, payers.registry, fresh.filter(~pl.col("tax_code").is_in(known)), day)
+        payers.new.append(fresh.filter(~pl.col("tax_code").is_in(known)))
+        payers.registry = tax.a_day_later(rng, payers.registry, payers.new[-1], day)
         lots.registry = land.a_day_later(
             rng, lots.registry, land.parcels(rng, people, max(int(n * _PARCELS / 300), 2), 1_000_000 * number)
         )
@@ -151,6 +154,7 @@ def _one_day(
     rows = tax.declarations(rng, payers.registry, _some(n, _DECLARATIONS), day)
     sent = rows if forms.registry is None else pl.concat([rows, tax.amend(forms.registry[:4]), forms.registry[4:6]])
     _drop(out, forms, sent, rng, number, days, day)
+    forms.new.append(sent)
     forms.registry = rows[5:15]
 
 

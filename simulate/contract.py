@@ -55,6 +55,7 @@ class Contract:
         table: schema.table in the warehouse.
         mode: snapshot, changes or append.
         part: the column that tells the parts of a snapshot apart.
+        totals: the columns whose sum is declared beside each file.
         source: format, encoding, delimiter, numbers, archive, record, root.
         columns: in their order.
     """
@@ -63,6 +64,7 @@ class Contract:
     table: str
     mode: str
     part: str | None
+    totals: tuple[str, ...]
     source: Mapping[str, str]
     columns: tuple[Column, ...]
 
@@ -86,9 +88,16 @@ def read(dataset: str) -> Contract:
         table["physicalName"],
         custom["deliveryMode"],
         custom.get("part"),
+        tuple(custom.get("controlTotals", ())),
         custom["source"],
         tuple(_column(column, elements) for column in table["properties"]),
     )
+
+
+@cache
+def datasets() -> list[str]:
+    """All datasets of the city, as `police.residents`, in the order of their names."""
+    return sorted(f"{path.parent.name}.{path.stem}" for path in _EXPECTATIONS.glob("*/*.yaml"))
 
 
 def _column(raw: Mapping[str, Any], elements: Mapping[str, Any]) -> Column:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -31,7 +32,8 @@ class Defect:
         column: contract column that it spoils; None for the line as a whole.
         rate: share of rows that have it.
         spoil: what the cell becomes; None for defects of the line.
-        effect: rejected, or flagged (the row loads without the value).
+        effect: rejected, flagged (the row loads without the value) or warned (the row loads with it).
+        means: the value that loads where it is only warned of.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Defect:
     rate: float
     spoil: Callable[[str | None], str | None] | None = None
     effect: str = "rejected"
+    means: Any = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Form:
         titles: of Excel: what stands above the table.
         merged: of Excel: a column in which equal cells below each other are one.
         numbers: of JSON and Excel: columns whose cells are numbers.
+        totals: columns whose sum is declared beside the file.
     """
 
     format: str
@@ -74,11 +78,12 @@ class Form:
     titles: tuple[str, ...] = ()
     merged: str | None = None
     numbers: frozenset[str] = frozenset()
+    totals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Written:
-    """A file's bytes and what is true of it."""
+    """A file's bytes and what is true of it; `totals`: the sums that its sender declares, by the name in the file."""
 
     content: bytes
     accepted: pl.DataFrame
@@ -86,6 +91,7 @@ class Written:
     rows_in: int
     rejected: int
     duplicates: int
+    totals: dict[str, int]
 
 
 DUPLICATE_RATE = 0.003
@@ -136,12 +142,24 @@ def write(form: Form, standard: pl.DataFrame, rng: np.random.Generator, at_least
     for column in {d.column for _, d in marks if d.effect == "flagged" and d.column}:
         blank = pl.int_range(pl.len()).is_in([at for at, d in marks if d.effect == "flagged" and d.column == column])
         standard = standard.with_columns(pl.when(~blank).then(pl.col(column)))
+    for at, d in marks:
+        if d.effect == "warned" and d.column:
+            value = pl.lit(d.means, standard.schema[d.column])
+            standard = standard.with_columns(
+                pl.when(pl.int_range(pl.len()) == at).then(value).otherwise(d.column).alias(d.column)
+            )
     accepted = standard.filter(~pl.int_range(pl.len()).is_in(list(gone)))
     if SEQUENCE in accepted.columns:
         accepted = accepted.sort(SEQUENCE, maintain_order=True).drop(SEQUENCE)
     content = _FORMATS[form.format](form, whole, {at: d.kind for at, d in marks if d.spoil is None})
-    rejected = sum(d["effect"] == "rejected" for d in defects)
-    return Written(content, accepted, defects, whole.height, rejected, sum(d["effect"] == "duplicate" for d in defects))
+    effects = Counter(d["effect"] for d in defects)
+    totals = {form.headers[name]: _total(whole[name]) for name in form.totals}
+    return Written(content, accepted, defects, whole.height, effects["rejected"], effects["duplicate"], totals)
+
+
+def _total(cells: pl.Series) -> int:
+    """The sum of the cells that are whole numbers, as 1.234.567 or plain."""
+    return int(cells.str.replace_all(".", "", literal=True).cast(pl.Int64, strict=False).sum())
 
 
 def _take(free: list[int], cells: pl.DataFrame, defect: Defect) -> int | None:
@@ -300,17 +318,34 @@ def _json_text(texts: pl.Series, is_number: bool) -> pl.Series:
 
 
 def _geojson(form: Form, cells: pl.DataFrame, broken: dict[int, str]) -> bytes:
-    ring = cells["geometry"].str.slice(10).str.head(-2)  # POLYGON ((x y, x y)), written as [x,y],[x,y]
-    rings = "[[" + ring.str.replace_all(", ", "],[", literal=True).str.replace_all(" ", ",", literal=True) + "]]"
+    places = pl.select(_geojson_geometry(cells["geometry"])).to_series()
     headers = {name: header for name, header in form.headers.items() if name != "geometry"}
     features = []
-    for record, points in zip(cells.select(*headers).iter_rows(), rings, strict=True):
+    for record, geometry in zip(cells.select(*headers).iter_rows(), places, strict=True):
         values = zip(headers.items(), record, strict=True)
         properties = _ENCODE({header: _json_value(text, name in form.numbers) for (name, header), text in values})
-        geometry = f'{{"type": "Polygon", "coordinates": [{points}]}}'
         features.append(f'{{"type": "Feature", "properties": {properties}, "geometry": {geometry}}}')
     crs = '{"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::9210"}}'
     return (f'{{"type": "FeatureCollection", "crs": {crs}, "features": [\n' + ",\n".join(features) + "\n]}\n").encode()
+
+
+def _geojson_geometry(wkt: pl.Series) -> pl.Expr:
+    """POINT (x y), LINESTRING (x y, x y) and POLYGON ((x y, x y)) as GeoJSON writes them; null where there is none."""
+    kinds = {
+        "POINT": ("Point", "[", "]"),
+        "LINESTRING": ("LineString", "[[", "]]"),
+        "POLYGON": ("Polygon", "[[[", "]]]"),
+    }
+    shapes = pl.lit(wkt)
+    points = shapes.str.extract(r"\(([^()]+)\)").str.replace_all(", ", "],[", literal=True)
+    points = points.str.replace_all(" ", ",", literal=True)
+    written = pl.coalesce(
+        pl.when(shapes.str.starts_with(name)).then(
+            pl.lit(f'{{"type": "{kind}", "coordinates": {opens}') + points + pl.lit(f"{closes}}}")
+        )
+        for name, (kind, opens, closes) in kinds.items()
+    )
+    return written.fill_null("null")
 
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode

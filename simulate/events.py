@@ -35,6 +35,10 @@ class Events:
         jobs_lost: day, pid; each person once.
         visits: day, pid, visit (its key); to a hospital.
         enterprises: the tax office's: tax_code, name.
+        taxpayers: `simulate.tax.taxpayers`, with the day on which the tax office first had them.
+        declarations: `simulate.tax.declarations` as they were sent, with the day; some again, with another sum.
+        parcels: `simulate.land.parcels` of the first day.
+        permits: `simulate.land.permits`, with the day.
     """
 
     world: World
@@ -46,6 +50,10 @@ class Events:
     jobs_lost: pl.DataFrame
     visits: pl.DataFrame
     enterprises: pl.DataFrame
+    taxpayers: pl.DataFrame
+    declarations: pl.DataFrame
+    parcels: pl.DataFrame
+    permits: pl.DataFrame
 
 
 def events(
@@ -55,7 +63,7 @@ def events(
 
     Args:
         before: the world before the first day.
-        registered: births, deaths and marriages of the civil registry and visits of the hospitals, a table a day.
+        registered: what was new in the registries of the four agencies that `city` draws, a table a day.
         enterprises: of the tax office's register of the first day.
         days: how many.
     """
@@ -86,6 +94,10 @@ def events(
         alive(_once_each(before, dates, "jobs lost", workers, _JOBS_LOST), deaths),
         _by_day(dates, registered["visits"]).select("day", pid="so_cccd", visit="ma_lk"),
         enterprises.select("tax_code", "name"),
+        _by_day(dates, registered["taxpayers"]),
+        _by_day(dates, registered["declarations"]),
+        registered["parcels"][0],
+        _by_day(dates, registered["permits"]),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,11 +26,16 @@ class Wrong:
         kind: one of those below, or any name where the cell is given.
         column: that it spoils; None for a broken line.
         cell: what stands there then, in place of what the kind says.
+        effect: rejected, flagged (the row loads without the value) or warned (it loads with it); None if the contract
+            says which.
+        means: the value that loads where it is only warned of.
     """
 
     kind: str
     column: str | None = None
     cell: str | None = None
+    effect: str | None = None
+    means: Any = None
 
 
 _CELLS: dict[str, Callable[[str], str | None]] = {
@@ -87,6 +93,7 @@ def form(
         record=source.get("record", ""),
         titles=titles,
         numbers=frozenset(c.name for c in contract.columns if c.kind in ("integer", "number")),
+        totals=contract.totals,
     )
 
 
@@ -97,8 +104,9 @@ def _defect(wrong: Wrong, columns: dict[str, Column], rate: float) -> Defect:
         return Defect(wrong.kind, None, rate)
     column = columns[wrong.column]
     spoil = _spoiling(wrong, column)
-    effect = "flagged" if column.is_flagged and wrong.kind != "missing_required" else "rejected"
-    return Defect(wrong.kind, wrong.column, rate, lambda text: spoil(text or ""), effect)
+    by_contract = "flagged" if column.is_flagged and wrong.kind != "missing_required" else "rejected"
+    effect = wrong.effect or by_contract
+    return Defect(wrong.kind, wrong.column, rate, lambda text: spoil(text or ""), effect, wrong.means)
 
 
 def _spoiling(wrong: Wrong, column: Column) -> Callable[[str], str | None]:

@@ -34,6 +34,12 @@ def _sendings(happened: Events) -> Iterator[Sending]:
         yield Sending(day, day, pl.concat(changes))
 
 
+def payments(happened: Events) -> pl.DataFrame:
+    """The decisions whose fines are paid in these days, as their rows say it on the day of the payment."""
+    sent = pl.concat([sending.rows for sending in _sendings(happened)])
+    return sent.filter(pl.col("paid_on").is_not_null())
+
+
 def _decisions(
     rng: np.random.Generator, whom: pl.DataFrame, enterprises: pl.DataFrame, day: date, number: int
 ) -> pl.DataFrame:

@@ -32,7 +32,7 @@ def parcels(rng: np.random.Generator, people: pl.DataFrame, n: int, first: int) 
     owners = people[rng.integers(0, people.height, n)]["pid"].to_numpy()
     second = people[rng.integers(0, people.height, n)]["pid"].to_numpy()
     joint = (rng.random(n) < 0.2) & (owners != second)
-    x, y = _places(rng, ward, is_old)
+    x, y = places(rng, ward, is_old)
     width, depth = rng.integers(8, 40, n) / 2, rng.integers(16, 60, n) / 2
     use = rng.choice(["ODT", "ONT", "CLN", "LUC", "TMD", "SKC"], n, p=[0.6, 0.15, 0.1, 0.07, 0.05, 0.03])
     serial = np.arange(first, first + n)
@@ -57,33 +57,38 @@ def parcels(rng: np.random.Generator, people: pl.DataFrame, n: int, first: int) 
                 np.where(rng.random(n) < 0.1, np.datetime64("2055-12-31"), np.datetime64("NaT"))
             ).cast(pl.Date),
             "status": pl.Series(["1"] * n),
-            "geometry": _rectangles(x, y, width, depth),
+            "geometry": rectangles(x, y, width, depth),
         }
     )
 
 
-def _places(rng: np.random.Generator, ward: np.ndarray, is_old: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A corner within each ward, east and north in metres to the half; an old ward lies where one it went to lies."""
+def squares() -> pl.DataFrame:
+    """The square around the middle of each ward in which its parcels lie: code, east, north, half its side (metres)."""
     listed = pl.read_csv(_WARD_PLACES, schema_overrides={"code": pl.String})
     east, north = Transformer.from_crs(4326, 9210, always_xy=True).transform(listed["lon"], listed["lat"])
-    centres = pl.DataFrame({"new": listed["code"], "east": east, "north": north, "km2": listed["area_km2"]})
+    half = np.sqrt(listed["area_km2"].to_numpy() * 1e6) / 3
+    return pl.DataFrame({"code": listed["code"], "east": east, "north": north, "half": half})
+
+
+def places(rng: np.random.Generator, ward: np.ndarray, is_old: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A corner within each ward, east and north in metres to the half; an old ward lies where one it went to lies."""
     code = pl.DataFrame({"code": ward, "is_old": is_old}).join(
         new_of_old(), on="code", how="left", maintain_order="left"
     )
-    new = code.select(pl.when("is_old").then("new").otherwise("code").alias("new"))
-    east, north, km2 = new.join(centres, on="new", how="left", maintain_order="left").drop("new").get_columns()
-    half = np.sqrt(km2.to_numpy() * 1e6) / 3
-    away = (half * (rng.integers(0, size, len(ward)) / size * 2 - 1) for size in (80_000, 100_000))
+    new = code.select(pl.when("is_old").then("new").otherwise("code").alias("code"))
+    east, north, half = new.join(squares(), on="code", how="left", maintain_order="left").drop("code").get_columns()
+    away = (half.to_numpy() * (rng.integers(0, size, len(ward)) / size * 2 - 1) for size in (80_000, 100_000))
     x, y = (np.round(2 * (centre.to_numpy() + by)) / 2 for centre, by in zip((east, north), away, strict=True))
     return x, y
 
 
-def _rectangles(x: np.ndarray, y: np.ndarray, width: np.ndarray, depth: np.ndarray) -> pl.Series:
-    """WKT with coordinates in half metres, trailing zeros away."""
+def written(numbers: np.ndarray) -> pl.Series:
+    """Coordinates in half metres, trailing zeros away."""
+    return pl.Series(numbers).cast(pl.String).str.strip_suffix(".0")
 
-    def written(numbers: np.ndarray) -> pl.Series:
-        return pl.Series(numbers).cast(pl.String).str.strip_suffix(".0")
 
+def rectangles(x: np.ndarray, y: np.ndarray, width: np.ndarray, depth: np.ndarray) -> pl.Series:
+    """WKT of rectangles, from their lower left corner on."""
     a, b, c, d = written(x), written(x + width), written(y), written(y + depth)
     return pl.select(
         pl.format("POLYGON (({} {}, {} {}, {} {}, {} {}, {} {}))", a, c, b, c, b, d, a, d, a, c)

@@ -20,13 +20,18 @@ _RATE = 0.0015  # of each kind of defect, a row
 def enterprise_codes(rng: np.random.Generator, n: int) -> np.ndarray:
     """`n` different tax codes of ten digits with a right check digit."""
     serials = rng.choice(9_000_000, 2 * n + 50, replace=False) + 1_000_000
+    return with_check_digit(3, serials)[:n]
+
+
+def with_check_digit(first: int, serials: np.ndarray) -> np.ndarray:
+    """Tax codes of ten digits: 0, the first digit, a serial number of seven and its check digit, where it has one."""
     digits = np.column_stack(
-        [np.zeros_like(serials), np.full_like(serials, 3), *(serials // 10**p % 10 for p in range(6, -1, -1))]
+        [np.zeros_like(serials), np.full_like(serials, first), *(serials // 10**p % 10 for p in range(6, -1, -1))]
     )
     check = 10 - digits @ _WEIGHTS % 11
     good = check < 10  # of the others no code is ever issued
     return np.array(
-        [f"03{serial:07d}{c}" for serial, c in zip(serials[good], check[good], strict=True)][:n], dtype=object
+        [f"0{first}{serial:07d}{c}" for serial, c in zip(serials[good], check[good], strict=True)], dtype=object
     )
 
 

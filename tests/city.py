@@ -5,6 +5,7 @@ And what is asked of every city: that each delivery of it is loaded, and what ca
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -45,6 +46,18 @@ def query(pipeline: Pipeline, sql: str, schema: pl.Schema | None = None) -> pl.D
 def file_names(pipeline: Pipeline) -> dict[str, str]:
     entries = pipeline.ledger.all()
     return {f"{e.dataset}/{e.delivery_id}": f"{e.dataset.replace('.', '/')}/{e.file_name}" for e in entries}
+
+
+def assert_rows_are_accounted_for(city: Path, pipeline: Pipeline, datasets: Collection[str]) -> None:
+    """Every delivery of some datasets is loaded, and its counts are those of the truth."""
+    counts = ["rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded"]
+    truth = {row["file"]: row for row in pl.read_parquet(city / "truth" / "deliveries.parquet").to_dicts()}
+    entries = [entry for entry in pipeline.ledger.all() if entry.dataset in datasets]
+    assert {entry.dataset for entry in entries} == set(datasets)
+    for entry in entries:
+        assert entry.state == "loaded", (entry.file_name, entry.message_en)
+        expected = truth[f"{entry.dataset.replace('.', '/')}/{entry.file_name}"]
+        assert {n: getattr(entry, n) for n in counts} == {n: expected[n] for n in counts}, entry.file_name
 
 
 def assert_table_is_true(city: Path, pipeline: Pipeline, table: str) -> None:

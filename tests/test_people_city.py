@@ -15,7 +15,14 @@ from etl.warehouse.marts import all_marts
 from simulate import write_city
 from simulate.marts import Told, coverage_ward_quarter, people_ward_month
 from simulate.people_group import SENDERS
-from tests.city import assert_mart_shows_what_it_may, assert_rejected_is_planted, assert_table_is_true, query, walk
+from tests.city import (
+    assert_mart_shows_what_it_may,
+    assert_rejected_is_planted,
+    assert_rows_are_accounted_for,
+    assert_table_is_true,
+    query,
+    walk,
+)
 
 DATASETS = [sender.dataset for sender in SENDERS]
 START, DAYS = date(2026, 3, 30), 3  # a month ends among them
@@ -45,14 +52,7 @@ def loaded(city: Path, new_pipeline: Callable[..., Pipeline]) -> Pipeline:
 
 
 def test_every_delivery_is_loaded_and_its_rows_are_accounted_for(city: Path, loaded: Pipeline) -> None:
-    counts = ["rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded"]
-    truth = {row["file"]: row for row in pl.read_parquet(city / "truth" / "deliveries.parquet").to_dicts()}
-    entries = [entry for entry in loaded.ledger.all() if entry.dataset not in BESIDE]
-    assert {e.dataset for e in entries} == set(DATASETS)
-    for entry in entries:
-        assert entry.state == "loaded", (entry.file_name, entry.message_en)
-        expected = truth[f"{entry.dataset.replace('.', '/')}/{entry.file_name}"]
-        assert {n: getattr(entry, n) for n in counts} == {n: expected[n] for n in counts}, entry.file_name
+    assert_rows_are_accounted_for(city, loaded, DATASETS)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -155,7 +155,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same city.")] = 1,
     start: Annotated[str, typer.Option(help="First day.")] = "2026-03-02",
     is_whole: Annotated[
-        bool, typer.Option("--all", help="The people's other agencies too: police, schools, social insurance, ...")
+        bool, typer.Option("--all", help="All other agencies too: police, schools, treasury, business registry, ...")
     ] = False,
     is_served: Annotated[
         bool, typer.Option("--serve", help="Then put five agencies' systems behind servers on this machine.")
@@ -163,8 +163,9 @@ def simulate(
 ) -> None:
     """Write the extracts that four agencies of a made-up city would drop, and the truth beside them.
 
-    With --all nine datasets of the same people come too: residents, health insurance, schools, pupils, assistance,
-    contributions, benefits, sanctions and health records.
+    With --all the other twenty-five datasets of the same city come too: its people (residents, insurance, schools,
+    assistance, sanctions), money and business (budget, vouchers, projects, enterprises, banks), land and traffic
+    (works, plans, environment, vehicles, licences, roads) and the governance of data.
 
     With --serve a database of PostgreSQL and one of MariaDB, an SFTP server, an HTTP API and an object store hold one
     dataset each, for `citydw pull`, until they are interrupted; a day more comes with each Enter.

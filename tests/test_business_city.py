@@ -1,0 +1,81 @@
+"""Money, business, land and governance of a simulated city: what the warehouse holds is what is true, to the cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from etl.pipeline.pipeline import Pipeline
+from simulate import business_group, land_group, write_city
+from tests.city import assert_rejected_is_planted, assert_rows_are_accounted_for, assert_table_is_true, query, walk
+
+DATASETS = [sender.dataset for sender in (*business_group.SENDERS, *land_group.SENDERS)]
+START, DAYS = date(2026, 3, 30), 3  # a month and a quarter end among them
+BESIDE = ["land.permits"]  # without which nobody could be asked about works
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("city")
+    write_city(out, people=4_000, days=DAYS, seed=11, start=START, is_whole=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def loaded(city: Path, new_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    pipeline = new_pipeline()
+    folders = {dataset.replace(".", "/") for dataset in DATASETS + BESIDE}
+    files = (path for path in (city / "days").rglob("*") if path.is_file() and not path.name.endswith(".manifest.json"))
+    walk(pipeline, sorted(f for f in files if f.parent.relative_to(f.parents[2]).as_posix() in folders))
+    pipeline.refresh_marts()
+    return pipeline
+
+
+def test_every_delivery_is_loaded_and_its_rows_are_accounted_for(city: Path, loaded: Pipeline) -> None:
+    assert_rows_are_accounted_for(city, loaded, DATASETS)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_history_table_equals_the_truth_row_by_row_and_column_by_column(
+    city: Path, loaded: Pipeline, dataset: str
+) -> None:
+    contract = loaded.contracts[dataset]
+    assert_table_is_true(city, loaded, f"{contract.schema}.{contract.table}")
+
+
+def test_the_rejected_rows_are_exactly_the_planted_defects_and_each_names_its_column(
+    city: Path, loaded: Pipeline
+) -> None:
+    assert_rejected_is_planted(city, loaded)
+
+
+def found(pipeline: Pipeline, view: str, *keys: str) -> set[tuple[object, ...]]:
+    return set(query(pipeline, f"SELECT {', '.join(keys)} FROM quality.{view}").rows())
+
+
+def now(city: Path, table: str) -> pl.DataFrame:
+    return pl.read_parquet(city / "truth" / "tables" / f"{table}.parquet").filter(pl.col("valid_to").is_null())
+
+
+def test_what_several_agencies_together_show_to_be_wrong_is_found(city: Path, loaded: Pipeline) -> None:
+    paid, projects = now(city, "business.disbursements"), now(city, "business.projects")
+    unknown = paid.join(projects, on="project_code", how="anti")
+    assert unknown.height > 0
+    assert found(loaded, "disbursed_without_project", "project_code") == set(unknown.select("project_code").rows())
+    works = now(city, "land.works").filter(pl.col("permit_no").is_not_null())
+    unpermitted = works.join(now(city, "land.permits"), on=["authority", "permit_no"], how="anti")
+    assert 0 < unpermitted.height < works.height
+    assert found(loaded, "works_without_permit", "work_code") == set(unpermitted.select("work_code").rows())
+    hours = now(city, "land.measurements").select(
+        "station_code", "measured_at", "averaging", "parameter", "measured_value"
+    )
+    at = ["station_code", "measured_at", "averaging"]
+    fine, dust = (hours.filter(pl.col("parameter") == name) for name in ("PM2.5", "PM10"))
+    both = fine.join(dust, on=at).cast({"measured_value": pl.Float64, "measured_value_right": pl.Float64})
+    odd = both.filter(pl.col("measured_value") > pl.col("measured_value_right") * 1.1)
+    assert odd.height > 0
+    assert found(loaded, "fine_dust_above_dust", *at) == set(odd.select(at).rows())
