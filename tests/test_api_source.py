@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import multiprocessing
+import signal
 import ssl
 import threading
 import time
@@ -20,15 +22,16 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import trustme
 import yaml
+from upath import UPath
 
 from etl.connectors import api, connector
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
-from etl.contract import Contract, ContractError, load
+from etl.contract import Contract, ContractError, load, load_all
 from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
-from etl.settings import DEFAULT_LIMITS
+from etl.settings import DEFAULT_LIMITS, Settings
 
 SECRET = "khoa-cua-so-giao-duc"
 DATASET = "education.schools"
@@ -261,6 +264,127 @@ def test_what_has_changed_since_is_asked_for(agency: Agency, contract: Callable[
     assert days.until is None
     agency.records.clear()
     assert list(source.pull(Window(since="2026-03-02T10:00:00+00:00"), tmp_path)) == []
+
+
+# --- a pull that dies
+
+
+def gone(_: BaseHTTPRequestHandler) -> Answer:
+    return 404, {}, ""
+
+
+@pytest.mark.parametrize(
+    ("by", "asked"),
+    [
+        ("page", ["page=1", "page=2", "page=3"]),
+        ("offset", ["offset=0", "offset=2", "offset=4", "offset=5"]),
+        ("cursor", ["", "after=c2", "after=c4"]),
+        ("link", ["", "start=2", "start=4"]),
+    ],
+)
+def test_the_next_pull_goes_on_behind_the_pages_that_one_has_taken(
+    agency: Agency, contract: Callable[..., Contract], tmp_path: Path, by: str, asked: list[str]
+) -> None:
+    agency.records += [RECORDS[0].replace("701", f"70{number}") for number in (6, 7, 8, 9)]
+    source = connector(contract(agency, pages=PAGES[by]), Connection("so_giao_duc"), DEFAULT_LIMITS)
+    agency.faults = {3: gone}  # of five pages three have come
+    with pytest.raises(SourceFault, match="page 4"):
+        list(source.pull(Window(), tmp_path))
+    died_at = datetime.now(UTC)
+    agency.asked.clear()
+    agency.faults.clear()
+    (one,) = source.pull(Window(), tmp_path)
+    assert (tmp_path / one.name).read_text("utf-8").splitlines() == [*LINES, *agency.records[5:]]
+    first, last, *behind = questions(agency)
+    assert [first, last] == [asked[0], asked[2]], "only whether these are as they were"
+    assert [question[-1] for question in behind] == {"page": ["4", "5"], "offset": ["6", "8", "9"]}.get(by, ["6", "8"])
+    assert (one.about["taken_before"], len(one.about["pages"])) == (3, 5 + (by == "offset"))
+    assert one.seen_at < died_at, "it holds what was there when the first of both looked"
+    agency.asked.clear()
+    (tmp_path / one.name).unlink()
+    (again,) = source.pull(Window(), tmp_path)
+    assert (again.about["taken_before"], questions(agency)[:2]) == (0, [asked[0], asked[1]])
+
+
+def _another_total(agency: Agency, _: Path) -> None:
+    agency.records.append(RECORDS[0].replace("701", "706"))
+
+
+def _another_record(agency: Agency, _: Path) -> None:
+    agency.records[3] = RECORDS[3].replace("520", "521")  # on the last page that was taken
+
+
+def _moved_records(agency: Agency, _: Path) -> None:
+    del agency.records[2]
+    agency.records.insert(4, RECORDS[0].replace("701", "706"))
+
+
+def _too_long_ago(_: Agency, into: Path) -> None:
+    (note,) = into.glob("begun/*.json")
+    said = json.loads(note.read_text("utf-8"))
+    note.write_text(json.dumps(said | {"at": (datetime.now(UTC) - timedelta(minutes=61)).isoformat()}), "utf-8")
+
+
+def _half_a_page(_: Agency, into: Path) -> None:
+    for kept in into.glob("begun/*.page"):
+        kept.write_bytes(kept.read_bytes()[:-5])
+
+
+@pytest.mark.parametrize("change", [_another_total, _another_record, _moved_records, _too_long_ago, _half_a_page])
+def test_what_has_changed_since_a_pull_died_is_asked_for_anew(
+    agency: Agency, contract: Callable[..., Contract], tmp_path: Path, change: Callable[[Agency, Path], None]
+) -> None:
+    source = connector(contract(agency), Connection("so_giao_duc"), DEFAULT_LIMITS)
+    agency.faults = {2: gone}
+    with pytest.raises(SourceFault, match="page 3"):
+        list(source.pull(Window(), tmp_path))
+    change(agency, tmp_path)
+    agency.faults.clear()
+    (one,) = source.pull(Window(), tmp_path)
+    said = (tmp_path / one.name).read_text("utf-8").splitlines()
+    assert said == [record.replace("\r\n", "  ") for record in agency.records]
+    assert one.about["taken_before"] == 0 and questions(agency)[-3:] == ["", "after=c2", "after=c4"]
+
+
+def test_another_question_takes_nothing_over(agency: Agency, contract: Callable[..., Contract], tmp_path: Path) -> None:
+    changed = {"since": "tu", "overlap": {"value": 2, "unit": "h"}}
+    said = contract(agency, mode="append", changed=changed, wholeEvery={"value": 7, "unit": "d"})
+    source = connector(said, Connection("so_giao_duc"), DEFAULT_LIMITS)
+    agency.faults = {2: gone}
+    with pytest.raises(SourceFault, match="page 3"):
+        list(source.pull(Window(), tmp_path))
+    agency.faults.clear()
+    (since,) = source.pull(Window(since="2026-03-02T10:00:00+00:00"), tmp_path)
+    assert since.about["taken_before"] == 0 and len(agency.asked) == 6
+
+
+def _pull_in_vain(contracts: Path, home: Path, url: str) -> None:
+    """Another process, which is killed at a page."""
+    settings = Settings(home=home, data=UPath(home / "data"), database_url=url)
+    pull(Pipeline(settings, load_all(contracts)), DATASET, Connection)
+
+
+def test_a_puller_that_is_killed_at_a_page_is_gone_on_behind_it(
+    agency: Agency, contracts: Callable[..., Path], new_pipeline: Callable[..., Pipeline]
+) -> None:
+    pipeline = new_pipeline(contracts(agency))
+    home, url = pipeline.settings.home, str(pipeline.settings.database_url)
+    processes = multiprocessing.get_context("spawn")
+    for page in (2, 3):  # the second one dies behind the first
+        puller = processes.Process(target=_pull_in_vain, args=(contracts(agency), home, url))
+        agency.asked.clear()
+        agency.faults = {page - 1: lambda _, puller=puller: puller.kill()}  # type: ignore[dict-item]
+        puller.start()
+        puller.join()
+        assert puller.exitcode == -signal.SIGKILL
+    agency.faults.clear()
+    agency.asked.clear()
+    (entry,) = pulled(pipeline)
+    assert (entry.state, entry.inserted) == ("loaded", 5)
+    assert questions(agency) == ["", "after=c2", "after=c4"]
+    manifest = pipeline.storage.manifest("education", "schools", entry.delivery_id)
+    assert manifest["pull"]["about"]["taken_before"] == 2
+    assert not list((home / "pulls").rglob("*.page")) and list(pipeline.audit()) == []
 
 
 # --- who asks

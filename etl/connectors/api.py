@@ -2,7 +2,8 @@
 
 No number passes through a type of ours. A page that fails is asked for again, and only that one. What changes under the
 pull is noticed: the total moves, fewer or more records come than it says, or a page holds a record of the page before;
-then all is asked for anew, and after some tries nothing is taken.
+then all is asked for anew, and after some tries nothing is taken. A pull that died goes on behind the pages that it had
+taken, if the first and the last of these are as they were.
 
 The connection's login and password are what the contract's `login` needs: a key alone is the password. Its `extra` may
 hold `client_cert`, `client_key` and `client_key_password` (files in PEM) for an API that asks for a certificate, and
@@ -13,13 +14,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import logging
 import random
 import ssl
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path, PurePath
@@ -30,9 +32,10 @@ import httpx
 import msgspec
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
+from etl.connectors.begun import Begun, Page
 from etl.connectors.connection import Connection
 from etl.connectors.database import Sheet, file_name
-from etl.connectors.model import Complaint, FaultKind, Pulled, SourceFault, Window
+from etl.connectors.model import BEGUN, Complaint, FaultKind, Pulled, SourceFault, Window
 from etl.contract import Contract
 from etl.contract.city import city
 from etl.contract.fields import hours_of
@@ -71,27 +74,6 @@ class _Changed(Exception):
     """The source has changed under the pull."""
 
 
-@dataclass(frozen=True)
-class _Page:
-    """One answer.
-
-    Attributes:
-        records: each in the bytes in which it was sent, on one line.
-        total: how many there are in all, as far as it says.
-        following: the next page's cursor or address; None if there is none.
-        size: in bytes.
-        sha256: of its bytes.
-        clock: what the API's clock says; None if it does not.
-    """
-
-    records: list[bytes]
-    total: int | None
-    following: str | None
-    size: int
-    sha256: str
-    clock: datetime | None = None
-
-
 class Api:
     """Pulls records from an HTTP API; see `etl.connectors.model.Connector`."""
 
@@ -116,15 +98,20 @@ class Api:
 
     def pull(self, window: Window, into: Path) -> Iterator[Pulled]:
         """Write the records that are asked for as one NDJSON file; none if nothing has changed since."""
-        self._ends_at = time.monotonic() + hours_of(self._said.timeout) * 3600
+        lasts = timedelta(hours=hours_of(self._said.timeout))
+        self._ends_at = time.monotonic() + lasts.total_seconds()
+        begun = Begun(into / BEGUN, self._question(window), lasts)
+        with self._client() as client:
+            taken = self._still_true(client, begun, window)
         for start in range(1, _STARTS + 1):
-            seen_at = datetime.now(UTC)
-            name = str(PurePath(file_name(self._contract, seen_at, window)).with_suffix(".ndjson"))
+            name = str(PurePath(file_name(self._contract, begun.at, window)).with_suffix(".ndjson"))
             try:
                 with self._client() as client:
-                    rows, about = self._write(client, window, into / name)
+                    rows, about = self._write(self._pages(client, window, begun), into / name)
                 break
             except _Changed as changed:
+                begun.begin_anew()
+                taken = 0
                 if start == _STARTS:
                     raise SourceFault(
                         "answer",
@@ -132,7 +119,9 @@ class Api:
                         "quieter hour, or ask its owner for a cursor, or for a view that stays.",
                     ) from None
                 log.warning("%s: %s; all is asked for anew", self._contract.id, changed)
-        about["starts"] = start
+        begun.forget()
+        seen_at = begun.at
+        about |= {"starts": start, "taken_before": taken}
         is_asked_by_time = self._said.changed is not None
         if rows or window.is_whole:
             # A source stamps by its own clock: if that is behind ours, the next pull begins where it stands.
@@ -143,12 +132,37 @@ class Api:
     def landed(self, pulled: Pulled) -> None:
         """Nothing is due at an API."""
 
-    def _write(self, client: httpx.Client, window: Window, path: Path) -> tuple[int, dict[str, Any]]:
+    def _question(self, window: Window) -> str:
+        """All on which depends what the pages are."""
+        said = self._server.model_dump_json(include={"location", "custom_properties"})
+        asked = f"{said} {self._connection.login} {window.since} {window.first} {window.last}"
+        return hashlib.sha256(asked.encode()).hexdigest()
+
+    def _still_true(self, client: httpx.Client, begun: Begun, window: Window) -> int:
+        """How many pages that a pull which died has taken are taken over: all if the API is as it was, or none.
+
+        A record that came or went before the last of these pages has moved what is on it. What was changed on a page in
+        between is not seen, as it is not where a pull has already been.
+        """
+        try:
+            for number in sorted({1, begun.count} if begun.count else ()):
+                kept = begun.page(number)
+                answered = next(itertools.islice(self._pages(client, window, begun, asks=number), number - 1, None))
+                if kept is None or answered is None or not answered.says_the_same(kept):
+                    raise _Changed(f"has changed at page {number} since the pull that broke off")
+        except (_Changed, SourceFault) as fault:
+            if isinstance(fault, _Again):  # it is away for now: what was taken waits
+                raise
+            log.warning("%s: %s; all is asked for anew", self._contract.id, fault)
+            begun.begin_anew()
+        return begun.count
+
+    def _write(self, answers: Iterator[Page], path: Path) -> tuple[int, dict[str, Any]]:
         """Write all pages into a file; gives the number of records, and what is written down of the pages."""
         rows, total, pages, told, clock = 0, None, [], list[str](), None
         before, seen = set[bytes](), set[str]()
         with Sheet(path, self._limits) as sheet:
-            for number, page in enumerate(self._pages(client, window), start=1):
+            for number, page in enumerate(answers, start=1):
                 if page.total is not None and total not in (None, page.total):
                     raise _Changed(f"had {total} records, and at page {number} {page.total}")
                 total = page.total if total is None else total
@@ -180,8 +194,17 @@ class Api:
             raise SourceFault("column", f"{self._contract.id}: {stop.message.en}") from None
         return [str(sentence) for sentence in problems["en"]] if "en" in problems.columns else []
 
-    def _pages(self, client: httpx.Client, window: Window) -> Iterator[_Page]:
-        """The pages one after the other, each once it is here as a whole; the last one, if it says so, may be empty."""
+    def _pages(
+        self, client: httpx.Client, window: Window, begun: Begun | None = None, asks: int | None = None
+    ) -> Iterator[Page]:
+        """The pages one after the other, each once it is here as a whole; the last one, if it says so, may be empty.
+
+        Args:
+            client: that asks.
+            window: what is asked for.
+            begun: holds pages that are here already, and keeps those that come.
+            asks: the number of a page that is asked for all the same, and not kept.
+        """
         pages, url = self._said.pages, self._server.location
         given = self._said.parameters | self._time(window)
         if pages and pages.size_parameter:
@@ -194,7 +217,14 @@ class Api:
                 asked[pages.parameter] = str(at if pages.by == "page" else rows)
             elif pages and pages.parameter and cursor is not None:
                 asked[pages.parameter] = cursor
-            page = self._page(client, url, asked if not (cursor and pages and pages.by == "link") else None, number)
+            kept = begun.page(number) if begun and number != asks else None
+            if kept is None:
+                is_link = cursor is not None and pages is not None and pages.by == "link"
+                page = self._page(client, url, None if is_link else asked, number)
+                if begun and number != asks:
+                    begun.keep(number, page)
+            else:
+                page = kept
             yield page
             at, rows = at + 1, rows + len(page.records)
             if pages is None:
@@ -231,14 +261,14 @@ class Api:
             asked[changed.until] = _written(window.last, changed.format)
         return asked
 
-    def _page(self, client: httpx.Client, url: str, asked: dict[str, str] | None, number: int) -> _Page:
+    def _page(self, client: httpx.Client, url: str, asked: dict[str, str] | None, number: int) -> Page:
         tries = Retrying(
             stop=stop_after_attempt(_TRIES), wait=_pause, retry=retry_if_exception_type(_Again), reraise=True
         )
-        page: _Page = tries(self._ask, client, url, asked, number)
+        page: Page = tries(self._ask, client, url, asked, number)
         return page
 
-    def _ask(self, client: httpx.Client, url: str, asked: dict[str, str] | None, number: int) -> _Page:
+    def _ask(self, client: httpx.Client, url: str, asked: dict[str, str] | None, number: int) -> Page:
         if time.monotonic() > self._ends_at:
             raise SourceFault("timeout", f"{self._where}: the pull took longer than the contract's `timeout`.")
         wait = self._asked_at + 60 / max(1, self._said.per_minute) - time.monotonic()
@@ -258,7 +288,7 @@ class Api:
             link, clock = response.links.get("next", {}).get("url"), _moment(response.headers.get("Date", ""))
         return replace(self._read(bytes(body), link, number), clock=clock)
 
-    def _read(self, body: bytes, link: str | None, number: int) -> _Page:
+    def _read(self, body: bytes, link: str | None, number: int) -> Page:
         """Cut an answer into records, none of which is read further than to where it ends."""
         pages = self._said.pages
         try:
@@ -275,7 +305,7 @@ class Api:
             raise SourceFault("answer", sentence)
         if pages and pages.by == "link":
             following = link
-        return _Page(
+        return Page(
             [bytes(record).replace(b"\r", b" ").replace(b"\n", b" ") for record in records],  # in no text of JSON's
             count,
             str(following) if following not in (None, "") else None,

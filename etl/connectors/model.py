@@ -13,6 +13,8 @@ FaultKind = Literal[
     "answer",
 ]  # fmt: skip
 
+BEGUN = "begun"  # of the folder that a connector writes to, what stays there when a pull dies
+
 
 class SourceFault(Exception):
     """A source that cannot be read now. The text is for the engineer: it quotes no secret and nobody's data.
@@ -107,7 +109,8 @@ class Connector(Protocol):
         """Write what is asked for as files into a folder of our own; nothing is yielded if nothing is new.
 
         A file is yielded when it is whole; landing has it before the next is asked for. Whoever is killed meanwhile
-        leaves files that were not yielded: they are thrown away.
+        leaves files that were not yielded: they are thrown away, but for what is in the folder `BEGUN`, which the
+        next pull finds where it was.
 
         Raises:
             SourceFault: if the source cannot be read, or its columns are not those of the contract.

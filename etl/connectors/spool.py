@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from etl.connectors.model import Pulled, SourceFault
+from etl.connectors.model import BEGUN, Pulled, SourceFault
 from etl.contract import Contract
 from etl.delivery.pull import Pull
 from etl.delivery.storage import make_folder, sync
@@ -61,7 +61,7 @@ class Spool:
         """Let nobody else pull this dataset on this machine.
 
         Yields:
-            An empty folder to write to.
+            A folder to write to; it holds nothing but what an earlier pull has left in `BEGUN`.
 
         Raises:
             SourceFault: if somebody else does.
@@ -74,8 +74,12 @@ class Spool:
             except BlockingIOError:
                 raise SourceFault("lock", f"{self._folder.parent.name}.{self._folder.name} is being pulled.") from None
             work = self._folder / "work"
-            shutil.rmtree(work, ignore_errors=True)
             make_folder(work)
+            for left in work.iterdir():
+                if left.is_file():
+                    left.unlink()
+                elif left.name != BEGUN:
+                    shutil.rmtree(left, ignore_errors=True)
             yield work
         finally:
             os.close(lock)
