@@ -78,7 +78,7 @@ def read(
 
 
 def _check_header(line: str, found: dialect.Dialect, source: Source, contract: Contract) -> None:
-    """Refuse a file without a header, or with one that does not tell its columns apart.
+    """Refuse a file without a header, or with one that does not tell its columns apart or goes on into the rows.
 
     Raises:
         Stop: if it is one.
@@ -90,6 +90,9 @@ def _check_header(line: str, found: dialect.Dialect, source: Source, contract: C
         shape.is_record(cells, contract) for cells in dialect.cells(line, source)
     ):
         raise Stop("held", "no_header", header=source.delimiter.join(expected))
+    goes_on = found.header_lines > 1 and len(source.header or ()) < 2  # a name goes over several lines
+    if goes_on and any(found.delimiter in name for name in {*found.header} - {*expected}):  # as rows do
+        raise Stop("held", "open_quote_in_header", line=found.header_at + 1)
     unclear = sorted({name for name in found.names if [ROW, *found.names].count(name) > 1})
     if unclear:
         raise Stop("held", "unclear_column", columns=", ".join(unclear))
