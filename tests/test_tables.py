@@ -45,7 +45,7 @@ TABLES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str | None]] = {
     ),
     "permits": ({"no": "string", "owner": "string"}, {"format": "xml", "record": "permit"}, 1, None),
     "works": (
-        {"^/no": "string", "kind": "string"},
+        {"^/^/no": "string", "kind": "string"},
         {"format": "xml", "record": "work"},
         2,
         "shop.permits",
