@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +16,12 @@ import yaml
 from typer.testing import CliRunner
 
 from etl import cli
+from etl.connectors.connection import Connection
 from etl.contract import load_all, read_all
 from etl.delivery.entry import LedgerEntry
 from etl.delivery.state import State
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.pull import pull
 from etl.pipeline.recognise import datasets
 from etl.receipt import FACTS, WORKBOOK
 from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
@@ -114,6 +117,16 @@ def of(pipeline: Pipeline, dataset: str, entry: LedgerEntry) -> LedgerEntry:
     return pipeline.ledger.get(f"shop.{dataset}", entry.delivery_id)
 
 
+def mended(content: bytes) -> bytes:
+    """A workbook of rejected rows with 6 where an x was."""
+    whole = openpyxl.load_workbook(io.BytesIO(content))
+    (cell,) = [cell for row in whole.worksheets[0].iter_rows() for cell in row if cell.value == "x"]
+    cell.value = 6
+    saved = io.BytesIO()
+    whole.save(saved)
+    return saved.getvalue()
+
+
 def test_two_sheets_of_a_workbook_are_two_tables_each_with_its_own_receipt_and_correction(
     shop: Pipeline, send: Send
 ) -> None:
@@ -128,15 +141,9 @@ def test_two_sheets_of_a_workbook_are_two_tables_each_with_its_own_receipt_and_c
         assert said["sheets_not_read"].endswith(": “Ghi chú”."), "the other table's sheet is read"
     assert "A9" not in str(notes(shop, orders))
 
-    mended = openpyxl.load_workbook(Path(shop.storage.folder("outbox", orders.delivery)) / WORKBOOK)
-    (cell,) = [cell for row in mended.worksheets[0].iter_rows() for cell in row if cell.value == "x"]
-    cell.value = 6
-    saved = io.BytesIO()
-    mended.save(saved)
-    astray = send(shop, "shop/people", "mended.xlsx", saved.getvalue())
-    assert (astray.state, astray.rule) == ("held", "correction_of_another_table")
-    assert "shop/orders" in astray.message_en
-    again = send(shop, "shop/orders", "mended.xlsx", saved.getvalue())
+    sent_back = Path(shop.storage.folder("outbox", orders.delivery)) / WORKBOOK
+    again = send(shop, "shop/people", "mended.xlsx", mended(sent_back.read_bytes()))
+    assert again.dataset == "shop.orders", "the folder is that of the file, and the rows are known again"
     assert (again.state, again.rows_in, again.rejected) == ("loaded", 2, 1), "the file has no A9 still"
     assert rows(shop, 'SELECT "order", qty FROM people.orders_current ORDER BY 1') == [("1", 2), ("2", 6)]
 
@@ -311,3 +318,41 @@ def test_base64_that_is_none_or_hides_an_entity_stops_the_file(shop: Pipeline) -
     letters = b64encode('<?xml version="1.0" encoding="utf-16"?><a>Bích</a>'.encode("utf-16"))
     assert unpacked(b"<all><doc>\n%b\n</doc></all>" % letters, "doc") == b"<all><doc><a>B&#237;ch</a></doc></all>"
     assert unpacked(b"<all><doc><a/></doc></all>", "doc") == b"<all><doc><a/></doc></all>"
+
+
+def test_what_is_fetched_feeds_all_tables_and_all_receipts_go_back(
+    new_pipeline: Callable[..., Pipeline],
+    contracts: Path,
+    tmp_path: Path,
+    s3: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CITYDW_QUIET_SECONDS", "0.2")
+    folder, ours = s3() / "out", shutil.copytree(contracts, tmp_path / "expectations")
+    said = [{"property": "schedule", "value": "30 2 * * *"}, {"property": "receipts", "value": "outbox"}]
+    server = {"server": "shop", "type": "s3", "location": str(folder), "endpointUrl": os.environ["AWS_ENDPOINT_URL"]}
+    path = ours / "shop/people.yaml"
+    fetched = yaml.safe_load(path.read_text("utf-8")) | {"servers": [server | {"customProperties": said}]}
+    path.write_text(yaml.safe_dump(fetched, allow_unicode=True), "utf-8")
+    pipeline = new_pipeline(ours)
+
+    def account(name: str) -> Connection:
+        return Connection(name, login="shop", password="secret", extra={"region_name": "us-east-1"})
+
+    (folder / "people_2026-03-02.xlsx").write_bytes(book([["1", "A1", 2], ["2", "A1", "x"]]))
+    brought = pull(pipeline, "shop.people", account)
+    assert [received.dataset for received in brought.received] == ["shop.people", "shop.orders"]
+    for received in brought.received:
+        for _ in pipeline.walk(received.dataset, received.delivery_id):
+            pass
+    assert pull(pipeline, "shop.people", account).received == ()
+    outbox = folder / "outbox" / brought.received[0].delivery_id
+    assert (outbox / FACTS).exists() and not (outbox / WORKBOOK).exists()
+    workbook_of_orders = outbox / "orders" / WORKBOOK
+    (folder / "mended.xlsx").write_bytes(mended(workbook_of_orders.read_bytes()))
+    (again,) = pull(pipeline, "shop.people", account).received
+    for _ in pipeline.walk(again.dataset, again.delivery_id):
+        pass
+    assert rows(pipeline, 'SELECT "order", qty FROM people.orders_current ORDER BY 1') == [("1", 2), ("2", 6)]
+    assert pull(pipeline, "shop.people", account).received == (), "what was taken as another table's is taken"
+    assert [*pipeline.audit()] == []
