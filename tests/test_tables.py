@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,17 @@ from typer.testing import CliRunner
 
 from etl import cli
 from etl.connectors.connection import Connection
-from etl.contract import load_all, read_all
+from etl.contract import Contract, load_all, read_all
+from etl.contract.together import knowing_each_other
 from etl.delivery.entry import LedgerEntry
 from etl.delivery.state import State
+from etl.extract import extract_bytes
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
 from etl.pipeline.recognise import datasets
 from etl.receipt import FACTS, WORKBOOK
 from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
-from tests.test_formats import document, workbook
+from tests.test_formats import contract, document, workbook, zipped
 
 Send = Callable[..., Any]
 SUITE = {"id": "0b5f0a57-6a39-4c0e-8f55-6f3f5a1c9e01", "expectations": [], "meta": {}, "notes": None}
@@ -160,6 +163,40 @@ def test_a_child_list_of_json_and_elements_within_a_record_of_xml_are_tables_by_
     assert rows(shop, "SELECT id, no, item FROM people.lines ORDER BY 2") == [("A1", 1, "Gạo"), ("A1", 2, "Nếp")]
     assert rows(shop, "SELECT no, owner FROM people.permits ORDER BY 1") == [("7", "An"), ("8", "Bích")]
     assert rows(shop, "SELECT no, kind FROM people.works ORDER BY 2") == [("7", "house"), ("7", "wall")]
+
+
+@pytest.mark.parametrize(
+    ("main", "other", "content", "expected"),
+    [
+        (
+            contract({"id": "string", "at.city": "string"}, format="ndjson"),
+            contract({"^.^.id": "string", "no": "integer"}, format="ndjson", records="at.lines"),
+            b'{"id": "A", "at": {"city": "Hue", "lines": [{"no": 1}, {"no": 2}]}}\n{"id": "B"}\n',
+            ([("A", "Hue"), ("B", None)], [("A", 1), ("A", 2)]),
+        ),
+        (
+            contract({"id": "string", "name": "string"}, format="csv"),
+            contract({"id": "string", "tax": "integer"}, format="csv"),
+            b"id,name,tax\nA,An,7\n",
+            ([("A", "An")], [("A", 7)]),
+        ),
+        (
+            contract({"id": "string"}, format="csv", archive="zip", member="a.csv"),
+            contract({"id": "string", "n": "integer"}, format="csv", delimiter=";", archive="zip", member="b.csv"),
+            zipped(a_csv=b"id\nA\n", b_csv=b"id;n\nB;1\n"),
+            ([("A",)], [("B", 1)]),
+        ),
+    ],
+    ids=["lines within lines", "columns of one line", "files in an archive"],
+)
+def test_each_table_reads_its_own_and_leaves_the_rest_to_the_other(
+    main: Contract, other: Contract, content: bytes, expected: tuple[list[Any], list[Any]]
+) -> None:
+    tables = knowing_each_other([main, replace(other, sent_with=main.id)])
+    for table, rows_of_it in zip(tables, expected, strict=True):
+        found, problems, _ = extract_bytes(content, table)
+        assert found.select(c.name for c in table.columns).rows() == rows_of_it
+        assert problems.is_empty(), problems["en"].to_list()
 
 
 def test_what_no_table_of_the_file_reads_is_still_named(shop: Pipeline, send: Send) -> None:

@@ -229,9 +229,14 @@ def _note(part: etree._Element, names: _Names, outside: Counter[str]) -> None:
 
     What stands in a record of another table is told of there.
     """
-    for element in part.iter():
-        if names.of_others and any(one.tag in names.of_others for one in (element, *element.iterancestors())):
+    if not names.of_others.isdisjoint(above.tag for above in part.iterancestors()):
+        return
+    waiting = [part]
+    while waiting:
+        element = waiting.pop()
+        if element.tag in names.of_others:
             continue
+        waiting.extend(reversed(element))
         is_within = element is not part and element.tail and element.tail.strip()
         if (element.text and element.text.strip()) or is_within:
             outside[element.tag] += 1
