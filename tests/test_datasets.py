@@ -60,6 +60,15 @@ def as_said(city: Pipeline, entry: LedgerEntry, said: dict[str, Any]) -> None:
     assert stored == sum(its["is"] == "accepted" for its in rows.values())
 
 
+def test_a_line_of_a_claim_that_was_sent_back_is_told_of(city: Pipeline, send: Callable[..., Any]) -> None:
+    file = next((Path(__file__).parent / "datasets" / "health.claims").glob("*.xml"))
+    send(city, "health/claims", file.name, file.read_bytes())
+    city.refresh_marts()
+    with city.engine.connect() as connection:
+        lines = connection.exec_driver_sql("SELECT kind, ma_lk FROM quality.claim_lines_without_claim").all()
+    assert lines == [("XML2", "HS2026001233")], "its claim is in the file, and was sent back"
+
+
 def test_vouchers_without_their_total_are_held(pipeline: Pipeline, send: Callable[..., Any]) -> None:
     file = next((Path(__file__).parent / "datasets" / "budget.vouchers").glob("*.zip"))
     entry = send(pipeline, "budget/vouchers", file.name, file.read_bytes())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,13 @@ class Checked:
 
 
 def check(
-    file: Path, contract: Contract, out: Path, limits: Limits, most_rows: int, tell: Callable[[str], None]
+    file: Path,
+    contract: Contract,
+    out: Path,
+    limits: Limits,
+    most_rows: int,
+    tell: Callable[[str], None],
+    tables: Iterable[Contract] = (),
 ) -> Checked:
     """Walk a file through the stations, as each of its tables, and write its receipts.
 
@@ -83,6 +89,7 @@ def check(
         limits: what the file may ask of us.
         most_rows: rows that the workbook may hold.
         tell: hears what is being done, in a few words.
+        tables: of the other tables that are read from its files.
 
     Raises:
         NotReceived: if the file cannot be read, or changes meanwhile.
@@ -97,7 +104,7 @@ def check(
         walk = _Walk(storage, home, limits, most_rows, is_dated, tell)
         checked = walk.to_receipt(landed.delivery, landed.declared, contract, stop, out)
         beside = []
-        for table in contract.beside if stop is None and not landed.delivery.corrects else ():
+        for table in tables if stop is None and not landed.delivery.corrects else ():
             delivery, declared = land_table(storage, landed.delivery, landed.declared, table.dataset)
             beside.append(walk.to_receipt(delivery, declared, table, None, out / table.dataset))
     return replace(checked, beside=tuple(beside))

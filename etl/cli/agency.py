@@ -30,10 +30,11 @@ def check(
         from etl.contract import load_all
         from etl.settings import Settings
 
-        settings = Settings.from_environment()
-        contract = load_all()[dataset] if dataset and agency_and_dataset(dataset) else recognised(file, settings)
+        settings, contracts = Settings.from_environment(), load_all()
+        contract = contracts[dataset] if dataset and agency_and_dataset(dataset) else recognised(file, settings)
         folder = out or file.with_name(f"{file.name}.check")
-        checked = check(file, contract, folder, settings.limits, settings.workbook_rows, tell=status.update)
+        tables = contracts.sent_with(contract.id)
+        checked = check(file, contract, folder, settings.limits, settings.workbook_rows, status.update, tables)
     print_checked(console, checked)
     raise typer.Exit(checked.exit_code)
 

@@ -45,10 +45,12 @@ What is the same in many contracts is said once, and what a contract says itself
 - `expectations/codes/<list>.csv`: code lists, each with the columns code, name_vi and name_en, or code and name.
 
 `citydw contract show <dataset>` prints a contract with all of it, for other tools; `citydw lint` checks contracts and
-suites. Of `support` and `schema` there is one entry, of `servers` one at most. Entries of `slaProperties` are written
-`{property: frequency, value: 1, unit: d}`, those of `customProperties` `{property: ..., value: ...}`. The table
-is no other dataset's (of two that name one, it is that of the dataset which is called as it is); no column is called
-`valid_from`, `valid_to`, `opened_by` or `closed_by`, which the warehouse has itself.
+suites. A file with several tables has a contract for each, all but one with `sentWith`
+([formats](../how-to/formats.md#several-tables-in-one-file)). Of `support` and `schema` there is one entry, of
+`servers` one at most. Entries of `slaProperties` are written `{property: frequency, value: 1, unit: d}`, those of
+`customProperties` `{property: ..., value: ...}`. The table is no other dataset's (of two that name one, it is that of
+the dataset which is called as it is); no column is called `valid_from`, `valid_to`, `opened_by` or `closed_by`, which
+the warehouse has itself.
 
 `physicalName` of a column is its name in the file: a header; a path in JSON, as `owner.name`; an element of XML,
 `owner/name` for one within another, `@id` for an attribute of the record and `name/@lang` for one of its child (in a

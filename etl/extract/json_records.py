@@ -64,13 +64,13 @@ class Reader:
         if its[: len(ours)] == ours and len(its) > len(ours):
             below = its[len(ours) :]
             self._of_others.append(below[: below.index("[*]")])
-        around = _objects(its)
-        read = {(place, its[len(place)]) for place in around}
+        places = [its, *_objects(its)]  # a record, and the objects around it, from the nearest on
+        read = {(place, its[len(place)]) for place in places[1:]}
         for column in other.columns:
             above = _ABOVE.fullmatch(column.source_name)
-            level, name = (above[1].count("^") - 1, above[2]) if above else (None, column.source_name)
-            if level is None or level < len(around):
-                read.add((its if level is None else around[level], name.split(".")[0]))
+            level, steps = (above[1].count("^"), above[2].split(".")) if above else (0, column.source_name.split("."))
+            for place in places[level : level + 1]:
+                read |= {((*place, *steps[:at]), step) for at, step in enumerate(steps)}
         self._used |= {(level, name) for level, place in enumerate(_objects(ours)) for at, name in read if at == place}
 
     def take(self, document: Any, records: Records) -> None:

@@ -139,9 +139,11 @@ def _tag(source: Source) -> str:
 
 def _cells(element: etree._Element, number: int, records: Records, names: _Names) -> dict[str, str | None]:
     cells: dict[str, str | None] = {names.shown(child.tag): child.text for child in element}
-    is_flat = len(cells) == len(element) and not _HOLDS_MORE(element)
-    if is_flat and names.of_others.isdisjoint(child.tag for child in element):
-        return cells
+    if len(cells) == len(element) and not _HOLDS_MORE(element):
+        if not names.of_others:
+            return cells
+        if names.of_others.isdisjoint(child.tag for child in element):
+            return {name: text for name, text in cells.items() if text is not None or records.is_column(name)}
     cells = {}
     _put(element, "", number, records, names, cells)
     return cells
@@ -161,6 +163,8 @@ def _put(
         between.append(child.tail)
         if child.tag in names.of_others:
             continue
+        if names.of_others and not (len(child) or child.text or child.attrib or records.is_column(name)):
+            continue  # in other records it may hold those of another table
         if name in seen and (len(child) or name not in cells) and not records.is_list(name):
             records.fault("field_twice", number, name, "".join(child.itertext()))  # whose fields are whose
         seen.add(name)
@@ -212,7 +216,8 @@ def _forget(element: etree._Element, names: _Names, outside: Counter[str]) -> No
     """Keep memory flat: drop what was read, and what stands before it; that is counted by its names."""
     element.clear(keep_tail=True)
     for kept in (element, *element.iterancestors()):
-        while (before := kept.getprevious()) is not None:
+        while kept.getprevious() is not None:
+            before = kept.getparent()[0]
             _note(before, names, outside)
             if before.tail and before.tail.strip():
                 outside[before.getparent().tag] += 1
@@ -224,9 +229,14 @@ def _note(part: etree._Element, names: _Names, outside: Counter[str]) -> None:
 
     What stands in a record of another table is told of there.
     """
-    for element in part.iter():
-        if names.of_others and any(one.tag in names.of_others for one in (element, *element.iterancestors())):
+    if not names.of_others.isdisjoint(above.tag for above in part.iterancestors()):
+        return
+    waiting = [part]
+    while waiting:
+        element = waiting.pop()
+        if element.tag in names.of_others:
             continue
+        waiting.extend(reversed(element))
         is_within = element is not part and element.tail and element.tail.strip()
         if (element.text and element.text.strip()) or is_within:
             outside[element.tag] += 1

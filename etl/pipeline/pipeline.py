@@ -37,6 +37,7 @@ from etl.warehouse import address
 if TYPE_CHECKING:
     import polars as pl
 
+    from etl.delivery.correction import Mark
     from etl.delivery.entry import Decision, LedgerEntry
     from etl.delivery.pull import Pull
     from etl.linkage.link import Linking
@@ -261,7 +262,8 @@ class Pipeline:
         identity = None if pull else self.identities.get(agency)
         if isinstance(identity, ContractError):
             raise NotReceived(f"{printable(file.name)}: waits, for {identity}")
-        landed = land(self.storage, file, dataset, None, self.settings.limits, identity, principal, pull)
+        limits = self.settings.limits
+        landed = land(self.storage, file, dataset, None, limits, identity, principal, pull, self._table_of)
         delivery = landed.delivery
         if landed.unread and self._is_final(delivery):
             raise NotReceived(f"{delivery.file_name}: stays unread; its sender was told why")
@@ -644,26 +646,32 @@ class Pipeline:
 
     def _unfounded(self, correction: Delivery, corrects: str) -> Stop | None:
         """Why a workbook is not taken for one of ours that came back mended; None if it is one."""
-        from etl.delivery.correction import find_mark, seal, sent_back
+        from etl.delivery.correction import find_mark
 
         if not self._is_in_table(correction.contract_id, corrects):
             return Stop("held", "correction_of_nothing", detail=corrects)
         if correction.word > 1:
             return Stop("held", "correction_used", detail=corrects)
         mark = find_mark(self.storage.content(correction))
+        if mark is None or not self._is_sealed(mark, correction.contract_id):
+            return Stop("held", "correction_forged", detail=corrects)
+        return None
 
-        def is_of(dataset: str) -> bool:
-            first = self._delivery(dataset, corrects)
-            ours = seal(self.settings.key, first, correction.correction, sent_back(self.storage, first))
-            return mark is not None and mark.seal is not None and hmac.compare_digest(mark.seal, ours)
+    def _is_sealed(self, mark: Mark, dataset: str) -> bool:
+        """Whether a workbook is one of ours with rejected rows of a dataset."""
+        from etl.delivery.correction import seal, sent_back
 
-        if is_of(correction.contract_id):
-            return None
-        for other in self.contracts[correction.contract_id].beside:
-            if self._is_in_table(other.id, corrects) and is_of(other.id):
-                folder = other.id.replace(".", "/")
-                return Stop("held", "correction_of_another_table", title=other.title, folder=folder)
-        return Stop("held", "correction_forged", detail=corrects)
+        if mark.seal is None or not self._is_in_table(dataset, mark.of):
+            return False
+        first = self._delivery(dataset, mark.of)
+        ours = seal(self.settings.key, first, mark.number, sent_back(self.storage, first))
+        return hmac.compare_digest(mark.seal, ours)
+
+    def _table_of(self, mark: Mark, dataset: str) -> str:
+        """The name of the dataset whose rows a mended workbook holds: that where it lies, or one of the same files."""
+        contract = self.contracts.get(dataset)
+        tables = [other.id for other in (contract.beside if contract else ()) if self._is_sealed(mark, other.id)]
+        return (tables or [dataset])[0].partition(".")[2]
 
     def _is_in_table(self, dataset: str, delivery_id: str) -> bool:
         entry = self.ledger.find(dataset, delivery_id)

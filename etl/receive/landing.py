@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -20,7 +21,7 @@ from typing import Any
 from upath import UPath
 
 from etl.contract import Text
-from etl.delivery.correction import find_mark
+from etl.delivery.correction import Mark, find_mark
 from etl.delivery.display import megabytes, printable
 from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
@@ -80,6 +81,7 @@ def land(
     identity: Identity | None = None,
     principal: str | None = None,
     pull: Pull | None = None,
+    table_of: Callable[[Mark, str], str] | None = None,
 ) -> Landed:
     """Bring one file's bytes to landing; for bytes that are there already, nothing changes.
 
@@ -92,6 +94,8 @@ def land(
         identity: what its agency must prove of it; None if its place is proof enough.
         principal: the account through which it came, as whoever hands it in says.
         pull: how it was fetched from its agency's system; None if somebody has sent it.
+        table_of: tells of a mended workbook, by its mark and the dataset where it lies, which dataset's rows it holds:
+            a file may have several tables, and one folder. None: those of the dataset where it lies.
 
     Raises:
         NotReceived: if the file cannot be read, or changes while it is copied.
@@ -116,8 +120,14 @@ def land(
         mark = None if unread or unproven else find_mark(aside)
         if mark:
             doubt = None
+            name = table_of(mark, delivery.contract_id) if table_of else name
             delivery = replace(
-                delivery, as_of=mark.as_of, revision=mark.revision, corrects=mark.of, correction=mark.number
+                delivery,
+                dataset=name,
+                as_of=mark.as_of,
+                revision=mark.revision,
+                corrects=mark.of,
+                correction=mark.number,
             )
         delivery = with_word(storage, delivery)
         manifest = storage.folder("landing", delivery) / "manifest.json"

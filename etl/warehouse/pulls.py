@@ -150,10 +150,11 @@ def since_last_whole(connection: sa.Connection, dataset: str) -> list[str]:
 
 
 def last_delivery(connection: sa.Connection, dataset: str) -> str | None:
-    """The last delivery of a dataset that was pulled."""
-    p = ledger_tables()["pull"].c
-    query = sa.select(p.delivery_id).where(p.dataset == dataset, p.state == "delivered")
-    return connection.execute(query.order_by(p.seen_at.desc()).limit(1)).scalar()
+    """The last delivery of a dataset that was pulled; a mended workbook may have become one of another table."""
+    p, d = ledger_tables()["pull"], ledger_tables()["delivery"]
+    joined = p.join(d, (d.c.dataset == p.c.dataset) & (d.c.delivery_id == p.c.delivery_id))
+    query = sa.select(p.c.delivery_id).select_from(joined).where(p.c.dataset == dataset, p.c.state == "delivered")
+    return connection.execute(query.order_by(p.c.seen_at.desc()).limit(1)).scalar()
 
 
 def failures(connection: sa.Connection, dataset: str) -> tuple[int, datetime | None]:
