@@ -13,6 +13,7 @@
 # make docs        the reference of commands and the tutorial's outputs, anew
 # make sbom        what all this is made of, as a CycloneDX list: build/sbom.cdx.json
 # make bench       what it costs, beside COPY and other tools (hours); or, in minutes, make bench SIZE=20_000 ROUNDS=1
+# make linkage     who is who in a made-up city: how many rows find their person, and at what cost; or SIZE=100_000
 # make bench-docs  the latest figures into docs/performance.md
 # make bench-airflow  from a file's arrival to its rows in the table, in the demo's Airflow
 #
@@ -25,7 +26,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop demo-sources quick test docs truth attack soak kill-test production-test fuzz pollution sbom bench bench-docs bench-airflow lint clean
+.PHONY: help venv demo demo-stop demo-sources quick test docs truth attack soak kill-test production-test fuzz pollution sbom bench bench-docs bench-airflow linkage lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -121,6 +122,9 @@ CASES ?= 1 2 3 4 5 6 7 asof
 ROWS_OF ?= visits declarations
 bench: $(VENV)/.installed-bench
 	@"$(BIN)/python" -m bench run --size $(SIZE) --rounds $(ROUNDS) --cases "$(CASES)" --rows-of "$(ROWS_OF)"
+
+linkage: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m bench.linkage --size $(SIZE)
 
 bench-docs: $(VENV)/.installed-bench
 	@"$(BIN)/python" -m bench docs

@@ -13,8 +13,8 @@ from scipy.sparse.csgraph import connected_components
 from etl.linkage import levels
 from etl.linkage.declared import BIRTH, FORMER, NAME
 
-_IDENTITY = [f"{NAME}_marked", f"{NAME}_plain", f"{NAME}_words", f"{NAME}_ends", f"{NAME}_initials"]
-_IDENTITY += [BIRTH, f"{BIRTH}_precision", f"{BIRTH}_year"]
+_WRITTEN = [NAME, BIRTH, f"{BIRTH}_precision"]
+_COMPARED = [*_WRITTEN, *levels.columns(NAME, "name"), *levels.columns(BIRTH, "birth")]
 _AGREE = (
     f"({levels.agreement(NAME, 'name', levels.NAME_AGREES)}) AND "
     f"({levels.agreement(BIRTH, 'birth', levels.BIRTH_AGREES)})"
@@ -25,8 +25,8 @@ def groups(records: pl.DataFrame, identifiers: Sequence[str]) -> pl.DataFrame:
     """Which records are of one person for certain.
 
     Args:
-        records: the identifiers, FORMER, name and birth as `levels.prepared` makes them, and trust: 0 for the records
-            that are believed most.
+        records: the identifiers, FORMER, name, birth with its precision, and trust: 0 for the records that are
+            believed most.
         identifiers: the best first; the first is a personal id.
 
     Returns:
@@ -34,7 +34,7 @@ def groups(records: pl.DataFrame, identifiers: Sequence[str]) -> pl.DataFrame:
         anchor (its personal id, if that is believed) and is_refused (it says an identifier of somebody else).
     """
     n = records.height
-    rows = _with_identity(records)
+    rows = _with_identity(records, identifiers)
     group, reason = np.arange(n), np.full(n, len(identifiers))  # which identifier; the last of all is none
     is_refused, anchor = np.zeros(n, dtype=bool), pl.repeat(None, n, dtype=pl.String, eager=True)
     for at, identifier in enumerate(identifiers):
@@ -56,10 +56,12 @@ def groups(records: pl.DataFrame, identifiers: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame({"group": group, "reason": said, "anchor": anchor, "is_refused": is_refused})
 
 
-def _with_identity(records: pl.DataFrame) -> pl.DataFrame:
+def _with_identity(records: pl.DataFrame, identifiers: Sequence[str]) -> pl.DataFrame:
     """Records with `identity`: those that are written alike have the same one, and are compared once."""
-    rows = records.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    return rows.with_columns(pl.struct(f"{NAME}_marked", BIRTH, f"{BIRTH}_precision").rank("dense").alias("identity"))
+    names = ["trust", FORMER, *identifiers, *_WRITTEN]
+    rows = records.select(*dict.fromkeys(names)).with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    written = rows.select(_WRITTEN).unique().sort(_WRITTEN).with_row_index("identity")
+    return rows.join(written, on=_WRITTEN, how="left", nulls_equal=True, maintain_order="left")
 
 
 def _claims(rows: pl.DataFrame, identifier: str, others: Sequence[str]) -> pl.DataFrame:
@@ -74,7 +76,7 @@ def _believed(claims: pl.DataFrame, rows: pl.DataFrame, is_id: bool) -> pl.DataF
     several = ways.filter(pl.len().over("token") > 1)
     alone = ways.filter(pl.len().over("token") == 1)
     if is_id:  # nobody else says it otherwise; its own digits must not contradict the year of birth
-        year = rows.select("identity", f"{BIRTH}_year").unique("identity", maintain_order=True)
+        year = rows.select("identity", year=pl.col(BIRTH).dt.year()).unique("identity")
         alone = alone.join(year, on="identity", how="left").filter((pl.col("records") > 1) | _digits_agree())
     owners = pl.concat([alone.select("token", "identity"), _owners(several, rows)])
     return claims.join(owners, on=["token", "identity"], how="semi", maintain_order="left")
@@ -86,20 +88,22 @@ def _digits_agree() -> pl.Expr:
     century = token.str.slice(3, 1).cast(pl.Int32, strict=False) // 2 * 100 + 1900
     told = century + token.str.slice(4, 2).cast(pl.Int32, strict=False)
     is_told = token.str.contains("^[0-9]{12}$")
-    return (~is_told | (told == pl.col(f"{BIRTH}_year"))).fill_null(False)
+    return (~is_told | (told == pl.col("year"))).fill_null(False)
 
 
 def _owners(several: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Of each number that is said with several names or births, those that agree with each other and are the most."""
-    written = rows.select("identity", *_IDENTITY).unique("identity", maintain_order=True)
+    written = rows.select("identity", *_WRITTEN).unique("identity").join(several, on="identity", how="semi")
+    written = levels.prepared(levels.prepared(written, NAME, "name"), BIRTH, "birth")
     ways = several.join(written, on="identity", how="left").sort("token", "identity").with_row_index("way")
+    compared = list(dict.fromkeys(_COMPARED))
     with duckdb.connect() as database:
         database.register("ways", ways.to_arrow())
         pairs = database.sql(
             "SELECT l.way AS one, r.way AS other FROM (SELECT way, token, "
-            + ", ".join(f"{name} AS {name}_l" for name in _IDENTITY)
+            + ", ".join(f"{name} AS {name}_l" for name in compared)
             + " FROM ways) l JOIN (SELECT way, token, "
-            + ", ".join(f"{name} AS {name}_r" for name in _IDENTITY)
+            + ", ".join(f"{name} AS {name}_r" for name in compared)
             + f" FROM ways) r ON l.token = r.token AND l.way < r.way WHERE {_AGREE}"
         ).pl()
     camp = components(ways.height, pairs["one"].to_numpy(), pairs["other"].to_numpy())

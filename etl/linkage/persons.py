@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from etl.linkage import certain, levels, number
+from etl.linkage import certain, number
 from etl.linkage.declared import Linkage
 from etl.linkage.number import PAIR, RECORD
 
@@ -83,13 +83,11 @@ def linked(
 
 
 def grouped(records: pl.DataFrame, linkage: Linkage) -> pl.DataFrame:
-    """Records with the columns in which they are compared, and what is certain: see `certain.groups`.
+    """Records with what is certain of them: see `certain.groups`.
 
     `is_settled` says of whom it is known that there is such a person: by a register, or by records of two datasets.
     """
     rows = records.sort(*RECORD)
-    for field, kind in linkage.comparisons.items():
-        rows = levels.prepared(rows, field, kind)
     rows = rows.hstack(certain.groups(rows, linkage.identifiers))
     is_known = (pl.col("is_register") & ~pl.col("is_refused")).any() | (pl.col("dataset").n_unique() > 1)
     return rows.with_columns(is_settled=is_known.over("group"))

@@ -37,7 +37,7 @@ _RETAIN = ("retain_matching_columns", "retain_intermediate_calculation_columns")
 _SEED = 1
 _LEAST = 1e-5  # probability of a level that training never saw
 _UNEXPLAINED = 0.05  # share of loose ones that are no settled person; what estimating it begins with
-_MEMORY = "4GB"  # of DuckDB; beyond it works on disk
+_MEMORY = "2GB"  # of DuckDB; beyond it works on disk
 
 
 def made_of(linkage: Linkage) -> str:
@@ -64,7 +64,9 @@ def learnt(rows: pl.DataFrame, linkage: Linkage) -> Settings | None:
         linker = _linker(database, _declared(linkage, settled.height), settled, loose)
         linker.training.estimate_u_using_random_sampling(max_pairs=_PAIRS, seed=_SEED)
         model = _begun(linker.misc.save_model_to_json())
-    return _fitted(model, _candidates(settled, loose, model, with_levels=True), loose.height)
+    with _candidates(settled, loose, model, with_levels=True) as database:
+        candidates = database.sql("SELECT * FROM candidate ORDER BY one, other").pl()
+    return _fitted(model, candidates, loose.height)
 
 
 def found(rows: pl.DataFrame, linkage: Linkage, model: Settings) -> Probable:
@@ -76,7 +78,12 @@ def found(rows: pl.DataFrame, linkage: Linkage, model: Settings) -> Probable:
         model: what was learnt.
     """
     settled, loose, alike = _profiles(rows, linkage)
-    links, review = _told(_candidates(settled, loose, model), loose.height, linkage)
+    with _candidates(settled, loose, model) as database:
+        best: pl.DataFrame = database.sql(
+            "SELECT one, arg_max(other, {'odds': odds, 'other': -other}) AS other, max(odds) AS odds,"
+            " sum(odds) AS all_odds FROM candidate GROUP BY one ORDER BY one"
+        ).pl()
+    links, review = _told(best, loose.height, linkage)
     links, review = (
         alike.join(pairs, left_on="alike", right_on="one").select(one="group", other="other", probability="probability")
         for pairs in (links, review)
@@ -95,18 +102,22 @@ def _profiles(rows: pl.DataFrame, linkage: Linkage) -> tuple[pl.DataFrame, pl.Da
 
     A group says of each field what the record says that is believed most.
     """
-    forms = {f: [c for c in (f, *levels.columns(f, k)) if c in rows.columns] for f, k in linkage.comparisons.items()}
-    best = rows.sort("trust", "dataset", "role", "key")
-    made = best.select("group", "is_settled").unique("group", keep="first", maintain_order=True)
-    for field, columns in forms.items():
-        said = best.filter(pl.col(field).is_not_null()).select("group", *columns)
-        made = made.join(said.unique("group", keep="first"), on="group", how="left", maintain_order="left")
-    made = made.sort("group").rename({"group": "unique_id"})
-    settled, loose = made.filter("is_settled").drop("is_settled"), made.filter(~pl.col("is_settled")).drop("is_settled")
-    compared = list(forms) + ([f"{BIRTH}_precision"] if BIRTH in forms else [])
-    first = pl.col("unique_id").first().over(compared)
-    alike = loose.select(group="unique_id", alike=first)
-    return settled, loose.filter(first == pl.col("unique_id")), alike
+    fields = {f: [f, f"{BIRTH}_precision"] if f == BIRTH else [f] for f in linkage.comparisons}
+    order = rows.select("group", "trust").with_row_index("row").sort("group", "trust", "row")["row"]
+    of = rows["group"].gather(order)
+    made = rows.select(unique_id="group", is_settled="is_settled").unique("unique_id").sort("unique_id")
+    for columns in fields.values():
+        said = rows.select(columns).select(pl.all().gather(order)).with_columns(of.alias("unique_id"))
+        said = said.filter(pl.col(columns[0]).is_not_null()).unique("unique_id", keep="first", maintain_order=True)
+        made = made.join(said, on="unique_id", how="left", maintain_order="left")
+    settled, loose = (made.filter(is_it).drop("is_settled") for is_it in (pl.col("is_settled"), ~pl.col("is_settled")))
+    del made, said
+    first = loose.select(pl.col("unique_id").first().over(column for columns in fields.values() for column in columns))
+    alike = loose.select(group="unique_id").with_columns(first.to_series().alias("alike"))
+    loose = loose.filter(alike["alike"] == alike["group"])
+    for field, kind in linkage.comparisons.items():
+        settled, loose = (levels.prepared(profiles, field, kind) for profiles in (settled, loose))
+    return settled, loose, alike
 
 
 @contextmanager
@@ -214,37 +225,43 @@ def _share_of_none(sums: np.ndarray, loose: int, none: float, rounds: int) -> fl
     return none
 
 
+@contextmanager
 def _candidates(
     settled: pl.DataFrame, loose: pl.DataFrame, model: Settings, *, with_levels: bool = False
-) -> pl.DataFrame:
-    """Who comes into question: one (loose), other (settled), odds; with_levels also the level of each comparison."""
-    if settled.is_empty() or loose.is_empty():
-        return pl.DataFrame(schema={"one": pl.Int64, "other": pl.Int64, "odds": pl.Float64})
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with a table `candidate`: who comes into question for whom.
+
+    Its columns are one (loose), other (settled) and odds; with_levels also the level of each comparison.
+    """
     with _database() as database:
-        linker = _linker(database, model | dict.fromkeys(_RETAIN, with_levels), settled, loose)
-        pairs = linker.inference.predict(threshold_match_weight=_LEAST_WEIGHT, warning_mode="never")
-        is_loose = "source_dataset_l = 'loose'"
-        gammas = "".join(f", gamma_{c['output_column_name']}" for c in model["comparisons"] if with_levels)
-        found_: pl.DataFrame = database.sql(
-            f"SELECT CASE WHEN {is_loose} THEN unique_id_l ELSE unique_id_r END AS one,"
-            f" CASE WHEN {is_loose} THEN unique_id_r ELSE unique_id_l END AS other,"
-            f" pow(2, match_weight) AS odds{gammas} FROM {pairs.physical_name} ORDER BY one, other"
-        ).pl()
-    return found_
+        if settled.is_empty() or loose.is_empty():
+            database.execute("CREATE TABLE candidate (one BIGINT, other BIGINT, odds DOUBLE)")
+        else:
+            linker = _linker(database, model | dict.fromkeys(_RETAIN, with_levels), settled, loose)
+            pairs = linker.inference.predict(threshold_match_weight=_LEAST_WEIGHT, warning_mode="never")
+            is_loose = "source_dataset_l = 'loose'"
+            gammas = "".join(f", gamma_{c['output_column_name']}" for c in model["comparisons"] if with_levels)
+            database.execute(
+                f"CREATE TEMP VIEW candidate AS SELECT pow(2, match_weight) AS odds{gammas},"
+                f" CASE WHEN {is_loose} THEN unique_id_l ELSE unique_id_r END AS one,"
+                f" CASE WHEN {is_loose} THEN unique_id_r ELSE unique_id_l END AS other FROM {pairs.physical_name}"
+            )
+        yield database
 
 
 def _told(candidates: pl.DataFrame, loose: int, linkage: Linkage) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Links, and what is to be reviewed: of each loose one the likeliest, with its probability among all.
 
     How many loose ones are none of the settled is estimated from all of them.
+
+    Args:
+        candidates: one (loose), other (the likeliest settled), odds (its), all_odds.
+        loose: all loose ones.
+        linkage: what is declared.
     """
-    rows = candidates.with_columns(all_odds=pl.col("odds").sum().over("one"))
-    none = _share_of_none(rows.unique("one")["all_odds"].to_numpy(), loose, _UNEXPLAINED, _ROUNDS)
-    rows = rows.with_columns(probability=pl.col("odds") * (1 - none) / (none + (1 - none) * pl.col("all_odds")))
-    best = rows.sort("one", "odds", "other", descending=[False, True, False]).unique(
-        "one", keep="first", maintain_order=True
-    )
-    best = best.select("one", "other", "probability")
+    none = _share_of_none(candidates["all_odds"].to_numpy(), loose, _UNEXPLAINED, _ROUNDS)
+    probability = pl.col("odds") * (1 - none) / (none + (1 - none) * pl.col("all_odds"))
+    best = candidates.select("one", "other", probability.alias("probability"))
     is_link = pl.col("probability") >= linkage.link
     return best.filter(is_link), best.filter(~is_link & (pl.col("probability") >= linkage.review))
 
