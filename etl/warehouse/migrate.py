@@ -62,7 +62,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
         reference.fill(connection, metadata)
         _load_schedule(connection, metadata, contracts)
         names = ", ".join(map(named, all_schemas))
-        for script in ("freshness.sql", "wards.sql", "grants.sql"):
+        for script in ("wards.sql", "freshness.sql", "grants.sql"):
             statements = (SQL / script).read_text(encoding="utf-8").replace("%", "%%")
             connection.exec_driver_sql(statements.replace(":zone", zone).replace(":schemas", names))
     engine.dispose()  # for sessions that count days as the database now says
@@ -186,4 +186,6 @@ def _load_schedule(connection: sa.Connection, metadata: sa.MetaData, contracts: 
             continue
         lengths = {"frequency": contract.frequency, "latency": contract.latency}  # to PostgreSQL, 1m is a minute
         values = {name: sa.cast(length.replace("m", " months"), INTERVAL) for name, length in lengths.items()}
-        connection.execute(table.insert().values(dataset=contract.id, **values))
+        is_unit = contract.part is not None and contract.column(contract.part).semantic_type == "ward"
+        part = {"part": contract.part, "part_is_unit": is_unit}
+        connection.execute(table.insert().values(dataset=contract.id, **values, **part))
