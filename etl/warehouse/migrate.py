@@ -62,7 +62,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
         reference.fill(connection, metadata)
         _load_schedule(connection, metadata, contracts)
         names = ", ".join(map(named, all_schemas))
-        for script in ("wards.sql", "freshness.sql", "grants.sql"):
+        for script in ("functions.sql", "freshness.sql", "grants.sql"):
             statements = (SQL / script).read_text(encoding="utf-8").replace("%", "%%")
             connection.exec_driver_sql(statements.replace(":zone", zone).replace(":schemas", names))
     engine.dispose()  # for sessions that count days as the database now says
