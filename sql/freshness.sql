@@ -1,6 +1,6 @@
 -- When deliveries are due and what is late. Idempotent: run by `citydw migrate`, which puts the city's time for :zone.
 -- A period that begins on day D ends at D + frequency (ops.schedule) and is due a latency later, in the city's time.
-DROP VIEW IF EXISTS ops.punctuality, ops.freshness;
+DROP VIEW IF EXISTS ops.punctuality, ops.freshness, ops.part_freshness;
 
 CREATE VIEW ops.punctuality AS
 SELECT
@@ -53,3 +53,56 @@ CROSS JOIN LATERAL (
     SELECT ((greatest(last.loaded, asked.on_day) + s.frequency)::date + s.frequency + s.latency) AT TIME ZONE :zone AS at
 ) due;
 COMMENT ON VIEW ops.freshness IS 'One row a dataset: the last period loaded, when the next one is due, and by how much it is late / Độ mới của từng bộ dữ liệu';
+
+CREATE VIEW ops.part_freshness AS
+WITH came AS (
+    SELECT s.dataset, s.part_is_unit, p.part, max(d.as_of) AS last_period
+    FROM ops.schedule s
+    JOIN ops.delivery d ON d.dataset = s.dataset AND d.loaded_at IS NOT NULL AND d.as_of <= current_date
+    CROSS JOIN LATERAL unnest(d.parts) AS p (part)
+    WHERE s.part IS NOT NULL
+    GROUP BY s.dataset, s.part_is_unit, p.part
+),
+heard AS (
+    -- A file names a ward by the units of its rows' own time; those of a ward that was divided prove nobody's file.
+    SELECT c.dataset, coalesce(a.code, c.part) AS part, max(c.last_period) AS last_period
+    FROM came c
+    LEFT JOIN LATERAL ref.ward_at(
+        CASE WHEN c.part_is_unit THEN split_part(c.part, E'\x1f', 1) END,
+        CASE WHEN c.part_is_unit THEN nullif(split_part(c.part, E'\x1f', 2), '')::date END,
+        current_date
+    ) a ON c.part_is_unit
+    WHERE NOT c.part_is_unit OR NOT a.ambiguous
+    GROUP BY 1, 2
+),
+expected AS (
+    -- Wards: all that are in force. Other parts: those that have come before.
+    SELECT s.dataset, w.code AS part, w.name
+    FROM ops.schedule s
+    JOIN ref.ward w ON w.valid_from <= current_date AND (w.valid_to IS NULL OR w.valid_to > current_date)
+    WHERE s.part_is_unit
+    UNION ALL
+    SELECT h.dataset, h.part, h.part
+    FROM heard h
+    JOIN ops.schedule s ON s.dataset = h.dataset AND NOT s.part_is_unit
+)
+SELECT
+    e.dataset,
+    e.part,
+    e.name,
+    h.last_period AS last_period_loaded,
+    due.at AS due_at,
+    CASE WHEN now() > due.at THEN now() - due.at END AS late_by
+FROM expected e
+JOIN ops.schedule s ON s.dataset = e.dataset
+JOIN (
+    SELECT d.dataset, min(d.as_of) AS first_period FROM ops.delivery d WHERE d.loaded_at IS NOT NULL GROUP BY d.dataset
+) since ON since.dataset = e.dataset
+LEFT JOIN heard h ON h.dataset = e.dataset AND h.part = e.part
+CROSS JOIN LATERAL (
+    -- Of a part that never came, the first period of the dataset is due.
+    SELECT (
+        coalesce((h.last_period + s.frequency)::date, since.first_period) + s.frequency + s.latency
+    ) AT TIME ZONE :zone AS at
+) due;
+COMMENT ON VIEW ops.part_freshness IS 'One row a part that is expected of a dataset that comes in parts, as a ward: its last period loaded, when its next one is due, and by how much it is late / Độ mới của từng phần của bộ dữ liệu';

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
+from etl import cli
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse.marts import all_marts
 from simulate import write_city
@@ -136,6 +141,38 @@ def test_what_never_came_is_not_nothing_and_nobody_is_lost(loaded: Pipeline) -> 
         " WHERE ward IS NULL",
     ).item()
     assert unknown > 0, "who is insured and no resident is in the row without a ward"
+
+
+def test_of_each_ward_that_should_send_its_part_it_is_known_what_came_and_who_is_late(
+    city: Path, tmp_path: Path, new_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = new_pipeline()
+    today = datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
+    in_time, late, *_ = sorted((city / "days").rglob("assistance_2026-02-28_*.xlsx"))
+    sent = {}
+    for file, day in ((late, today - timedelta(days=80)), (in_time, today - timedelta(days=10))):
+        ward = file.stem.rpartition("_")[2]
+        sent[file] = (ward, day)
+        folder = tmp_path / "inbox" / "social" / "assistance"
+        folder.mkdir(parents=True, exist_ok=True)
+        walk(pipeline, [Path(shutil.copy(file, folder / f"assistance_{day}_{ward}.xlsx"))])
+    (parts,) = pipeline.ledger.parts().values()
+    assert len(parts) == 168
+    by_ward = {part.part: part for part in parts}
+    ward, day = sent[in_time]
+    assert (by_ward[ward].last_period, by_ward[ward].late_by) == (day, None)
+    ward, day = sent[late]
+    found = by_ward[ward]
+    assert found.last_period == day and found.late_by is not None and 10 < found.late_by.days < 20
+    never = [part for part in parts if part.last_period is None]
+    assert len(never) == len(parts) - 2 and all(part.late_by and part.late_by.days > 40 for part in never)
+    page = (Path(str(pipeline.build_site())).parent / "social/assistance/parts.html").read_text("utf-8")
+    assert page.count("<tr>") == len(parts) + 1 and found.name in page
+    assert f"{len(parts)} parts are expected, {len(parts) - 1} are late" in re.sub("<[^>]+>", "", page)
+    monkeypatch.setattr(Pipeline, "from_environment", lambda: pipeline)
+    printed = CliRunner().invoke(cli.app, ["freshness", "social.assistance"])
+    assert f"{len(parts)} parts are expected: {len(parts) - 1} are late, {len(parts) - 2} never came." in printed.output
+    assert CliRunner().invoke(cli.app, ["freshness", "civil.births"]).exit_code == 2
 
 
 def test_files_of_several_parts_are_compared_with_their_like(city: Path, new_pipeline: Callable[..., Pipeline]) -> None:

@@ -240,12 +240,23 @@ def decide(
 
 
 @commands.command()
-def freshness() -> None:
-    """List when each dataset's next delivery is due, and what is late by how much."""
-    from etl.cli.output import print_freshness
+def freshness(
+    dataset: Annotated[
+        str | None, typer.Argument(help="agency.dataset that comes in parts, as one file a ward: list its parts.")
+    ] = None,
+) -> None:
+    """List when each dataset's next delivery is due, and what is late by how much; or the same of a dataset's parts."""
+    from etl.cli.output import print_freshness, print_parts
     from etl.pipeline.pipeline import Pipeline
 
-    print_freshness(console, Pipeline.from_environment().ledger.freshness())
+    pipeline = Pipeline.from_environment()
+    if dataset is None:
+        print_freshness(console, pipeline.ledger.freshness())
+        return
+    agency_and_dataset(dataset)
+    if pipeline.contracts[dataset].part is None:
+        raise typer.BadParameter(f"{dataset} does not come in parts: its contract has no `part`", param_hint="DATASET")
+    print_parts(console, pipeline.ledger.parts(dataset).get(dataset, []))
 
 
 def _walk_on(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:

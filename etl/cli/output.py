@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from etl.contract import ContractError
 from etl.contract.city import city, told
 from etl.delivery.display import shown
-from etl.delivery.entry import LedgerEntry, Unfinished
+from etl.delivery.entry import LedgerEntry, Part, Unfinished
 from etl.delivery.state import State
 from etl.operate.hold import Hold
 from etl.operate.replay import Replay
@@ -124,6 +125,23 @@ def print_freshness(console: Console, rows: Iterable[dict[str, Any]]) -> None:
             f"[red]{late.days} d {late.seconds // 3600} h[/]" if late else "",
         )
     console.print(table)
+
+
+def print_parts(console: Console, parts: Sequence[Part]) -> None:
+    """Print the parts that are expected of a dataset, and how many of them are late."""
+    table = Table("part", "name", "last period loaded", "next is due", "late by")
+    for part in parts:
+        late = part.late_by
+        table.add_row(
+            part.part,
+            escape(part.name),
+            str(part.last_period or "none"),
+            local(part.due_at),
+            f"[red]{late.days} d {late.seconds // 3600} h[/]" if late else "",
+        )
+    console.print(table)
+    never, late_ = sum(part.last_period is None for part in parts), sum(part.late_by is not None for part in parts)
+    console.print(f"{len(parts)} parts are expected: {late_} are late, {never} never came.")
 
 
 def print_replay(console: Console, replay: Replay, is_swapped: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
 from etl.contract import Choice, Text
@@ -149,6 +149,25 @@ class Unfinished:
     def command(self) -> str:
         """What goes on with it."""
         return f"citydw decide {self.entry.dataset} {self.entry.delivery_id} {self.decision.choice}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part that is expected of a dataset that comes in parts, such as a ward's.
+
+    Attributes:
+        part: its value, of a ward the code.
+        name: what people call it.
+        last_period: the last one that is in the warehouse; None if it never came.
+        due_at: when its next file is due, or its first one.
+        late_by: how long ago that was; None if it is still to come.
+    """
+
+    part: str
+    name: str
+    last_period: date | None
+    due_at: datetime
+    late_by: timedelta | None
 
 
 @dataclass(frozen=True)

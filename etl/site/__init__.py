@@ -56,6 +56,7 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
         held = known.held_of_each()
         sparks = known.newest_of_each(_SPARKS)
         reconciled = known.reconciliations()
+        parts = known.parts()
     fields = _build_reference(Shelf(storage.site), contracts)
     standings = []
     for name, contract in contracts.items():
@@ -67,6 +68,7 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
             held=held.get(name, 0),
             freshness=freshness.get(name, {}),
             reconciled=reconciled.get(name, ()),
+            parts=parts.get(name, ()),
         )
         if dataset in (None, name) or memory.until is None:
             memory = _build_deliveries(storage, folder, contract, ledger, memory)
@@ -74,6 +76,8 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
             standing = stands(memory.count, entries=newest)
             told = pages.dataset(standing, newest, list(memory.months), fields[name], memory.with_page, now)
             write_text(folder / "index.html", told)
+            if standing.parts:
+                write_text(folder / "parts.html", pages.parts(standing, now))
         standings.append(stands(memory.count, entries=sparks.get(name, ())))
     write_text(storage.site / "index.html", pages.index(standings, fields, now))
     return storage.site / "index.html"

@@ -11,7 +11,7 @@ from typing import Any
 from etl import datatypes
 from etl.contract import Column, Contract
 from etl.datatypes import Output
-from etl.delivery.entry import LedgerEntry, Reconciled
+from etl.delivery.entry import LedgerEntry, Part, Reconciled
 
 UNDATED = "undated"  # the month of a delivery whose period nobody knows
 
@@ -29,6 +29,7 @@ class Standing:
         due_at: when the next one is due; None before the first.
         late_by: how long ago that was; None if it is still to come.
         reconciled: what comparisons with other datasets have found in it.
+        parts: those that are expected of it, the latest first; none if it does not come in parts.
     """
 
     contract: Contract
@@ -39,6 +40,7 @@ class Standing:
     due_at: datetime | None
     late_by: timedelta | None
     reconciled: tuple[Reconciled, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @classmethod
     def of(
@@ -49,6 +51,7 @@ class Standing:
         entries: Sequence[LedgerEntry],
         freshness: Mapping[str, Any],
         reconciled: Sequence[Reconciled] = (),
+        parts: Sequence[Part] = (),
     ) -> Standing:
         """How a dataset stands.
 
@@ -59,10 +62,16 @@ class Standing:
             entries: the last ones, in the order of time.
             freshness: the dataset's row of `ops.freshness`; empty if there is none yet.
             reconciled: what comparisons with other datasets have found in it.
+            parts: those that are expected of it.
         """
         latest = tuple(entry for entry in entries if entry.as_of and not entry.corrects)
         told = {name: freshness.get(of) for name, of in _OF_FRESHNESS.items()}
-        return cls(contract, deliveries, held, latest, **told, reconciled=tuple(reconciled))
+        return cls(contract, deliveries, held, latest, **told, reconciled=tuple(reconciled), parts=tuple(parts))
+
+    @property
+    def late_parts(self) -> int:
+        """How many parts are late."""
+        return sum(part.late_by is not None for part in self.parts)
 
     @property
     def last(self) -> LedgerEntry | None:

@@ -72,6 +72,11 @@ def dataset(
     )
 
 
+def parts(standing: Standing, now: datetime) -> str:
+    """The page of the parts that are expected of a dataset: what has come, what is missing, who is late."""
+    return _page("parts", root="../../", s=standing, contract=standing.contract, now=now)
+
+
 def month(contract: Contract, name: str, entries: Sequence[LedgerEntry], there: int, with_page: Collection[str]) -> str:
     """The page of the deliveries of a dataset that speak for one month, or for no known period.
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from etl.contract import Choice, Text
 from etl.delivery.columns import ROW
-from etl.delivery.entry import COLUMNS, Decision, Found, LedgerEntry, Reconciled, Unfinished, Waiting
+from etl.delivery.entry import COLUMNS, Decision, Found, LedgerEntry, Part, Reconciled, Unfinished, Waiting
 from etl.delivery.messages import MANIFEST_RULES, WRONG_CONTRACT, Stop, loggable, wording
 from etl.delivery.model import Delivery, Place
 from etl.delivery.profile import Profile
@@ -486,6 +486,18 @@ class Ledger:
         query = sa.text("SELECT * FROM ops.freshness ORDER BY late_by DESC NULLS LAST, dataset")
         with self._connected() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def parts(self, dataset: str | None = None) -> dict[str, list[Part]]:
+        """The parts that are expected of each dataset that comes in parts, or of one; the latest part first."""
+        query = sa.text(
+            "SELECT dataset, part, name, last_period_loaded, due_at, late_by FROM ops.part_freshness"
+            " WHERE dataset = coalesce(:dataset, dataset) ORDER BY late_by DESC NULLS LAST, part"
+        )
+        made: dict[str, list[Part]] = {}
+        with self._connected() as connection:
+            for name, *row in connection.execute(query, {"dataset": dataset}):
+                made.setdefault(name, []).append(Part(*row))
+        return made
 
     def reconciliations(self) -> dict[str, list[Reconciled]]:
         """What reconciliations have found, if anything, by the dataset whose agency can mend it."""

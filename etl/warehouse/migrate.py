@@ -59,7 +59,7 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
             connection.exec_driver_sql(f"COMMENT ON VIEW {view} IS {said}")
         reference.fill(connection, metadata)
         _load_schedule(connection, metadata, contracts)
-        for script in ("freshness.sql", "wards.sql"):
+        for script in ("functions.sql", "freshness.sql"):
             _run(connection, script, all_schemas)
         open_to_roles(connection, contracts)
     engine.dispose()  # for sessions that count days as the database now says
@@ -201,4 +201,6 @@ def _load_schedule(connection: sa.Connection, metadata: sa.MetaData, contracts: 
             continue
         lengths = {"frequency": contract.frequency, "latency": contract.latency}  # to PostgreSQL, 1m is a minute
         values = {name: sa.cast(length.replace("m", " months"), INTERVAL) for name, length in lengths.items()}
-        connection.execute(table.insert().values(dataset=contract.id, **values))
+        is_unit = contract.part is not None and contract.column(contract.part).semantic_type == "ward"
+        part = {"part": contract.part, "part_is_unit": is_unit}
+        connection.execute(table.insert().values(dataset=contract.id, **values, **part))

@@ -189,6 +189,8 @@ def add_tables(metadata: sa.MetaData) -> None:
         sa.Column("dataset", sa.Text, primary_key=True),
         sa.Column("frequency", INTERVAL, nullable=False, comment="how long a period is"),
         sa.Column("latency", INTERVAL, nullable=False, comment="how long after its period's end a delivery is due"),
+        sa.Column("part", sa.Text, comment="the column that tells a period's files apart; null: there is one file"),
+        sa.Column("part_is_unit", sa.Boolean, comment="whether that is a ward: each ward in force is expected"),
         schema="ops",
         comment="One row a dataset, from its contract / Mỗi dòng là lịch giao của một bộ dữ liệu",
     )

@@ -41,7 +41,7 @@
 -- When. What is so is so on the day `state_on`, and what happens belongs to the month in which it happened; beside it
 -- `_registered` is by the month in which it was written down. Registration is late, so the last three months are low:
 -- `is_provisional`. A dataset that never came has empty columns, and `inputs_lacking` names those that do not tell
--- of the whole month. The thirteen last months are here, so that a build costs at most thirteen times the residents.
+-- of the whole month. The thirteen last months are here; they cost 3 s of a core for 100,000 residents.
 --
 -- July 2025. A ward of before is carried to today's where it went into one. Of one that was divided the old ward
 -- stands, and nothing is estimated here; `ref.ward_at` says where to look for its people, and with which shares.
@@ -86,11 +86,21 @@ month AS (
     SELECT
         g.month::date AS month,
         least((g.month + interval '1 month')::date - 1, s.until) AS state_on,
-        g.month > s.last_month - interval '3 months' AS is_provisional
+        g.month > s.last_month - interval '3 months' AS is_provisional,
+        row_number() OVER (ORDER BY g.month) AS number
     FROM span s
     CROSS JOIN LATERAL generate_series(
         greatest(s.first_month, s.last_month - interval '12 months'), s.last_month, interval '1 month'
     ) AS g (month)
+),
+-- A person is looked at once and not once a month: what is so of somebody is so in a range of months, by their number.
+frame AS (
+    SELECT
+        array_agg(m.month ORDER BY m.month) AS months,
+        array_agg(m.state_on ORDER BY m.month) AS days,
+        min(m.month) AS first_month
+    FROM month m
+    HAVING count(*) > 0
 ),
 come AS (
     SELECT m.month, array_agg(i.dataset) AS datasets
@@ -116,76 +126,142 @@ unit AS (
     FROM ref.ward w
     LEFT JOIN LATERAL ref.ward_at(w.code, w.valid_from, current_date) a ON NOT a.ambiguous
 ),
+band AS (
+    SELECT * FROM (VALUES
+        ('00-05', 0, 6), ('06-10', 6, 11), ('11-14', 11, 15), ('15-17', 15, 18), ('18-59', 18, 60), ('60-74', 60, 75),
+        ('75+', 75, 999)
+    ) AS listed (age_band, since, until)
+),
+resident AS (
+    SELECT
+        r.personal_id,
+        r.ward,
+        r.ward_valid_from,
+        r.birth_date,
+        r.residence_kind,
+        ref.held_on(f.days, r.valid_from, r.valid_to) AS months
+    FROM people.residents r
+    CROSS JOIN frame f
+    WHERE r.residence_kind IN ('TT', 'TTR') AND (r.valid_to IS NULL OR r.valid_to > f.first_month)
+),
+stay AS (
+    SELECT r.personal_id, range_agg(r.months) AS months
+    FROM resident r
+    WHERE r.residence_kind = 'TTR'
+    GROUP BY r.personal_id
+),
+home AS (
+    SELECT
+        r.personal_id, r.ward, r.ward_valid_from, r.birth_date, 'temporary' AS measure,
+        int4multirange(r.months) AS months
+    FROM resident r
+    WHERE r.residence_kind = 'TTR'
+    UNION ALL
+    SELECT
+        r.personal_id, r.ward, r.ward_valid_from, r.birth_date, 'permanent',
+        int4multirange(r.months) - coalesce(s.months, '{}')
+    FROM resident r
+    LEFT JOIN stay s ON s.personal_id = r.personal_id
+    WHERE r.residence_kind = 'TT'
+),
 place AS (
     SELECT
-        m.month,
-        r.personal_id,
+        h.personal_id,
         u.ward,
         u.ward_valid_from,
-        date_part('year', age(m.state_on, r.birth_date)) AS years,
-        r.residence_kind
-    FROM month m
-    JOIN people.residents r ON r.valid_from <= m.state_on AND (r.valid_to IS NULL OR r.valid_to > m.state_on)
-    LEFT JOIN unit u ON u.code = r.ward AND u.valid_from = r.ward_valid_from
-    WHERE r.residence_kind = 'TTR' OR (r.residence_kind = 'TT' AND NOT EXISTS (
-        SELECT FROM people.residents t
-        WHERE t.personal_id = r.personal_id AND t.residence_kind = 'TTR'
-            AND t.valid_from <= m.state_on AND (t.valid_to IS NULL OR t.valid_to > m.state_on)
-    ))
+        b.age_band,
+        h.measure,
+        h.months * int4multirange(
+            ref.held_on(f.days, ref.birthday(h.birth_date, b.since), ref.birthday(h.birth_date, b.until))
+        ) AS months
+    FROM home h
+    CROSS JOIN frame f
+    JOIN band b ON ref.birthday(h.birth_date, b.until) > f.first_month
+        AND ref.birthday(h.birth_date, b.since) <= f.days[cardinality(f.days)]
+    LEFT JOIN unit u ON u.code = h.ward AND u.valid_from = h.ward_valid_from
 ),
 -- Who of several cards has one by work counts there, then who has one by the budget.
-insured AS (
-    SELECT m.month, c.personal_id, bool_or(c.paid_by = 'LD') AS by_work, bool_and(c.paid_by = 'GD') AS by_household
-    FROM month m
-    JOIN people.health_membership c ON c.valid_from <= m.state_on AND (c.valid_to IS NULL OR c.valid_to > m.state_on)
-    WHERE c.card_from <= m.state_on AND (c.card_until IS NULL OR c.card_until >= m.state_on)
-    GROUP BY m.month, c.personal_id
+card AS (
+    SELECT
+        c.personal_id,
+        coalesce(range_agg(ref.held_on(
+            f.days, greatest(c.valid_from, c.card_from), least(c.valid_to, c.card_until + 1)
+        )) FILTER (WHERE c.paid_by = 'LD'), '{}') AS by_work,
+        coalesce(range_agg(ref.held_on(
+            f.days, greatest(c.valid_from, c.card_from), least(c.valid_to, c.card_until + 1)
+        )) FILTER (WHERE c.paid_by NOT IN ('LD', 'GD')), '{}') AS by_budget,
+        coalesce(range_agg(ref.held_on(
+            f.days, greatest(c.valid_from, c.card_from), least(c.valid_to, c.card_until + 1)
+        )) FILTER (WHERE c.paid_by = 'GD'), '{}') AS by_household
+    FROM people.health_membership c
+    CROSS JOIN frame f
+    GROUP BY c.personal_id
 ),
-helped AS (
-    SELECT m.month, a.personal_id, a.benefit_kind
-    FROM month m
-    JOIN people.assistance a ON a.valid_from <= m.state_on AND (a.valid_to IS NULL OR a.valid_to > m.state_on)
-    WHERE a.from_month <= m.state_on AND (a.until_month IS NULL OR a.until_month > m.state_on)
-),
--- What the agencies say of a person in a month, once each.
+-- What the agencies say of a person, and in which months.
 said AS (
-    SELECT i.month, i.personal_id, 'insured_by_work' AS measure, 1 AS times FROM insured i WHERE i.by_work
+    SELECT c.personal_id, 'insured_by_work' AS measure, c.by_work AS months FROM card c
     UNION ALL
-    SELECT i.month, i.personal_id, 'insured_by_household', 1 FROM insured i WHERE i.by_household
+    SELECT c.personal_id, 'insured_by_budget', c.by_budget - c.by_work FROM card c
     UNION ALL
-    SELECT i.month, i.personal_id, 'insured_by_budget', 1 FROM insured i WHERE NOT i.by_work AND NOT i.by_household
+    SELECT c.personal_id, 'insured_by_household', c.by_household - c.by_work - c.by_budget FROM card c
     UNION ALL
-    SELECT DISTINCT m.month, c.personal_id, 'workers', 1
-    FROM month m
-    JOIN people.contributions_current c ON c.contribution_month = m.month
+    SELECT
+        c.personal_id, 'workers',
+        range_agg(int4range(
+            array_position(f.months, c.contribution_month), array_position(f.months, c.contribution_month), '[]'
+        ))
+    FROM people.contributions_current c
+    JOIN frame f ON c.contribution_month = ANY (f.months)
     WHERE c.entry_kind = 'BT'
+    GROUP BY c.personal_id
     UNION ALL
-    SELECT DISTINCT m.month, coalesce(b.personal_id, b.case_no), 'pensioners', 1
-    FROM month m
-    JOIN people.benefits_current b ON b.pay_month = m.month
+    SELECT
+        coalesce(b.personal_id, b.case_no), 'pensioners',
+        range_agg(int4range(array_position(f.months, b.pay_month), array_position(f.months, b.pay_month), '[]'))
+    FROM people.benefits_current b
+    JOIN frame f ON b.pay_month = ANY (f.months)
     WHERE b.regime = 'HT' AND b.line_kind = 'HT'
+    GROUP BY coalesce(b.personal_id, b.case_no)
     UNION ALL
-    SELECT DISTINCT a.month, a.personal_id, 'social_pensions', 1 FROM helped a WHERE a.benefit_kind = 'HTXH'
+    SELECT
+        a.personal_id, 'social_pensions',
+        range_agg(ref.held_on(f.days, greatest(a.valid_from, a.from_month), least(a.valid_to, a.until_month)))
+    FROM people.assistance a
+    CROSS JOIN frame f
+    WHERE a.benefit_kind = 'HTXH'
+    GROUP BY a.personal_id
     UNION ALL
-    SELECT DISTINCT a.month, a.personal_id, 'assisted', 1 FROM helped a WHERE a.benefit_kind = 'TC'
+    SELECT
+        a.personal_id, 'assisted',
+        range_agg(ref.held_on(f.days, greatest(a.valid_from, a.from_month), least(a.valid_to, a.until_month)))
+    FROM people.assistance a
+    CROSS JOIN frame f
+    WHERE a.benefit_kind = 'TC'
+    GROUP BY a.personal_id
     UNION ALL
-    SELECT DISTINCT m.month, p.personal_id, 'pupils', 1
-    FROM month m
-    JOIN people.pupils p ON p.valid_from <= m.state_on AND (p.valid_to IS NULL OR p.valid_to > m.state_on)
+    SELECT p.personal_id, 'pupils', range_agg(ref.held_on(f.days, p.valid_from, p.valid_to))
+    FROM people.pupils p
+    CROSS JOIN frame f
     WHERE p.status = '1'
+    GROUP BY p.personal_id
     UNION ALL
-    SELECT m.month, h.personal_id, 'with_record', 1
-    FROM month m
-    JOIN people.health_records h ON h.valid_from <= m.state_on AND (h.valid_to IS NULL OR h.valid_to > m.state_on)
+    SELECT h.personal_id, 'with_record', range_agg(ref.held_on(f.days, h.valid_from, h.valid_to))
+    FROM people.health_records h
+    CROSS JOIN frame f
     WHERE num_nonnulls(
         h.blood_group, h.allergies, h.chronic_conditions, h.last_checkup_on, h.height_cm, h.weight_kg, h.systolic,
         h.diastolic, h.glucose, h.smoker, h.vaccine_doses
     ) > 0
-    UNION ALL
-    SELECT m.month, coalesce(v.so_cccd, v.ma_bn), 'patients', count(*)
-    FROM month m
-    JOIN people.visits_current v ON date_trunc('month', v.ngay_ra)::date = m.month
-    GROUP BY m.month, coalesce(v.so_cccd, v.ma_bn)
+    GROUP BY h.personal_id
+),
+visit AS (
+    SELECT
+        coalesce(v.so_cccd, v.ma_bn) AS personal_id,
+        array_position(f.months, date_trunc('month', v.ngay_ra)::date) AS number,
+        count(*) AS times
+    FROM people.visits_current v
+    JOIN frame f ON date_trunc('month', v.ngay_ra)::date = ANY (f.months)
+    GROUP BY 1, 2
 ),
 -- What happened, in the ward in which it did.
 happened AS (
@@ -231,44 +307,61 @@ happened AS (
         )
         AND NOT EXISTS (SELECT FROM people.deaths_current d WHERE d.personal_id = r.personal_id)
 ),
-counted AS (
-    SELECT p.month, p.ward, p.ward_valid_from, p.years, 'permanent' AS measure, count(*) AS persons, count(*) AS times
+-- How many of a ward and band, by the months in which it is so of them.
+matched AS (
+    SELECT p.ward, p.ward_valid_from, p.age_band, p.measure, p.months, count(*) AS persons
     FROM place p
-    WHERE p.residence_kind = 'TT'
-    GROUP BY 1, 2, 3, 4
-    UNION ALL
-    SELECT p.month, p.ward, p.ward_valid_from, p.years, 'temporary', count(*), count(*)
-    FROM place p
-    WHERE p.residence_kind = 'TTR'
-    GROUP BY 1, 2, 3, 4
-    UNION ALL
-    SELECT s.month, p.ward, p.ward_valid_from, p.years, s.measure, count(*), sum(s.times)
-    FROM said s
-    LEFT JOIN place p ON p.month = s.month AND p.personal_id = s.personal_id
     GROUP BY 1, 2, 3, 4, 5
     UNION ALL
+    SELECT p.ward, p.ward_valid_from, p.age_band, s.measure, p.months * s.months, count(*)
+    FROM said s
+    JOIN place p ON p.personal_id = s.personal_id AND p.months && s.months
+    GROUP BY 1, 2, 3, 4, 5
+),
+-- And by the month.
+found AS (
     SELECT
-        m.month, u.ward, u.ward_valid_from, date_part('year', age(h.happened_on, h.birth_date)), h.measure, count(*),
-        count(*)
+        n.number, m.ward, m.ward_valid_from, m.age_band, m.measure, sum(m.persons) AS persons, sum(m.persons) AS times
+    FROM matched m
+    CROSS JOIN LATERAL unnest(m.months) AS r (months)
+    CROSS JOIN LATERAL generate_series(lower(r.months), upper(r.months) - 1) AS n (number)
+    GROUP BY 1, 2, 3, 4, 5
+    UNION ALL
+    SELECT v.number, p.ward, p.ward_valid_from, p.age_band, 'patients', count(*), sum(v.times)
+    FROM visit v
+    JOIN place p ON p.personal_id = v.personal_id AND p.months @> v.number
+    GROUP BY 1, 2, 3, 4
+),
+-- Of how many in all: those who are not found are no residents.
+told AS (
+    SELECT n.number, s.measure, sum(s.persons) AS persons, sum(s.persons) AS times
+    FROM (SELECT s.measure, s.months, count(*) AS persons FROM said s GROUP BY 1, 2) s
+    CROSS JOIN LATERAL unnest(s.months) AS r (months)
+    CROSS JOIN LATERAL generate_series(lower(r.months), upper(r.months) - 1) AS n (number)
+    GROUP BY 1, 2
+    UNION ALL
+    SELECT v.number, 'patients', count(*), sum(v.times) FROM visit v GROUP BY 1
+),
+counted AS (
+    SELECT m.month, f.ward, f.ward_valid_from, f.age_band, f.measure, f.persons, f.times
+    FROM found f
+    JOIN month m ON m.number = f.number
+    UNION ALL
+    SELECT m.month, NULL, NULL, NULL, t.measure, t.persons - coalesce(f.persons, 0), t.times - coalesce(f.times, 0)
+    FROM told t
+    JOIN month m ON m.number = t.number
+    LEFT JOIN (
+        SELECT f.number, f.measure, sum(f.persons) AS persons, sum(f.times) AS times FROM found f GROUP BY 1, 2
+    ) f ON f.number = t.number AND f.measure = t.measure
+    WHERE t.persons > coalesce(f.persons, 0)
+    UNION ALL
+    SELECT m.month, u.ward, u.ward_valid_from, b.age_band, h.measure, count(*), count(*)
     FROM happened h
     JOIN month m ON h.happened_on >= m.month AND h.happened_on <= m.state_on
     LEFT JOIN unit u ON u.code = h.code AND u.valid_from = h.valid_from
+    LEFT JOIN band b ON date_part('year', age(h.happened_on, h.birth_date)) >= b.since
+        AND date_part('year', age(h.happened_on, h.birth_date)) < b.until
     GROUP BY 1, 2, 3, 4, 5
-),
-banded AS (
-    SELECT
-        c.month,
-        c.ward,
-        c.ward_valid_from,
-        CASE
-            WHEN c.years < 6 THEN '00-05' WHEN c.years < 11 THEN '06-10' WHEN c.years < 15 THEN '11-14'
-            WHEN c.years < 18 THEN '15-17' WHEN c.years < 60 THEN '18-59' WHEN c.years < 75 THEN '60-74'
-            WHEN c.years >= 75 THEN '75+'
-        END AS age_band,
-        c.measure,
-        c.persons,
-        c.times
-    FROM counted c
 ),
 cell AS (
     SELECT
@@ -277,46 +370,66 @@ cell AS (
         c.ward_valid_from,
         c.age_band,
         CASE WHEN 'police.residents' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'permanent'), 0)::bigint END AS permanent,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'permanent'), 0)::bigint
+        END AS permanent,
         CASE WHEN 'police.residents' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'temporary'), 0)::bigint END AS temporary,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'temporary'), 0)::bigint
+        END AS temporary,
         CASE WHEN 'civil.births' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'births'), 0)::bigint END AS births,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'births'), 0)::bigint
+        END AS births,
         CASE WHEN 'civil.births' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'births_registered'), 0)::bigint END AS births_registered,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'births_registered'), 0)::bigint
+        END AS births_registered,
         CASE WHEN 'civil.deaths' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'deaths'), 0)::bigint END AS deaths,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'deaths'), 0)::bigint
+        END AS deaths,
         CASE WHEN 'civil.deaths' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'deaths_registered'), 0)::bigint END AS deaths_registered,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'deaths_registered'), 0)::bigint
+        END AS deaths_registered,
         CASE WHEN 'civil.marriages' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'married'), 0)::bigint END AS married,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'married'), 0)::bigint
+        END AS married,
         CASE WHEN 'police.residents' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'moved_in'), 0)::bigint END AS moved_in,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'moved_in'), 0)::bigint
+        END AS moved_in,
         CASE WHEN 'police.residents' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'moved_out'), 0)::bigint END AS moved_out,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'moved_out'), 0)::bigint
+        END AS moved_out,
         CASE WHEN 'insurance.health_membership' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'insured_by_work'), 0)::bigint END AS insured_by_work,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'insured_by_work'), 0)::bigint
+        END AS insured_by_work,
         CASE WHEN 'insurance.health_membership' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'insured_by_budget'), 0)::bigint END AS insured_by_budget,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'insured_by_budget'), 0)::bigint
+        END AS insured_by_budget,
         CASE WHEN 'insurance.health_membership' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'insured_by_household'), 0)::bigint END AS insured_by_household,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'insured_by_household'), 0)::bigint
+        END AS insured_by_household,
         CASE WHEN 'insurance.contributions' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'workers'), 0)::bigint END AS workers,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'workers'), 0)::bigint
+        END AS workers,
         CASE WHEN 'insurance.benefits' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'pensioners'), 0)::bigint END AS pensioners,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'pensioners'), 0)::bigint
+        END AS pensioners,
         CASE WHEN 'social.assistance' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'social_pensions'), 0)::bigint END AS social_pensions,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'social_pensions'), 0)::bigint
+        END AS social_pensions,
         CASE WHEN 'social.assistance' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'assisted'), 0)::bigint END AS assisted,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'assisted'), 0)::bigint
+        END AS assisted,
         CASE WHEN 'education.pupils' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'pupils'), 0)::bigint END AS pupils,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'pupils'), 0)::bigint
+        END AS pupils,
         CASE WHEN 'health.records' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'with_record'), 0)::bigint END AS with_record,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'with_record'), 0)::bigint
+        END AS with_record,
         CASE WHEN 'health.visits' = ANY (k.datasets)
-            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'patients'), 0)::bigint END AS patients,
+            THEN coalesce(sum(c.persons) FILTER (WHERE c.measure = 'patients'), 0)::bigint
+        END AS patients,
         CASE WHEN 'health.visits' = ANY (k.datasets)
-            THEN coalesce(sum(c.times) FILTER (WHERE c.measure = 'patients'), 0)::bigint END AS visits
-    FROM banded c
+            THEN coalesce(sum(c.times) FILTER (WHERE c.measure = 'patients'), 0)::bigint
+        END AS visits
+    FROM counted c
     JOIN come k ON k.month = c.month
     GROUP BY c.month, c.ward, c.ward_valid_from, c.age_band, k.datasets
 )
