@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 import pytest
+from polars.testing import assert_frame_equal
 
 from etl.pipeline.pipeline import Pipeline
+from etl.settings import PROJECT
 from simulate import business_group, land_group, write_city
+from tests.business_answers import ANSWERS
 from tests.city import assert_rejected_is_planted, assert_rows_are_accounted_for, assert_table_is_true, query, walk
 
 DATASETS = [sender.dataset for sender in (*business_group.SENDERS, *land_group.SENDERS)]
-START, DAYS = date(2026, 3, 30), 3  # a month and a quarter end among them
-BESIDE = ["land.permits"]  # without which nobody could be asked about works
+START, DAYS = date(2026, 3, 31), 2  # a month and a quarter end among them
+BESIDE = [  # of which the questions are, too
+    "land.permits", "tax.taxpayers", "tax.declarations", "police.residents", "insurance.contributions",
+    "education.pupils",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +87,30 @@ def test_what_several_agencies_together_show_to_be_wrong_is_found(city: Path, lo
     odd = both.filter(pl.col("measured_value") > pl.col("measured_value_right") * 1.1)
     assert odd.height > 0
     assert found(loaded, "fine_dust_above_dust", *at) == set(odd.select(at).rows())
+
+
+QUESTIONS = re.findall(
+    r"^### (.+?)\n.*?^```sql\n(.+?);\n```",
+    (PROJECT / "docs/questions-business-land.md").read_text("utf-8"),
+    re.M | re.S,
+)
+
+
+def numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    """Whatever numbers are made of, to a decimal, in one order."""
+    rows = rows.with_columns(cs.numeric().cast(pl.Float64).round(1)).select(sorted(rows.columns))
+    return rows.sort(rows.columns)
+
+
+def test_every_answer_is_to_a_question() -> None:
+    assert len(QUESTIONS) > 40 and set(ANSWERS) <= {title for title, _ in QUESTIONS}
+
+
+@pytest.mark.parametrize(("title", "sql"), QUESTIONS, ids=[title for title, _ in QUESTIONS])
+def test_a_question_is_answered_by_its_query(city: Path, loaded: Pipeline, title: str, sql: str) -> None:
+    answer = query(loaded, sql)
+    assert answer.height > 0
+    if title not in ANSWERS:
+        return
+    true = ANSWERS[title](lambda table: now(city, table))
+    assert_frame_equal(numbers(answer), numbers(true), check_dtypes=False, abs_tol=0.11)
