@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
 from simulate import business_group, land_group, write_city
-from tests.business_answers import ANSWERS
+from simulate.business_answers import ANSWERS
 from tests.city import (
     assert_rejected_is_planted,
     assert_rows_are_accounted_for,

@@ -1,4 +1,4 @@
-"""What the questions of docs/questions-business-land.md must be answered, worked out from the truth of the city."""
+"""What is true of the questions in docs/questions-business-land.md: worked out from the truth of the tables."""
 
 from __future__ import annotations
 
