@@ -163,9 +163,10 @@ def _total(cells: pl.Series) -> int:
 
 
 def _take(free: list[int], cells: pl.DataFrame, defect: Defect) -> int | None:
-    """A row without a defect that has something to spoil."""
+    """A row without a defect that has something to spoil, and not what is put in its place."""
     for place in range(len(free) - 1, -1, -1):
-        if defect.column is None or cells[defect.column][int(free[place])] is not None:
+        cell = cells[defect.column][int(free[place])] if defect.column else ""
+        if cell is not None and (defect.spoil is None or defect.spoil(cell) != cell):
             return int(free.pop(place))
     return None
 

@@ -30,9 +30,9 @@ def _sendings(happened: Events) -> Iterator[Sending]:
     all_, start = lines(happened), happened.world.start
     year = str(start.year)
     decided = date(start.year - 1, 12, 10)
-    yield Sending(start, start, _rows(all_, "DN", f"{start.year - 1}/NQ-HĐND", decided, year))
     for number, (as_of, day) in enumerate(ends_of_months(happened.days)):
-        if number == 0:  # before the first day: what was put right then is in the decision that came first
+        if number == 0:  # with all that was put right before the first day
+            yield Sending(as_of, day, _rows(all_, "DN", f"{start.year - 1}/NQ-HĐND", decided, year))
             continue
         rng = generator(happened.world.seed, "estimates", number)
         added, cut, _ = parted(rng, all_, _ADDED, _CUT)

@@ -140,7 +140,7 @@ HOUSEHOLDS = Sender(
         Wrong("unknown_ward", "ward"),
         Wrong("malformed_phone", "phone"),
         Wrong("in_thousands", "capital", "50000", "warned", 50_000),
-        Wrong("ended_without_a_day", "status", "CD", "rejected"),
+        Wrong("became_nothing", "status", "CDN", "rejected"),
         Wrong("many_workers", "workers", "120", "warned", 120),
         Wrong("too_many_cells"),
         Wrong("unclosed_quote"),

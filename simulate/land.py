@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,7 @@ def parcels(rng: np.random.Generator, people: pl.DataFrame, n: int, first: int) 
     )
 
 
+@cache
 def squares() -> pl.DataFrame:
     """The square around the middle of each ward in which its parcels lie: code, east, north, half its side (metres)."""
     listed = pl.read_csv(_WARD_PLACES, schema_overrides={"code": pl.String})

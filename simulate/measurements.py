@@ -48,7 +48,8 @@ def _hours(rng: np.random.Generator, codes: pl.Series, day: date) -> pl.DataFram
     hour = hours["hour"].to_numpy()
     traffic = 1 + sum(0.5 * np.exp(-((hour - peak) ** 2) / 8) for peak in _PEAKS)
     of_day = rng.lognormal(0, 0.25) * traffic
-    values = {name: usual * of_day * rng.lognormal(0, 0.2, n) for name, usual in _USUAL.items()}
+    at_a_road = 1 + 0.4 * (hours["station_code"].str.tail(3).cast(pl.Int64).to_numpy() % 3 == 0)
+    values = {name: usual * of_day * at_a_road * rng.lognormal(0, 0.2, n) for name, usual in _USUAL.items()}
     values["PM10"] = values["PM2.5"] * rng.uniform(*_COARSE, n)
     above = rng.random(n) < _ABOVE
     values["PM2.5"] = np.where(above, values["PM10"] * 1.4, values["PM2.5"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ STREETS = [
 _ETHNIC = (["01", "04", "05", "17"], [0.92, 0.06, 0.01, 0.01])
 
 
+@cache
 def wards() -> tuple[pl.DataFrame, pl.DataFrame]:
     """The units of today (code, name) and those of early 2025 (code, name, district) whose name tells."""
     rows = pl.read_csv(CROSSWALK, infer_schema=False)

@@ -21,7 +21,7 @@ _THINGS = {
     "161": "nhà văn hóa",
 }  # fmt: skip
 _SHARES = (1, 2, 4, 5, 6, 9, 6, 7, 8, 9, 10, 13)  # percent of the year's plan that a month pays
-_TERM = timedelta(days=1_460)  # from the decision to when it must be done
+_TERM = timedelta(days=1_100)  # from the policy to when it must be done
 _NOTHING, _BACK = 0.2, 0.02  # of the projects, a month: pay nothing, get an advance back
 _A_MONTH = ((0.02, 2), (0.02, 2))  # completed, given another total
 _OBSTACLES = ("Chờ bàn giao mặt bằng", "Chờ điều chỉnh thiết kế", "Chưa đủ khối lượng nghiệm thu")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -20,7 +19,7 @@ _NEW = 0.0005  # of the grown people, a day
 _A_DAY = ((0.002, 8), (0.001, 5))  # sold, and deleted from the register; and at least
 _LETTERS = "ABCDEFGHKLMNPSTUVXYZ"
 _A_SERIES = 90_000  # plates
-# By type: make, model, seats, payload in kilograms, displacement in cubic centimetres, and of which year's days.
+# By type: make, model, seats, payload in kilograms, displacement in cubic centimetres.
 _MODELS = {
     "MOTO": ("HONDA", "WAVE ALPHA", 2, 150, Decimal("109.2")),
     "OTO_CON": ("TOYOTA", "VIOS", 5, 400, Decimal("1496.0")),
@@ -78,10 +77,11 @@ def _firms(enterprises: pl.DataFrame) -> pl.DataFrame:
 
 
 def _vehicles(rng: np.random.Generator, happened: Events, owners: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """A vehicle for each owner, registered in the ten years before the first day in the ward of that day."""
+    """A vehicle for each owner, registered in the years before the first day in the ward of that day."""
     n = owners.height
     make, model, seats, payload, displacement = _MODELS[kind]
-    registered = days_before(rng, np.datetime64(happened.world.start), 3_600, n)
+    start = np.datetime64(happened.world.start)
+    registered = days_before(rng, start, 9_000 if kind == "OTO_TAI" else 3_600, n)
     is_electric = pl.lit(pl.Series((rng.random(n) < 0.06) & (kind == "MOTO")))
     rows = owners.with_columns(
         registered_on=pl.Series(registered).cast(pl.Date),
@@ -94,7 +94,7 @@ def _vehicles(rng: np.random.Generator, happened: Events, owners: pl.DataFrame, 
         older=pl.Series(rng.integers(0, 3, n)),
         fuel=pl.when(is_electric).then(pl.lit("E")).otherwise(pl.lit("D" if kind == "OTO_TAI" else "X")),
         displacement=pl.when(is_electric).then(pl.lit(_POWER)).otherwise(pl.lit(displacement)).cast(pl.Decimal(18, 1)),
-        due=pl.Series(rng.integers(30, 700, n)),
+        due=pl.Series(start + rng.integers(-40, 700, n).astype("timedelta64[D]")).cast(pl.Date),
     )
     return placed(rows, "registered_on")
 
@@ -124,7 +124,7 @@ def _rows(vehicles: pl.DataFrame, revoked: str | None) -> pl.DataFrame:
         vehicle_type="kind",
         made_in_year=pl.col("registered_on").dt.year().cast(pl.Int64) - pl.col("older"),
         payload_kg=pl.col("payload").cast(pl.Decimal(18, 1)),
-        inspection_due=pl.when(is_car).then(pl.col("registered_on") + timedelta(days=3_600) + pl.duration(days="due")),
+        inspection_due=pl.when(is_car).then("due"),
         revoked_reason=pl.lit(revoked, pl.String),
     )
 

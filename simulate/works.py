@@ -19,7 +19,8 @@ from simulate.units import placed
 _HOUSES = 0.15  # of the parcels: a house was begun on them before the permits are known
 _LEAST = 120
 _OWN_NUMBER, _NEVER_ACCEPTED = 0.1, 0.1  # of those houses: under a district's number; done, and nobody accepted them
-_NEVER_BEGUN = 0.1  # of the permits
+_NEVER_BEGUN, _A_FLOOR_MORE = 0.1, 0.25  # of the permits; of what is built under them
+_A_FLOOR = Decimal("3.6")  # metres
 _ACCEPTED = (0.01, 20)  # of the works that run, a day; and at least
 _KINDS = {"292": "GT", "311": "HTKT"}  # of projects by their category; the others are civil
 _COLUMNS = (
@@ -48,7 +49,13 @@ def _sendings(happened: Events) -> Iterator[Sending]:
 
 def _permitted(happened: Events) -> pl.DataFrame:
     """What is begun under the permits of these days, on the day on which it is begun."""
-    begun = told_of(happened.world.seed, "begin of works", happened.permits, range(1, 6), _NEVER_BEGUN)
+    seed, permits = happened.world.seed, happened.permits
+    is_more = pl.Series(generator(seed, "more than permitted").random(permits.height) < _A_FLOOR_MORE)
+    permits = permits.with_columns(
+        floors=pl.col("floors") + is_more.cast(pl.Int64),
+        height_m=pl.col("height_m") + pl.when(is_more).then(pl.lit(_A_FLOOR)).otherwise(pl.lit(Decimal("0.0"))),
+    )
+    begun = told_of(seed, "begin of works", permits, (1, 1, 1, 2, 4), _NEVER_BEGUN)
     lots = happened.parcels.select(
         "geometry", parcel_ward="ward", parcel_sheet_no="sheet_no", parcel_no="parcel_no"
     ).unique(["parcel_ward", "parcel_sheet_no", "parcel_no"], keep="none")

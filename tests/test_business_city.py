@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 import pytest
+from polars.testing import assert_frame_equal
 
 from etl.pipeline.pipeline import Pipeline
+from etl.settings import PROJECT
 from simulate import business_group, land_group, write_city
-from tests.city import assert_rejected_is_planted, assert_rows_are_accounted_for, assert_table_is_true, query, walk
+from simulate.business_answers import ANSWERS
+from tests.city import (
+    assert_rejected_is_planted,
+    assert_rows_are_accounted_for,
+    assert_table_is_true,
+    file_names,
+    query,
+    walk,
+)
 
 DATASETS = [sender.dataset for sender in (*business_group.SENDERS, *land_group.SENDERS)]
-START, DAYS = date(2026, 3, 30), 3  # a month and a quarter end among them
-BESIDE = ["land.permits"]  # without which nobody could be asked about works
+START, DAYS = date(2026, 3, 31), 2  # a month and a quarter end among them
+BESIDE = [  # of which the questions are, too
+    "land.permits", "tax.taxpayers", "tax.declarations", "police.residents", "insurance.contributions",
+    "education.pupils",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +68,24 @@ def test_the_rejected_rows_are_exactly_the_planted_defects_and_each_names_its_co
     assert_rejected_is_planted(city, loaded)
 
 
+# What is odd in the city itself, and true: not every house is accepted, not every station calibrated, ...
+ODD = {
+    "done_is_accepted", "calibrated_in_time", "hour_of_45_minutes", "drift_of_zero", "assessed_within_a_year",
+    "restored_within_a_year", "level_has_a_decision", "restored_in_time", "in_use_within_the_year",
+}  # fmt: skip
+
+
+def test_nothing_is_warned_of_but_planted_mistakes_and_what_is_odd_in_the_city(city: Path, loaded: Pipeline) -> None:
+    planted = pl.read_parquet(city / "truth" / "defects.parquet").select("file", "row")
+    warned = query(
+        loaded,
+        "SELECT dataset, dataset || '/' || delivery_id AS file, row_no AS row, rule FROM ops.problem "
+        "WHERE severity = 'warning' AND row_no IS NOT NULL",
+    ).with_columns(pl.col("file").replace(file_names(loaded)))
+    others = warned.filter(pl.col("dataset").is_in(DATASETS)).join(planted, on=["file", "row"], how="anti")
+    assert set(others["rule"]) == ODD
+
+
 def found(pipeline: Pipeline, view: str, *keys: str) -> set[tuple[object, ...]]:
     return set(query(pipeline, f"SELECT {', '.join(keys)} FROM quality.{view}").rows())
 
@@ -79,3 +112,30 @@ def test_what_several_agencies_together_show_to_be_wrong_is_found(city: Path, lo
     odd = both.filter(pl.col("measured_value") > pl.col("measured_value_right") * 1.1)
     assert odd.height > 0
     assert found(loaded, "fine_dust_above_dust", *at) == set(odd.select(at).rows())
+
+
+QUESTIONS = re.findall(
+    r"^### (.+?)\n.*?^```sql\n(.+?);\n```",
+    (PROJECT / "docs/questions-business-land.md").read_text("utf-8"),
+    re.M | re.S,
+)
+
+
+def numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    """Whatever numbers are made of, to a decimal, in one order."""
+    rows = rows.with_columns(cs.numeric().cast(pl.Float64).round(1)).select(sorted(rows.columns))
+    return rows.sort(rows.columns)
+
+
+def test_every_answer_is_to_a_question() -> None:
+    assert len(QUESTIONS) > 40 and set(ANSWERS) <= {title for title, _ in QUESTIONS}
+
+
+@pytest.mark.parametrize(("title", "sql"), QUESTIONS, ids=[title for title, _ in QUESTIONS])
+def test_a_question_is_answered_by_its_query(city: Path, loaded: Pipeline, title: str, sql: str) -> None:
+    answer = query(loaded, sql)
+    assert answer.height > 0
+    if title not in ANSWERS:
+        return
+    true = ANSWERS[title](lambda table: now(city, table))
+    assert_frame_equal(numbers(answer), numbers(true), check_dtypes=False, abs_tol=0.11)
