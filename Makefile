@@ -6,7 +6,8 @@
 # make truth       every case of an odd file through the stations, with a table: right, loud, silently wrong, crashed
 # make attack      what a bad sender, a bad reader or a bad contract may try, against the pipeline
 # make soak        20,000 histories of deliveries against a model, on all cores (an hour or two)
-# make kill-test   deliveries with 100 kill -9 of worker and PostgreSQL, then 16 of Airflow (half an hour)
+# make kill-test   deliveries with 100 kill -9 of worker and PostgreSQL, pulls with 300 of puller and source, then 16 of Airflow (an hour)
+# make pull-test   three days of the city pulled by Airflow from five real servers: the tables of the dropped files (minutes)
 # make production-test  the services of docker-compose.yml without Docker: killed, paused, upgraded, restored (half an hour)
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
 # make pollution   polluted CSV files through our reader and through others, with scores
@@ -26,7 +27,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop demo-sources quick test docs truth attack soak kill-test production-test fuzz pollution sbom bench bench-docs bench-airflow linkage lint clean
+.PHONY: help venv demo demo-stop demo-sources quick test docs truth attack soak kill-test pull-test production-test fuzz pollution sbom bench bench-docs bench-airflow linkage lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -91,6 +92,9 @@ kill-test: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.tools.kill_processes
 	@"$(BIN)/python" -m tests.tools.kill_pulls
 	@"$(BIN)/python" -m tests.tools.kill_airflow
+
+pull-test: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m tests.tools.pull_airflow
 
 # An environment of its own: what the image installs, and nothing else.
 PRODUCTION := build/venv-production

@@ -55,7 +55,7 @@ def pull_dag(contract: Contract, server: Server) -> DAG:
             outlets=[*map(landing, tables.values())],
             pool=server.server if server.server in POOLS else "sources",
         )
-        def bring(*, outlet_events: Any, dag_run: Any, data_interval_start: Any, data_interval_end: Any) -> int:
+        def bring(*, outlet_events: Any, dag_run: Any) -> int:
             from accounts import account
 
             from etl.delivery.state import State
@@ -63,7 +63,8 @@ def pull_dag(contract: Contract, server: Server) -> DAG:
             from etl.pipeline.pull import pull
 
             pipeline = Pipeline.from_environment()
-            days = _days(data_interval_start, data_interval_end) if dag_run.run_type == "backfill" else None
+            is_backfill = dag_run.run_type == "backfill"  # only then there is an interval for sure
+            days = _days(dag_run.data_interval_start, dag_run.data_interval_end) if is_backfill else None
             brought = pull(pipeline, contract.id, account, days)
             for said in brought.told:
                 print(said)

@@ -11,8 +11,10 @@ import socket
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, tzinfo
+from datetime import time as time_of_day
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 import psutil
@@ -194,6 +196,28 @@ class Airflow:
         """When the last successful run of a DAG began; the beginning of time if there was none."""
         runs = self._get(f"/dags/{dag_id}/dagRuns?state=success&order_by=-start_date&limit=1")["dag_runs"]
         return datetime.fromisoformat(runs[0]["start_date"]) if runs else datetime.min.replace(tzinfo=UTC)
+
+    def has_succeeded(self, dag_id: str) -> bool:
+        """Whether a DAG is known and has had a successful run."""
+        try:
+            return self.last_success(dag_id) > datetime.min.replace(tzinfo=UTC)
+        except HTTPError:  # not known yet
+            return False
+
+    def trigger(self, dag_id: str) -> None:
+        """Let a DAG run now."""
+        self._call("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None})
+
+    def backfill(self, dag_id: str, first: date, last: date, zone: tzinfo) -> None:
+        """Let a DAG run for each of these days once more, one after the other."""
+        begin, end = datetime.combine(first, time_of_day.min, zone), datetime.combine(last, time_of_day.max, zone)
+        asked = {"dag_id": dag_id, "from_date": begin.isoformat(), "to_date": end.isoformat()}
+        self._call("POST", "/backfills", asked | {"reprocess_behavior": "completed", "max_active_runs": 1})
+
+    def is_backfilling(self, dag_id: str) -> bool:
+        """Whether a backfill of a DAG has not come to its end; as long another one is refused."""
+        asked = self._get(f"/backfills?dag_id={dag_id}&limit=100")["backfills"]
+        return any(each["completed_at"] is None for each in asked)
 
     def failed_tasks(self) -> list[str]:
         """Tasks that failed by a fault since this Airflow was started; a verdict on bad data is none."""

@@ -11,9 +11,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pymysql
 
@@ -74,7 +76,11 @@ class Server:
     def kill(self) -> None:
         """End it as a power cut does; it can be started again."""
         if self._process:
+            children = psutil.Process(self._process.pid).children(recursive=True)
             self._process.kill()
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
             self._process.wait()
 
     def end(self) -> None:
@@ -143,7 +149,7 @@ class MariaServer(Server):
             f"--tmpdir={self.folder}", f"--socket={self.folder / 'socket'}", "--bind-address=127.0.0.1",
             "--lock-wait-timeout=20",
             "--innodb-buffer-pool-size=32M",
-            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-log-at-trx-commit=2",
             is_ready=lambda: self.connect().close(), faults=pymysql.err.OperationalError,
         )  # fmt: skip
 

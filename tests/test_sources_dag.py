@@ -11,7 +11,7 @@ from pathlib import Path
 
 from etl.settings import PROJECT
 from etl.warehouse import embedded
-from tests.tools.kill_pulls import ADMIN, ADMIN_PASSWORD, project, source
+from tests.tools.kill_pulls import ADMIN, ADMIN_PASSWORD, postgresql, project
 
 RUN = """
 import json, sys
@@ -30,12 +30,11 @@ print("\\n" + json.dumps(about))
 
 
 def test_a_source_is_asked_by_its_dag_and_its_password_is_in_no_log(tmp_path: Path) -> None:
-    with source() as server:
+    with postgresql() as source:
         try:
-            clone, home = project(tmp_path, server), tmp_path / "home"
+            clone, home = project(tmp_path, source), tmp_path / "home"
             shutil.copytree(PROJECT / "dags", clone / "dags", ignore=shutil.ignore_patterns("__pycache__"))
-            with server.connect() as admin:
-                admin.execute("INSERT INTO truong VALUES ('79000701', 'Trường A', NULL, NULL, 5)")
+            source.execute("INSERT INTO truong VALUES ('79000701', 'Trường A', NULL, NULL, 5)")
             account = {"conn_type": "postgres", "host": "127.0.0.1", "login": ADMIN, "password": ADMIN_PASSWORD}
             found = os.pathsep.join(map(str, (clone, clone / "dags", clone / "dags" / "plugins")))
             settings = {
