@@ -242,6 +242,18 @@ def test_a_manifest_counts_the_rows_of_the_main_table(shop: Pipeline, send: Send
     assert [e.state for e in (people, of(shop, "orders", people))] == ["loaded", "loaded"]
 
 
+def test_a_file_without_a_byte_is_no_row_of_any_table(shop: Pipeline, send: Send) -> None:
+    file = "permits_2026-03-10.xml"
+    beside = Path(shop.storage.inbox) / f"shop/permits/{file}.manifest.json"
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    beside.write_text(json.dumps({"rows": 0}))
+    permits = send(shop, "shop/permits", file, b"")
+    for entry in (permits, of(shop, "works", permits)):
+        assert (entry.state, entry.rows_in, entry.rule) == ("held", 0, "empty_snapshot"), (
+            "a whole list is never nothing"
+        )
+
+
 def test_one_table_that_cannot_be_read_stops_no_other(shop: Pipeline, send: Send) -> None:
     content = workbook(("Khách", [["id", "name"], ["A1", "An"]]))
     people = send(shop, "shop/people", "people_2026-03-08.xlsx", content)
