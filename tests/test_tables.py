@@ -15,6 +15,7 @@ import openpyxl
 import pytest
 import yaml
 from typer.testing import CliRunner
+from upath import UPath
 
 from etl import cli
 from etl.connectors.connection import Connection
@@ -22,11 +23,13 @@ from etl.contract import Contract, load_all, read_all
 from etl.contract.together import knowing_each_other
 from etl.delivery.entry import LedgerEntry
 from etl.delivery.state import State
+from etl.delivery.storage import Storage
 from etl.extract import extract_bytes
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
 from etl.pipeline.recognise import datasets
 from etl.receipt import FACTS, WORKBOOK
+from etl.receive.landing import land, land_table
 from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
 from tests.test_formats import contract, document, workbook, zipped
 
@@ -239,6 +242,18 @@ def test_a_manifest_counts_the_rows_of_the_main_table(shop: Pipeline, send: Send
     assert [e.state for e in (people, of(shop, "orders", people))] == ["loaded", "loaded"]
 
 
+def test_a_file_without_a_byte_is_no_row_of_any_table(shop: Pipeline, send: Send) -> None:
+    file = "permits_2026-03-10.xml"
+    beside = Path(shop.storage.inbox) / f"shop/permits/{file}.manifest.json"
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    beside.write_text(json.dumps({"rows": 0}))
+    permits = send(shop, "shop/permits", file, b"")
+    for entry in (permits, of(shop, "works", permits)):
+        assert (entry.state, entry.rows_in, entry.rule) == ("held", 0, "empty_snapshot"), (
+            "a whole list is never nothing"
+        )
+
+
 def test_one_table_that_cannot_be_read_stops_no_other(shop: Pipeline, send: Send) -> None:
     content = workbook(("Khách", [["id", "name"], ["A1", "An"]]))
     people = send(shop, "shop/people", "people_2026-03-08.xlsx", content)
@@ -355,6 +370,21 @@ def test_base64_that_is_none_or_hides_an_entity_stops_the_file(shop: Pipeline) -
     letters = b64encode('<?xml version="1.0" encoding="utf-16"?><a>Bích</a>'.encode("utf-16"))
     assert unpacked(b"<all><doc>\n%b\n</doc></all>" % letters, "doc") == b"<all><doc><a>B&#237;ch</a></doc></all>"
     assert unpacked(b"<all><doc><a/></doc></all>", "doc") == b"<all><doc><a/></doc></all>"
+
+
+@pytest.mark.parametrize("on", ["disk", "s3"])
+def test_landing_has_the_bytes_under_each_table(on: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    root = UPath(tmp_path / "data") if on == "disk" else request.getfixturevalue("s3")() / "data"
+    storage, file = Storage(root), tmp_path / "people_2026-03-02.xlsx"
+    file.write_bytes(book([["1", "A1", 2]]))
+    main = land(storage, UPath(file), ("shop", "people")).delivery
+    for _ in range(2):  # a second time changes nothing
+        delivery, declared = land_table(storage, main, {"rows": 2, "size": 7}, "orders")
+    assert storage.delivery("shop", "orders", main.id) == delivery == replace(main, dataset="orders")
+    assert declared == {"size": 7}
+    assert storage.content(delivery).read_bytes() == file.read_bytes()
+    if on == "disk":
+        assert Path(storage.content(delivery)).samefile(storage.content(main)), "they take their room once"
 
 
 def test_what_is_fetched_feeds_all_tables_and_all_receipts_go_back(

@@ -159,7 +159,7 @@ def land_table(
         The delivery, and what is declared of it.
     """
     delivery = replace(main, dataset=dataset)
-    if declared is not None:
+    if declared is not None and main.size:  # no byte at all is no row of any table
         declared = {name: value for name, value in declared.items() if name not in OF_ROWS}
     manifest = storage.folder("landing", delivery) / "manifest.json"
     if not manifest.exists():
