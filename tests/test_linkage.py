@@ -78,6 +78,12 @@ def test_an_id_links_a_birth_that_differs_as_slips_of_the_pen_do(born: tuple[int
     assert who(records({"personal_id": "079185000001"}, other)) == [0, 0]
 
 
+def test_without_a_birth_an_id_links_the_whole_name_alone() -> None:
+    hers = {"personal_id": "079185000001"}
+    unborn = hers | {"birth": None, "birth_precision": None}
+    assert who(records(hers, unborn | {"name": "Nguyen Thi Hoa"}, unborn | {"name": "Nguyễn Hòa"})) == [0, 0, 1]
+
+
 def test_somebody_elses_id_links_nobody() -> None:
     says_hers = {"personal_id": "079185000001", "name": "Trần Văn Minh", "sex": "1"}
     of_another_year = {"personal_id": "079185000001", "birth": date(1961, 11, 2)}
@@ -275,8 +281,8 @@ def test_a_decision_is_kept_and_asked_for_once(
         values = dict(zip(PAIR, (dataset, role, one, *other), strict=True))
         connection.execute(
             sa.text(
-                f"INSERT INTO link.review ({', '.join(PAIR)}, reason, probability)"
-                f" VALUES ({', '.join(':' + name for name in PAIR)}, 'likely', 0.9)"
+                f"INSERT INTO link.review ({', '.join(PAIR)}, probability)"
+                f" VALUES ({', '.join(':' + name for name in PAIR)}, 0.9)"
             ),
             values,
         )
