@@ -64,7 +64,6 @@ def seen(seed: int, n: int, today: date, missing_id: float, wrong_id: float, sha
             pl.col("person").cast(pl.Int64),
             insurance_no="79" + pl.col("person").cast(pl.String).str.zfill(8),
             card=pl.col("card").str.slice(-10),
-            birth_precision=pl.lit("D"),
         )
     )
     # The population of the other datasets has ids that repeat beyond a million; here each is somebody's own.
@@ -102,6 +101,7 @@ def _with_faults(rng: np.random.Generator, rows: pl.DataFrame) -> pl.DataFrame:
     kind = pl.Series([*_BIRTHS, None]).gather(which)
     day, month, year = (pl.col("birth").dt.day(), pl.col("birth").dt.month(), pl.col("birth").dt.year())
     slip = pl.Series(rng.choice(np.array([-3, -2, -1, 1, 2, 3]), n))
+    is_day = pl.col("birth_precision") == "D"
     can_turn = (day <= 12) & (day != month)
     kind_of = pl.col("of_birth")
     new, _ = wards()
@@ -116,7 +116,7 @@ def _with_faults(rng: np.random.Generator, rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(
         name, of_birth=kind, slip=slip, moved=moved, new_ward=ward, wrong_sex=wrong_sex, street=street
     )
-    rows = rows.with_columns(of_birth=pl.when((kind_of != "day and month") | can_turn).then(kind_of))
+    rows = rows.with_columns(of_birth=pl.when(is_day & ((kind_of != "day and month") | can_turn)).then(kind_of))
     turned = pl.date(year, pl.when(can_turn).then(day).otherwise(month), pl.when(can_turn).then(month).otherwise(day))
     other_sex = pl.when(pl.col("sex") == "1").then(pl.lit("2")).otherwise(pl.lit("1"))
     rows = rows.with_columns(
@@ -124,7 +124,7 @@ def _with_faults(rng: np.random.Generator, rows: pl.DataFrame) -> pl.DataFrame:
         .when(kind_of == "day slips").then(pl.col("birth") + pl.duration(days="slip"))
         .when(kind_of == "day and month").then(turned)
         .otherwise("birth"),
-        birth_precision=pl.when(kind_of == "year only").then(pl.lit("Y")).otherwise(pl.lit("D")),
+        birth_precision=pl.when(kind_of == "year only").then(pl.lit("Y")).otherwise("birth_precision"),
         ward=pl.when("moved").then("new_ward").otherwise("ward"),
         address=pl.when("moved").then("street").otherwise("address"),
         sex=pl.when("wrong_sex").then(other_sex).otherwise("sex"),

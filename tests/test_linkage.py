@@ -12,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from etl.cli import app
 from etl.contract import ContractError, load_all
 from etl.linkage import declared, evidence, names, number, persons, probable
 from etl.linkage.number import PAIR, RECORD
@@ -74,6 +76,12 @@ def test_an_id_links_a_name_written_in_any_of_the_wrong_ways(written: str) -> No
 def test_an_id_links_a_birth_that_differs_as_slips_of_the_pen_do(born: tuple[int, int, int], precision: str) -> None:
     other = {"personal_id": "079185000001", "birth": date(*born), "birth_precision": precision}
     assert who(records({"personal_id": "079185000001"}, other)) == [0, 0]
+
+
+def test_without_a_birth_an_id_links_the_whole_name_alone() -> None:
+    hers = {"personal_id": "079185000001"}
+    unborn = hers | {"birth": None, "birth_precision": None}
+    assert who(records(hers, unborn | {"name": "Nguyen Thi Hoa"}, unborn | {"name": "Nguyễn Hòa"})) == [0, 0, 1]
 
 
 def test_somebody_elses_id_links_nobody() -> None:
@@ -262,24 +270,32 @@ def test_numbers_stay_through_a_late_delivery_a_withdrawal_and_all_anew(linked: 
     assert numbers_of(pipeline) == third
 
 
-def test_a_decision_is_kept_and_asked_for_once(linked: tuple[Pipeline, list[Path]]) -> None:
+def test_a_decision_is_kept_and_asked_for_once(
+    linked: tuple[Pipeline, list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pipeline, _ = linked
+    monkeypatch.setenv("CITYDW_DATABASE_URL", str(pipeline.settings.database_url))
+    monkeypatch.setenv("CITYDW_HOME", str(pipeline.settings.home))
     (dataset, role, one), other = sorted(numbers_of(pipeline))[0], sorted(numbers_of(pipeline))[-1]
     with pipeline.engine.begin() as connection:
         values = dict(zip(PAIR, (dataset, role, one, *other), strict=True))
         connection.execute(
             sa.text(
-                f"INSERT INTO link.review ({', '.join(PAIR)}, reason, probability)"
-                f" VALUES ({', '.join(':' + name for name in PAIR)}, 'likely', 0.9)"
+                f"INSERT INTO link.review ({', '.join(PAIR)}, probability)"
+                f" VALUES ({', '.join(':' + name for name in PAIR)}, 0.9)"
             ),
             values,
         )
     pair = next(p for p in pairs(pipeline.ledger, pipeline.contracts, 100) if p.probability == 0.9)
     assert all(pair.said["name"])
-    decide(pipeline.ledger, pair.name, is_same=True, by="Lan", reason="the same address")
+    assert {"name", "birth", "sex"} <= {weight.field for weight in pair.weights}
+    shown = CliRunner().invoke(app, ["link", "review", "--count", "100"])
+    assert shown.exit_code == 0 and pair.name in shown.output and " bits" in shown.output
+    decision = [pair.name, "same", "--by", "Lan", "--reason", "the same address"]
+    assert CliRunner().invoke(app, ["link", "decide", *decision]).exit_code == 0
     with pytest.raises(NoSuchPair):
         decide(pipeline.ledger, pair.name, is_same=True, by="Lan", reason="again")
-    pipeline.link()
+    assert CliRunner().invoke(app, ["link"]).exit_code == 0
     found = numbers_of(pipeline)
     assert found[dataset, role, one] == found[other]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from etl.cli.console import console
@@ -41,11 +42,13 @@ def review(count: Annotated[int, typer.Option(help="Pairs at most.")] = 10) -> N
     pipeline = Pipeline.from_environment()
     for pair in pairs(pipeline.ledger, pipeline.contracts, count):
         table = Table(title=f"{pair.name}: {pair.probability:.3f}", title_justify="left")
-        for column in ("", *(" ".join(filter(None, record[:2])) for record in pair.records)):
+        for column in ("", *(escape(" ".join(filter(None, record))) for record in pair.records)):
             table.add_column(column)
+        table.add_column("agrees", style="dim")
+        weights = {weight.field: f"{weight.level}: {weight.bits:+.1f} bits" for weight in pair.weights}
         for field, both in pair.said.items():
-            table.add_row(field, *both)
-        console.print(table, markup=False)
+            table.add_row(field, *map(escape, both), weights.get(field, ""))
+        console.print(table)
 
 
 @linkage.command()

@@ -18,6 +18,7 @@ _COMPARED = [*_WRITTEN, *levels.columns(NAME, "name"), *levels.columns(BIRTH, "b
 _AGREE = (
     f"({levels.agreement(NAME, 'name', levels.NAME_AGREES)}) AND "
     f"({levels.agreement(BIRTH, 'birth', levels.BIRTH_AGREES)})"
+    f" OR ({BIRTH}_l IS NULL OR {BIRTH}_r IS NULL) AND ({levels.agreement(NAME, 'name', levels.NAME_IS_SAME)})"
 )
 
 
@@ -104,7 +105,7 @@ def _owners(several: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
             + ", ".join(f"{name} AS {name}_l" for name in compared)
             + " FROM ways) l JOIN (SELECT way, token, "
             + ", ".join(f"{name} AS {name}_r" for name in compared)
-            + f" FROM ways) r ON l.token = r.token AND l.way < r.way WHERE {_AGREE}"
+            + f" FROM ways) r ON l.token = r.token AND l.way < r.way WHERE ({_AGREE})"
         ).pl()
     camp = components(ways.height, pairs["one"].to_numpy(), pairs["other"].to_numpy())
     ways = ways.with_columns(pl.Series("camp", camp))

@@ -15,11 +15,11 @@ from etl.warehouse.tables import content_columns
 
 NAME, BIRTH = "name", "birth"
 FORMER = "former_id"  # an older number of the same kind as the first identifier
-_TEXTS = ("sex", "ward", "address", "phone", "mother", "mother_id", "household")
+_TEXTS = ("sex", "ward", "address", "phone", "mother", "household")
 FIELDS = ("personal_id", FORMER, "insurance_no", "card", NAME, BIRTH, *_TEXTS)
 Field = Literal[
     "personal_id", "former_id", "insurance_no", "card", "name", "birth", "sex", "ward", "address", "phone", "mother",
-    "mother_id", "household",
+    "household",
 ]  # fmt: skip
 
 

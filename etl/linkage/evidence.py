@@ -117,12 +117,13 @@ def read(engine: sa.Engine, contract: Contract, source: Source, keys: Sequence[s
         f" ON d.dataset = {literal(contract.id)} AND d.delivery_id = h.opened_by{where}"
         f" ORDER BY {order}, valid_from DESC"
     )
-    made = _copied(engine, query, ["key", *columns, "opened_at"])
+    made = copied(engine, query, ["key", *columns, "opened_at"])
     dates = [pl.col(name).str.to_date() for name in (BIRTH, _WARD_FROM) if name in made.columns]
     return made.with_columns(*dates, pl.col("opened_at").str.to_datetime(time_unit="us", time_zone="UTC"))
 
 
-def _copied(engine: sa.Engine, query: str, columns: list[str]) -> pl.DataFrame:
+def copied(engine: sa.Engine, query: str, columns: Sequence[str]) -> pl.DataFrame:
+    """What a query gives, as text; COPY, for it may be millions of rows."""
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL timezone TO 'UTC'")
         cursor = cast("psycopg.Cursor[tuple[object, ...]]", connection.connection.cursor())
@@ -133,7 +134,7 @@ def _copied(engine: sa.Engine, query: str, columns: list[str]) -> pl.DataFrame:
     text.seek(0)
     if not text.getbuffer().nbytes:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    return pl.read_csv(text, has_header=False, new_columns=columns, infer_schema=False)
+    return pl.read_csv(text, has_header=False, new_columns=list(columns), infer_schema=False)
 
 
 def _known_since(ledger: Ledger, storage: Storage, contract: Contract) -> pl.DataFrame:

@@ -122,6 +122,7 @@ def of(field: str, kind: Kind) -> list[Level]:
 
 
 NAME_AGREES = ("same", "marks lost", "other order", "shortened", "one letter")
+NAME_IS_SAME = NAME_AGREES[:3]  # enough where nobody says a birth
 BIRTH_AGREES = ("same day", "same month, no day", "same year, no day", "day and month turned", "slip")
 
 

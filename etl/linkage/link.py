@@ -92,9 +92,8 @@ def _decisions(connection: sa.Connection) -> pl.DataFrame:
 
 def _write(connection: sa.Connection, linked: Linked) -> Linking:
     """Put what was found in the place of what was there, and write down who became another."""
-    columns = ", ".join((*RECORD, "person"))
-    rows = [tuple(row) for row in connection.execute(sa.text(f"SELECT {columns} FROM link.person_record"))]
-    before = pl.DataFrame(rows, dict.fromkeys((*RECORD, "person"), pl.String), orient="row")
+    columns = (*RECORD, "person")
+    before = evidence.copied(connection.engine, f"SELECT {', '.join(columns)} FROM link.person_record", columns)
     changes = number.changes(before, linked.records.select(*RECORD, "person"))
     everybody = linked.records.group_by("person").agg(
         pl.col("known_since").min(),

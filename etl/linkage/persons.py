@@ -17,7 +17,7 @@ class Linked(NamedTuple):
 
     Attributes:
         records: RECORD, person (its number), reason, probability, known_since.
-        review: PAIR, reason, probability: what a person must decide.
+        review: PAIR, probability: what a person must decide.
     """
 
     records: pl.DataFrame
@@ -113,9 +113,9 @@ def _to_review(rows: pl.DataFrame, pairs: pl.DataFrame, person: pl.Series) -> pl
     """Pairs of groups as pairs of records: of each group the one that is believed most."""
     numbered = rows.with_columns(person)
     first = numbered.sort("trust", *RECORD).unique("group", keep="first", maintain_order=True)
-    made = pairs.with_columns(reason=pl.lit("likely"))
+    made = pairs
     for side in ("one", "other"):
         names = {part: f"{side}_{part}" for part in RECORD}
         of = first.select(pl.col("group").alias(side), *RECORD, pl.col("person").alias(f"{side}_person")).rename(names)
         made = made.join(of, on=side)
-    return made.filter(pl.col("one_person") != pl.col("other_person")).select(*PAIR, "reason", "probability")
+    return made.filter(pl.col("one_person") != pl.col("other_person")).select(*PAIR, "probability")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 import sqlalchemy as sa
 
 from etl.contract import Contracts
 from etl.linkage import declared, evidence
-from etl.linkage.number import PAIR
+from etl.linkage.declared import Linkage
+from etl.linkage.number import PAIR, RECORD
 from etl.warehouse.ledger import Ledger
 
+if TYPE_CHECKING:
+    from etl.linkage.explain import Weight
+
+_Record = tuple[str, str, str]
 SHOWN = ("personal_id", "name", "birth", "birth_precision", "sex", "ward", "address", "phone", "mother", "household")
 
 
@@ -29,12 +35,14 @@ class Pair(NamedTuple):
         probability: that they are.
         records: of each dataset, role and key.
         said: for each field of SHOWN what both say; fields of which neither says anything are left out.
+        weights: what each field that was compared speaks for or against.
     """
 
     name: str
     probability: float
-    records: tuple[tuple[str, str, str], tuple[str, str, str]]
+    records: tuple[_Record, _Record]
     said: dict[str, tuple[str, str]]
+    weights: list[Weight]
 
 
 def pairs(ledger: Ledger, contracts: Contracts, count: int) -> list[Pair]:
@@ -45,33 +53,41 @@ def pairs(ledger: Ledger, contracts: Contracts, count: int) -> list[Pair]:
         contracts: of the datasets.
         count: pairs at most.
     """
-    query = (
-        f"SELECT {', '.join(PAIR)}, probability FROM link.review ORDER BY probability DESC, {', '.join(PAIR)} LIMIT :n"
-    )
+    from etl.linkage.explain import weights  # DuckDB is not there for everybody
+
+    linkage = declared.read(contracts)
+    columns = ", ".join(PAIR)
+    query = f"SELECT {columns}, probability FROM link.review ORDER BY probability DESC, {columns} LIMIT :n"
     with ledger.engine.connect() as connection:
         found = [tuple(row) for row in connection.execute(sa.text(query), {"n": count})]
-    both = [((row[0], row[1], row[2]), (row[3], row[4], row[5])) for row in found]
-    tells = _tells(ledger, contracts, [record for pair in both for record in pair])
+        settings = connection.execute(sa.text("SELECT settings FROM link.model")).scalar()
+    tells = _tells(ledger, contracts, linkage, [record for row in found for record in (row[:3], row[3:6])])
+    sides = [
+        pl.DataFrame([row[at : at + 3] for row in found], dict.fromkeys(RECORD, pl.String), orient="row")
+        .join(tells, on=list(RECORD), how="left", maintain_order="left")
+        .rename(lambda name, side=side: f"{name}_{side}")  # type: ignore[misc]
+        for at, side in ((0, "l"), (3, "r"))
+    ]
+    both = pl.concat(sides, how="horizontal")
+    why = weights(both, linkage, json.loads(settings)) if settings else [[]] * len(found)
+    shown = both.select(pl.all().cast(pl.String).fill_null("")).rows(named=True)
     made = []
-    for (one, other), row in zip(both, found, strict=True):
-        said = {field: (tells[one].get(field, ""), tells[other].get(field, "")) for field in SHOWN}
-        made.append(Pair(_name(one, other), row[6], (one, other), {f: s for f, s in said.items() if any(s)}))
+    for row, told, its in zip(found, shown, why, strict=True):
+        said = {field: (told[f"{field}_l"], told[f"{field}_r"]) for field in SHOWN}
+        records = ((row[0], row[1], row[2]), (row[3], row[4], row[5]))
+        made.append(Pair(_name(*records), row[6], records, {f: s for f, s in said.items() if any(s)}, its))
     return made
 
 
-def _tells(
-    ledger: Ledger, contracts: Contracts, records: Sequence[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], dict[str, str]]:
-    """What each record says, by field."""
-    told: dict[tuple[str, str, str], dict[str, str]] = {record: {} for record in records}
-    for source in declared.read(contracts).sources:
-        keys = [key for dataset, role, key in records if (dataset, role) == (source.dataset, source.role)]
+def _tells(ledger: Ledger, contracts: Contracts, linkage: Linkage, records: Sequence[tuple[str, ...]]) -> pl.DataFrame:
+    """What each record says, a row each."""
+    made = [pl.DataFrame(schema=dict.fromkeys(RECORD, pl.String))]
+    for source in linkage.sources:
+        keys = {key for dataset, role, key in records if (dataset, role) == (source.dataset, source.role)}
         if keys:
-            rows = evidence.read(ledger.engine, contracts[source.dataset], source, keys)
-            shown = [field for field in SHOWN if field in rows.columns]
-            for row in rows.select("key", pl.col(shown).cast(pl.String).fill_null("")).iter_rows(named=True):
-                told[source.dataset, source.role, row.pop("key")] = row
-    return told
+            rows = evidence.read(ledger.engine, contracts[source.dataset], source, sorted(keys))
+            made.append(rows.with_columns(dataset=pl.lit(source.dataset), role=pl.lit(source.role)))
+    return evidence.complete(pl.concat(made, how="diagonal"))
 
 
 def _name(one: tuple[str, ...], other: tuple[str, ...]) -> str:

@@ -42,7 +42,6 @@ def add_tables(metadata: sa.MetaData) -> None:
         "review",
         metadata,
         *pair(),
-        sa.Column("reason", sa.Text, nullable=False, comment="likely, or the id of somebody else"),
         sa.Column("probability", sa.Double, nullable=False, comment="that both are one person"),
         schema=SCHEMA,
         comment="Pairs of records that a person must decide / Các cặp bản ghi cần người quyết định",

@@ -1,0 +1,60 @@
+"""Why two records are taken for one person, field by field: at which level they agree, and what that weighs."""
+
+from __future__ import annotations
+
+from math import log2
+from typing import Any, NamedTuple
+
+import duckdb
+import polars as pl
+
+from etl.linkage import levels
+from etl.linkage.declared import Linkage
+
+
+class Weight(NamedTuple):
+    """What one field says.
+
+    Attributes:
+        field: which one.
+        level: at which both agree, as "marks lost"; "differs" if at none.
+        bits: by how many powers of two it makes one person likelier than two; negative: less likely.
+    """
+
+    field: str
+    level: str
+    bits: float
+
+
+def weights(pairs: pl.DataFrame, linkage: Linkage, model: dict[str, Any]) -> list[list[Weight]]:
+    """What each field of each pair says; a field that one of both lacks says nothing.
+
+    Args:
+        pairs: one row a pair, the fields of the one with `_l` behind their names, those of the other with `_r`.
+        linkage: what is declared.
+        model: what was learnt, as splink writes it.
+    """
+    learnt = {comparison["output_column_name"]: comparison["comparison_levels"] for comparison in model["comparisons"]}
+    kinds = {field: kind for field, kind in linkage.comparisons.items() if field in learnt}
+    both = []
+    for side in "lr":
+        rows = pairs.select(pl.col(f"^.*_{side}$").name.map(lambda name: name[:-2]))
+        for field, kind in kinds.items():
+            rows = levels.prepared(rows, field, kind)
+        both.append(rows.rename(lambda name, side=side: f"{name}_{side}"))  # type: ignore[misc]
+    chosen = ", ".join(
+        f"CASE WHEN {field}_l IS NULL OR {field}_r IS NULL THEN 0 "
+        + " ".join(f"WHEN {level.sql} THEN {n}" for n, level in enumerate(levels.of(field, kind), 1))
+        + f" ELSE {len(levels.of(field, kind)) + 1} END AS {field}"
+        for field, kind in kinds.items()
+    )
+    if pairs.is_empty() or not chosen:
+        return [[] for _ in range(pairs.height)]
+    with duckdb.connect() as database:
+        database.register("pairs", pl.concat(both, how="horizontal").with_row_index("_at").to_arrow())
+        found = database.sql(f"SELECT {chosen} FROM pairs ORDER BY _at").pl().rows(named=True)
+    return [[_weight(field, learnt[field][level]) for field, level in row.items() if level] for row in found]
+
+
+def _weight(field: str, level: dict[str, Any]) -> Weight:
+    return Weight(field, level["label_for_charts"], log2(level["m_probability"] / level["u_probability"]))
