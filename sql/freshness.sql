@@ -56,7 +56,12 @@ COMMENT ON VIEW ops.freshness IS 'One row a dataset: the last period loaded, whe
 
 CREATE VIEW ops.part_freshness AS
 WITH came AS (
-    SELECT s.dataset, s.part_is_unit, p.part, max(d.as_of) AS last_period
+    SELECT
+        s.dataset,
+        s.part_is_unit,
+        p.part,
+        max(d.as_of) AS last_period,
+        count(DISTINCT d.as_of) AS periods
     FROM ops.schedule s
     JOIN ops.delivery d ON d.dataset = s.dataset AND d.loaded_at IS NOT NULL AND d.as_of <= current_date
     CROSS JOIN LATERAL unnest(d.parts) AS p (part)
@@ -65,7 +70,7 @@ WITH came AS (
 ),
 heard AS (
     -- A file names a ward by the units of its rows' own time; those of a ward that was divided prove nobody's file.
-    SELECT c.dataset, coalesce(a.code, c.part) AS part, max(c.last_period) AS last_period
+    SELECT c.dataset, coalesce(a.code, c.part) AS part, max(c.last_period) AS last_period, max(c.periods) AS periods
     FROM came c
     LEFT JOIN LATERAL ref.ward_at(
         CASE WHEN c.part_is_unit THEN split_part(c.part, E'\x1f', 1) END,
@@ -76,7 +81,7 @@ heard AS (
     GROUP BY 1, 2
 ),
 expected AS (
-    -- Wards: all that are in force. Other parts: those that have come before.
+    -- Wards: all that are in force. Of other parts nobody has a list: those are expected that came twice or more often.
     SELECT s.dataset, w.code AS part, w.name
     FROM ops.schedule s
     JOIN ref.ward w ON w.valid_from <= current_date AND (w.valid_to IS NULL OR w.valid_to > current_date)
@@ -85,6 +90,7 @@ expected AS (
     SELECT h.dataset, h.part, h.part
     FROM heard h
     JOIN ops.schedule s ON s.dataset = h.dataset AND NOT s.part_is_unit
+    WHERE h.periods > 1
 )
 SELECT
     e.dataset,

@@ -330,6 +330,18 @@ def test_lint_names_what_does_not_fit_the_city(change: dict[str, tuple[str, str]
     assert said in " ".join(Deployment(folder, tmp_path / "home", "").run("lint", code=1).split())
 
 
+def test_lint_names_a_unit_whose_shares_are_not_one_together(tmp_path: Path) -> None:
+    folder = tmp_path / "city"
+    shutil.copytree(FOLDER, folder)
+    facts, listed = folder / "city.yaml", "  list: units/district.csv\n"
+    facts.write_text(facts.read_text("utf-8").replace(listed, f"{listed}  links: units/link.csv\n", 1), "utf-8")
+    links = "old_code,old_valid_from,new_code,new_valid_from,targets,share\n{0},{1},2,0.5\n{0},{2},2,0.4\n"
+    units = [line.rsplit(",", 2)[0] for line in (folder / "units/district.csv").read_text("utf-8").splitlines()[1:4]]
+    (folder / "units/link.csv").write_text(links.format(*units), "utf-8")
+    told = " ".join(Deployment(folder, tmp_path / "home", "").run("lint", code=1).split())
+    assert f"unit {units[0].replace(',', ', ')} has shares that are not 1 together" in told
+
+
 def test_lint_names_an_agency_without_a_dataset(tmp_path: Path) -> None:
     folder = tmp_path / "city"
     shutil.copytree(FOLDER, folder)
