@@ -33,7 +33,7 @@ class Defect:
         rate: share of rows that have it.
         spoil: what the cell becomes; None for defects of the line.
         effect: rejected, flagged (the row loads without the value) or warned (the row loads with it).
-        means: the value that loads where it is only warned of.
+        means: how the cell is read where it is only warned of.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Defect:
     rate: float
     spoil: Callable[[str | None], str | None] | None = None
     effect: str = "rejected"
-    means: Any = None
+    means: Callable[[str], Any] = str
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def write(form: Form, standard: pl.DataFrame, rng: np.random.Generator, at_least
         standard = standard.with_columns(pl.when(~blank).then(pl.col(column)))
     for at, d in marks:
         if d.effect == "warned" and d.column:
-            value = pl.lit(d.means, standard.schema[d.column])
+            value = pl.lit(d.means(cells[d.column][at]), standard.schema[d.column])
             standard = standard.with_columns(
                 pl.when(pl.int_range(pl.len()) == at).then(value).otherwise(d.column).alias(d.column)
             )

@@ -99,7 +99,7 @@ DATABASES = Sender(
     _of_databases,
     (
         Wrong("missing_required", "name"),
-        Wrong("gigabytes_or_less", "size_gb", "155000", "warned", Decimal("155000.0")),
+        Wrong("gigabytes_or_less", "size_gb", "155000", "warned", Decimal),
         Wrong("unknown_code", "hosting_place"),
         Wrong("unknown_code", "security_level"),
         Wrong("unknown_code", "data_group"),
@@ -180,7 +180,7 @@ INITIATIVES = Sender(
         Wrong("unknown_code", "data_group"),
         Wrong("unknown_code", "agency_kind"),
         Wrong("unknown_ward", "ward"),
-        Wrong("yes_for_a_paper", "evidence", "có", "warned", "có"),
+        Wrong("yes_for_a_paper", "evidence", "có", "warned"),
         Wrong("impossible_date", "started_on"),
         Wrong("year_of_two_digits", "initiative_year", "26"),
         Wrong("more_than_is_possible", "cost", "999999999999999"),

@@ -166,7 +166,7 @@ PROJECTS = Sender(
     (
         Wrong("missing_required", "name"),
         Wrong("not_a_number", "total_investment"),
-        Wrong("in_billions", "total_investment", "95", "warned", 95),
+        Wrong("in_billions", "total_investment", "95", "warned", int),
         Wrong("date_in_words", "due_on", "Quý II/2026"),
         Wrong("unknown_code", "project_group"),
         Wrong("code_of_six_digits", "project_code", "790123"),
