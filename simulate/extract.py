@@ -123,7 +123,7 @@ def _cells(rows: pl.DataFrame, column: Column, dirt: Dirt, in_vietnamese: bool) 
     values = rows[{"change": CHANGE, "sequence": SEQUENCE}.get(column.role, column.name)]
     if column.kind in ("date", "timestamp"):
         made = values.dt.strftime(column.form)
-    elif column.kind == "number" and in_vietnamese:
+    elif in_vietnamese and (column.kind == "number" or column.datatype == "money"):
         made = vietnamese_number(values)
     elif column.kind in ("integer", "number"):
         made = values.cast(pl.String)
