@@ -131,7 +131,7 @@ ENTERPRISES = Sender(
         Wrong("wrong_check_digit", "enterprise_code"),
         Wrong("impossible_date", "registered_on"),
         Wrong("not_a_number", "charter_capital"),
-        Wrong("in_millions", "charter_capital", "500", "warned", 500),
+        Wrong("in_millions", "charter_capital", "500", "warned", int),
         Wrong("unknown_code", "main_industry"),
         Wrong("unknown_code", "vsic_version"),
         Wrong("unknown_ward", "ward"),

@@ -25,17 +25,17 @@ class Wrong:
     Attributes:
         kind: one of those below, or any name where the cell is given.
         column: that it spoils; None for a broken line.
-        cell: what stands there then, in place of what the kind says.
+        cell: what stands there then, or what becomes of what stood there, in place of what the kind says.
         effect: rejected, flagged (the row loads without the value) or warned (it loads with it); None if the contract
             says which.
-        means: the value that loads where it is only warned of.
+        means: how the cell is read where it is only warned of.
     """
 
     kind: str
     column: str | None = None
-    cell: str | None = None
+    cell: str | Callable[[str], str] | None = None
     effect: str | None = None
-    means: Any = None
+    means: Callable[[str], Any] = str
 
 
 _CELLS: dict[str, Callable[[str], str | None]] = {
@@ -111,8 +111,9 @@ def _defect(wrong: Wrong, columns: dict[str, Column], rate: float) -> Defect:
 
 def _spoiling(wrong: Wrong, column: Column) -> Callable[[str], str | None]:
     """What a cell becomes."""
-    if wrong.cell is not None:
-        return lambda _: wrong.cell
+    cell = wrong.cell
+    if cell is not None:
+        return cell if callable(cell) else lambda _: cell
     if wrong.kind == "impossible_date":
         return lambda _: column.form.replace("%d", "31").replace("%m", "02").replace("%Y", "2026")
     return _CELLS[wrong.kind]
@@ -122,7 +123,7 @@ def _cells(rows: pl.DataFrame, column: Column, dirt: Dirt, in_vietnamese: bool) 
     values = rows[{"change": CHANGE, "sequence": SEQUENCE}.get(column.role, column.name)]
     if column.kind in ("date", "timestamp"):
         made = values.dt.strftime(column.form)
-    elif column.kind == "number" and in_vietnamese:
+    elif in_vietnamese and (column.kind == "number" or column.datatype == "money"):
         made = vietnamese_number(values)
     elif column.kind in ("integer", "number"):
         made = values.cast(pl.String)

@@ -21,9 +21,13 @@ _PLACES, _SHARES = ["TTDL_TP", "TTDLQG", "BO", "DV", "CLOUD"], [0.6, 0.05, 0.1, 
 _MOVED = (0.01, 2)  # databases that come to the city's data center in a month; and at least
 _CORE = 100_000  # citizens of whom a database knows what is sensitive: then it is core data
 _LONG_AGO = 0.08  # of the databases: assessed, or restored for a trial, more than a year ago
-_GROUPS = {
-    "civil": "1", "police": "1", "health": "1", "education": "1", "social": "1", "insurance": "1", "justice": "1",
-    "budget": "2", "investment": "2", "business": "2", "bank": "2", "tax": "2",
+# Of each agency whose datasets the warehouse has: the group of its data, and the chapter of its department.
+_HOLDERS = {
+    "civil": ("1", "414"), "police": ("1", "405"), "health": ("1", "423"), "education": ("1", "422"),
+    "social": ("1", "435"), "insurance": ("1", "435"), "justice": ("1", "414"), "tax": ("2", "418"),
+    "budget": ("2", "418"), "investment": ("2", "418"), "business": ("2", "418"), "bank": ("2", "418"),
+    "land": ("3", "412"), "environment": ("3", "412"), "construction": ("3", "419"), "transport": ("3", "419"),
+    "planning": ("3", "439"), "governance": ("4", "417"),
 }  # fmt: skip
 _HAVE_ONE = 0.85  # of the agencies: an initiative
 _TITLES = (
@@ -49,10 +53,15 @@ def _databases(happened: Events) -> pl.DataFrame:
     rng = generator(world.seed, "databases")
     n, start = _DATABASES, np.datetime64(world.start) - np.timedelta64(32, "D")
     datasets = pl.Series(contract.datasets())
-    owners = units()[rng.integers(0, units().height, n)]
+    others = units()["agency_code"][rng.integers(0, units().height, n)]
     known = pl.int_range(n, eager=True) < datasets.len()
     named = datasets.extend_constant(None, n - datasets.len())
-    group = named.str.split(".").list.first().replace_strict(_GROUPS, default="3", return_dtype=pl.String)
+    holder = named.str.split(".").list.first()
+    group, chapter = (
+        holder.replace_strict({name: of[at] for name, of in _HOLDERS.items()}, return_dtype=pl.String) for at in (0, 1)
+    )
+    departments = units().filter(pl.col("budget_level") == "2").select("chapter", "agency_code").get_columns()
+    owner = chapter.replace_strict(*departments, return_dtype=pl.String)
     level = pl.Series(rng.choice(["0", "1", "2"], n, p=[0.4, 0.4, 0.2]))
     citizens = pl.Series(rng.integers(1_000, 400_000, n))
     place = pl.Series(rng.choice(_PLACES, n, p=_SHARES))
@@ -63,15 +72,15 @@ def _databases(happened: Events) -> pl.DataFrame:
         ago = np.where(rng.random(n) < _LONG_AGO, 400, 0).astype("timedelta64[D]")
         return pl.Series(days_before(rng, start, most, n) - ago).cast(pl.Date)
 
-    return owners.select(
+    return pl.select(
         number=pl.int_range(n),
         database_code=pl.format("CSDL-{}", pl.int_range(n) + 1),
         name=pl.when(known).then(pl.format("Cơ sở dữ liệu {}", named)).otherwise(
             pl.format("Phần mềm nghiệp vụ số {}", pl.int_range(n))
         ),
-        owner_code="agency_code",
+        owner_code=pl.coalesce(owner, others),
         operator=pl.lit("Trung tâm Chuyển đổi số"),
-        data_group=pl.when(known).then(group).otherwise(pl.lit("4")),
+        data_group=group.fill_null("4"),
         tier=pl.Series(rng.choice(["TP", "BN", "QG"], n, p=[0.8, 0.12, 0.08])),
         hosting_place=place,
         moved_on=pl.when(place == "TTDL_TP").then(a_day(900)),
@@ -99,7 +108,7 @@ DATABASES = Sender(
     _of_databases,
     (
         Wrong("missing_required", "name"),
-        Wrong("gigabytes_or_less", "size_gb", "155000", "warned", Decimal("155000.0")),
+        Wrong("gigabytes_or_less", "size_gb", "155000", "warned", Decimal),
         Wrong("unknown_code", "hosting_place"),
         Wrong("unknown_code", "security_level"),
         Wrong("unknown_code", "data_group"),
@@ -180,7 +189,7 @@ INITIATIVES = Sender(
         Wrong("unknown_code", "data_group"),
         Wrong("unknown_code", "agency_kind"),
         Wrong("unknown_ward", "ward"),
-        Wrong("yes_for_a_paper", "evidence", "có", "warned", "có"),
+        Wrong("yes_for_a_paper", "evidence", "có", "warned"),
         Wrong("impossible_date", "started_on"),
         Wrong("year_of_two_digits", "initiative_year", "26"),
         Wrong("more_than_is_possible", "cost", "999999999999999"),

@@ -135,7 +135,7 @@ LICENCES = Sender(
         Wrong("impossible_date", "issued_on"),
         Wrong("passed_after_it_was_issued", "passed_on", "2098-12-31"),
         Wrong("too_many_points", "points_left", "24"),
-        Wrong("number_of_long_ago", "licence_no", "AB123456", "warned", "AB123456"),
+        Wrong("number_of_long_ago", "licence_no", "AB123456", "warned"),
         Wrong("broken_json"),
     ),
 )

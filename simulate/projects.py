@@ -20,6 +20,7 @@ _THINGS = {
     "072": "Trường Tiểu học", "132": "Trạm Y tế", "292": "đường nội bộ", "311": "hệ thống thoát nước",
     "161": "nhà văn hóa",
 }  # fmt: skip
+_BUILDERS = {"422": "072", "423": "132", "419": "292", "412": "311", "429": "161"}  # departments, and what they build
 _SHARES = (1, 2, 4, 5, 6, 9, 6, 7, 8, 9, 10, 13)  # percent of the year's plan that a month pays
 _TERM = timedelta(days=1_100)  # from the policy to when it must be done
 _NOTHING, _BACK = 0.2, 0.02  # of the projects, a month: pay nothing, get an advance back
@@ -33,12 +34,13 @@ def projects(happened: Events) -> pl.DataFrame:
     rng = generator(world.seed, "projects")
     n = max(world.people.height // _OF_PEOPLE, _LEAST)
     start = np.datetime64(world.start)
-    is_of_city = (units()["budget_level"] == "2").to_numpy()
+    may = units().filter((pl.col("budget_level") == "4") | pl.col("chapter").is_in(list(_BUILDERS)))
+    is_of_city = (may["budget_level"] == "2").to_numpy()
     weight = np.where(is_of_city, 0.6 / is_of_city.sum(), 0.4 / (~is_of_city).sum())
-    owners = units()[rng.choice(units().height, n, p=weight)].rename({"ward": "owner_ward"}).drop("ward_name")
+    owners = may[rng.choice(may.height, n, p=weight)].rename({"ward": "owner_ward"}).drop("ward_name")
     new, _ = wards()
     place = new[rng.integers(0, new.height, n)].rename({"code": "place", "name": "place_name"})
-    fields = pl.Series(rng.choice(list(_THINGS), n))
+    any_field = pl.Series(rng.choice(list(_THINGS), n))
     total = np.clip(rng.lognormal(np.log(60e9), 1.3, n), 2e9, 4e12).astype(np.int64) // 1_000_000 * 1_000_000
     policy = days_before(rng, start, 1_400, n)
     decided = policy + rng.integers(30, 250, n).astype("timedelta64[D]")
@@ -48,7 +50,7 @@ def projects(happened: Events) -> pl.DataFrame:
     rows = pl.concat([owners, place], how="horizontal").with_columns(
         project_code=(code + 7_900_000).cast(pl.String),
         number=code,
-        field=fields,
+        field=pl.col("chapter").replace_strict(_BUILDERS, default=any_field, return_dtype=pl.String),
         total_investment=pl.Series(total),
         policy_date=pl.Series(policy).cast(pl.Date),
         decided_on=pl.Series(decided).cast(pl.Date),
@@ -166,7 +168,7 @@ PROJECTS = Sender(
     (
         Wrong("missing_required", "name"),
         Wrong("not_a_number", "total_investment"),
-        Wrong("in_billions", "total_investment", "95", "warned", 95),
+        Wrong("in_billions", "total_investment", "95", "warned", int),
         Wrong("date_in_words", "due_on", "Quý II/2026"),
         Wrong("unknown_code", "project_group"),
         Wrong("code_of_six_digits", "project_code", "790123"),

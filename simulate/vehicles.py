@@ -138,7 +138,7 @@ VEHICLES = Sender(
         Wrong("short_personal_id", "owner_id"),
         Wrong("letters_for_zeros", "chassis_no", "RLHJF58OOFY123456"),
         Wrong("no_plate", "plate", "không số"),
-        Wrong("plate_of_another_province", "plate", "30A12345", "warned", "30A12345"),
+        Wrong("plate_of_another_province", "plate", "30A12345", "warned"),
         Wrong("red_plate", "plate_colour", "D", "rejected"),
         Wrong("unknown_code", "vehicle_type"),
         Wrong("unknown_ward", "ward"),

@@ -170,7 +170,7 @@ VOUCHERS = Sender(
         Wrong("unknown_code", "direction"),
         Wrong("wrong_check_digit", "tax_code"),
         Wrong("unknown_ward", "ward"),
-        Wrong("year_long_closed", "fiscal_year", "2019", "warned", "2019"),
+        Wrong("year_long_closed", "fiscal_year", "2019", "warned"),
     ),
     ("note", "Nội dung khác"),
 )

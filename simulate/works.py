@@ -154,7 +154,7 @@ WORKS = Sender(
         Wrong("unknown_code", "building_use"),
         Wrong("unknown_ward", "ward"),
         Wrong("no_floor_area", "floor_area_m2", "0"),
-        Wrong("point_moved", "height_m", "498.5", "warned", Decimal("498.50")),
+        Wrong("point_moved", "height_m", "498.5", "warned", Decimal),
         Wrong("impossible_date", "started_on"),
         Wrong("in_degrees", "geometry", "POINT (106.7 10.78)"),
         Wrong("broken_json"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -27,6 +27,7 @@ from tests.city import (
 
 DATASETS = [sender.dataset for sender in (*business_group.SENDERS, *land_group.SENDERS)]
 START, DAYS = date(2026, 3, 31), 2  # a month and a quarter end among them
+LAST_DAY = START + timedelta(days=DAYS - 1)
 BESIDE = [  # of which the questions are, too
     "land.permits", "tax.taxpayers", "tax.declarations", "police.residents", "insurance.contributions",
     "education.pupils",
@@ -99,6 +100,25 @@ def test_what_several_agencies_together_show_to_be_wrong_is_found(city: Path, lo
     unknown = paid.join(projects, on="project_code", how="anti")
     assert unknown.height > 0
     assert found(loaded, "disbursed_without_project", "project_code") == set(unknown.select("project_code").rows())
+    booked = now(city, "business.budget_vouchers").filter(pl.col("project_code").is_not_null())
+    booked = booked.group_by("project_code", report_month=pl.col("posted_on").dt.month_start()).agg(
+        pl.col("amount").sum()
+    )
+    both = paid.join(booked, on=["project_code", "report_month"], how="left").filter(
+        pl.col("paid_month") != pl.col("amount").fill_null(0)
+    )
+    assert 0 < both.height < paid.height / 10
+    assert found(loaded, "paid_unlike_vouchers", "project_code", "report_month") == set(
+        both.select("project_code", "report_month").rows()
+    )
+    running = now(city, "business.enterprises").filter(
+        pl.col("status").ne_missing("CD"), pl.col("registered_on") < LAST_DAY - timedelta(days=7)
+    )
+    untaxed = running.join(now(city, "business.taxpayers"), left_on="enterprise_code", right_on="tax_code", how="anti")
+    assert untaxed.height > 0
+    assert found(loaded, "enterprises_on_no_tax_list", "enterprise_code") == set(
+        untaxed.select("enterprise_code").rows()
+    )
     works = now(city, "land.works").filter(pl.col("permit_no").is_not_null())
     unpermitted = works.join(now(city, "land.permits"), on=["authority", "permit_no"], how="anti")
     assert 0 < unpermitted.height < works.height
