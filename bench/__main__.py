@@ -24,7 +24,7 @@ BEGIN, END = "<!-- figures: written by make bench-docs -->", "<!-- end of figure
 def run(
     size: Annotated[int, typer.Option(help="Rows of a whole dataset; the other cases' sizes follow.")] = 1_000_000,
     rounds: Annotated[int, typer.Option(help="How often each run is measured.")] = 3,
-    cases: Annotated[str, typer.Option(help="Numbers, with blanks between them.")] = "1 2 3 4 5 6 7 asof",
+    cases: Annotated[str, typer.Option(help="Numbers, with blanks between them.")] = "1 2 3 4 5 6 7 asof pull",
     rows_of: Annotated[str, typer.Option(help="Kinds of rows, with blanks between them.")] = "visits declarations",
     folder: Annotated[Path, typer.Option(help="For inputs, databases and results.")] = FOLDER,
 ) -> None:
@@ -35,6 +35,7 @@ def run(
     from bench.cases import NAMES, NUMBERS, Workshop, measured
     from bench.chart import svg
     from bench.measure import Measurement
+    from bench.sources import Sources
     from bench.states import States
 
     for asked, known, option in ((cases, NUMBERS, "--cases"), (rows_of, NAMES, "--rows-of")):
@@ -42,8 +43,8 @@ def run(
             raise typer.BadParameter(f"{' '.join(sorted(unknown))}: one of {' '.join(known)}", param_hint=option)
     console = Console(width=160)
     made = []
-    with States(folder / "run") as states:
-        workshop = Workshop(folder, states, size)
+    with States(folder / "run") as states, Sources(size) as sources:
+        workshop = Workshop(folder, states, sources, size)
         (postgres,) = states.execute("SHOW server_version")[0]
         for number in cases.split():
             for case in workshop.cases(number, rows_of.split()):

@@ -12,10 +12,11 @@ from bench import inputs, peers, subjects
 from bench.clean import Clean, export
 from bench.files import ROWS_OF_A_SMALL_FILE, VERSIONS, Files
 from bench.measure import Measurement, measure
+from bench.sources import Source, Sources
 from bench.states import State, States
 from etl.contract import load_all
 
-NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "asof")
+NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "asof", "pull")
 NAMES = ("visits", "declarations")
 WARD = "maxa_cu_tru"  # of visits
 _STRATEGIES = ("delete-insert", "upsert")  # of dlt's merge; the first is its default
@@ -95,8 +96,8 @@ def slower(results: Sequence[Result]) -> float:
 class Workshop:
     """Makes cases, and what they start from; each thing once."""
 
-    def __init__(self, folder: Path, states: States, size: int) -> None:
-        self.folder, self.states, self.size = folder, states, size
+    def __init__(self, folder: Path, states: States, sources: Sources, size: int) -> None:
+        self.folder, self.states, self.sources, self.size = folder, states, sources, size
         self.log = folder / "log"
         self.files = Files(folder / "inputs")
         self.contracts = inputs.contracts(states.folder / "contracts")
@@ -107,6 +108,12 @@ class Workshop:
             return self._formats()
         if number == "asof":
             return [self._look_back()]
+        if number == "pull":
+            in_mariadb = self.sources.mysql()
+            return [
+                self._pull(self.sources.postgresql(), 1.3, {"ADBC": peers.adbc}),
+                *([self._pull(in_mariadb, 1.9, {})] if in_mariadb else []),
+            ]
         makers = (self._case_1, self._case_2, self._case_3, self._case_4, self._case_5, self._case_6)
         return [makers[int(number) - 1](name) for name in names]
 
@@ -227,6 +234,20 @@ class Workshop:
             for kind in subjects.LOOKS
         ]
         return Case("asof", "visits", f"Looking back into a history of {rows:,} rows", [run], targets)
+
+    def _pull(self, source: Source, bound: float, others: dict[str, Callable[..., Any]]) -> Case:
+        arguments = {"source": source, "file": self.states.folder / f"pulled_{source.kind}"}
+        listed = {"its own client": peers.dump, **others, "connectorx": peers.connectorx, "dlt": peers.dlt_pull}
+        ours = {"contracts": self.contracts, "source": source}
+        runs = [
+            Run("citydw", "into landing", subjects.pull, self.size, arguments=ours),
+            *(Run(tool, "into a file", subject, self.size, arguments=arguments) for tool, subject in listed.items()),
+        ]
+        targets = [
+            Target(f"at most {bound} x its own client", slower, bound),
+            Target("peak memory at most 300 MiB", lambda r: r[0].peak / 2**20, 300),
+        ]
+        return Case("pull", source.kind, f"{self.size:,} rows out of an agency's database", runs, targets)
 
     def _first(self, name: str, rows: int, bad: float = inputs.BAD) -> Run:
         work = f"{rows:,} rows" + (f", {bad:.0%} bad" if bad != inputs.BAD else "")

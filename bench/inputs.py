@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -81,6 +82,26 @@ def _contract(folder: Path, mode: str, source: str, columns: tuple[str, ...] | N
     place.mkdir(exist_ok=True)
     (place / f"{name}.yaml").write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), "utf-8")
     (place / f"{name}.json").write_text(json.dumps(suite, ensure_ascii=False, indent=2), "utf-8")
+
+
+def served(folder: Path, agency: str, server: dict[str, Any]) -> str:
+    """Write a contract like `snapshot.visits` of a dataset that is pulled from a server; gives its id.
+
+    Args:
+        folder: that holds it.
+        agency: under which it is written.
+        server: what the contract says of it.
+    """
+    here, there = folder / "snapshot", folder / agency
+    there.mkdir(exist_ok=True)
+    document = yaml.safe_load((here / "visits.yaml").read_text("utf-8"))
+    suite = json.loads((here / "visits.json").read_text("utf-8"))
+    document["id"] = suite["name"] = f"{agency}.visits"
+    document["schema"][0]["physicalName"] = f"people.{agency}_visits"
+    document["servers"] = [server]
+    (there / "visits.yaml").write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), "utf-8")
+    (there / "visits.json").write_text(json.dumps(suite, ensure_ascii=False, indent=2), "utf-8")
+    return f"{agency}.visits"
 
 
 def _about(expectation: dict[str, dict[str, object]]) -> set[object]:

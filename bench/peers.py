@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench.clean import Clean
 from bench.measure import Clock
+from bench.sources import ODD, Source, judged
 from bench.states import plain
+from demo.servers import ADMIN
 from etl.settings import Settings
 from etl.warehouse import address
 
@@ -118,6 +121,128 @@ def great_expectations(clock: Clock, files: int, rows: int) -> None:
         for _ in range(files):
             arrow = frame.convert_dtypes(dtype_backend="pyarrow")
             whole.get_batch(batch_parameters={"dataframe": arrow}).validate(suite, result_format="BASIC")
+
+
+def dump(clock: Clock, source: Source, file: Path) -> dict[str, Any]:
+    """The source's own client: `COPY ... TO STDOUT` by psql, or `mariadb --quick -B`, into a file, by the key."""
+    from etl.warehouse.embedded import programs
+
+    def save(query: str, into: Path) -> None:
+        if source.kind == "postgresql":
+            command = [str(programs() / "psql"), "--no-psqlrc", source.url(), "--command",
+                       f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)"]  # fmt: skip
+        else:
+            command = ["mariadb", "--no-defaults", "--host=127.0.0.1", f"--port={source.port}", f"--user={ADMIN}",
+                       "--default-character-set=utf8mb4", "--quick", "--batch", "--execute", query,
+                       source.database]  # fmt: skip
+        with into.open("wb") as stream:
+            subprocess.run(command, env=os.environ | {"MYSQL_PWD": source.password}, stdout=stream, check=True)
+
+    def read(name: str) -> tuple[str | None, str | None]:
+        aside = file.with_suffix(".odd")
+        save(f"SELECT {source.named(name)} FROM odd", aside)
+        _, value, null = aside.read_text("utf-8").split("\n")[:3]
+        return value, null
+
+    return _pulled(clock, source, lambda: save(source.query(), file), read)
+
+
+def adbc(clock: Clock, source: Source, file: Path) -> dict[str, Any]:
+    """ADBC's driver for PostgreSQL: Arrow, batch by batch, into Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from adbc_driver_postgresql import dbapi
+
+    def save() -> None:
+        with dbapi.connect(source.url()) as connection, connection.cursor() as cursor:
+            cursor.execute(source.query())
+            batches = cursor.fetch_record_batch()
+            with pq.ParquetWriter(file, batches.schema) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+
+    def read(name: str) -> tuple[str | None, str | None]:
+        with dbapi.connect(source.url()) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT {source.named(name)} FROM odd")
+            return _first_two(pa.table(cursor.fetch_arrow_table()))
+
+    return _pulled(clock, source, save, read)
+
+
+def connectorx(clock: Clock, source: Source, file: Path) -> dict[str, Any]:
+    """connectorx: a whole Arrow table in memory, into Parquet."""
+    import connectorx as library
+    import pyarrow.parquet as pq
+
+    def save() -> None:
+        pq.write_table(library.read_sql(source.url(), source.query(), return_type="arrow"), file)
+
+    def read(name: str) -> tuple[str | None, str | None]:
+        query = f"SELECT {source.named(name)} FROM odd"
+        return _first_two(library.read_sql(source.url(), query, return_type="arrow"))
+
+    return _pulled(clock, source, save, read)
+
+
+def dlt_pull(clock: Clock, source: Source, file: Path) -> dict[str, Any]:
+    """dlt: its source `sql_table` by pyarrow, into Parquet in a folder."""
+    home = Settings.from_environment().home
+    os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(home / "dlt")}
+    import dlt
+    import pyarrow.parquet as pq
+    from dlt.sources.sql_database import sql_table
+
+    url = source.url("psycopg" if source.kind == "postgresql" else "pymysql")
+
+    def load(table: str, folder: Path, columns: list[str] | None = None) -> None:
+        destination = dlt.destinations.filesystem(bucket_url=folder.as_uri())
+        pipeline = dlt.pipeline(
+            f"bench_{folder.name}", pipelines_dir=str(home / "dlt"), destination=destination, dataset_name="dlt"
+        )
+        rows = sql_table(url, table=table, backend="pyarrow", chunk_size=100_000, included_columns=columns)
+        pipeline.run(rows, loader_file_format="parquet").raise_on_failed_jobs()
+
+    def read(name: str) -> tuple[str | None, str | None]:
+        folder = file.with_name(f"{file.name}_{list(ODD[source.kind]).index(name)}")
+        load("odd", folder, [name])
+        (found,) = folder.glob("dlt/odd/*.parquet")
+        table = pq.read_table(found)
+        return _first_two(table.select([column for column in table.column_names if not column.startswith("_dlt")]))
+
+    return _pulled(clock, source, lambda: load("visits", file.with_name(f"{file.name}_dlt")), read)
+
+
+def _pulled(
+    clock: Clock, source: Source, save: Callable[[], None], read: Callable[[str], tuple[str | None, str | None]]
+) -> dict[str, Any]:
+    """Measure a pull by somebody who has worked before; what it cannot do is noted and no fault of the benchmark's.
+
+    Returns:
+        `cpu`: seconds of this process, of the programs that it has called and of the source's server; `odd`: what
+        became of the odd values; `failed`: why, if it did.
+    """
+    notes: dict[str, Any] = {"odd": judged(source.kind, read)}
+    before = source.cpu()
+    try:
+        with clock:
+            save()
+    except BaseException as error:  # a library in Rust may panic, which is no Exception
+        notes["failed"] = type(error).__name__
+    return notes | {"cpu": source.cpu() - before}
+
+
+def _first_two(table: Any) -> tuple[str | None, str | None]:
+    """The first two cells of a table of Arrow's, as text; a day that Python has not, as its number."""
+    value, null = (_text(table.column(0)[row]) for row in range(2))
+    return value, null
+
+
+def _text(cell: Any) -> str | None:
+    try:
+        said = cell.as_py()
+    except (ValueError, OverflowError):
+        said = cell.value
+    return None if said is None else str(said)
 
 
 def lxml(clock: Clock, file: Path) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
     figures: Rows = []
     stations: Rows = []
     queries: Rows = []
+    pulls: Rows = []
     targets: Rows = []
     for case in made["cases"]:
         named = [case["case"], case["of"]]
@@ -64,6 +65,8 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
                 ]
                 continue
             figures.append([*named, run["tool"], run["work"], *_figures(run)])
+            if "odd" in notes:
+                pulls.append([*named, run["tool"], f"{notes['cpu']:.2f}", notes["odd"]])
             if "stations" in notes:
                 seconds = [notes["stations"].get(station) for station in _STATIONS] + [notes.get("start")]
                 stations.append([*named, run["work"], *("" if s is None else f"{s:.2f}" for s in seconds)])
@@ -79,6 +82,10 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
         "Seconds of each station": (
             ["Case", "Rows of", "What", *_STATIONS, "first file, imports"],
             stations,
+        ),
+        "Pulling": (
+            ["Case", "From", "Who", "CPU s, the server's too", "Odd values that do not come as they stand"],
+            pulls,
         ),
         "Looking back": (["Query", "Rows found", "p50 ms", "p95 ms"], queries),
     }
@@ -122,6 +129,8 @@ def _line(cells: Sequence[str]) -> str:
 
 def _figures(run: dict[str, Any]) -> list[str]:
     ratio = "" if run["ratio"] is None else f"{run['ratio']:.2f}"
+    if "failed" in run["notes"]:
+        return [str(len(run["seconds"])), f"{run['rows']:,}", run["notes"]["failed"], "", "", ""]
     return [
         str(len(run["seconds"])),
         f"{run['rows']:,}",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.measure import Clock
 
 if TYPE_CHECKING:
+    from bench.sources import Source
     from etl.delivery.entry import LedgerEntry
 
 LOOKS = ("one record", "a ward's first 100", "a ward's count")  # kinds of queries that look back
@@ -85,6 +86,52 @@ def extract(clock: Clock, dataset: str, file: Path) -> dict[str, Any]:
     with clock:
         outcome = pipeline.run_station("extract", dataset, received.delivery_id)
     return {"counts": outcome.counts}
+
+
+def pull(clock: Clock, contracts: Path, source: Source) -> dict[str, Any]:
+    """A source's table of visits into landing; before it odd values, so that a worker is measured that has worked.
+
+    Args:
+        clock: runs over the pull: from logging in to the transaction that records the delivery.
+        contracts: folder of contracts, to which those of the source are added.
+        source: where the table is.
+
+    Returns:
+        `cpu`: seconds of this process and of the source's server; `odd`: what became of the odd values.
+    """
+    from bench import sources
+    from demo.servers import ADMIN
+    from etl.connectors.connection import Connection
+    from etl.contract import load_all
+    from etl.pipeline.pipeline import Pipeline
+    from etl.pipeline.pull import pull as bring
+    from etl.settings import Settings
+
+    named = dict(zip(sources.ODD[source.kind], sources.COLUMNS[1:], strict=False))
+    empty = [column for column in sources.COLUMNS[1:] if column not in named.values()]
+    cells = [f"{source.named(name)} AS {source.named(column)}" for name, column in named.items()]
+    key = f"coalesce(CAST({source.named(next(iter(named)))} AS char(1)), 'z') AS {source.named(sources.KEY)}"
+    query = f"SELECT {', '.join([key, *cells, *(f'NULL AS {source.named(column)}' for column in empty)])} FROM odd"
+    odd, visits = sources.contract(contracts, source, query), sources.contract(contracts, source)
+    pipeline = Pipeline(Settings.from_environment(), load_all(contracts))
+    pipeline.migrate()
+
+    def account(name: str) -> Connection:
+        return Connection(name, login=ADMIN, password=source.password)
+
+    (received,) = bring(pipeline, odd, account).received
+    landed = pipeline.storage.content(pipeline.ledger.get(odd, received.delivery_id).delivery)
+    header, *rows = (line.split(";") for line in landed.read_text("utf-8").splitlines())
+    before = source.cpu()
+    with clock:
+        (received,) = bring(pipeline, visits, account).received
+    spent = source.cpu() - before
+
+    def read(name: str) -> tuple[str | None, str | None]:
+        first, second = (row[header.index(named[name])] for row in rows)
+        return first, second
+
+    return {"cpu": spent, "odd": sources.judged(source.kind, read)}
 
 
 def look_back(clock: Clock, contracts: Path, dataset: str, ward: str, days: int) -> dict[str, Any]:

@@ -73,6 +73,12 @@ class Server:
                     raise embedded.ServerError(f"{Path(command[0]).name} does not come up: {said}") from None
                 time.sleep(0.1)
 
+    @property
+    def pid(self) -> int:
+        """The number of its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it as a power cut does; it can be started again."""
         if self._process:
@@ -136,8 +142,11 @@ class MariaServer(Server):
             cursor.execute("ALTER USER root@localhost IDENTIFIED BY %s", [self.password])
         self._root = self.password
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Start it, the first time or after it was killed.
+
+        Args:
+            options: of its command line.
 
         Raises:
             ServerError: if there is no MariaDB on this machine.
@@ -150,6 +159,7 @@ class MariaServer(Server):
             "--lock-wait-timeout=20",
             "--innodb-buffer-pool-size=32M",
             "--innodb-flush-log-at-trx-commit=2",
+            *options,
             is_ready=lambda: self.connect().close(), faults=pymysql.err.OperationalError,
         )  # fmt: skip
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import resource
 import shutil
+from multiprocessing.connection import Connection as PipeEnd
 from pathlib import Path
 from typing import Any
 
-from etl.settings import EXPECTATIONS
+from etl.connectors import connector
+from etl.connectors.connection import Connection
+from etl.connectors.model import Window
+from etl.contract import Contract
+from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
 
 
 def contracts(folder: Path, server: dict[str, Any], mode: str = "snapshot", **properties: Any) -> Path:
@@ -43,3 +50,21 @@ def fetch(expectations: Path, server: dict[str, Any], mode: str = "snapshot", **
     ):
         text = text.replace(before, after, 1)
     path.write_text(text, "utf-8")
+
+
+def peak_of_a_pull(contract: Contract, account: Connection, folder: Path) -> int:
+    """The most bytes that a process of its own held while it pulled everything."""
+    processes = multiprocessing.get_context("spawn")
+    ours, theirs = processes.Pipe()
+    puller = processes.Process(target=_pull, args=(theirs, contract, account, folder))
+    puller.start()
+    puller.join()
+    assert puller.exitcode == 0
+    peak: int = ours.recv()
+    return peak
+
+
+def _pull(said: PipeEnd, contract: Contract, account: Connection, folder: Path) -> None:
+    (pulled,) = connector(contract, account, DEFAULT_LIMITS).pull(Window(), folder)
+    assert pulled.rows and (folder / pulled.name).stat().st_size > pulled.rows * 60_000_000
+    said.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import signal
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,12 +29,14 @@ from etl.connectors import connector, postgresql
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
 from etl.contract import Contract, load
+from etl.contract.servers import DatabaseServer
 from etl.delivery.entry import LedgerEntry
 from etl.operate.notify import Message, send
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import Brought, pull
 from etl.settings import DEFAULT_LIMITS, Limits
 from tests import fetched_schools
+from tests.fetched_schools import peak_of_a_pull
 
 SECRET = "mat-khau-cua-so"
 TABLE = """
@@ -284,6 +292,72 @@ def test_what_is_larger_than_a_file_may_be_ends_in_a_sentence(register: Register
     _, (entry,) = register.pull(pipeline)  # a row is too long for any cell
     assert entry.state.is_stopped or entry.rejected == 1
     assert "xxxx" not in f"{entry.message_en}"
+
+
+def test_many_long_rows_need_no_more_memory_than_one(register: Register, tmp_path: Path) -> None:
+    with register.admin() as admin:
+        admin.execute("INSERT INTO truong SELECT 'x' || s, repeat('x', 60000000) FROM generate_series(1, 8) s")
+        admin.execute("DELETE FROM truong WHERE ma_truong LIKE '79%'")
+    peak = peak_of_a_pull(register.contract(), register.account(), tmp_path)
+    assert peak < 600 << 20  # a row is in it some times over, as bytes and on its way
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["a query that never returns", "a server that hangs"])
+def test_what_never_returns_ends_by_the_contract_s_timeout(
+    register: Register, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hangs: bool
+) -> None:
+    monkeypatch.setattr(DatabaseServer, "timeout", timedelta(seconds=2))
+    monkeypatch.setattr(postgresql, "LONGER", 0.0)
+    query = "SELECT t.*, pg_sleep(60)::text AS cho FROM truong t"
+    source = connector(register.contract(query=query), register.account(), DEFAULT_LIMITS)
+    stopped: list[int] = []
+
+    def stop() -> None:
+        with register.admin() as admin:
+            sleeping = "SELECT pid FROM pg_stat_activity WHERE usename = %s AND wait_event = 'PgSleep'"
+            while not stopped:
+                stopped.extend(pid for (pid,) in admin.execute(sleeping, [register.role]))
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+
+    stopper = threading.Thread(target=stop)
+    if hangs:
+        stopper.start()
+    try:
+        with pytest.raises(SourceFault, match="has fallen silent" if hangs else "took longer") as fault:
+            list(source.pull(Window(), tmp_path))
+    finally:
+        if hangs:
+            stopper.join()
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    assert fault.value.kind == "timeout"
+
+
+def test_an_expired_certificate_is_refused(register: Register, tmp_path: Path) -> None:
+    authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    old = authority.issue_cert("127.0.0.1", not_before=datetime(2020, 1, 1), not_after=datetime(2021, 1, 1))
+    old.configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    door = socket.create_server(("127.0.0.1", 0))  # as far as TLS goes it is PostgreSQL; ours here is built without
+
+    def answer() -> None:
+        line, _ = door.accept()
+        line.recv(8)
+        line.send(b"S")
+        with suppress(OSError):
+            context.wrap_socket(line, server_side=True)
+        line.close()
+
+    answering = threading.Thread(target=answer)
+    answering.start()
+    trusting = {"sslmode": "verify-full", "sslrootcert": str(tmp_path / "ca.pem")}
+    account = replace(register.account(), host="127.0.0.1", port=door.getsockname()[1], extra=trusting)
+    with pytest.raises(SourceFault, match="has expired") as fault:
+        list(connector(register.contract(), account, DEFAULT_LIMITS).pull(Window(), tmp_path))
+    answering.join()
+    door.close()
+    assert fault.value.kind == "tls"
 
 
 def test_a_source_that_fails_is_left_alone_for_a_while_and_comes_back_by_itself(register: Register) -> None:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from demo.servers import MariaServer
 from etl.connectors import connector, mysql
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
 from etl.contract import Contract, load
+from etl.contract.servers import DatabaseServer
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
 from etl.settings import DEFAULT_LIMITS
 from tests import fetched_schools
+from tests.fetched_schools import peak_of_a_pull
 
 pytestmark = pytest.mark.skipif(
     MariaServer.PROGRAM is None, reason="no MariaDB on this machine (apt-get install mariadb-server): nothing is pulled"
@@ -203,6 +209,72 @@ def test_a_locked_table_is_waited_for_and_then_left(
             list(connector(register.contract(), register.account(), DEFAULT_LIMITS).pull(Window(), tmp_path))
     finally:
         locker.close()
+
+
+def test_many_long_rows_need_no_more_memory_than_one(register: Register, tmp_path: Path) -> None:
+    register.do("SET GLOBAL max_allowed_packet = 104857600")
+    register.do("ALTER TABLE truong MODIFY ten_truong longtext")
+    for number in range(8):
+        register.do(f"INSERT INTO truong VALUES ('{number}', REPEAT('x', 60000000), NULL, NULL, 1, NULL)")
+    peak = peak_of_a_pull(register.contract(), register.account(), tmp_path)
+    register.do("SET GLOBAL max_allowed_packet = 16777216")
+    assert peak < 600 << 20  # a row is in it some times over, as bytes and on its way
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["a query that never returns", "a server that hangs"])
+def test_what_never_returns_ends_by_the_contract_s_timeout(
+    register: Register, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hangs: bool
+) -> None:
+    register.do("INSERT INTO truong VALUES ('1', 'Trường', NULL, NULL, 1, NULL)")
+    query = "SELECT SLEEP(60) AS ma_truong, t.ten_truong, t.ngay_thanh_lap, t.dien_thoai, t.so_hoc_sinh FROM truong t"
+    monkeypatch.setattr(DatabaseServer, "timeout", timedelta(seconds=1))
+    monkeypatch.setattr(mysql, "LONGER", 1.0)
+    source = connector(register.contract(query=query), register.account(), DEFAULT_LIMITS)
+    if hangs:
+        threading.Timer(0.5, os.kill, (register.server.pid, signal.SIGSTOP)).start()
+    try:
+        with pytest.raises(SourceFault, match="has fallen silent" if hangs else "took longer") as fault:
+            list(source.pull(Window(), tmp_path))
+    finally:
+        os.kill(register.server.pid, signal.SIGCONT)
+    assert fault.value.kind == "timeout"
+
+
+def test_an_expired_certificate_and_a_clock_an_hour_off(
+    server: MariaServer, register: Register, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    old = authority.issue_cert("127.0.0.1", not_before=datetime(2020, 1, 1), not_after=datetime(2021, 1, 1))
+    files = {name: server.folder / f"{name}.pem" for name in ("ca", "cert", "key")}
+    authority.cert_pem.write_to_path(str(files["ca"]))
+    old.cert_chain_pems[0].write_to_path(str(files["cert"]))
+    old.private_key_pem.write_to_path(str(files["key"]))
+    for file in files.values():
+        file.chmod(0o644)
+    server.kill()
+    # By such a server's clock it is an hour earlier for whoever may not administer it.
+    server.start(
+        *(f"--ssl-{name}={file}" for name, file in files.items()), "--sysdate-is-now",
+        "--init-connect=SET SESSION timestamp = UNIX_TIMESTAMP() - 3600",
+    )  # fmt: skip
+    try:
+        trusting = replace(register.account(), extra={"ssl_ca": str(files["ca"])})
+        with pytest.raises(SourceFault) as fault:
+            list(connector(register.contract(), trusting, DEFAULT_LIMITS).pull(Window(), tmp_path))
+        assert fault.value.kind == "tls" and "has expired" in str(fault.value)
+
+        contract = register.contract("append", **WATERMARK)
+        complaints = {each.kind: each for each in connector(contract, register.account(), DEFAULT_LIMITS).check()}
+        assert not complaints["clock"].is_fatal and "60 minutes apart" in complaints["clock"].sentence
+        stamped = "INSERT INTO truong VALUES ('%s', 'Trường', NULL, NULL, 1, NOW(6) - INTERVAL 1 HOUR)"
+        register.do(stamped % 1)
+        first, said = register.pulled(contract, tmp_path / "one")
+        register.do(stamped % 2)
+        _, since = register.pulled(contract, tmp_path / "two", Window(since=first.until))
+        assert '"1"' in said.decode() and '"2"' in since.decode() and first.until is not None
+    finally:
+        server.kill()
+        server.start()
 
 
 def test_a_connection_that_is_cut_in_the_middle_is_a_fault(register: Register, tmp_path: Path) -> None:

@@ -30,8 +30,10 @@ from etl.extract.table import Table
 from etl.settings import Limits
 
 SAMPLE = 100  # rows by whose content a renamed column is told
+SAMPLE_CHARS = 200  # of each cell of these
 LOCK_SECONDS = 30  # that a table which somebody else has locked is waited for
 CONNECT_SECONDS = 10
+LONGER = 60.0  # seconds beyond its own limits that a server may be silent
 _CLOCK = 300.0  # seconds that a source's clock may differ from ours without a word
 _View = TypeVar("_View")
 _Query = TypeVar("_Query")
@@ -164,7 +166,7 @@ class Database(ABC, Generic[_View, _Query]):
 
     @abstractmethod
     def columns(self, view: _View) -> tuple[list[Column], list[list[str | None]]]:
-        """The columns that the source has, and a few rows as text."""
+        """The columns that the source has, and a few rows as text, of which a cell is SAMPLE_CHARS long at most."""
 
     @abstractmethod
     def marks(self, view: _View, window: Window, columns: Sequence[Column]) -> Marks[_Query]:

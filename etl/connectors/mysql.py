@@ -22,7 +22,9 @@ from pymysql.cursors import SSCursor
 from etl.connectors.database import (
     CONNECT_SECONDS,
     LOCK_SECONDS,
+    LONGER,
     SAMPLE,
+    SAMPLE_CHARS,
     Column,
     Database,
     Marks,
@@ -41,8 +43,7 @@ _STAMPS = ("date", "datetime", "timestamp")
 _NAMES = {
     getattr(FIELD_TYPE, name): name.lower() for name in dir(FIELD_TYPE) if name.isupper() and name not in ("CHAR",)
 }
-_AT_ONCE = 2_000  # lines
-_LONGER = 60.0  # seconds beyond its own limit that a server may be silent
+_AT_ONCE = 1 << 20  # bytes, or a longer line
 _RIGHTS = ("INSERT", "UPDATE", "DELETE", "DROP", "ALTER", "ALL PRIVILEGES")
 _OF_STATEMENTS = {True: ("max_statement_time", 1), False: ("max_execution_time", 1000)}  # by whether it is MariaDB
 
@@ -74,8 +75,10 @@ class Mysql(Database[pymysql.connections.Connection, str]):
     def columns(self, view: pymysql.connections.Connection) -> tuple[list[Column], list[list[str | None]]]:
         """The columns that the source has, and a few rows as text."""
         with view.cursor() as cursor:
-            cursor.execute(f"SELECT q.* FROM {self._relation} AS q LIMIT {SAMPLE}")
+            cursor.execute(f"SELECT q.* FROM {self._relation} AS q LIMIT 0")
             columns = [Column(field.name, _type(field)) for field in cursor._result.fields]
+            cells = ", ".join(f"LEFT({_text_of(column)}, {SAMPLE_CHARS})" for column in columns)
+            cursor.execute(f"SELECT {cells} FROM {self._relation} AS q LIMIT {SAMPLE}")
             rows = [[None if cell is None else cell.decode(errors="replace") for cell in row] for row in cursor]
         return columns, rows
 
@@ -114,17 +117,20 @@ class Mysql(Database[pymysql.connections.Connection, str]):
         query = f"SELECT CONCAT({cells}) FROM {self._relation} AS q WHERE {condition} ORDER BY {order}"
         names = comma.join(_quoted(column.name, comma) for column in columns)
         sheet.write(names.encode() + b"\n")
-        rows = 0
+        rows, waiting = 0, bytearray()
         with view.cursor(SSCursor) as cursor:
             cursor.execute(query)
-            while lines := cursor.fetchmany(_AT_ONCE):
-                if any(line is None for (line,) in lines):
-                    which = f"one of the rows {rows + 1} to {rows + len(lines)} by the key"
-                    raise SourceFault(
-                        "too_large", f"{_TOO_LARGE.format(where=self.where, tables=self.tables)}: {which}."
-                    )
-                sheet.write(b"\n".join(line for (line,) in lines) + b"\n")
-                rows += len(lines)
+            for (line,) in iter(cursor.read_next, None):
+                rows += 1
+                if line is None:
+                    sentence = _TOO_LARGE.format(where=self.where, tables=self.tables)
+                    raise SourceFault("too_large", f"{sentence}: row {rows} by the key.")
+                waiting += line
+                waiting += b"\n"
+                if len(waiting) >= _AT_ONCE:
+                    sheet.write(waiting)
+                    waiting.clear()
+        sheet.write(waiting)
         return rows
 
     def position(self, view: pymysql.connections.Connection) -> dict[str, str]:
@@ -144,7 +150,7 @@ class Mysql(Database[pymysql.connections.Connection, str]):
 
     def _account(self) -> dict[str, Any]:
         place = {"unix_socket": self.host} if self.host.startswith("/") else {"host": self.host, "port": self.port}
-        timeout = self.server.timeout.total_seconds() + _LONGER
+        timeout = self.server.timeout.total_seconds() + LONGER
         account: dict[str, Any] = {
             **place,
             "user": self.connection.login or "",
@@ -188,6 +194,8 @@ class Mysql(Database[pymysql.connections.Connection, str]):
             kind, sentence = _SENTENCES[code]
             if code == _UNREACHED and "ssl" in str(error).lower():
                 kind, sentence = "tls", _TLS
+            if code == _LOST_CODE and "timed out" in str(error).lower():
+                kind, sentence = "timeout", _SILENT
             return SourceFault(kind, sentence.format(where=self.where, tables=self.tables))
         return SourceFault("answer", f"{self.where} refused with error {code} ({type(error).__name__}).")
 
@@ -199,7 +207,8 @@ _LOCKED = "{where}: {tables} is locked by somebody; tried again at the next pull
 _TOO_LONG = "{where}: the query took longer than the contract's `timeout`, and was ended."
 _RIGHT = "{where}: the account may not read {tables}; the right is missing: GRANT SELECT, see the guide."
 _TOO_LARGE = "{where}: a row of {tables} is larger than the server's max_allowed_packet, or holds what is no text"
-_UNREACHED = 2003
+_SILENT = "{where} has fallen silent; tried again at the next pull."
+_UNREACHED, _LOST_CODE = 2003, 2013
 _SENTENCES: dict[int, tuple[FaultKind, str]] = {
     1044: ("right", _RIGHT),
     1045: ("password", _PASSWORD),
@@ -219,24 +228,28 @@ _SENTENCES: dict[int, tuple[FaultKind, str]] = {
     3024: ("timeout", _TOO_LONG),
     _UNREACHED: ("address", "{where} does not answer: its name is not known, it is down, or a firewall is between."),
     2006: ("gone", _LOST),
-    2013: ("gone", _LOST),
+    _LOST_CODE: ("gone", _LOST),
     2026: ("tls", _TLS),
 }
 
 
 def _cell(column: Column) -> str:
     """What builds a cell: nothing for a null, and in quotation marks anything else."""
+    return f"""IF(q.{_named(column.name)} IS NULL, '', CONCAT('"', REPLACE({_text_of(column)}, '"', '""'), '"'))"""
+
+
+def _text_of(column: Column) -> str:
+    """A value in the server's own text."""
     value = f"q.{_named(column.name)}"
     match column.type:
         case "bytes":
-            text = f"HEX({value})"
+            return f"HEX({value})"
         case "bit":
-            text = f"CONVERT({value} + 0 USING utf8mb4)"
+            return f"CONVERT({value} + 0 USING utf8mb4)"
         case "geometry":
-            text = f"ST_AsText({value})"
+            return f"ST_AsText({value})"
         case _:
-            text = f"CONVERT({value} USING utf8mb4)"
-    return f"""IF({value} IS NULL, '', CONCAT('"', REPLACE({text}, '"', '""'), '"'))"""
+            return f"CONVERT({value} USING utf8mb4)"
 
 
 def _type(field: Any) -> str:

@@ -7,8 +7,12 @@ is set here, whatever the server's or the role's own settings are: the same rows
 
 from __future__ import annotations
 
+import codecs
+import os
+import socket
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +22,9 @@ from psycopg import sql
 from etl.connectors.database import (
     CONNECT_SECONDS,
     LOCK_SECONDS,
+    LONGER,
     SAMPLE,
+    SAMPLE_CHARS,
     Column,
     Database,
     Marks,
@@ -48,14 +54,19 @@ class Postgresql(Database[_View, _Query]):
     @contextmanager
     def view(self) -> Iterator[_View]:
         """One read-only transaction, `REPEATABLE READ`."""
+        is_hung_up = threading.Event()
+        # A transaction has two long statements at most: that of the last stamp, and that of the rows.
+        seconds = 2 * self.server.timeout.total_seconds() + LONGER
         try:
-            with psycopg.connect(**self._account()) as view:
+            with closing(psycopg.connect(**self._account())) as view, _hang_up(view, seconds, is_hung_up):
                 view.read_only = True
                 view.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 for setting, value in self._settings():
                     view.execute("SELECT set_config(%s, %s, false)", [setting, value])
                 yield view
         except psycopg.Error as error:
+            if is_hung_up.is_set():
+                raise SourceFault("timeout", f"{self.where} has fallen silent; tried again at the next pull.") from None
             raise self._fault(error) from None
         except UnicodeDecodeError:
             raise SourceFault("answer", f"{self.where} says something that is not UTF-8.") from None
@@ -64,14 +75,22 @@ class Postgresql(Database[_View, _Query]):
         """The columns that the source has, and a few rows as text."""
         types = "SELECT format_type(oid, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t (oid, at) ORDER BY at"
         with view.cursor() as cursor:
-            cursor.execute(sql.SQL("SELECT q.* FROM {} AS q LIMIT {}").format(self._relation, SAMPLE))
-            result = cursor.pgresult
-            assert result is not None
+            cursor.execute(sql.SQL("SELECT q.* FROM {} AS q LIMIT 0").format(self._relation))
             described = [(at.name, at.type_code) for at in cursor.description or ()]
-            cells = [[result.get_value(row, at) for at in range(result.nfields)] for row in range(result.ntuples)]
             cursor.execute(types, [[code for _, code in described]])
             columns = [Column(name, kind) for (name, _), (kind,) in zip(described, cursor, strict=True)]
-        return columns, [[None if cell is None else cell.decode() for cell in row] for row in cells]
+            if len({column.name for column in columns}) < len(columns):
+                return columns, []  # two of one name, none of which can be asked for
+            cells = [
+                sql.SQL("left({}::text, {})").format(sql.Identifier("q", column.name), SAMPLE_CHARS)
+                for column in columns
+            ]
+            sample = sql.SQL("SELECT {} FROM {} AS q LIMIT {}")
+            cursor.execute(sample.format(sql.SQL(", ").join(cells), self._relation, SAMPLE))
+            result = cursor.pgresult
+            assert result is not None
+            rows = [[result.get_value(row, at) for at in range(result.nfields)] for row in range(result.ntuples)]
+        return columns, [[None if cell is None else _decoded(cell) for cell in row] for row in rows]
 
     def marks(self, view: _View, window: Window, columns: Sequence[Column]) -> Marks[_Query]:
         """What is to be pulled: all, what transactions from one on wrote, or what is stamped from a moment on."""
@@ -185,6 +204,29 @@ class Postgresql(Database[_View, _Query]):
             kind, sentence = _of_the_way(str(error).lower())
             return SourceFault(kind, sentence.format(where=self.where))
         return SourceFault("answer", f"{self.where} refused with SQLSTATE {state} ({type(error).__name__}).")
+
+
+@contextmanager
+def _hang_up(view: _View, seconds: float, is_hung_up: threading.Event) -> Iterator[None]:
+    """Break off a connection after so many seconds: a server that hangs keeps to no limit, and its machine answers."""
+
+    def hang_up() -> None:
+        is_hung_up.set()
+        with socket.socket(fileno=os.dup(view.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _decoded(cell: bytes) -> str:
+    """A cell whose end may have been cut within a letter."""
+    return codecs.getincrementaldecoder("utf-8")().decode(cell)
 
 
 def _value(view: _View, query: _Query) -> Any:
