@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
 
 from etl.pipeline.pipeline import Pipeline
+from etl.settings import PROJECT
 from tests.city import query
 
 # Wards of today and of before: 25744 went into 25750 alone, 25741 was divided.
@@ -32,10 +36,10 @@ def person(connection: sa.Connection, number: int, ward: tuple[str, str], kind: 
     put(connection, "residents", personal_id=f"{number:012}", residence_kind=kind, **row)
 
 
-def birth(connection: sa.Connection, number: int, born: str, registered: str) -> None:
+def birth(connection: sa.Connection, number: int, born: str, registered: str, ward: tuple[str, str] = NEW) -> None:
     put(
-        connection, "births", record_no=f"{number}", book_no="1", registration_ward=NEW[0],
-        registration_ward_valid_from=NEW[1], registration_date=registered, birth_date=born,
+        connection, "births", record_no=f"{number}", book_no="1", registration_ward=ward[0],
+        registration_ward_valid_from=ward[1], registration_date=registered, birth_date=born,
         personal_id=f"{number:012}", valid_from=registered,
     )  # fmt: skip
 
@@ -75,6 +79,8 @@ def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
         birth(connection, 21, "2026-02-01", "2026-02-10")
         birth(connection, 22, "2026-02-02", "2026-04-08")  # registered on the 65th day
         birth(connection, 23, "2026-02-03", "2026-02-20")
+        birth(connection, 24, "2025-05-01", "2025-05-10", DIVIDED)
+        birth(connection, 25, "2025-05-02", "2025-05-11", MERGED)
         card(connection, 21, "2026-02-20")
         card(connection, 23, "2026-03-20")  # on the 45th day
         card(connection, 1, FIRST, paid_by="GD")  # two cards of one person
@@ -101,6 +107,15 @@ def test_a_person_is_counted_once_where_they_stay(city: Pipeline) -> None:
 def test_a_ward_is_carried_across_the_reform_only_where_it_went_into_one(city: Pipeline) -> None:
     wards = query(city, "SELECT DISTINCT ward, ward_valid_from::text FROM exact.people_ward_month").rows()
     assert set(wards) == {NEW, DIVIDED, (None, None)}
+
+
+def test_the_analysts_example_of_a_series_across_the_reform_loses_nobody(city: Pipeline) -> None:
+    page = (PROJECT / "docs" / "analyst.md").read_text("utf-8")
+    (example,) = (block for block in re.findall(r"```sql\n(.*?)```", page, re.DOTALL) if "ref.ward_at(" in block)
+    rows = query(city, example.replace("mart.", "exact.")).cast({"births": pl.Float64, "certain": pl.Float64})
+    assert rows["births"].sum() == 5
+    in_may = rows.filter(pl.col("month") == date(2025, 5, 1)).select("code", "births", "certain").rows()
+    assert set(in_may) == {("25747", 0.5, None), (NEW[0], 1.5, 1.0)}
 
 
 def test_who_left_is_no_dead_and_no_corrected_row(city: Pipeline) -> None:
