@@ -38,12 +38,12 @@ def registered(happened: Events) -> pl.DataFrame:
     )
     is_unit, is_child = pl.col("enterprise_code").str.len_chars() == 13, pl.col("age") < 18
     is_new = pl.col("day") > world.start
-    began = pl.when(is_new).then("day").otherwise("registered_on")
+    began = pl.when(is_new).then("day").otherwise(pl.col("registered_on").clip(upper_bound=world.start))
     chance = pl.DataFrame(rng.random((rows.height, 3)), ["kind", "changed", "later"])  # a row's is that of its place
     kind, is_changed = pl.lit(chance["kind"]), pl.lit(chance["changed"] < _HISTORY)
     kinds = pl.when(kind < 0.5).then(pl.lit("TNHH1")).when(kind < 0.8).then(pl.lit("TNHH2"))
     later = pl.duration(days=pl.lit((chance["later"] * 59).cast(pl.Int64) + 1))
-    changed = pl.when(~is_new & is_changed).then((pl.col("registered_on") + later).clip(upper_bound=world.start))
+    changed = pl.when(~is_new & is_changed).then((began + later).clip(upper_bound=world.start))
     rows = rows.with_columns(
         enterprise_type=pl.when(is_unit).then(pl.lit("CN")).otherwise(kinds.otherwise(pl.lit("CP"))),
         parent_code=pl.when(is_unit).then(pl.col("enterprise_code").str.head(10)),

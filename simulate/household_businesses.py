@@ -36,7 +36,8 @@ def registered(happened: Events) -> pl.DataFrame:
     known = known.unique("pid", keep="first", maintain_order=True)
     known = known.join(owners, on="pid", maintain_order="left").with_columns(
         household_code="pid", business_ward="address_ward", business_address="address",
-        registered_on=pl.when(pl.col("day") > world.start).then("day").otherwise("registered_on"),
+        registered_on=pl.when(pl.col("day") > world.start).then("day")
+        .otherwise(pl.col("registered_on").clip(upper_bound=world.start)),
     )  # fmt: skip
     older = _older(happened, known.filter(pl.col("day") == world.start), owners)
     rows = pl.concat([older, known.join(older, on="pid", how="anti", maintain_order="left")], how="diagonal_relaxed")

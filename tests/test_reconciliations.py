@@ -79,7 +79,7 @@ def test_newborns_without_a_residence_are_told_to_the_police_and_not_by_name(
 
 def test_each_names_a_dataset_that_can_mend_it(pipeline: Pipeline) -> None:
     mends = {mart.name: mart.reconciliation.mends for mart in all_marts() if mart.reconciliation}
-    assert len(mends) == 11
+    assert len(mends) == 13
     assert set(mends.values()) <= pipeline.contracts.keys()
 
 
