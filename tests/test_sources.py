@@ -299,7 +299,7 @@ def test_many_long_rows_need_no_more_memory_than_one(register: Register, tmp_pat
         admin.execute("INSERT INTO truong SELECT 'x' || s, repeat('x', 60000000) FROM generate_series(1, 8) s")
         admin.execute("DELETE FROM truong WHERE ma_truong LIKE '79%'")
     peak = peak_of_a_pull(register.contract(), register.account(), tmp_path)
-    assert peak < 600 << 20  # a row is in it some times over, as bytes and on its way
+    assert peak < 800 << 20  # a row is in it some times over, as bytes and on its way
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["a query that never returns", "a server that hangs"])

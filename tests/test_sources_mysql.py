@@ -125,6 +125,29 @@ def test_texts_of_other_character_sets_bits_and_bytes(register: Register, tmp_pa
     assert said.decode().splitlines()[1] == '"1","café","-838:59:59","5","00FF"'
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("tinyint(1)", "1"), ("int(8) unsigned zerofill", "00000042"), ("bigint unsigned", "18446744073709551615"),
+        ("decimal(38,20)", "-0.12345678901234567890"), ("float", "1.17549e-38"), ("double", "1.7976931348623157e308"),
+        ("year", "2026"), ("date", "9999-12-31"), ("datetime(6)", "0001-01-01 00:00:00.000001"),
+        ("timestamp(3)", "2026-03-02 10:00:00.500"), ("time(2)", "-00:00:00.01"), ("enum('a\"b', 'c')", 'a"b'),
+        ("char(5) CHARACTER SET ucs2", 'ư"đ'), ("json", '{"a": 1.0}'),
+    ],
+)  # fmt: skip
+def test_a_value_of_each_type_is_the_server_s_own_text(
+    register: Register, tmp_path: Path, kind: str, value: str
+) -> None:
+    register.do(
+        f"CREATE TABLE mot (ma_truong varchar(20), ten_truong {kind}, ngay_thanh_lap date, dien_thoai text,"
+        " so_hoc_sinh int)",
+        "SET time_zone = '+07:00'",
+        "INSERT INTO mot (ma_truong, ten_truong) VALUES ('1', '{}')".format(value.replace("'", "''")),
+    )
+    _, said = register.pulled(register.contract(table="mot"), tmp_path / "one")
+    assert next(csv.reader(said.decode().splitlines()[1:]))[1] == value
+
+
 def test_the_warehouse_has_what_the_table_has(register: Register, new_pipeline: Callable[..., Pipeline]) -> None:
     register.do("INSERT INTO truong VALUES ('79000701', 'Trường A', '1995-09-05', NULL, 410, NOW())")
     pipeline = new_pipeline(register.contracts())
@@ -218,7 +241,7 @@ def test_many_long_rows_need_no_more_memory_than_one(register: Register, tmp_pat
         register.do(f"INSERT INTO truong VALUES ('{number}', REPEAT('x', 60000000), NULL, NULL, 1, NULL)")
     peak = peak_of_a_pull(register.contract(), register.account(), tmp_path)
     register.do("SET GLOBAL max_allowed_packet = 16777216")
-    assert peak < 600 << 20  # a row is in it some times over, as bytes and on its way
+    assert peak < 800 << 20  # a row is in it some times over, as bytes and on its way
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["a query that never returns", "a server that hangs"])

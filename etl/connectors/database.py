@@ -31,6 +31,7 @@ from etl.settings import Limits
 
 SAMPLE = 100  # rows by whose content a renamed column is told
 SAMPLE_CHARS = 200  # of each cell of these
+AT_ONCE = 1 << 20  # bytes that are written at a time, or a longer line
 LOCK_SECONDS = 30  # that a table which somebody else has locked is waited for
 CONNECT_SECONDS = 10
 LONGER = 60.0  # seconds beyond its own limits that a server may be silent
