@@ -123,7 +123,9 @@ def _profiles(rows: pl.DataFrame, linkage: Linkage) -> tuple[pl.DataFrame, pl.Da
 @contextmanager
 def _database() -> Iterator[duckdb.DuckDBPyConnection]:
     with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "linkage.duckdb")) as database:
-        database.execute(f"SET memory_limit = '{_MEMORY}'; SET preserve_insertion_order = false")
+        database.execute(
+            f"SET memory_limit = '{_MEMORY}'; SET preserve_insertion_order = false; SET enable_progress_bar = false"
+        )
         yield database
 
 
