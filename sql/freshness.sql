@@ -63,7 +63,8 @@ WITH came AS (
         max(d.as_of) AS last_period,
         count(DISTINCT d.as_of) AS periods
     FROM ops.schedule s
-    JOIN ops.delivery d ON d.dataset = s.dataset AND d.loaded_at IS NOT NULL AND d.as_of <= current_date
+    JOIN ops.delivery d
+        ON d.dataset = s.dataset AND d.parts IS NOT NULL AND d.loaded_at IS NOT NULL AND d.as_of <= current_date
     CROSS JOIN LATERAL unnest(d.parts) AS p (part)
     WHERE s.part IS NOT NULL
     GROUP BY s.dataset, s.part_is_unit, p.part
@@ -101,9 +102,13 @@ SELECT
     CASE WHEN now() > due.at THEN now() - due.at END AS late_by
 FROM expected e
 JOIN ops.schedule s ON s.dataset = e.dataset
-JOIN (
-    SELECT d.dataset, min(d.as_of) AS first_period FROM ops.delivery d WHERE d.loaded_at IS NOT NULL GROUP BY d.dataset
-) since ON since.dataset = e.dataset
+CROSS JOIN LATERAL (
+    SELECT d.as_of AS first_period
+    FROM ops.delivery d
+    WHERE d.dataset = s.dataset AND d.as_of IS NOT NULL AND d.loaded_at IS NOT NULL
+    ORDER BY d.as_of
+    LIMIT 1
+) since
 LEFT JOIN heard h ON h.dataset = e.dataset AND h.part = e.part
 CROSS JOIN LATERAL (
     -- Of a part that never came, the first period of the dataset is due.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
+import re
 import shutil
 from multiprocessing.connection import Connection as PipeEnd
 from pathlib import Path
@@ -67,4 +67,6 @@ def peak_of_a_pull(contract: Contract, account: Connection, folder: Path) -> int
 def _pull(said: PipeEnd, contract: Contract, account: Connection, folder: Path) -> None:
     (pulled,) = connector(contract, account, DEFAULT_LIMITS).pull(Window(), folder)
     assert pulled.rows and (folder / pulled.name).stat().st_size > pulled.rows * 60_000_000
-    said.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10)
+    # Of its own memory: what getrusage says is no less than what the tests held when they began it.
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
+    said.send(int(peak) << 10)

@@ -144,6 +144,8 @@ def as_documented(
         "notes": (),
         "path": path,
         "server": None,
+        "sent_with": None,
+        "beside": (),
         "agency": path.parent.name,
         "dataset": path.stem,
     }

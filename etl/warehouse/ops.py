@@ -93,6 +93,7 @@ def add_tables(metadata: sa.MetaData) -> None:
         sa.Index("delivery_corrects", "dataset", "corrects", postgresql_where=sa.text("corrects IS NOT NULL")),
         sa.Index("delivery_unfinished", "dataset", "state", postgresql_where=sa.text(f"state NOT IN ({_FINAL})")),
         sa.Index("delivery_receipt", "receipt_at"),
+        sa.Index("delivery_in_parts", "dataset", "as_of", postgresql_where=sa.text("parts IS NOT NULL")),
         schema="ops",
         comment="One row a delivery / Mỗi dòng là một lần giao dữ liệu",
     )
