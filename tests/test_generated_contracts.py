@@ -17,12 +17,16 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import openpyxl
+import polars as pl
 import pytest
 import sqlalchemy as sa
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
+from etl.contract.formats import ENDINGS
 from etl.pipeline.pipeline import Pipeline
 from tests.test_short_contract import write
 
@@ -73,6 +77,57 @@ KINDS = [
     dated("time", "HH:mm", [("07:05", time(7, 5)), ("23:59", time(23, 59))]),
     Kind({}, [("03/1950", date(1950, 3, 1)), ("1950", date(1950, 1, 1))], {"datatype": "partial_date"}, False),
 ]  # fmt: skip
+Cells = list[list[Any]]
+
+
+def as_csv(names: list[str], rows: Cells) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerows([names, *rows])
+    return out.getvalue().encode()
+
+
+def records(names: list[str], rows: Cells) -> list[dict[str, Any]]:
+    return [{name: cell for name, cell in zip(names, row, strict=True) if cell is not None} for row in rows]
+
+
+def as_ndjson(names: list[str], rows: Cells) -> bytes:
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records(names, rows)).encode()
+
+
+def as_json(names: list[str], rows: Cells) -> bytes:
+    return json.dumps({"rows": records(names, rows)}, ensure_ascii=False).encode()
+
+
+def as_xml(names: list[str], rows: Cells) -> bytes:
+    root = etree.Element("rows")
+    for record in records(names, rows):
+        row = etree.SubElement(root, "row")
+        for name, cell in record.items():
+            etree.SubElement(row, name).text = cell
+    made: bytes = etree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return made
+
+
+def as_workbook(names: list[str], rows: Cells) -> bytes:
+    book, out = openpyxl.Workbook(write_only=True), io.BytesIO()
+    sheet = book.create_sheet()
+    for row in [names, *rows]:
+        sheet.append(row)
+    book.save(out)
+    return out.getvalue()
+
+
+def as_parquet(names: list[str], rows: Cells) -> bytes:
+    out = io.BytesIO()
+    pl.DataFrame(rows, dict.fromkeys(names, pl.String), orient="row").write_parquet(out)
+    return out.getvalue()
+
+
+WRITTEN: dict[str, Callable[[list[str], Cells], bytes]] = {
+    "csv": as_csv, "ndjson": as_ndjson, "json": as_json, "xml": as_xml, "excel": as_workbook, "parquet": as_parquet,
+}  # fmt: skip
+SAYS = {"json": {"records": "rows"}, "xml": {"record": "row", "root": "rows"}}
+HAS_TYPES = ("json", "ndjson")
 CHANGE = {"datatype": "code", "codeList": "change_type", "role": "change"}
 Row = tuple[Any, ...]  # values as they are meant, the key's first; what the row does last, in mode changes
 
@@ -91,12 +146,12 @@ class Dataset:
     def contract(self, table: str) -> str:
         columns = [
             {
-                "name": f"c{at}", "physicalName": f"Cột {at}", "primaryKey": at < self.keys, **kind.says,
+                "name": f"c{at}", "physicalName": f"Cột_{at}", "primaryKey": at < self.keys, **kind.says,
                 "customProperties": [{"property": name, "value": value} for name, value in kind.custom.items()],
             }
             for at, kind in enumerate(self.kinds)
         ]  # fmt: skip
-        custom = {"deliveryMode": self.mode, "source": {"format": self.format}}
+        custom = {"deliveryMode": self.mode, "source": {"format": self.format, **SAYS.get(self.format, {})}}
         if not self.keys:
             custom["key"] = "whole_row"
         if self.mode == "changes":
@@ -111,14 +166,8 @@ class Dataset:
         )
 
     def content(self, rows: tuple[tuple[tuple[Any, Any], ...], ...]) -> bytes:
-        names = [f"Cột {at}" for at in range(len(self.kinds))] + (["change"] if self.mode == "changes" else [])
-        cells = [[sent for sent, _ in row] for row in rows]
-        if self.format == "ndjson":
-            records = [{n: cell for n, cell in zip(names, row, strict=True) if cell is not None} for row in cells]
-            return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
-        out = io.StringIO()
-        csv.writer(out).writerows([names, *cells])
-        return out.getvalue().encode()
+        names = [f"Cột_{at}" for at in range(len(self.kinds))] + (["change"] if self.mode == "changes" else [])
+        return WRITTEN[self.format](names, [[sent for sent, _ in row] for row in rows])
 
     def versions(self) -> Counter[Row]:
         """What must be there: each version's values, and from when to when."""
@@ -155,13 +204,13 @@ class Dataset:
 def datasets(draw: st.DrawFn, kind: Kind) -> Dataset:
     """Datasets that have a column of a kind, among others."""
     mode = draw(st.sampled_from(["snapshot", "changes", "append"]))
-    format_ = draw(st.sampled_from(["csv", "ndjson"]))
+    format_ = draw(st.sampled_from([*WRITTEN]))
     keys = draw(st.sampled_from([1, 2] if mode == "changes" else [0, 1, 2]))
     of_key = [draw(st.sampled_from([known for known in KINDS if known.may_be_key])) for _ in range(keys)]
     kinds = (*of_key, kind, *(draw(st.sampled_from(KINDS)) for _ in range(draw(st.integers(0, 2)))))
 
     def cell(at: int) -> tuple[Any, Any]:
-        known = [pair for pair in kinds[at].values if format_ == "ndjson" or isinstance(pair[0], str)]
+        known = [pair for pair in kinds[at].values if format_ in HAS_TYPES or isinstance(pair[0], str)]
         return draw(st.sampled_from(known if at < keys else [*known, (None, None)]))
 
     def file() -> tuple[tuple[tuple[Any, Any], ...], ...]:
@@ -206,7 +255,7 @@ def test_any_contract_keeps_both_laws(
     for at, dataset in enumerate(made):
         for arrival in dataset.arrivals:
             day, revision, rows = dataset.files[arrival]
-            name = f"d{at}_{day}" + (f"_r{revision}" if revision > 1 else "") + f".{dataset.format}"
+            name = f"d{at}_{day}" + (f"_r{revision}" if revision > 1 else "") + ENDINGS[dataset.format][0]
             entry = send(pipeline, f"law/d{at}", name, dataset.content(rows))
             assert entry.state == "loaded", (entry.message_en, dataset.contract(f"d{at}"))
             assert (entry.rows_in, entry.rejected, entry.duplicates) == (len(rows), 0, 0), dataset
