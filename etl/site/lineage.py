@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.lineage import lineage
+from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
@@ -103,7 +103,9 @@ def _mart(path: Path, statements: Sequence[exp.Expr | None], schema: _Schema) ->
     scope = build_scope(query)
     if not isinstance(query, exp.Query) or scope is None:
         raise LineageError(f"{path}: the view is no query")
-    origins = {name: _origin(name, query, scope, schema) for name in query.named_selects}
+    # All columns at once, of this very query: column by column each would be found on a copy of its own.
+    nodes = lineage(None, query, schema, dialect=_DIALECT, scope=scope, trim_selects=False, copy=False)
+    origins = {name: _origin(nodes[name]) for name in query.named_selects}
     columns = tuple(
         MartColumn(name, texts.get(name, _UNSAID), sources)
         for name, sources in origins.items()
@@ -118,8 +120,7 @@ def _mart(path: Path, statements: Sequence[exp.Expr | None], schema: _Schema) ->
     )
 
 
-def _origin(name: str, query: exp.Query, scope: Scope, schema: _Schema) -> tuple[Source, ...]:
-    node = lineage(name, query, schema, dialect=_DIALECT, scope=scope)
+def _origin(node: Node) -> tuple[Source, ...]:
     leaves = ((leaf.source, leaf.name) for leaf in node.walk())
     return _sorted(_source(table, exp.to_column(name).name) for table, name in leaves if isinstance(table, exp.Table))
 
