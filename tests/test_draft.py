@@ -301,6 +301,7 @@ def test_files_of_changes_snapshots_and_events(drafted: Make) -> None:
         ("cp1255", "בית ספר עירוני"),
         ("cp1253", "Δημοτικό σχολείο"),
         ("cp1251", "Городская школа"),
+        ("cp1256", "شارع الملك فيصل، حي النزهة"),
     ],
 )
 def test_the_encoding_is_found_and_the_bytes_that_decide_are_named(
@@ -341,6 +342,7 @@ def test_names_of_columns_are_plain_and_differ(drafted: Make) -> None:
         ("Mühlenstraße Gärtnerallee", "cp1252", ("cp1252", "cp1250")),
         ("Ærøgade Århus København", "cp1252", ("cp1252", "cp1254")),
         ("Łódź Poznań Wrocław święto gęś", "cp1250", ("cp1250",)),
+        ("Ærø 50 € – “x”", "cp1252", ("cp850", "cp1252")),  # what Windows writes so are letters of DOS
     ],
 )
 def test_an_encoding_that_reads_the_file_as_well_is_named(

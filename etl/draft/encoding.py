@@ -24,6 +24,7 @@ _OTHERS = (
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1257", "iso8859-2", "cp850", "cp852", "cp437", "koi8-r",
 )  # fmt: skip
 _OTHER_SCRIPTS = ("cp932", "euc_jp", "cp949", "gb18030", "big5", "cp874", "cp1255", "cp1256")
+_OF_DOS = ("cp850", "cp852", "cp437")
 _USUAL = "cp1252"  # of western Europe; it is taken where several are as likely
 _WORD = re.compile(rb"[^\x00\x09\x0a\x0d\x1a -@\[-`{-~]*[\x80-\xff][^\x00\x09\x0a\x0d\x1a -@\[-`{-~]*")
 _MOST_WORDS = 20_000  # different ones that are kept of a file
@@ -158,7 +159,9 @@ def _by_language(words: dict[bytes, int]) -> Encoding:
     shown = {name: (_in_one_alphabet(words, name), coherence) for name, coherence in close.items()}
     right = [name for name in shown if shown[name] == max(shown.values())]
     name = min(right, key=lambda name: name != _USUAL)
-    rivals = tuple(other for other in right if other != name)
+    # A dash or a curled quotation mark of Windows is a letter to DOS: that it reads well proves nothing.
+    may_be_usual = name in _OF_DOS and decode_by(content, _USUAL) is not None
+    rivals = tuple(other for other in (*right, *[_USUAL] * may_be_usual) if other != name)
     return Encoding(name, f"{_shown(words)} is not UTF-8, and reads best in {everyday_name(name)}", rivals)
 
 
