@@ -5,7 +5,7 @@ And what is asked of every city: that each delivery of it is loaded, and what ca
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +15,7 @@ from upath import UPath
 
 from etl.contract import load_all
 from etl.pipeline.pipeline import Pipeline
+from etl.receive.manifest import MANIFEST
 from etl.warehouse.marts import MARK, Mart
 
 DATASETS = (
@@ -33,6 +34,15 @@ def walk(pipeline: Pipeline, files: list[Path]) -> None:
         received = pipeline.receive(UPath(file))
         for _ in pipeline.walk(received.dataset, received.delivery_id):
             pass
+
+
+def loaded_city(city: Path, pipeline: Pipeline, datasets: Iterable[str]) -> Pipeline:
+    """A pipeline that has walked all files of some datasets of a city, and made its marts."""
+    folders = {dataset.replace(".", "/") for dataset in datasets}
+    files = (path for path in (city / "days").rglob("*") if path.is_file() and not path.name.endswith(MANIFEST))
+    walk(pipeline, sorted(file for file in files if file.parent.relative_to(file.parents[2]).as_posix() in folders))
+    pipeline.refresh_marts()
+    return pipeline
 
 
 def query(pipeline: Pipeline, sql: str, schema: pl.Schema | None = None) -> pl.DataFrame:

@@ -202,8 +202,7 @@ def questions(agency: Agency) -> list[str]:
 
 # --- pages
 
-
-@pytest.mark.parametrize(
+by_each_kind_of_page = pytest.mark.parametrize(
     ("by", "asked"),
     [
         ("page", ["page=1", "page=2", "page=3"]),
@@ -212,6 +211,9 @@ def questions(agency: Agency) -> list[str]:
         ("link", ["", "start=2", "start=4"]),
     ],
 )
+
+
+@by_each_kind_of_page
 def test_all_records_come_as_they_were_sent(
     agency: Agency, contract: Callable[..., Contract], tmp_path: Path, by: str, asked: list[str]
 ) -> None:
@@ -273,15 +275,7 @@ def gone(_: BaseHTTPRequestHandler) -> Answer:
     return 404, {}, ""
 
 
-@pytest.mark.parametrize(
-    ("by", "asked"),
-    [
-        ("page", ["page=1", "page=2", "page=3"]),
-        ("offset", ["offset=0", "offset=2", "offset=4", "offset=5"]),
-        ("cursor", ["", "after=c2", "after=c4"]),
-        ("link", ["", "start=2", "start=4"]),
-    ],
-)
+@by_each_kind_of_page
 def test_the_next_pull_goes_on_behind_the_pages_that_one_has_taken(
     agency: Agency, contract: Callable[..., Contract], tmp_path: Path, by: str, asked: list[str]
 ) -> None:

@@ -21,8 +21,8 @@ from tests.city import (
     assert_rows_are_accounted_for,
     assert_table_is_true,
     file_names,
+    loaded_city,
     query,
-    walk,
 )
 
 DATASETS = [sender.dataset for sender in (*business_group.SENDERS, *land_group.SENDERS)]
@@ -43,12 +43,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(city: Path, new_pipeline: Callable[..., Pipeline]) -> Pipeline:
-    pipeline = new_pipeline()
-    folders = {dataset.replace(".", "/") for dataset in DATASETS + BESIDE}
-    files = (path for path in (city / "days").rglob("*") if path.is_file() and not path.name.endswith(".manifest.json"))
-    walk(pipeline, sorted(f for f in files if f.parent.relative_to(f.parents[2]).as_posix() in folders))
-    pipeline.refresh_marts()
-    return pipeline
+    return loaded_city(city, new_pipeline(), DATASETS + BESIDE)
 
 
 def test_every_delivery_is_loaded_and_its_rows_are_accounted_for(city: Path, loaded: Pipeline) -> None:

@@ -25,6 +25,7 @@ from tests.city import (
     assert_rejected_is_planted,
     assert_rows_are_accounted_for,
     assert_table_is_true,
+    loaded_city,
     query,
     walk,
 )
@@ -48,12 +49,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(city: Path, new_pipeline: Callable[..., Pipeline]) -> Pipeline:
-    pipeline = new_pipeline()
-    folders = {dataset.replace(".", "/") for dataset in DATASETS + BESIDE}
-    files = (path for path in (city / "days").rglob("*") if path.is_file())
-    walk(pipeline, sorted(f for f in files if f.parent.relative_to(f.parents[2]).as_posix() in folders))
-    pipeline.refresh_marts()
-    return pipeline
+    return loaded_city(city, new_pipeline(), DATASETS + BESIDE)
 
 
 def test_every_delivery_is_loaded_and_its_rows_are_accounted_for(city: Path, loaded: Pipeline) -> None:
