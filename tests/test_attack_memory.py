@@ -22,6 +22,7 @@ import pytest
 
 from etl.contract import load_all
 from etl.delivery.model import Delivery
+from etl.extract import extract_bytes
 from etl.pipeline import confined
 from etl.pipeline.pipeline import Pipeline
 from tests.test_excel import HOUSEHOLDS
@@ -241,6 +242,13 @@ def test_a_file_that_takes_too_much_memory_is_rejected_with_a_receipt(
     assert receipt(small, entry)["state"] == "rejected"
     again = send(pipeline, "land/permits", permits.name.replace("03-02", "03-03"), permits.read_bytes())
     assert again.state == "loaded", "the pipeline goes on"
+
+
+@pytest.mark.parametrize("megabytes", [1, 12, 30])
+def test_whatever_there_is_no_memory_for_it_is_said_so(megabytes: int) -> None:
+    """A library that is loaded late, a thread, an object: each says it in words of its own."""
+    with pytest.raises(MemoryError):
+        confined.run(extract_bytes, b'{"a":1}\n' * 400_000, load_all()["land.permits"], memory=megabytes << 20)
 
 
 def walked_after_a_crash(pipeline: Pipeline, folder: str, name: str, content: bytes) -> tuple[Delivery, dict[str, Any]]:

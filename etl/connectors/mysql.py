@@ -40,9 +40,10 @@ from etl.contract.servers import MysqlServer
 _BINARY = 63  # the character set of bytes
 _TEXTS = (FIELD_TYPE.VARCHAR, FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING, FIELD_TYPE.BLOB, FIELD_TYPE.TINY_BLOB,
           FIELD_TYPE.MEDIUM_BLOB, FIELD_TYPE.LONG_BLOB)  # fmt: skip
-# What holds no quotation mark, in no character set of its own: a server joins it as it stands, for less.
+# What is never empty and holds no quotation mark, in no character set of its own: a server joins it as it stands.
 _PLAIN = ("tiny", "short", "int24", "long", "longlong", "decimal", "newdecimal", "float", "double", "year", "date",
           "newdate", "datetime", "timestamp", "time")  # fmt: skip
+_OF_NUMBERS = "+-.:"  # signs that such a value may hold
 _STAMPS = ("date", "datetime", "timestamp")
 _NAMES = {
     getattr(FIELD_TYPE, name): name.lower() for name in dir(FIELD_TYPE) if name.isupper() and name not in ("CHAR",)
@@ -115,7 +116,8 @@ class Mysql(Database[pymysql.connections.Connection, str]):
     ) -> int:
         """Write the lines that the server builds."""
         comma = self.contract.source.delimiter
-        cells = f", '{escape_string(comma)}', ".join(_cell(column) for column in columns)
+        known = self._in_our_characters(view, columns)
+        cells = f", '{escape_string(comma)}', ".join(_cell(column, comma, column.name in known) for column in columns)
         order = ", ".join(f"q.{_named(name)}" for name in key)
         query = f"SELECT CONCAT({cells}) FROM {self._relation} AS q WHERE {condition} ORDER BY {order}"
         names = comma.join(_quoted(column.name, comma) for column in columns)
@@ -135,6 +137,17 @@ class Mysql(Database[pymysql.connections.Connection, str]):
                     waiting.clear()
         sheet.write(waiting)
         return rows
+
+    def _in_our_characters(self, view: pymysql.connections.Connection, columns: Sequence[Column]) -> set[str]:
+        """Columns of a table whose text is utf8mb4 already; a query would have to be run for it."""
+        texts = [column.name for column in columns if column.type == "text"]
+        if not (texts and self.server.custom_properties.table):
+            return set()
+        with view.cursor() as cursor:
+            sets = ", ".join(f"CHARSET(q.{_named(name)})" for name in texts)
+            cursor.execute(f"SELECT {sets} FROM {self._relation} AS q LIMIT 1")
+            said = cursor.fetchone() or [None] * len(texts)
+        return {name for name, characters in zip(texts, said, strict=True) if _text(characters) == "utf8mb4"}
 
     def position(self, view: pymysql.connections.Connection) -> dict[str, str]:
         """The server, for it tells nobody without rights where its log is."""
@@ -236,11 +249,13 @@ _SENTENCES: dict[int, tuple[FaultKind, str]] = {
 }
 
 
-def _cell(column: Column) -> str:
-    """What builds a cell: nothing for a null, and in quotation marks anything else."""
+def _cell(column: Column, comma: str, is_in_our_characters: bool) -> str:
+    """What builds a cell: nothing for a null; a text is in quotation marks, also an empty one."""
     value = f"q.{_named(column.name)}"
-    text = value if column.type in _PLAIN else f"""REPLACE({_text_of(column)}, '"', '""')"""
-    return f"""IF({value} IS NULL, '', CONCAT('"', {text}, '"'))"""
+    if column.type in _PLAIN and comma not in _OF_NUMBERS:
+        return f"IFNULL({value}, '')"
+    text = value if column.type in _PLAIN or is_in_our_characters else _text_of(column)
+    return f"""IF({value} IS NULL, '', CONCAT('"', REPLACE({text}, '"', '""'), '"'))"""
 
 
 def _text_of(column: Column) -> str:

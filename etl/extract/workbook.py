@@ -178,11 +178,11 @@ class _Book:
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = _refuse_doctype
-        self._cell: Cell = (-1, -1)
+        self._row = self._column = -1  # of the cell that is read
         self._sheet = self.sheets.setdefault(name.lower(), Sheet())
-        self._last: Cell = (-1, -1)  # the corner of what is filled
+        self._last_row = self._last_column = -1  # the corner of what is filled
         self._in_cell = self._in_text = self._computed = False
-        self._kind, self._value, self._format = "n", "", GENERAL
+        self._kind, self._value, self._style = "n", "", "0"
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._characters
         self._size = archive.getinfo(name).file_size
@@ -196,26 +196,27 @@ class _Book:
                 parser.Parse(chunk)
                 chunk = stream.read(_CHUNK)
             parser.Parse(b"", True)
-        rows, columns = self._last[0] + 1, self._last[1] + 1
-        self.area += rows * columns
-        self.columns = max(self.columns, columns)
+        self.area += (self._last_row + 1) * (self._last_column + 1)
+        self.columns = max(self.columns, self._last_column + 1)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        match name.rpartition(":")[2]:
-            case "row":
-                self._cell = (int(attributes.get("r", self._cell[0] + 2)) - 1, -1)
-                if attributes.get("hidden") in _YES:
-                    self._sheet.hidden_rows.append(self._cell[0])
+        match name if ":" not in name else name.rpartition(":")[2]:  # the most frequent ones first
             case "c":
-                self._cell = _position(attributes["r"]) if "r" in attributes else (self._cell[0], self._cell[1] + 1)
-                self._kind, style = attributes.get("t", "n"), int(attributes.get("s", "0"))
-                self._format = self._formats[style] if style < len(self._formats) else GENERAL
+                if "r" in attributes:
+                    self._row, self._column = _position(attributes["r"])
+                else:
+                    self._column += 1
+                self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "0")
                 self._in_cell, self._computed, self._value = True, False, ""
-            case "f":
-                self._computed = True
-                self._reach()
             case "v" | "t":
                 self._in_text, self._value = True, ""
+                self._reach()
+            case "row":
+                self._row, self._column = int(attributes.get("r", self._row + 2)) - 1, -1
+                if attributes.get("hidden") in _YES:
+                    self._sheet.hidden_rows.append(self._row)
+            case "f":
+                self._computed = True
                 self._reach()
             case "is":
                 self._reach()
@@ -231,14 +232,17 @@ class _Book:
     def _reach(self) -> None:
         """Note that calamine makes room for this cell, whether or not there is anything in it."""
         if self._in_cell:
-            self._last = (max(self._last[0], self._cell[0]), max(self._last[1], self._cell[1]))
+            if self._row > self._last_row:
+                self._last_row = self._row
+            if self._column > self._last_column:
+                self._last_column = self._column
 
     def _characters(self, text: str) -> None:
         if self._in_text:
             self._value += text
 
     def _end(self, name: str) -> None:
-        match name.rpartition(":")[2]:
+        match name if ":" not in name else name.rpartition(":")[2]:
             case "v" | "t":
                 self._in_text = False
                 if self._in_cell and self._value:
@@ -250,15 +254,16 @@ class _Book:
                 self._note_cell()
 
     def _note_cell(self) -> None:
-        row, column = self._cell
         if self._kind == "s" and self._value:
             self.text += self._shared[int(self._value)]
         elif self._kind == "e":
-            self._sheet.valueless[column][row] = "formula_failed"
+            self._sheet.valueless[self._column][self._row] = "formula_failed"
         elif self._computed and self._is_without_result():
-            self._sheet.valueless[column][row] = "formula_not_computed"
+            self._sheet.valueless[self._column][self._row] = "formula_not_computed"
         elif self._kind == "n" and self._value:
-            self._sheet.add_number(row, column, float(self._value), self._format, self._is_1904)
+            style = int(self._style)
+            number_format = self._formats[style] if style < len(self._formats) else GENERAL
+            self._sheet.add_number(self._row, self._column, float(self._value), number_format, self._is_1904)
 
     def _is_without_result(self) -> bool:
         """Whether a formula has no result; programs that compute none store 0, or an empty text."""

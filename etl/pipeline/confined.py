@@ -7,12 +7,14 @@ files are not to pay it.
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +23,7 @@ IS_POSSIBLE = sys.platform == "linux"  # only there is a process's memory limite
 _BROKEN = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSEGV")  # SIGKILL: the machine's memory was gone
 _OUT_OF_MEMORY = 77  # the process's own exit status
 _PAGE = 4096
+_SAID = ("can't start new thread", "failed to map segment", "annot allocate memory")
 
 
 def run(function: Callable[..., _Made], *arguments: object, memory: int, **named: object) -> _Made:
@@ -45,7 +48,7 @@ def run(function: Callable[..., _Made], *arguments: object, memory: int, **named
         [sys.executable, "-c", begin],
         input=pickle.dumps((function, arguments, named)),
         stdout=subprocess.PIPE,
-        env=os.environ | {"MALLOC_ARENA_MAX": "2"},  # each thread's takes address space, used or not
+        env=os.environ | {"MALLOC_ARENA_MAX": "1"},  # each thread's takes address space, used or not
         check=False,
     )
     ended_by = signal.Signals(-done.returncode).name if done.returncode < 0 else ""
@@ -65,13 +68,13 @@ def _answer(memory: int) -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     function, arguments, named = pickle.load(sys.stdin.buffer)  # imports all that it needs
-    _limit(memory)
     made: tuple[object, BaseException | None]
     try:
-        made = function(*arguments, **named), None
-    except MemoryError:
-        os._exit(_OUT_OF_MEMORY)
+        with _limited(memory):
+            made = function(*arguments, **named), None
     except Exception as error:
+        if _is_for_memory(error):
+            os._exit(_OUT_OF_MEMORY)
         made = None, error
     except BaseException as error:
         if type(error).__name__ == "PanicException":  # Rust's; it is no Exception, and has no name to import
@@ -81,11 +84,24 @@ def _answer(memory: int) -> None:
         pickle.dump(made, out)
 
 
-def _limit(memory: int) -> None:
+@contextmanager
+def _limited(memory: int) -> Iterator[None]:
     import resource  # not on Windows
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # an image of the process would hold the file
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * _PAGE
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
     wanted = in_use + memory
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if before == resource.RLIM_INFINITY else min(wanted, before), most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))  # what comes of it must still be written
+
+
+def _is_for_memory(error: Exception) -> bool:
+    """Whether an error says that there was no memory left, be it for an object, a thread, or a library to load."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    said = str(error)
+    return isinstance(error, MemoryError) or any(words in said for words in _SAID)
