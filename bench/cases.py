@@ -15,9 +15,12 @@ from bench.measure import Measurement, measure
 from bench.sources import Source, Sources
 from bench.states import State, States
 from etl.contract import load_all
+from etl.settings import EXPECTATIONS
 
-NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "asof", "pull")
+NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "asof", "pull", "city")
 NAMES = ("visits", "declarations")
+# Rows of a real dataset for each row of `size`: the city has 14 million residents.
+OF_CITY = {"police.residents": 14, "budget.vouchers": 5, "environment.measurements": 3}
 WARD = "maxa_cu_tru"  # of visits
 _STRATEGIES = ("delete-insert", "upsert")  # of dlt's merge; the first is its default
 _PART = 10  # pandas.to_sql takes minutes for a million rows; it is given a tenth
@@ -114,6 +117,8 @@ class Workshop:
                 self._pull(self.sources.postgresql(), 1.3, {"ADBC": peers.adbc}),
                 *([self._pull(in_mariadb, 1.9, {})] if in_mariadb else []),
             ]
+        if number == "city":
+            return [self._of_city(dataset) for dataset in OF_CITY]
         makers = (self._case_1, self._case_2, self._case_3, self._case_4, self._case_5, self._case_6)
         return [makers[int(number) - 1](name) for name in names]
 
@@ -248,6 +253,14 @@ class Workshop:
             Target("peak memory at most 300 MiB", lambda r: r[0].peak / 2**20, 300),
         ]
         return Case("pull", source.kind, f"{self.size:,} rows out of an agency's database", runs, targets)
+
+    def _of_city(self, dataset: str) -> Case:
+        rows = self.size * OF_CITY[dataset]
+        files = self.files.of_city(dataset, rows)
+        arguments = {"contracts": EXPECTATIONS, "dataset": dataset, "files": files}
+        run = Run("citydw", f"files: {len(files):,}", subjects.walk, rows, arguments=arguments)
+        target = Target("peak memory at most 2,048 MiB", lambda r: r[0].peak / 2**20, 2048)
+        return Case("city", dataset, f"First load of {rows:,} rows by the real contract", [run], [target])
 
     def _first(self, name: str, rows: int, bad: float = inputs.BAD) -> Run:
         work = f"{rows:,} rows" + (f", {bad:.0%} bad" if bad != inputs.BAD else "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from bench import inputs
+from bench import city, inputs
 from simulate import civil, health, land, tax
 from simulate.delivery import changes, write
 from simulate.people import population
@@ -99,6 +99,16 @@ class Files:
         extension = {"health.visits": "xml", "civil.deaths": "xlsx", "land.parcels": "geojson"}[dataset]
         name = f"{dataset.split('.')[1]}_{inputs.day(0)}.{extension}"
         return self._kept(f"format-{dataset}-{rows}", name, content)
+
+    def of_city(self, dataset: str, rows: int) -> list[Path]:
+        """The files of a real dataset as large as the city: those of `bench.city`, in their order."""
+
+        def content(folder: Path) -> None:
+            folder.mkdir()
+            getattr(city, dataset.split(".")[1])(folder, rows)
+
+        folder = self._kept(f"city-{dataset}-{rows}", "files", content)
+        return sorted(path for path in folder.iterdir() if not path.name.endswith(".manifest.json"))
 
     def _changes(self, name: str, records: int, day: int, every: int) -> Path:
         def chunks() -> Iterator[pl.DataFrame]:

@@ -59,8 +59,8 @@ class Limits:
     Attributes:
         file_bytes: size of a file as it was sent.
         memory_bytes: memory that reading one file may take; by default half of what the container or the machine has.
-        whole_bytes: as file_bytes, for a format that is not read piece by piece: all but CSV; by default a twentieth of
-            memory_bytes, and 1 GiB at most.
+        whole_bytes: as file_bytes, for a format that is not read piece by piece, as CSV, fixed width and NDJSON are; by
+            default a twentieth of memory_bytes, and 1 GiB at most.
         unpacked_bytes: size of what a ZIP or an Excel file (which is one) holds, once unpacked; also of all text in
             the cells of an Excel file, which keeps a repeated one once.
         ratio: bytes that one packed byte may become; the first megabyte of a file is not counted.

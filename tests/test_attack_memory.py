@@ -133,6 +133,7 @@ def old(kind: int, body: bytes, at: int = 0) -> bytes:
     return bytes(content)
 
 
+MANY = b"[" + b'{"a":1},\n' * 400_000 + b"{}]"  # objects of next to nothing, in one document
 FAR_CELL = row(f'<c r="{FAR}"><v>1</v></c>')
 UTF_16 = '<?xml version="1.0" encoding="UTF-16"?>'
 DTD = '<!DOCTYPE worksheet [<!ENTITY far "x">]>'
@@ -237,7 +238,7 @@ def test_a_file_that_takes_too_much_memory_is_rejected_with_a_receipt(
 ) -> None:
     """Some objects of JSON, each of next to nothing: a byte of them takes dozens in memory."""
     small = with_memory(pipeline, 48 << 20)
-    entry = send(small, "land/permits", permits.name, b'{"a":1}\n' * 400_000)
+    entry = send(small, "land/permits", permits.name, MANY)
     assert (entry.state, entry.rule) == ("rejected", "too_much_memory")
     assert receipt(small, entry)["state"] == "rejected"
     again = send(pipeline, "land/permits", permits.name.replace("03-02", "03-03"), permits.read_bytes())
@@ -248,7 +249,7 @@ def test_a_file_that_takes_too_much_memory_is_rejected_with_a_receipt(
 def test_whatever_there_is_no_memory_for_it_is_said_so(megabytes: int) -> None:
     """A library that is loaded late, a thread, an object: each says it in words of its own."""
     with pytest.raises(MemoryError):
-        confined.run(extract_bytes, b'{"a":1}\n' * 400_000, load_all()["land.permits"], memory=megabytes << 20)
+        confined.run(extract_bytes, MANY, load_all()["land.permits"], memory=megabytes << 20)
 
 
 def walked_after_a_crash(pipeline: Pipeline, folder: str, name: str, content: bytes) -> tuple[Delivery, dict[str, Any]]:

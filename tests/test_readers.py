@@ -216,7 +216,7 @@ def test_no_value_of_a_json_record_vanishes(records: list[list[tuple[str, object
     lines = ["{" + ", ".join(f"{json.dumps(n)}: {json.dumps(v)}" for n, v in fields) + "}" for fields in records]
     columns = (column("a.b"), replace(column("list"), separator=";"), replace(column("c"), type="integer"))
     contract = replace(ANY, columns=columns, source=Source("ndjson"))
-    table = ndjson.read("\n".join(lines).encode(), contract.source, contract)
+    (table,) = ndjson.read(["\n".join(lines).encode()], contract.source, contract)
     assert table.rows_in == len(records)
     for number, fields in enumerate(records, start=1):
         told = table.rows.filter(pl.col(ROW) == number).rows() + table.doubts.filter(pl.col(ROW) == number).rows()
@@ -400,12 +400,41 @@ def came(read: Callable[..., Table], *of: object) -> object:
     return table.rows.schema, *(frame.to_dicts() for frame in (table.rows, table.problems, table.doubts))
 
 
+LINE = st.one_of(
+    st.sampled_from(["", "{", "[]", "x"]),
+    st.dictionaries(st.sampled_from(["a", "b", "c", "new", "newer"]), st.sampled_from(["1", "", None, True])).map(
+        json.dumps
+    ),
+)
+
+
+@given(st.lists(LINE, min_size=1, max_size=12), st.integers(1, 4), st.integers(1, 60))
+def test_lines_of_json_are_the_same_however_they_are_cut_into_pieces(lines: list[str], rows: int, size: int) -> None:
+    contract = replace(ANY, columns=(column("a"), column("b"), column("c")), source=Source("ndjson"))
+    content = "\n".join(['{"a": "first"}', *lines]).encode()
+    cut = [content[at : at + size] for at in range(0, len(content), size)]
+    with pytest.MonkeyPatch.context() as patch:
+        (at_once,) = ndjson.read([content], contract.source, contract)
+        patch.setattr(batches, "ROWS", rows)
+        pieces = list(ndjson.read(cut, contract.source, contract))
+    named = [table.rows.match_to_schema({ROW: pl.Int64, **dict.fromkeys("abc", pl.String)}, missing_columns="insert",
+                                        extra_columns="ignore") for table in (at_once, *pieces)]  # fmt: skip
+    assert pl.concat(named[1:]).equals(named[0])
+    of_rows = [pl.concat(t.problems.filter(pl.col(ROW).is_not_null()) for t in read) for read in ([at_once], pieces)]
+    assert of_rows[0].sort(ROW).equals(of_rows[1].sort(ROW))
+    assert pl.concat(t.doubts for t in pieces).sort(ROW, "column").equals(at_once.doubts.sort(ROW, "column"))
+    if len(pieces) > 1:
+        told = " ".join([*pieces[0].rows.columns, *pieces[-1].problems["en"]])
+        assert all(name in told for name in at_once.rows.columns if name not in "abc")
+        assert len({tuple(name for name in t.rows.columns if name not in "abc") for t in pieces}) == 1
+
+
 def test_faults_of_cells_stay_with_their_rows_when_a_file_is_read_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "ROWS", 3)
     lines = [json.dumps({"a": str(n)}) if n % 4 else '{"a": true}' for n in range(1, 12)]
     lines[5] = "{"
     contract = replace(ANY, columns=(column("a"),), source=Source("ndjson"))
-    tables = list(ndjson.read("\n".join(lines).encode(), contract.source, contract).batches())
+    tables = list(ndjson.read(["\n".join(lines).encode()], contract.source, contract))
     assert len(tables) > 2
     assert sum(table.rows_in for table in tables) == 11
     for table in tables:

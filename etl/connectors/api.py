@@ -188,7 +188,7 @@ class Api:
         if not records:
             return []
         try:
-            table = ndjson.read(b"\n".join(records), self._contract.source, self._contract, self._limits)
+            table = next(ndjson.read([b"\n".join(records)], self._contract.source, self._contract, self._limits))
             problems = check_columns(table, self._contract).problems
         except Stop as stop:
             raise SourceFault("column", f"{self._contract.id}: {stop.message.en}") from None

@@ -59,15 +59,14 @@ _READERS: dict[str, Callable[[bytes, Source, Contract, Limits], Table]] = {
     "excel": excel.read,
     "xml": xml.read,
     "json": json_document.read,
-    "ndjson": ndjson.read,
     "geojson": geojson.read,
     "geopackage": geopackage.read,
     "parquet": parquet.read,
 }
-_IN_PIECES = {"csv": csv.read, "fixed_width": fixed_width.read}
+_IN_PIECES = {"csv": csv.read, "fixed_width": fixed_width.read, "ndjson": ndjson.read}
 _BINARY = ("excel", "geopackage", "parquet")
 _PACKED = ("geopackage", "parquet")  # a small file may hold much, and all of it is in memory at once
-_OF_LINES = (*_IN_PIECES, "ndjson")
+_WITH_FOOTERS = ("csv", "fixed_width")
 _PLACE = ("member", "record", "records", "sheet", "range", "layer")  # what says where in a file a table's rows are
 _LONGEST_NOTHING = 64  # bytes, as of some blank lines
 _MEMORY_A_BYTE = 30  # bytes that reading a byte of a file takes; 8 to 29 were measured
@@ -244,7 +243,7 @@ def _unpacked(file: IO[bytes], contract: Contract, limits: Limits) -> Iterator[T
     """Cut what a file holds into cells."""
     source = contract.source
     whole = limits if source.format in _IN_PIECES else limits.at_once()
-    in_lines = source.format in _OF_LINES
+    in_lines = source.format in _IN_PIECES
     if source.archive is None:
         unpack = gunzipped if is_gzipped(file) else read_blocks
         yield from _cut(unpack(file, whole, in_lines=in_lines), contract, limits)
@@ -268,7 +267,8 @@ def _cut(blocks: Iterator[bytes], contract: Contract, limits: Limits) -> Iterato
     if source.format not in _BINARY:
         blocks = of_text(blocks, source.format)
     if source.format in _IN_PIECES:
-        yield from without_last_footer(_IN_PIECES[source.format](blocks, source, contract, limits), contract)
+        tables = _IN_PIECES[source.format](blocks, source, contract, limits)
+        yield from without_last_footer(tables, contract) if source.format in _WITH_FOOTERS else tables
         return
     content = b"".join(blocks)
     if not content.strip(_BLANK):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -61,6 +61,32 @@ def check_columns(table: Table, contract: Contract) -> Table:
     if missing and not table.may_omit_columns:
         warnings.append(on_the_file("missing_optional_column", columns=_named(missing)))
     return replace(table, problems=pl.concat([table.problems, *warnings]))
+
+
+def as_first(table: Table, first: Table, contract: Contract) -> Table:
+    """A later piece of a file with those columns that nobody knows which the first one has; what it lacks is null."""
+    known = {c.source_name for c in contract.columns}
+    others = [name for name in first.rows.columns if name not in known]
+    nothing = [pl.lit(None, pl.String).alias(name) for name in others if name not in table.rows.columns]
+    kept = [name for name in table.rows.columns if name in known]
+    return replace(table, rows=table.rows.with_columns(nothing).select(*others, *kept))
+
+
+def of_later_pieces(sent: Collection[str], first: Table, contract: Contract) -> list[pl.DataFrame]:
+    """Warnings on a file as a whole whose columns are known only when all of it was read.
+
+    Args:
+        sent: all of them.
+        first: its first piece, of which `check_columns` has spoken.
+        contract: the dataset's.
+    """
+    known = {c.source_name for c in contract.columns}
+    later = [name for name in sent if name not in known and name not in first.rows.columns]
+    missing = [c for c in contract.columns if c.source_name not in sent]
+    return [
+        *([on_the_file("later_column", columns=", ".join(name[:60] for name in later[:20]))] if later else []),
+        *([on_the_file("missing_optional_column", columns=_named(missing))] if missing else []),
+    ]
 
 
 def untyped(typed: pl.DataFrame, untypable: pl.DataFrame) -> pl.DataFrame:
