@@ -32,6 +32,7 @@ from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
 from etl.settings import DEFAULT_LIMITS, Settings
+from tests.city import audited
 
 SECRET = "khoa-cua-so-giao-duc"
 DATASET = "education.schools"
@@ -236,7 +237,7 @@ def test_a_pull_is_a_delivery_like_any_other(
     del agency.records[0]
     (entry,) = pulled(pipeline)
     assert (entry.state, entry.ended) == ("loaded", 1)
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
 
 
 def pulled(pipeline: Pipeline, account: Connection | None = None) -> list[LedgerEntry]:
@@ -378,7 +379,7 @@ def test_a_puller_that_is_killed_at_a_page_is_gone_on_behind_it(
     assert questions(agency) == ["", "after=c2", "after=c4"]
     manifest = pipeline.storage.manifest("education", "schools", entry.delivery_id)
     assert manifest["pull"]["about"]["taken_before"] == 2
-    assert not list((home / "pulls").rglob("*.page")) and list(pipeline.audit()) == []
+    assert not list((home / "pulls").rglob("*.page")) and audited(pipeline) == []
 
 
 # --- who asks

@@ -20,8 +20,10 @@ from typing import Any
 import pytest
 
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
 from etl.settings import PROJECT
 from etl.warehouse import address
+from tests.city import audited
 from tests.test_held import FOLDER, as_csv, sent
 
 pytest_plugins = ("tests.test_held",)  # its `held`
@@ -202,7 +204,7 @@ def received(city: Pipeline, clean_day: Path) -> str:
     file = Path(city.storage.inbox) / FOLDER / f"births_2026-03-{day:02}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(as_csv(header, rows))
-    (delivery,) = city.receive_inbox()
+    (delivery,) = receive_inbox(city)
     return delivery.delivery_id
 
 
@@ -240,7 +242,7 @@ def assert_all_is_done(city: Pipeline, delivery: str, run: dict[str, str]) -> No
     everyone = [each.delivery_id for each in city.ledger.all()]
     assert loaded == dict.fromkeys(everyone, ROWS - SENT_BACK)
     assert sorted(decided) == sorted(everyone), "each is decided once"
-    assert city.ledger.unfinished() == [] and city.ledger.waiting() == [] and list(city.audit()) == []
+    assert city.ledger.unfinished() == [] and city.ledger.waiting() == [] and audited(city) == []
 
 
 def test_an_answer_in_airflow(city: Pipeline, airflow: Airflow, received: str) -> None:

@@ -18,6 +18,7 @@ from etl import cli
 from etl.contract import ContractError, load
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
+from etl.warehouse.migrate import migrate
 
 Send = Callable[..., Any]
 DATASET, FOLDER = "civil.births", "civil/births"
@@ -118,7 +119,7 @@ def test_a_month_is_a_month_and_not_a_minute(pipeline: Pipeline, tmp_path: Path)
     monthly, unknown = (right.replace("schema:\n", said.format(unit)) for unit in "mq")
     path.write_text(monthly, "utf-8")
     contracts = pipeline.contracts | {DATASET: load(path)}
-    Pipeline(pipeline.settings, contracts).migrate()
+    migrate(Pipeline(pipeline.settings, contracts).engine, Pipeline(pipeline.settings, contracts).contracts.values())
     with pipeline.engine.connect() as connection:
         query = "SELECT frequency = interval '1 month' FROM ops.schedule WHERE dataset = 'civil.births'"
         assert connection.exec_driver_sql(query).scalar_one()

@@ -14,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
-from etl import cli
+from etl import cli, site
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse.marts import all_marts
 from simulate import write_city
@@ -162,7 +162,10 @@ def test_of_each_ward_that_should_send_its_part_it_is_known_what_came_and_who_is
     assert found.last_period == day and found.late_by is not None and 10 < found.late_by.days < 20
     never = [part for part in parts if part.last_period is None]
     assert len(never) == len(parts) - 2 and all(part.late_by and part.late_by.days > 40 for part in never)
-    page = (Path(str(pipeline.build_site())).parent / "social/assistance/parts.html").read_text("utf-8")
+    page = (
+        Path(str(site.build(pipeline.storage, pipeline.contracts, pipeline.ledger))).parent
+        / "social/assistance/parts.html"
+    ).read_text("utf-8")
     assert page.count("<tr>") == len(parts) + 1 and found.name in page
     assert f"{len(parts)} parts are expected, {len(parts) - 1} are late" in re.sub("<[^>]+>", "", page)
     monkeypatch.setattr(Pipeline, "from_environment", lambda: pipeline)

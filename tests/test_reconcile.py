@@ -14,6 +14,8 @@ from etl.delivery.entry import Waiting
 from etl.delivery.state import State
 from etl.operate.reconcile import AGAIN, GRACE, without_run
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
+from tests.city import audited
 from tests.test_held import FOLDER, NAME
 
 pytest_plugins = ("tests.test_held",)  # its `held` and `doubtful`
@@ -26,7 +28,7 @@ def drop(pipeline: Pipeline, day: Path, dataset: str) -> tuple[str, str]:
     file = Path(pipeline.storage.inbox) / dataset / source.name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(source.read_bytes())
-    (received,) = pipeline.receive_inbox()
+    (received,) = receive_inbox(pipeline)
     return received.dataset, received.delivery_id
 
 
@@ -46,7 +48,7 @@ def pass_time(pipeline: Pipeline, time: timedelta) -> None:
 
 
 def named(pipeline: Pipeline) -> dict[str, str]:
-    return {finding.delivery: finding.text for finding in pipeline.audit()}
+    return {finding.delivery: finding.text for finding in audited(pipeline)}
 
 
 def test_the_audit_names_what_nobody_walks(pipeline: Pipeline, clean_day: Path) -> None:

@@ -28,6 +28,7 @@ from etl.site.memory import Memory
 from etl.site.public import for_public
 from etl.site.shelf import Shelf, digest
 from etl.warehouse.ledger import Ledger
+from etl.warehouse.ops import lock
 
 SHOWN = 100  # deliveries on a dataset's own page; each month has a page of its own
 MONTH_SHOWN = 1000  # deliveries on the page of a month
@@ -36,7 +37,7 @@ _SPARKS = 30  # deliveries in the small chart of the index
 
 
 def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, dataset: str | None = None) -> UPath:
-    """Bring the site up to date; two builds at once are the caller's to prevent.
+    """Bring the site up to date; of several builders at once, each waits for the one before it.
 
     Args:
         storage: the data root.
@@ -50,6 +51,12 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
     Raises:
         LineageError: if a mart's file cannot be understood.
     """
+    with ledger.engine.begin() as connection:
+        lock(connection, "citydw.site")
+        return _build(storage, contracts, ledger, dataset)
+
+
+def _build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, dataset: str | None) -> UPath:
     now = datetime.now(UTC)
     with ledger.transaction() as known:
         freshness = {row["dataset"]: row for row in known.freshness()}
