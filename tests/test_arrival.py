@@ -25,6 +25,7 @@ from etl.operate.audit import verify
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive_inbox
 from etl.receive.arrival import complete_files
+from etl.warehouse.freshness import freshness
 from tests.city import audited
 
 FOLDER = "civil/births"
@@ -307,7 +308,7 @@ def test_a_period_in_which_nothing_happened_is_not_late(
     send(pipeline, FOLDER, NAME, births)
     entry = send(pipeline, FOLDER, "births_2026-03-03.csv", births.splitlines(keepends=True)[0])
     assert (entry.state, entry.rows_in, entry.inserted) == ("loaded", 0, 0)
-    (fresh,) = (row for row in pipeline.ledger.freshness() if row["dataset"] == "civil.births")
+    (fresh,) = (row for row in freshness(pipeline.ledger) if row["dataset"] == "civil.births")
     assert str(fresh["last_period_loaded"]) == "2026-03-03"
     assert opened_by(pipeline) != set()  # nothing has ended
     assert audited(pipeline) == []

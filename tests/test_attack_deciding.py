@@ -22,6 +22,7 @@ from etl.operate.hold import Hold, Undecidable, _plain, hold_page
 from etl.operate.reconcile import GRACE
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse import address
+from etl.warehouse.decisions import unfinished
 from tests.city import audited
 from tests.test_held import NAME
 from tests.test_reconcile import pass_time
@@ -90,7 +91,7 @@ def test_a_decision_that_was_killed_is_listed_and_goes_on(
         assert citydw(pipeline, *command).returncode == 0
     entry = pipeline.ledger.get(*name)
     assert entry.state == "loaded" and (entry.rejected == 3) == (choice == "accept")
-    assert pipeline.ledger.unfinished() == [] and audited(pipeline) == []
+    assert unfinished(pipeline.ledger) == [] and audited(pipeline) == []
     with pipeline.engine.connect() as connection:
         decided = connection.exec_driver_sql("SELECT decided_by FROM ops.decision ORDER BY decision_id").scalars().all()
     assert decided == ([f"Lan ({ME})"] if choice == "accept" else [f"Lan ({ME})", ME])

@@ -18,6 +18,7 @@ from etl import cli
 from etl.contract import ContractError, load
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
+from etl.warehouse.freshness import freshness as of_all
 from etl.warehouse.migrate import migrate
 
 Send = Callable[..., Any]
@@ -31,7 +32,7 @@ def births(clean_day: Path) -> bytes:
 
 
 def freshness(pipeline: Pipeline) -> dict[str, Any]:
-    return {row["dataset"]: row for row in pipeline.ledger.freshness()}[DATASET]
+    return {row["dataset"]: row for row in of_all(pipeline.ledger)}[DATASET]
 
 
 def sent_for(pipeline: Pipeline, send: Send, births: bytes, day: date) -> dict[str, Any]:

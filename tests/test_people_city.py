@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from etl import cli, site
 from etl.pipeline.pipeline import Pipeline
+from etl.warehouse.freshness import parts as parts_of
 from etl.warehouse.marts import all_marts
 from simulate import write_city
 from simulate.marts import Told, coverage_ward_quarter, people_ward_month
@@ -152,7 +153,7 @@ def test_of_each_ward_that_should_send_its_part_it_is_known_what_came_and_who_is
         folder = tmp_path / "inbox" / "social" / "assistance"
         folder.mkdir(parents=True, exist_ok=True)
         walk(pipeline, [Path(shutil.copy(file, folder / f"assistance_{day}_{ward}.xlsx"))])
-    (parts,) = pipeline.ledger.parts().values()
+    (parts,) = parts_of(pipeline.ledger).values()
     assert len(parts) == 168
     by_ward = {part.part: part for part in parts}
     ward, day = sent[in_time]

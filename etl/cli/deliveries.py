@@ -198,6 +198,7 @@ def held(
     from etl.cli.output import print_deliveries, print_held_for_contract, print_holds, print_unfinished
     from etl.operate.hold import held_for_contract, holds
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse.decisions import unfinished
 
     pipeline = Pipeline.from_environment()
     if apply_defaults:
@@ -208,7 +209,7 @@ def held(
             _walk_on(pipeline, *name)
         print_deliveries(console, [pipeline.ledger.get(*name) for name in names])
     print_holds(console, holds(pipeline.ledger, pipeline.contracts))
-    print_unfinished(console, pipeline.ledger.unfinished())
+    print_unfinished(console, unfinished(pipeline.ledger))
     print_held_for_contract(console, held_for_contract(pipeline.ledger, pipeline.contracts))
 
 
@@ -256,15 +257,16 @@ def freshness(
     """List when each dataset's next delivery is due, and what is late by how much; or the same of a dataset's parts."""
     from etl.cli.output import print_freshness, print_parts
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse import freshness as late
 
     pipeline = Pipeline.from_environment()
     if dataset is None:
-        print_freshness(console, pipeline.ledger.freshness())
+        print_freshness(console, late.freshness(pipeline.ledger))
         return
     agency_and_dataset(dataset)
     if pipeline.contracts[dataset].part is None:
         raise typer.BadParameter(f"{dataset} does not come in parts: its contract has no `part`", param_hint="DATASET")
-    print_parts(console, pipeline.ledger.parts(dataset).get(dataset, []))
+    print_parts(console, late.parts(pipeline.ledger, dataset).get(dataset, []))
 
 
 def _walk_on(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:

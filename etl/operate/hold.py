@@ -26,7 +26,9 @@ from etl.delivery.messages import WRONG_CONTRACT, loggable
 from etl.delivery.problems import found_in
 from etl.delivery.state import State
 from etl.delivery.storage import Storage
-from etl.warehouse.ledger import REJECTED_ON_REVIEW, Ledger
+from etl.warehouse import timeline
+from etl.warehouse.decisions import REJECTED_ON_REVIEW
+from etl.warehouse.ledger import Ledger
 
 _WORST = 10  # problems shown, the most frequent ones
 _SAMPLE = 3  # values shown of each
@@ -154,7 +156,7 @@ def hold_page(ledger: Ledger, storage: Storage, hold: Hold) -> str:
         hold: the delivery.
     """
     entry, contract = hold.entry, hold.contract
-    problems, before = found_in(storage, entry.delivery), ledger.before(entry.delivery, _COMPARED)
+    problems, before = found_in(storage, entry.delivery), timeline.before(ledger, entry.delivery, _COMPARED)
     deadline = f"{hold.deadline.astimezone(city().zone):%Y-%m-%d %H:%M %Z}"
     message = loggable(entry.rule, hold.message)
     title = told(contract.title)

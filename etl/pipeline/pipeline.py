@@ -152,13 +152,14 @@ class Pipeline:
             Undecidable: if it waits for no decision, or cannot be accepted, or the reason is none.
         """
         from etl.operate.hold import check, check_reason
+        from etl.warehouse.decisions import decided, unfinished
 
         delivery = self._delivery(dataset, delivery_id)
         with self._alone(dataset, delivery_id):
-            unfinished = next(iter(self.ledger.unfinished(dataset, delivery_id)), None)
-            if unfinished is None or unfinished.decision.choice != choice:
-                check(self.ledger.get(dataset, delivery_id), choice, unfinished)
-                self.ledger.decided(delivery, choice, by, check_reason(reason))
+            left = next(iter(unfinished(self.ledger, dataset, delivery_id)), None)
+            if left is None or left.decision.choice != choice:
+                check(self.ledger.get(dataset, delivery_id), choice, left)
+                decided(self.ledger, delivery, choice, by, check_reason(reason))
             if choice != "reject":
                 return self.run_station("validate", dataset, delivery_id)
             return Outcome(State.REJECTED, self.ledger.get(dataset, delivery_id).message)
@@ -177,6 +178,8 @@ class Pipeline:
         Raises:
             Exception: faults of ours or of the machine, never of the data; running the station again is safe.
         """
+        from etl.warehouse.decisions import decision
+
         delivery = self._delivery(dataset, delivery_id)
         clock = _Clock(station)
         if station == "receipt":
@@ -184,7 +187,7 @@ class Pipeline:
         if station == "load" and dataset not in self.contracts.wrong:
             return self._load(delivery, self.contracts[dataset])
         with self.ledger.transaction() as ledger:
-            known = _Known(ledger.get(dataset, delivery_id), ledger.decision(delivery), ledger.declared(delivery))
+            known = _Known(ledger.get(dataset, delivery_id), decision(ledger, delivery), ledger.declared(delivery))
         if known.entry.state is State.WITHDRAWN:
             return Outcome(State.WITHDRAWN)
         if dataset in self.contracts.wrong or station == "load":
@@ -218,9 +221,9 @@ class Pipeline:
             Each delivery's id with what came of it, before all are loaded.
         """
         from etl.operate.replay import replay
+        from etl.warehouse.timeline import loaded
 
-        with self.engine.connect() as connection:
-            in_table = [delivery_id for delivery_id, *_ in self.ledger.within(connection).loaded(dataset)]
+        in_table = [delivery_id for delivery_id, *_ in loaded(self.ledger, dataset)]
         for delivery_id in in_table:
             for station in STATIONS[: STATIONS.index("load")]:
                 outcome = self.run_station(station, dataset, delivery_id)
@@ -263,7 +266,11 @@ class Pipeline:
             return self._stopped(delivery, stop, clock)
         from etl.delivery.problems import found_in
         from etl.delivery.profile import Earlier
+        from etl.warehouse import problems
+        from etl.warehouse.timeline import profiles_before, word_before
 
+        of_ledger = (self.ledger, delivery)
+        earlier = Earlier(partial(profiles_before, *of_ledger), partial(word_before, *of_ledger))
         result = stations.run(
             station,
             self.storage,
@@ -272,7 +279,7 @@ class Pipeline:
             str(self.settings.gx_home),
             declared=known.declared,
             choice=known.decision.choice if known.decision else None,
-            earlier=Earlier(partial(self.ledger.profiles_before, delivery), partial(self.ledger.word_before, delivery)),
+            earlier=earlier,
             limits=self.settings.limits,
         )
         if unknown := result.report.get("unknown_columns"):
@@ -281,10 +288,10 @@ class Pipeline:
             from etl.pipeline.recognise import add_right_folder
 
             add_right_folder(result.stop, self.storage, delivery, self.contracts.values(), self.settings.limits)
-        problems = found_in(self.storage, delivery) if station == "validate" and result.report else None
+        found = found_in(self.storage, delivery) if station == "validate" and result.report else None
         with self.ledger.transaction() as ledger:
-            if problems is not None:
-                ledger.found(delivery, problems, result.report)
+            if found is not None:
+                problems.record(ledger, delivery, found, result.report)
             if result.stop:
                 return _stopped(ledger, delivery, result.stop, clock, **result.counts)
             parts = {"parts": result.report["parts"]} if station == "normalize" else {}
@@ -324,10 +331,10 @@ class Pipeline:
 
 def _stopped(ledger: Ledger, delivery: Delivery, stop: Stop, clock: _Clock, **counts: int) -> Outcome:
     """Record, as part of a transaction, why a delivery stops; a hold that a person has rejected is a rejection."""
-    from etl.warehouse.ledger import rejection
+    from etl.warehouse.decisions import decision, rejection
 
-    decision = ledger.decision(delivery) if stop.state is State.HELD else None
-    if decision and decision.choice == "reject":
-        stop = rejection(decision.by, decision.reason, loggable(stop.rule, stop.message))
+    stands = decision(ledger, delivery) if stop.state is State.HELD else None
+    if stands and stands.choice == "reject":
+        stop = rejection(stands.by, stands.reason, loggable(stop.rule, stop.message))
     ledger.stopped(delivery, stop, clock.spent, **counts)
     return Outcome(stop.state, stop.message, rule=stop.rule)

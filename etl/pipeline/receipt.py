@@ -10,6 +10,8 @@ from etl.delivery.storage import Storage
 from etl.receipt import receipt
 from etl.receipt.facts import Past
 from etl.settings import Settings
+from etl.warehouse import reconciliation, timeline
+from etl.warehouse.freshness import late_by
 from etl.warehouse.ledger import Ledger
 
 _HISTORY = 10  # earlier deliveries that a receipt compares with
@@ -30,18 +32,18 @@ def write_receipt(
     contract = contracts.get(delivery.contract_id)
     with ledger.transaction() as known:
         entry = known.get(delivery.contract_id, delivery.id)
-        late_by = known.late_by(delivery)
+        late = late_by(known, delivery)
         of_same = known.corrections(delivery.contract_id, delivery.corrects or delivery.id)
-        before = known.before(delivery, _HISTORY)
-        words = known.words(delivery) if entry.state is State.LOADED and not delivery.corrects else []
-        reconciled = known.reconciliations() if entry.state is State.LOADED else {}
+        before = timeline.before(known, delivery, _HISTORY)
+        words = timeline.words(known, delivery) if entry.state is State.LOADED and not delivery.corrects else []
+        reconciled = reconciliation.found_of_each(known) if entry.state is State.LOADED else {}
         tables = [c for c in (contract.beside if contract else ()) if known.find(c.id, delivery.id)]
     receipt(
         storage,
         delivery,
         contract,
         entry,
-        late_by=late_by,
+        late_by=late,
         tables=tables,
         history=[
             Past(delivery=e.delivery_id, as_of=e.as_of, rows_in=e.rows_in or 0, rejected=e.rejected or 0)

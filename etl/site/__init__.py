@@ -27,6 +27,8 @@ from etl.site.facts import UNDATED, Field, Source, Standing, dictionary
 from etl.site.memory import Memory
 from etl.site.public import for_public
 from etl.site.shelf import Shelf, digest
+from etl.warehouse import freshness as late
+from etl.warehouse import reconciliation
 from etl.warehouse.ledger import Ledger
 from etl.warehouse.ops import lock
 
@@ -59,11 +61,11 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
 def _build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, dataset: str | None) -> UPath:
     now = datetime.now(UTC)
     with ledger.transaction() as known:
-        freshness = {row["dataset"]: row for row in known.freshness()}
+        freshness = {row["dataset"]: row for row in late.freshness(known)}
         held = known.held_of_each()
         sparks = known.newest_of_each(_SPARKS)
-        reconciled = known.reconciliations()
-        parts = known.parts()
+        reconciled = reconciliation.found_of_each(known)
+        parts = late.parts(known)
     fields = _build_reference(Shelf(storage.site), contracts)
     standings = []
     for name, contract in contracts.items():
