@@ -24,7 +24,7 @@ import trustme
 import yaml
 from upath import UPath
 
-from etl.connectors import api, connector
+from etl.connectors import asking, connector
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
 from etl.contract import Contract, ContractError, load, load_all
@@ -130,7 +130,7 @@ class Agency:
 
 @pytest.fixture
 def agency(monkeypatch: pytest.MonkeyPatch) -> Iterator[Agency]:
-    monkeypatch.setattr(api, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(asking, "_FIRST_PAUSE", 0.01)
     agency = Agency()
     yield agency
     agency.end()
@@ -591,7 +591,7 @@ def test_fewer_records_than_it_says_are_not_taken(
 def test_what_has_no_end_ends(
     agency: Agency, contract: Callable[..., Contract], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "_LARGEST_PAGE", 1 << 20)
+    monkeypatch.setattr(asking, "_LARGEST_PAGE", 1 << 20)
 
     def pour(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
