@@ -41,7 +41,8 @@ from upath import UPath
 from etl.contract import Contract
 from etl.delivery.correction import Mark, mark_for, ours
 from etl.delivery.model import Delivery
-from etl.delivery.storage import Zone, make_folder, write_text
+from etl.delivery.publish import make_folder, write_text
+from etl.delivery.storage import Zone
 from etl.operate.replay import replay
 from etl.pipeline.pipeline import STATIONS, Pipeline
 from etl.pipeline.reception import receive_inbox

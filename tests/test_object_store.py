@@ -14,7 +14,9 @@ import pytest
 from upath import UPath
 
 from etl.delivery import object_store
-from etl.delivery.storage import Storage, publish, status_of, write_once, write_text
+from etl.delivery.plain_files import status_of
+from etl.delivery.publish import publish, write_once, write_text
+from etl.delivery.storage import Storage
 from etl.operate.audit import verify
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive, receive_inbox

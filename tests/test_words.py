@@ -14,7 +14,8 @@ import pytest
 from upath import UPath
 
 from etl.delivery.correction import Mark, find_mark
-from etl.delivery.storage import Storage, read_json
+from etl.delivery.publish import read_json
+from etl.delivery.storage import Storage
 from etl.operate.replay import replay
 from etl.pipeline.pipeline import Pipeline
 from etl.receipt import FACTS, PAGE, WORKBOOK

@@ -16,7 +16,8 @@ from etl.datatypes import part_columns
 from etl.delivery import batches
 from etl.delivery.columns import AS_OF, PART, SEQUENCE
 from etl.delivery.model import Delivery, Place
-from etl.delivery.storage import Storage, read_json
+from etl.delivery.publish import read_json
+from etl.delivery.storage import Storage
 from etl.load import history
 from etl.load.staged import counted, parts_of, scan, snapshots, staged_assertions, staged_rows
 from etl.warehouse import timeline

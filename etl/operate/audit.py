@@ -18,9 +18,10 @@ from etl.contract import Contract
 from etl.delivery.columns import ROW
 from etl.delivery.entry import LedgerEntry
 from etl.delivery.model import Delivery
+from etl.delivery.plain_files import digest_of
 from etl.delivery.problems import rejected_rows
 from etl.delivery.state import State
-from etl.delivery.storage import Storage, Zone, digest_of
+from etl.delivery.storage import Storage, Zone
 from etl.operate.reconcile import GRACE, overdue
 from etl.operate.replay import replay
 from etl.operate.tables import lacking

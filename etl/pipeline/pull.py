@@ -26,8 +26,8 @@ from etl.contract import Contract, Server
 from etl.contract.city import city
 from etl.contract.servers import DatabaseServer, FolderServer
 from etl.delivery.period import UnclearName, period_of
+from etl.delivery.plain_files import digest_of
 from etl.delivery.pull import Pull
-from etl.delivery.storage import digest_of
 from etl.pipeline.give_back import give_back
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import Received, receive

@@ -20,9 +20,9 @@ from etl.delivery.correction import Mark
 from etl.delivery.display import printable
 from etl.delivery.messages import WRONG_CONTRACT, Stop
 from etl.delivery.model import Delivery
+from etl.delivery.plain_files import claimed, is_below
 from etl.delivery.pull import Pull
 from etl.delivery.state import State
-from etl.delivery.storage import claimed, is_below
 from etl.operate.tables import lacking
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.recognise import add_right_folder

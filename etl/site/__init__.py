@@ -17,7 +17,8 @@ from upath import UPath
 from etl.contract import Contract
 from etl.contract.codes import code_lists
 from etl.delivery.entry import LedgerEntry
-from etl.delivery.storage import Storage, read_json, write_json, write_text
+from etl.delivery.publish import read_json, write_json, write_text
+from etl.delivery.storage import Storage
 from etl.receipt import FACTS, PAGE
 from etl.receipt.facts import Receipt
 from etl.receipt.page import page
