@@ -42,15 +42,17 @@ def walk(
 
     from etl.contract import load_all
     from etl.pipeline.pipeline import STATIONS, Pipeline
+    from etl.pipeline.reception import receive
     from etl.settings import Settings
+    from etl.warehouse.migrate import migrate
 
     pipeline = Pipeline(Settings.from_environment(), load_all(contracts))
-    pipeline.migrate()
+    migrate(pipeline.engine, pipeline.contracts.values())
     started = time.perf_counter()
     if warm_up:
-        _load(pipeline, pipeline.receive(UPath(warm_up[1]), _agency_and_name(warm_up[0])))
+        _load(pipeline, receive(pipeline, UPath(warm_up[1]), _agency_and_name(warm_up[0])))
     start = time.perf_counter() - started
-    received = [pipeline.receive(UPath(file), _agency_and_name(dataset)) for file in files]
+    received = [receive(pipeline, UPath(file), _agency_and_name(dataset)) for file in files]
     with clock:
         for each in received:
             _load(pipeline, each)
@@ -79,10 +81,12 @@ def extract(clock: Clock, dataset: str, file: Path) -> dict[str, Any]:
 
     import etl.extract  # noqa: F401 - before the clock begins
     from etl.pipeline.pipeline import Pipeline
+    from etl.pipeline.reception import receive
+    from etl.warehouse.migrate import migrate
 
     pipeline = Pipeline.from_environment()
-    pipeline.migrate()
-    received = pipeline.receive(UPath(file), _agency_and_name(dataset))
+    migrate(pipeline.engine, pipeline.contracts.values())
+    received = receive(pipeline, UPath(file), _agency_and_name(dataset))
     with clock:
         outcome = pipeline.run_station("extract", dataset, received.delivery_id)
     return {"counts": outcome.counts}
@@ -106,6 +110,7 @@ def pull(clock: Clock, contracts: Path, source: Source) -> dict[str, Any]:
     from etl.pipeline.pipeline import Pipeline
     from etl.pipeline.pull import pull as bring
     from etl.settings import Settings
+    from etl.warehouse.migrate import migrate
 
     named = dict(zip(sources.ODD[source.kind], sources.COLUMNS[1:], strict=False))
     empty = [column for column in sources.COLUMNS[1:] if column not in named.values()]
@@ -114,7 +119,7 @@ def pull(clock: Clock, contracts: Path, source: Source) -> dict[str, Any]:
     query = f"SELECT {', '.join([key, *cells, *(f'NULL AS {source.named(column)}' for column in empty)])} FROM odd"
     odd, visits = sources.contract(contracts, source, query), sources.contract(contracts, source)
     pipeline = Pipeline(Settings.from_environment(), load_all(contracts))
-    pipeline.migrate()
+    migrate(pipeline.engine, pipeline.contracts.values())
 
     def account(name: str) -> Connection:
         return Connection(name, login=ADMIN, password=source.password)

@@ -84,9 +84,11 @@ class DecideOperator(HITLOperator, SkipMixin):
                 self._ask(pipeline, context["ti"].id, hold)
 
     def _ask(self, pipeline: Pipeline, ti_id: Any, hold: Hold) -> None:
+        from etl.operate.hold import hold_page
+
         options = list(OPTIONS) if hold.is_acceptable else ["Reject"]
         defaults = [option for option, choice in OPTIONS.items() if choice == hold.default]
-        body = pipeline.hold_page(self.dataset, hold.entry.delivery_id)
+        body = hold_page(pipeline.ledger, pipeline.storage, hold)
         subject = f"{hold.entry.name} is held"
         upsert_hitl_detail(ti_id, options, subject, body, defaults, params=self.serialized_params)
         self.log.info("%s: a person must decide until %s", subject, hold.deadline.isoformat())

@@ -28,12 +28,15 @@ def marts() -> None:
     def refresh(*, ti: Any, dag_run: Any) -> list[str]:
         if ti.get_dr_count(dag_id=dag_run.dag_id, states=["queued"]):
             raise AirflowSkipException("Another run is already waiting; it will see what this one would have seen.")
+        from etl import site
         from etl.pipeline.pipeline import Pipeline
+        from etl.validate import results
+        from etl.warehouse import marts
 
         pipeline = Pipeline.from_environment()
-        names = pipeline.refresh_marts()
-        pipeline.index_data_docs()
-        pipeline.build_site()
+        names = marts.refresh(pipeline.engine)
+        results.render(pipeline.contracts.values(), pipeline.settings.gx_home)
+        site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)
         return names
 
     refresh()

@@ -32,10 +32,11 @@ def receive() -> None:
     @task(task_id="receive", outlets=[landing(c) for c in CONTRACTS.values()])
     def bring(*, outlet_events: Any, ti: Any) -> dict[str, int]:
         from etl.pipeline.pipeline import Pipeline
+        from etl.pipeline.reception import receive_inbox
         from etl.receive.turns import ROUND
 
         pipeline = Pipeline.from_environment()
-        received = pipeline.receive_inbox(seconds=ROUND)
+        received = receive_inbox(pipeline, seconds=ROUND)
         # Not only the new ones: to send a file again is how a person mends a delivery that never began.
         announced = {(r.dataset, r.delivery_id) for r in received if r.state == "received"}
         if ti.try_number > 1:  # the try before may have died between landing and telling Airflow

@@ -35,18 +35,19 @@ def reconcile() -> None:
     def announce(*, outlet_events: Any, ti: Any) -> int:
         from etl.operate.reconcile import without_run
         from etl.pipeline.pipeline import Pipeline
+        from etl.warehouse.waiting import found_waiting, waiting_deliveries
 
         ledger = Pipeline.from_environment().ledger
         announced = 0
-        for dataset in sorted({waiting.dataset for waiting in ledger.waiting()} & CONTRACTS.keys()):
+        for dataset in sorted({waiting.dataset for waiting in waiting_deliveries(ledger)} & CONTRACTS.keys()):
             dag_id = dataset.replace(".", "_")
             runs = ti.get_dr_count(dag_id, states=["queued", "running"])
             # Read after the runs are counted: one that ends in between is not taken for one that is missing.
-            lost = without_run(ledger.waiting(dataset), runs, datetime.now(UTC))
+            lost = without_run(waiting_deliveries(ledger, dataset), runs, datetime.now(UTC))
             if not lost:
                 continue
             is_paused = ti.get_dag(dag_id).is_paused  # Airflow would forget what it is told of it
-            ledger.found_waiting(lost, "paused" if is_paused else "announced")
+            found_waiting(ledger, lost, "paused" if is_paused else "announced")
             for waiting in lost:
                 print(f"{dataset}/{waiting.delivery_id}: {waiting.state}, {'paused' if is_paused else 'announced'}")
                 if not is_paused:

@@ -25,6 +25,7 @@ from etl.delivery.period import period_of
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import Settings
 from etl.warehouse import embedded
+from etl.warehouse.migrate import migrate
 
 PEOPLE = 20_000
 FIRST_DAY = date(2026, 3, 2)
@@ -52,7 +53,7 @@ def start() -> None:
         embedded.start(settings.home / "postgres", embedded.AIRFLOW)
         pipeline = Pipeline.from_environment()
         with _step(progress, "database and tables"):
-            pipeline.migrate()
+            migrate(pipeline.engine, pipeline.contracts.values())
         with ThreadPoolExecutor(1) as pool:
             city = pool.submit(_city, settings.home / "city")
             with _step(progress, "Airflow: scheduler, DAG processor, triggerer, web UI"):

@@ -20,6 +20,7 @@ from etl.contract import load_all
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import Settings
 from etl.warehouse import embedded
+from etl.warehouse.migrate import migrate
 from simulate import write_city
 
 _PEOPLE, _DAYS, _SEED = 1_000, 2, 1
@@ -70,7 +71,7 @@ def main() -> None:
         with Systems() as systems:
             settings = Settings(home=home, data=UPath(home / "data"), database_url=url)
             pipeline = Pipeline(settings, load_all(systems.deployment(home / "expectations")))
-            pipeline.migrate()
+            migrate(pipeline.engine, pipeline.contracts.values())
             _say(*_left_out(systems))
             for day in sorted((home / "city" / "days").iterdir()):
                 _say(f"... {day.name}")

@@ -17,7 +17,8 @@ from etl.datatypes import whole_row
 from etl.delivery import batches
 from etl.delivery.columns import CHANGE, ROW, SEQUENCE
 from etl.delivery.model import Delivery
-from etl.delivery.storage import Storage, read_json, write_json
+from etl.delivery.publish import read_json, write_json
+from etl.delivery.storage import Storage
 
 
 def normalize(storage: Storage, delivery: Delivery, contract: Contract) -> dict[str, Any]:

@@ -186,6 +186,11 @@ class Settings:
         return self.home / "great_expectations"
 
     @property
+    def data_docs(self) -> Path:
+        """The page on which Great Expectations shows what it found."""
+        return self.gx_home / "data_docs" / "index.html"
+
+    @property
     def key(self) -> bytes:
         """This installation's secret, made when it is first asked for; who reads it can forge mended workbooks."""
         path = self.home / "secret.key"

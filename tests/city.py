@@ -14,8 +14,11 @@ from polars.testing import assert_frame_equal
 from upath import UPath
 
 from etl.contract import load_all
+from etl.operate.audit import Finding, audit
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive
 from etl.receive.manifest import MANIFEST
+from etl.warehouse import marts
 from etl.warehouse.marts import MARK, Mart
 
 DATASETS = (
@@ -31,9 +34,14 @@ CONTRACTS = {dataset: load_all()[dataset] for dataset in DATASETS}
 def walk(pipeline: Pipeline, files: list[Path]) -> None:
     """Files through all stations, one after the other."""
     for file in files:
-        received = pipeline.receive(UPath(file))
+        received = receive(pipeline, UPath(file))
         for _ in pipeline.walk(received.dataset, received.delivery_id):
             pass
+
+
+def audited(pipeline: Pipeline) -> list[Finding]:
+    """What is wrong by the two laws, which are looked at for every delivery."""
+    return list(audit(pipeline.ledger, pipeline.storage, pipeline.contracts))
 
 
 def loaded_city(city: Path, pipeline: Pipeline, datasets: Iterable[str]) -> Pipeline:
@@ -41,7 +49,7 @@ def loaded_city(city: Path, pipeline: Pipeline, datasets: Iterable[str]) -> Pipe
     folders = {dataset.replace(".", "/") for dataset in datasets}
     files = (path for path in (city / "days").rglob("*") if path.is_file() and not path.name.endswith(MANIFEST))
     walk(pipeline, sorted(file for file in files if file.parent.relative_to(file.parents[2]).as_posix() in folders))
-    pipeline.refresh_marts()
+    marts.refresh(pipeline.engine)
     return pipeline
 
 

@@ -19,9 +19,10 @@ from upath import UPath
 
 from etl.contract import load_all
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
 from etl.settings import EXPECTATIONS, Settings
 from etl.warehouse import embedded
-from etl.warehouse.migrate import open_to_roles
+from etl.warehouse.migrate import migrate, open_to_roles
 from simulate import write_city
 
 # The same examples in every run: what fails, fails for everybody. No deadline: the machines are shared and noisy.
@@ -107,14 +108,14 @@ def new_pipeline(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
     def migrated() -> str:
         """A database to copy, with the tables of all contracts: to make them anew takes a second and more."""
         pipeline = on_database("migrated", EXPECTATIONS, "template1")
-        pipeline.migrate()
+        migrate(pipeline.engine, pipeline.contracts.values())
         return "migrated"
 
     def make(contracts: Path = EXPECTATIONS) -> Pipeline:
         name = f"test_{next(made)}"
         if contracts != EXPECTATIONS:
             pipeline = on_database(name, contracts, "template1")
-            pipeline.migrate()
+            migrate(pipeline.engine, pipeline.contracts.values())
             return pipeline
         pipeline = on_database(name, contracts, migrated())
         with pipeline.engine.begin() as connection:
@@ -141,7 +142,7 @@ def send() -> Callable[..., Any]:
         file = Path(pipeline.storage.inbox) / folder / file_name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        received, *beside = pipeline.receive_inbox()
+        received, *beside = receive_inbox(pipeline)
         assert all(one.delivery_id == received.delivery_id for one in beside), "one file"
         for one in (received, *beside):
             if not one.is_final:

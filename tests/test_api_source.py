@@ -24,7 +24,7 @@ import trustme
 import yaml
 from upath import UPath
 
-from etl.connectors import api, connector
+from etl.connectors import asking, connector
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
 from etl.contract import Contract, ContractError, load, load_all
@@ -32,6 +32,7 @@ from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
 from etl.settings import DEFAULT_LIMITS, Settings
+from tests.city import audited
 
 SECRET = "khoa-cua-so-giao-duc"
 DATASET = "education.schools"
@@ -129,7 +130,7 @@ class Agency:
 
 @pytest.fixture
 def agency(monkeypatch: pytest.MonkeyPatch) -> Iterator[Agency]:
-    monkeypatch.setattr(api, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(asking, "_FIRST_PAUSE", 0.01)
     agency = Agency()
     yield agency
     agency.end()
@@ -236,7 +237,7 @@ def test_a_pull_is_a_delivery_like_any_other(
     del agency.records[0]
     (entry,) = pulled(pipeline)
     assert (entry.state, entry.ended) == ("loaded", 1)
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
 
 
 def pulled(pipeline: Pipeline, account: Connection | None = None) -> list[LedgerEntry]:
@@ -378,7 +379,7 @@ def test_a_puller_that_is_killed_at_a_page_is_gone_on_behind_it(
     assert questions(agency) == ["", "after=c2", "after=c4"]
     manifest = pipeline.storage.manifest("education", "schools", entry.delivery_id)
     assert manifest["pull"]["about"]["taken_before"] == 2
-    assert not list((home / "pulls").rglob("*.page")) and list(pipeline.audit()) == []
+    assert not list((home / "pulls").rglob("*.page")) and audited(pipeline) == []
 
 
 # --- who asks
@@ -590,7 +591,7 @@ def test_fewer_records_than_it_says_are_not_taken(
 def test_what_has_no_end_ends(
     agency: Agency, contract: Callable[..., Contract], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "_LARGEST_PAGE", 1 << 20)
+    monkeypatch.setattr(asking, "_LARGEST_PAGE", 1 << 20)
 
     def pour(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)

@@ -21,8 +21,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etl.operate.audit import verify
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
 from etl.receive.arrival import complete_files
+from etl.warehouse.freshness import freshness
+from tests.city import audited
 
 FOLDER = "civil/births"
 NAME = "births_2026-03-02.csv"
@@ -52,7 +56,7 @@ def look(pipeline: Pipeline, quiet: float = QUIET) -> list[str]:
 
 
 def receive_and_walk(pipeline: Pipeline) -> list[dict[str, Any]]:
-    received = pipeline.receive_inbox()
+    received = receive_inbox(pipeline)
     for each in received:
         if not each.is_final:
             for _ in pipeline.walk(each.dataset, each.delivery_id):
@@ -143,9 +147,9 @@ def test_a_writer_that_holds_the_file_open_is_noticed(pipeline: Pipeline, inbox:
         writer.write(half)
         (first,) = receive_and_walk(pipeline)
         assert first.state == "loaded"
-        assert list(pipeline.verify()) == []
+        assert list(verify(pipeline.ledger, pipeline.storage)) == []
         writer.write(births[len(half) :])
-    (finding,) = pipeline.verify()
+    (finding,) = verify(pipeline.ledger, pipeline.storage)
     assert (finding.delivery, finding.zone) == (f"civil.births/{first.delivery_id}", "processed")
     (second,) = receive_and_walk(pipeline)
     assert second.state == "loaded"
@@ -154,7 +158,7 @@ def test_a_writer_that_holds_the_file_open_is_noticed(pipeline: Pipeline, inbox:
     assert (first.state, first.loaded_at) == ("withdrawn", None)
     assert "còn đang được ghi" in first.message_vi
     assert opened_by(pipeline) == {second.delivery_id}
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
     assert receive_and_walk(pipeline) == []
 
 
@@ -209,7 +213,7 @@ def test_a_writer_that_pauses_at_any_byte(shared: Pipeline, births: bytes, data:
     assert [entry.state for entry in whole] == ["loaded"]
     assert {entry.state for entry in halves} <= {"withdrawn"}
     assert opened_by(shared) == {whole[0].delivery_id}
-    assert list(shared.audit()) == []
+    assert audited(shared) == []
     assert [path for path in inbox.iterdir() if path.is_file()] == []
 
 
@@ -304,10 +308,10 @@ def test_a_period_in_which_nothing_happened_is_not_late(
     send(pipeline, FOLDER, NAME, births)
     entry = send(pipeline, FOLDER, "births_2026-03-03.csv", births.splitlines(keepends=True)[0])
     assert (entry.state, entry.rows_in, entry.inserted) == ("loaded", 0, 0)
-    (fresh,) = (row for row in pipeline.ledger.freshness() if row["dataset"] == "civil.births")
+    (fresh,) = (row for row in freshness(pipeline.ledger) if row["dataset"] == "civil.births")
     assert str(fresh["last_period_loaded"]) == "2026-03-03"
     assert opened_by(pipeline) != set()  # nothing has ended
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
 
 
 def test_a_receipt_says_the_time_of_day_that_orders_the_files_of_a_day(

@@ -19,6 +19,7 @@ from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
 from etl.warehouse import address
 from tests import test_attack_receiving as attacks
+from tests.city import audited
 from tests.test_attack_receiving import FOLDER, NAME, OTHERS, TEXT, drop_good
 
 SECONDS = 600  # to start Airflow, read its DAGs and run three of them, on a busy machine
@@ -147,7 +148,7 @@ def test_through_airflow_another_agencys_file_is_loaded_exactly(
         rows = connection.execute(sa.text("SELECT count(*), count(DISTINCT opened_by) FROM business.taxpayers")).one()
     assert tuple(rows) == (entry.inserted, 1)
     assert not any((inbox.parents[1] / OTHERS).iterdir())
-    findings = [finding for finding in pipeline.audit() if finding.delivery.startswith("tax.")]
+    findings = [finding for finding in audited(pipeline) if finding.delivery.startswith("tax.")]
     assert findings == []
     with capsys.disabled():
         took = entry.receipt_at.timestamp() - began

@@ -18,10 +18,12 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 from etl import cli
-from etl.operate.hold import Undecidable, _plain
+from etl.operate.hold import Hold, Undecidable, _plain, hold_page
 from etl.operate.reconcile import GRACE
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse import address
+from etl.warehouse.decisions import unfinished
+from tests.city import audited
 from tests.test_held import NAME
 from tests.test_reconcile import pass_time
 
@@ -89,7 +91,7 @@ def test_a_decision_that_was_killed_is_listed_and_goes_on(
         assert citydw(pipeline, *command).returncode == 0
     entry = pipeline.ledger.get(*name)
     assert entry.state == "loaded" and (entry.rejected == 3) == (choice == "accept")
-    assert pipeline.ledger.unfinished() == [] and list(pipeline.audit()) == []
+    assert unfinished(pipeline.ledger) == [] and audited(pipeline) == []
     with pipeline.engine.connect() as connection:
         decided = connection.exec_driver_sql("SELECT decided_by FROM ops.decision ORDER BY decision_id").scalars().all()
     assert decided == ([f"Lan ({ME})"] if choice == "accept" else [f"Lan ({ME})", ME])
@@ -176,7 +178,7 @@ def test_the_decision_page_has_no_link(pipeline: Pipeline, send: Callable[..., A
     (inbox / f"{NAME}.manifest.json").write_text(json.dumps({words: 1}))
     entry = send(pipeline, "civil/births", NAME, doubtful)
     assert entry.state == "held" and "evil.example" in entry.message_en
-    tokens = as_markdown(pipeline.hold_page(entry.dataset, entry.delivery_id))
+    tokens = as_markdown(hold_page(pipeline.ledger, pipeline.storage, Hold(entry, pipeline.contracts[entry.dataset])))
     leaves = [leaf for token in tokens for leaf in token.children or ()]
     assert not {leaf.type for leaf in leaves} & {"link_open", "image", "html_inline"}
     assert not AUTOLINKS.search(" ".join(leaf.content for leaf in leaves if leaf.type != "code_inline"))

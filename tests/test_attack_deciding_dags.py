@@ -20,8 +20,12 @@ from typing import Any
 import pytest
 
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
 from etl.settings import PROJECT
 from etl.warehouse import address
+from etl.warehouse.decisions import decision, unfinished
+from etl.warehouse.waiting import waiting_deliveries
+from tests.city import audited
 from tests.test_held import FOLDER, as_csv, sent
 
 pytest_plugins = ("tests.test_held",)  # its `held`
@@ -202,7 +206,7 @@ def received(city: Pipeline, clean_day: Path) -> str:
     file = Path(city.storage.inbox) / FOLDER / f"births_2026-03-{day:02}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(as_csv(header, rows))
-    (delivery,) = city.receive_inbox()
+    (delivery,) = receive_inbox(city)
     return delivery.delivery_id
 
 
@@ -240,7 +244,7 @@ def assert_all_is_done(city: Pipeline, delivery: str, run: dict[str, str]) -> No
     everyone = [each.delivery_id for each in city.ledger.all()]
     assert loaded == dict.fromkeys(everyone, ROWS - SENT_BACK)
     assert sorted(decided) == sorted(everyone), "each is decided once"
-    assert city.ledger.unfinished() == [] and city.ledger.waiting() == [] and list(city.audit()) == []
+    assert unfinished(city.ledger) == [] and waiting_deliveries(city.ledger) == [] and audited(city) == []
 
 
 def test_an_answer_in_airflow(city: Pipeline, airflow: Airflow, received: str) -> None:
@@ -283,7 +287,7 @@ def test_a_terminal_that_is_slow_and_a_run_that_has_not_asked_yet(
     run = airflow.begin("civil_births", received, asks)
     wait_for(lambda: city.ledger.get("civil.births", received).receipt_at)
     decider = terminal(city, received, killed_at, goes_on)
-    wait_for(lambda: city.ledger.decision(city.storage.delivery("civil", "births", received)))
+    wait_for(lambda: decision(city.ledger, city.storage.delivery("civil", "births", received)))
     asks.touch()
     wait_for(lambda: run.done() or others_wait(city))
     goes_on.touch()

@@ -17,6 +17,7 @@ import pytest
 
 from etl.contract import ContractError
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive, receive_inbox
 from etl.receive.identity import Identity, identities
 
 FOLDER, NAME = "civil/births", "births_2026-03-02.csv"
@@ -74,7 +75,7 @@ def drop(pipeline: Pipeline, content: bytes, name: str = NAME) -> Path:
 
 def received(pipeline: Pipeline) -> dict[str, Any]:
     """The one file that lies in the inbox, walked to its end: its row in the ledger, and who it says has sent it."""
-    (one,) = pipeline.receive_inbox()
+    (one,) = receive_inbox(pipeline)
     if not one.is_final:
         for _ in pipeline.walk(one.dataset, one.delivery_id):
             pass
@@ -177,7 +178,7 @@ def test_what_is_signed_with_its_manifest_is_taken_with_what_that_says(
 def test_a_file_must_come_through_the_agencys_account(shared: Pipeline, births: bytes) -> None:
     careful = requiring(shared, principals=["portal:civil"])
     for principal, rule in ((None, "sender_not_proven"), ("portal:tax", "sender_not_proven"), ("portal:civil", None)):
-        one = careful.receive(Path(drop(shared, births)), principal=principal)
+        one = receive(careful, Path(drop(shared, births)), principal=principal)
         assert shared.ledger.get(one.dataset, one.delivery_id).rule == rule
         sender = shared.storage.manifest("civil", "births", one.delivery_id)["sender"]
         assert sender == (None if rule else {"principal": principal})
@@ -205,7 +206,7 @@ def test_a_wrong_entry_keeps_its_agencys_files_waiting_and_nobody_elses(
     other = file.parents[2] / "tax" / "taxpayers" / "taxpayers_2026-03-02.csv"
     other.parent.mkdir(parents=True, exist_ok=True)
     other.write_bytes(births)
-    assert [each.dataset for each in careful.receive_inbox()] == ["tax.taxpayers"]
+    assert [each.dataset for each in receive_inbox(careful)] == ["tax.taxpayers"]
     assert file.exists() and said in caplog.text
     file.unlink()
 

@@ -25,6 +25,7 @@ from etl.delivery.model import Delivery
 from etl.extract import extract_bytes
 from etl.pipeline import confined
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
 from tests.test_excel import HOUSEHOLDS
 
 FAR = "IV1048576"  # 268 million cells, of fewer columns than are too many
@@ -257,7 +258,7 @@ def walked_after_a_crash(pipeline: Pipeline, folder: str, name: str, content: by
     file = Path(pipeline.storage.inbox) / folder / name
     file.parent.mkdir(parents=True)
     file.write_bytes(content)
-    (received,) = pipeline.receive_inbox()
+    (received,) = receive_inbox(pipeline)
     agency, dataset = folder.split("/")
     delivery = pipeline.storage.delivery(agency, dataset, received.delivery_id)
     raw = Path(pipeline.storage.folder("raw", delivery))

@@ -16,8 +16,11 @@ import pytest
 from upath import UPath
 
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive
 from etl.settings import PROJECT
-from etl.warehouse import address
+from etl.site import build
+from etl.validate import results
+from etl.warehouse import address, marts
 
 # Airflow's own application, with a user of each role; it answers what it is asked on standard input.
 SERVE = """
@@ -72,11 +75,11 @@ FAB = {"AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_au
 def loaded(new_pipeline: Callable[..., Pipeline], clean_day: Path) -> Pipeline:
     pipeline = new_pipeline()
     for file in sorted(p for p in clean_day.rglob("*") if p.is_file()):
-        received = pipeline.receive(UPath(file), file.parts[-3:-1])
+        received = receive(pipeline, UPath(file), file.parts[-3:-1])
         list(pipeline.walk(received.dataset, received.delivery_id))
-    pipeline.index_data_docs()
-    pipeline.refresh_marts()
-    pipeline.build_site()
+    results.render(pipeline.contracts.values(), pipeline.settings.gx_home)
+    marts.refresh(pipeline.engine)
+    build(pipeline.storage, pipeline.contracts, pipeline.ledger)
     return pipeline
 
 
@@ -145,7 +148,7 @@ def served(pipeline: Pipeline) -> dict[str, list[str]]:
     """Every file that is served, by site."""
     roots = {
         "catalogue": Path(pipeline.storage.site),
-        "quality": pipeline.data_docs.parent,
+        "quality": pipeline.settings.data_docs.parent,
         "receipts": Path(pipeline.storage.root) / "outbox",
     }
     return {
@@ -291,7 +294,7 @@ def test_no_page_loads_or_names_anything_from_elsewhere(loaded: Pipeline) -> Non
 
 
 def test_data_docs_are_whole_without_a_network(loaded: Pipeline, browser: Any) -> None:
-    page = next(loaded.data_docs.parent.glob("validations/civil/births/**/*.html"))
+    page = next(loaded.settings.data_docs.parent.glob("validations/civil/births/**/*.html"))
     context = browser.new_context(offline=True)
     tab = context.new_page()
     asked: list[str] = []
@@ -304,5 +307,5 @@ def test_data_docs_are_whole_without_a_network(loaded: Pipeline, browser: Any) -
     tick = tab.locator(".fa-check-circle").first
     assert tick.evaluate("e => getComputedStyle(e, '::before').content") == '"✓"'
     tab.get_by_role("link", name="Data quality").click()
-    assert tab.locator("table a").count() == len(list(loaded.data_docs.parent.glob("validations/**/*.html")))
+    assert tab.locator("table a").count() == len(list(loaded.settings.data_docs.parent.glob("validations/**/*.html")))
     context.close()

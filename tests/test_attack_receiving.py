@@ -23,12 +23,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
+from etl.operate.audit import verify
 from etl.operate.backup import backup
-from etl.pipeline.pipeline import Pipeline, Received
+from etl.pipeline import reception
+from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import Received, receive_inbox
 from etl.receive import arrival
 from etl.receive.arrival import complete_files
 from etl.receive.landing import NotReceived
 from etl.receive.turns import arriving, in_turn, turn_of, waiting
+from tests.city import audited
 
 SECONDS = 10.0  # for everything that an inbox holds
 FOLDER, NAME = "civil/births", "births_2026-03-02.csv"
@@ -68,7 +72,7 @@ def drop_good(pipeline: Pipeline, clean_day: Path, name: str | None = None) -> b
 
 def receive(pipeline: Pipeline) -> list[Received]:
     started = time.monotonic()
-    received = pipeline.receive_inbox()
+    received = receive_inbox(pipeline)
     assert time.monotonic() - started < SECONDS
     return received
 
@@ -253,7 +257,7 @@ def test_an_odd_object_costs_itself_alone(
     with caplog.at_level(logging.WARNING):
         assert [each for each in receive(shared) if each.dataset == "tax.taxpayers"] == []
     assert not any("left alone" in record.getMessage() for record in caplog.records), "it is told once"
-    assert list(shared.verify()) == []
+    assert list(verify(shared.ledger, shared.storage)) == []
 
 
 # --- folders and floods
@@ -339,7 +343,7 @@ def test_a_file_that_comes_in_the_midst_of_a_flood_is_received_in_its_midst(
 
     with ThreadPoolExecutor(1) as other:
         sent = other.submit(send)
-        received = shared.receive_inbox()
+        received = receive_inbox(shared)
         sent.result(timeout=60)
     (place,) = (number for number, each in enumerate(received) if each.dataset == "tax.taxpayers")
     assert place < len(received) - 1, "others of the flood came after it"
@@ -365,20 +369,20 @@ def test_what_stays_in_the_inbox_keeps_nothing_from_its_turn(shared: Pipeline, i
     for number in range(1, 6):
         sparse(1 << 40, f"births_2026-03-01_r{number}.csv")(inbox)
     (inbox / NAME).write_text(TEXT)
-    rounds = [shared.receive_inbox(seconds=0) for _ in range(5)]
+    rounds = [receive_inbox(shared, seconds=0) for _ in range(5)]
     assert [each.state for received in rounds for each in received] == ["rejected"] * 5
     assert waiting(shared.storage, {"civil"}) == {"civil"}
     (inbox / "births_2026-02-28.csv").write_text(TEXT + "2")
-    assert {shared.receive_inbox(seconds=0)[0].state for _ in range(2)} == {"received"}
+    assert {receive_inbox(shared, seconds=0)[0].state for _ in range(2)} == {"received"}
     assert waiting(shared.storage, {"civil"}) == set(), "what stays does not call for one round after the other"
-    assert shared.receive_inbox(seconds=0) == []
+    assert receive_inbox(shared, seconds=0) == []
 
 
 def test_a_round_takes_a_file_of_each_agency_however_slow_it_is(shared: Pipeline, inbox: Path, clean_day: Path) -> None:
     for number in range(3):
         (inbox / f"births_2026-03-02_r{number}.csv").write_text(f"{TEXT}{number}\n")
     drop_good(shared, clean_day)
-    assert sorted(each.dataset for each in shared.receive_inbox(seconds=0)) == ["civil.births", "tax.taxpayers"]
+    assert sorted(each.dataset for each in receive_inbox(shared, seconds=0)) == ["civil.births", "tax.taxpayers"]
 
 
 def test_one_receiver_at_a_time_is_at_an_agency(shared: Pipeline, inbox: Path, clean_day: Path) -> None:
@@ -421,7 +425,7 @@ def test_a_file_over_the_limit_is_refused_without_being_copied(shared: Pipeline,
     assert (inbox / NAME).exists()
     assert receive(careful) == []
     assert careful.run_station("extract", received.dataset, received.delivery_id).rule == "file_too_large"
-    assert list(careful.audit()) == []
+    assert audited(careful) == []
     (whole,) = receive(shared)
     assert whole.state == "received", "the limit was raised"
     assert not (inbox / NAME).exists()
@@ -548,7 +552,7 @@ def test_a_folder_that_is_swapped_for_a_link_is_not_followed(shared: Pipeline, i
     shutil.rmtree(inbox)
     inbox.symlink_to(elsewhere)
     with pytest.raises(NotReceived):
-        shared.receive(file)
+        reception.receive(shared, file)
     assert (elsewhere / NAME).exists()
     assert shared.ledger.all() == []
 
@@ -560,7 +564,7 @@ def test_receivers_at_once_take_each_file_once(shared: Pipeline, inbox: Path, cl
         (inbox / f"{name}{MANIFEST}").write_text(f'{{"as_of": "2026-03-{number + 1:02}", "revision": 1}}')
     sent = drop_good(shared, clean_day)
     with ThreadPoolExecutor(3) as receivers:
-        runs = list(receivers.map(lambda _: shared.receive_inbox(), range(3)))
+        runs = list(receivers.map(lambda _: receive_inbox(shared), range(3)))
     received = [each for run in runs for each in run]
     good(shared, received, sent)
     assert len(received) == 13

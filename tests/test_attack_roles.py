@@ -16,8 +16,11 @@ from upath import UPath
 
 from etl.contract import load_all
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive
 from etl.settings import PROJECT, Settings
-from etl.warehouse import embedded
+from etl.warehouse import embedded, marts
+from etl.warehouse.migrate import migrate
+from tests.city import audited
 
 PASSWORDS = {f"CITYDW_{name}_PASSWORD": f"for {name}" for name in ("OWNER", "READER", "AIRFLOW_DATABASE")}
 
@@ -47,9 +50,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
 def pipeline(installed: sa.URL, clean_day: Path, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     home = tmp_path_factory.mktemp("home")
     pipeline = Pipeline(Settings(home, UPath(home / "data"), str(installed), quiet_seconds=0), load_all())
-    assert pipeline.migrate()
+    assert migrate(pipeline.engine, pipeline.contracts.values())
     for file in sorted(p for p in clean_day.rglob("*") if p.is_file()):
-        received = pipeline.receive(UPath(file), file.parts[-3:-1])
+        received = receive(pipeline, UPath(file), file.parts[-3:-1])
         list(pipeline.walk(received.dataset, received.delivery_id))
     return pipeline
 
@@ -78,9 +81,9 @@ def test_no_role_in_use_is_a_superuser_or_makes_roles(installed: sa.URL) -> None
 def test_the_owner_loads_builds_marts_and_changes_nothing_twice(pipeline: Pipeline) -> None:
     states = {entry.state for entry in pipeline.ledger.all()}
     assert states == {"loaded"}
-    assert pipeline.refresh_marts()
-    assert pipeline.migrate() == []
-    assert list(pipeline.audit()) == []
+    assert marts.refresh(pipeline.engine)
+    assert migrate(pipeline.engine, pipeline.contracts.values()) == []
+    assert audited(pipeline) == []
 
 
 @pytest.mark.parametrize(

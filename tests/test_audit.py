@@ -11,7 +11,10 @@ import polars as pl
 import pytest
 
 from etl.delivery.model import Delivery
+from etl.operate.audit import verify
+from etl.operate.replay import replay
 from etl.pipeline.pipeline import Pipeline
+from tests.city import audited
 
 Send = Callable[..., Any]
 
@@ -23,13 +26,13 @@ def loaded(pipeline: Pipeline, send: Send, clean_day: Path) -> tuple[Pipeline, D
         entry = send(pipeline, dataset, file.name, file.read_bytes() + b"a line that is no record\n")
         assert entry.state == "loaded"
         assert entry.rejected > 0
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
     return pipeline, pipeline.storage.delivery("civil", "births", entry.delivery_id)
 
 
 def found(pipeline: Pipeline, delivery: Delivery) -> set[str]:
     """The zones in which the audit finds something, all of it on that delivery."""
-    findings = list(pipeline.audit())
+    findings = audited(pipeline)
     assert {finding.delivery for finding in findings} <= {f"civil.births/{delivery.id}", "civil.births"}
     return {finding.zone for finding in findings}
 
@@ -72,9 +75,9 @@ def test_tampering_with_landing_is_found(loaded: tuple[Pipeline, Delivery]) -> N
     content.write_bytes(as_sent[:-1] + b"?")
     assert found(pipeline, delivery) == {"landing"}
     content.unlink()
-    assert [f.text for f in pipeline.verify()] == ["content.csv is missing"]
+    assert [f.text for f in verify(pipeline.ledger, pipeline.storage)] == ["content.csv is missing"]
     content.write_bytes(as_sent)
-    assert list(pipeline.verify()) == []
+    assert list(verify(pipeline.ledger, pipeline.storage)) == []
 
 
 @pytest.mark.parametrize(
@@ -92,10 +95,10 @@ def test_tampering_with_the_warehouse_is_found_and_mended_by_a_swap(
     with pipeline.engine.begin() as connection:
         connection.exec_driver_sql(statement)
     assert found(pipeline, delivery) == {"warehouse"}
-    assert not pipeline.replay("civil.births").is_equal
-    assert not pipeline.replay("civil.births", swap=True).is_equal
-    assert pipeline.replay("civil.births").is_equal
-    assert list(pipeline.audit()) == []
+    assert not replay(pipeline.ledger, pipeline.storage, pipeline.contracts["civil.births"]).is_equal
+    assert not replay(pipeline.ledger, pipeline.storage, pipeline.contracts["civil.births"], swap=True).is_equal
+    assert replay(pipeline.ledger, pipeline.storage, pipeline.contracts["civil.births"]).is_equal
+    assert audited(pipeline) == []
 
 
 def test_tampering_with_the_ledger_is_found(loaded: tuple[Pipeline, Delivery]) -> None:
@@ -107,7 +110,9 @@ def test_tampering_with_the_ledger_is_found(loaded: tuple[Pipeline, Delivery]) -
     assert found(pipeline, delivery) == {"validated", "staging"}
     with pipeline.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM ops.delivery WHERE dataset = 'civil.births'")
-    assert [(f.delivery, f.zone) for f in pipeline.verify()] == [(f"civil.births/{delivery.id}", "ledger")]
+    assert [(f.delivery, f.zone) for f in verify(pipeline.ledger, pipeline.storage)] == [
+        (f"civil.births/{delivery.id}", "ledger")
+    ]
 
 
 def test_staging_that_is_gone_is_named_and_can_be_made_again(loaded: tuple[Pipeline, Delivery]) -> None:
@@ -116,4 +121,4 @@ def test_staging_that_is_gone_is_named_and_can_be_made_again(loaded: tuple[Pipel
     assert found(pipeline, delivery) == {"staging"}
     for _ in pipeline.walk("civil.births", delivery.id):
         pass
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []

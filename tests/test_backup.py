@@ -14,11 +14,15 @@ import pytest
 import sqlalchemy as sa
 from upath import UPath
 
-from etl.operate.backup import BackupError, backup
+from etl import site
+from etl.operate.audit import verify
+from etl.operate.backup import BackupError, backup, restore
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive, receive_inbox
 from etl.settings import Settings
-from etl.warehouse import embedded
+from etl.warehouse import embedded, marts
 from etl.warehouse.embedded import temporary
+from tests.city import audited
 
 Send = Callable[..., Any]
 QUERIES = (
@@ -34,25 +38,34 @@ def answers(engine: sa.Engine) -> list[list[str]]:
         return [sorted(str(row) for row in connection.exec_driver_sql(query)) for query in QUERIES]
 
 
+def written(pipeline: Pipeline, folder: Path) -> None:
+    backup(str(pipeline.settings.database_url), pipeline.settings.data, folder)
+
+
+def brought_back(pipeline: Pipeline, folder: Path) -> None:
+    settings = pipeline.settings
+    restore(str(settings.database_url), settings.data, folder, pipeline.contracts.values())
+
+
 def test_it_comes_back_whole(pipeline: Pipeline, send: Send, clean_day: Path, tmp_path: Path) -> None:
     for dataset in ("civil/births", "tax/taxpayers"):
         file = next((clean_day / dataset).iterdir())
         send(pipeline, dataset, file.name, file.read_bytes())
-    pipeline.refresh_marts()
+    marts.refresh(pipeline.engine)
     before = answers(pipeline.engine)
     assert all(before)
-    pipeline.backup(tmp_path / "backup")
+    written(pipeline, tmp_path / "backup")
     with pytest.raises(BackupError, match="exists already"):
-        pipeline.backup(tmp_path / "backup")
+        written(pipeline, tmp_path / "backup")
     with pytest.raises(BackupError, match="holds data already"):
-        pipeline.restore(tmp_path / "backup")
+        brought_back(pipeline, tmp_path / "backup")
 
     with temporary() as url:
         home = tmp_path / "another machine"
         again = Pipeline(Settings(home, UPath(home / "data"), url, quiet_seconds=0), pipeline.contracts)
-        again.restore(tmp_path / "backup")
+        brought_back(again, tmp_path / "backup")
         assert answers(again.engine) == before
-        assert list(again.audit()) == []
+        assert audited(again) == []
         file = next((clean_day / "civil" / "births").iterdir())
         assert send(again, "civil/births", file.name, file.read_bytes()).loaded_at
         file = next((clean_day / "civil" / "deaths").iterdir())
@@ -75,7 +88,7 @@ def test_what_comes_while_it_is_made_is_received_anew(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     with ThreadPoolExecutor(1) as pool:
-        backing_up = pool.submit(pipeline.backup, tmp_path / "backup")
+        backing_up = pool.submit(written, pipeline, tmp_path / "backup")
         while not (tmp_path / "dumped").exists():
             assert not backing_up.done()
         later = send(pipeline, "civil/deaths", deaths.name, deaths.read_bytes())
@@ -88,13 +101,13 @@ def test_what_comes_while_it_is_made_is_received_anew(
     with temporary() as url:
         home = tmp_path / "another machine"
         again = Pipeline(Settings(home, UPath(home / "data"), url, quiet_seconds=0), pipeline.contracts)
-        again.restore(tmp_path / "backup")
-        assert list(again.verify()) == []
-        (received,) = again.receive_inbox()
+        brought_back(again, tmp_path / "backup")
+        assert list(verify(again.ledger, again.storage)) == []
+        (received,) = receive_inbox(again)
         assert (received.dataset, received.delivery_id) == ("civil.deaths", later.delivery_id)
         assert received.is_new
         list(again.walk(received.dataset, received.delivery_id))
-        assert list(again.audit()) == []
+        assert audited(again) == []
         again.engine.dispose()
 
 
@@ -114,10 +127,10 @@ def test_nothing_is_open_to_others(pipeline: Pipeline, clean_day: Path, tmp_path
         private = Pipeline.from_environment()
         for folder in ("civil/births", "tax/taxpayers"):
             file = next((clean_day / folder).iterdir())
-            received = private.receive(UPath(file), tuple(folder.split("/")))
+            received = receive(private, UPath(file), tuple(folder.split("/")))
             assert [outcome.state for _, outcome in private.walk(received.dataset, received.delivery_id)]
-        private.build_site()
-        private.backup(tmp_path / "backup")
+        site.build(private.storage, private.contracts, private.ledger)
+        written(private, tmp_path / "backup")
     finally:
         os.umask(old)
         for name, value in before.items():

@@ -26,6 +26,7 @@ from etl.cli import app
 from etl.contract import load_all
 from etl.contract.city import city
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive
 from etl.pipeline.recognise import datasets
 from etl.receipt import FACTS, PAGE, WORKBOOK
 from etl.settings import DEFAULT_LIMITS, PROJECT
@@ -70,7 +71,7 @@ def test_the_verdict_and_the_rejected_rows_are_those_of_the_pipeline(
     pipeline = new_pipeline()
     rejections = 0
     for file in files:
-        received = pipeline.receive(UPath(file))
+        received = receive(pipeline, UPath(file))
         for _ in pipeline.walk(received.dataset, received.delivery_id):
             pass
         checked = check_quietly(file, tmp_path / file.name)
@@ -195,7 +196,7 @@ def test_a_mended_workbook_can_be_checked_before_it_goes_back(
 ) -> None:
     file = next(f for f in files if f.name.startswith("taxpayers"))
     pipeline = new_pipeline()
-    received = pipeline.receive(UPath(file))
+    received = receive(pipeline, UPath(file))
     for _ in pipeline.walk(received.dataset, received.delivery_id):
         pass
     workbook = tmp_path / "sua.xlsx"

@@ -16,6 +16,7 @@ import yaml
 
 from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
+from etl.warehouse import marts
 from etl.warehouse.tables import table_name
 
 SAMPLES = sorted(path for path in (Path(__file__).parent / "datasets").iterdir() if path.is_dir())
@@ -63,7 +64,7 @@ def as_said(city: Pipeline, entry: LedgerEntry, said: dict[str, Any]) -> None:
 def test_a_line_of_a_claim_that_was_sent_back_is_told_of(city: Pipeline, send: Callable[..., Any]) -> None:
     file = next((Path(__file__).parent / "datasets" / "health.claims").glob("*.xml"))
     send(city, "health/claims", file.name, file.read_bytes())
-    city.refresh_marts()
+    marts.refresh(city.engine)
     with city.engine.connect() as connection:
         lines = connection.exec_driver_sql("SELECT kind, ma_lk FROM quality.claim_lines_without_claim").all()
     assert lines == [("XML2", "HS2026001233")], "its claim is in the file, and was sent back"

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive
+from etl.warehouse import marts
 from etl.warehouse.disclosure import Cells, hidden
 from etl.warehouse.marts import Mart, MartError, all_marts
 from simulate import write_city
@@ -50,9 +52,9 @@ def town(new_pipeline: Callable[..., Pipeline], tmp_path_factory: pytest.TempPat
     write_city(out, people=4_000, days=2, seed=11)
     pipeline = new_pipeline()
     for file in sorted(path for path in (out / "days").rglob("*") if path.is_file()):
-        received = pipeline.receive(UPath(file), (file.parts[-3], file.parts[-2]))
+        received = receive(pipeline, UPath(file), (file.parts[-3], file.parts[-2]))
         list(pipeline.walk(received.dataset, received.delivery_id))
-    pipeline.refresh_marts()
+    marts.refresh(pipeline.engine)
     return pipeline
 
 

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 
 from etl.load import LoadFault
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive
+from tests.city import audited
 
 Send = Callable[..., Any]
 CITYDW = [sys.executable, "-c", "from etl.cli import main; main()"]
@@ -57,7 +59,7 @@ def test_a_full_disk(pipeline: Pipeline, clean_day: Path) -> None:
     assert pipeline.ledger.all() == []
     assert citydw(pipeline, "run", str(file)).returncode == 0
     assert rows(pipeline, "business.taxpayers") > 0
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
 
 
 def test_a_lost_connection_in_the_middle_of_a_load(pipeline: Pipeline, send: Send, clean_day: Path) -> None:
@@ -65,7 +67,7 @@ def test_a_lost_connection_in_the_middle_of_a_load(pipeline: Pipeline, send: Sen
     send(pipeline, "tax/taxpayers", file.name, file.read_bytes())
     before = rows(pipeline, "business.taxpayers")
     lines = file.read_bytes().splitlines(keepends=True)
-    received = pipeline.receive(with_name(file, clean_day, b"".join(lines[:200])), ("tax", "taxpayers"))
+    received = receive(pipeline, with_name(file, clean_day, b"".join(lines[:200])), ("tax", "taxpayers"))
     for station in ("extract", "validate", "normalize"):
         pipeline.run_station(station, received.dataset, received.delivery_id)
 
@@ -91,7 +93,7 @@ def test_a_lost_connection_in_the_middle_of_a_load(pipeline: Pipeline, send: Sen
     assert rows(pipeline, "business.taxpayers") == before
     assert pipeline.ledger.get(received.dataset, received.delivery_id).state == "normalized"
     assert pipeline.run_station("load", received.dataset, received.delivery_id).state == "loaded"
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
 
 
 def with_name(file: Path, folder: Path, content: bytes) -> Any:
@@ -119,7 +121,7 @@ def test_a_landing_that_is_away_for_a_while(pipeline: Pipeline, clean_day: Path)
     assert rows(pipeline, "people.births") > 0
     landing.with_name("away").rename(landing)
     assert citydw(pipeline, "walk", entry.dataset, entry.delivery_id).returncode == 0
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
 
 
 def test_an_outbox_that_takes_nothing(pipeline: Pipeline, clean_day: Path) -> None:

@@ -41,8 +41,11 @@ from upath import UPath
 from etl.contract import Contract
 from etl.delivery.correction import Mark, mark_for, ours
 from etl.delivery.model import Delivery
-from etl.delivery.storage import Zone, make_folder, write_text
+from etl.delivery.publish import make_folder, write_text
+from etl.delivery.storage import Zone
+from etl.operate.replay import replay
 from etl.pipeline.pipeline import STATIONS, Pipeline
+from etl.pipeline.reception import receive_inbox
 from etl.settings import EXPECTATIONS, Settings
 
 HISTORIES = int(os.environ.get("HISTORIES", "500"))
@@ -229,7 +232,7 @@ def model(mode: str, files: set[Sent], words: dict[Sent, int]) -> set[tuple[str,
 
 def receive_and_walk(pipeline: Pipeline) -> None:
     """What the DAGs do: bring the inbox to landing, and walk whatever has not come to its end."""
-    pipeline.receive_inbox()
+    receive_inbox(pipeline)
     for entry in pipeline.ledger.all():
         if entry.state not in ("loaded", "withdrawn"):
             prepare(pipeline, entry.dataset, entry.delivery_id)
@@ -356,7 +359,7 @@ class Histories(RuleBasedStateMachine):
     def deliver_two_at_once(self, files: list[Sent]) -> None:
         for file in files:
             self.drop(file)
-            (received,) = self.pipeline.receive_inbox()
+            (received,) = receive_inbox(self.pipeline)
             prepare(self.pipeline, self.dataset, received.delivery_id)
         waiting = [entry for entry in self.pipeline.ledger.all() if entry.state != "loaded"]
         ids = [entry.delivery_id for entry in waiting if entry.state not in ("withdrawn", "held")]
@@ -409,7 +412,7 @@ class Histories(RuleBasedStateMachine):
             )
             there = {f for f in self.sent.keys() - self.withdrawn if not self.is_used(f)}
             assert {tuple(row) for row in table} == model(self.mode, there, self.words)
-        replayed = self.pipeline.replay(self.dataset)
+        replayed = replay(self.pipeline.ledger, self.pipeline.storage, self.pipeline.contracts[self.dataset])
         assert replayed.is_equal
         assert not replayed.unheard
         states = {entry.delivery_id: entry.state for entry in self.pipeline.ledger.all()}

@@ -31,6 +31,7 @@ from etl.delivery.model import Delivery
 from etl.delivery.period import period_of
 from etl.extract import extract_bytes
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
 from etl.settings import Limits
 from simulate.encodings import encode
 
@@ -43,9 +44,10 @@ _WALK = """
 import json, time
 from pathlib import Path
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
 started = time.perf_counter()
 pipeline = Pipeline.from_environment()
-for received in pipeline.receive_inbox():
+for received in receive_inbox(pipeline):
     if not received.is_final:
         for _ in pipeline.walk(received.dataset, received.delivery_id):
             pass
@@ -526,7 +528,7 @@ def test_only_plain_files_are_taken_from_the_inbox(
         server.bind("socket_2026-05-01.csv")
         os.chdir(here)
         with caplog.at_level(logging.WARNING):
-            (received,) = pipeline.receive_inbox()
+            (received,) = receive_inbox(pipeline)
     assert received.delivery.file_name == clean.name
     assert secret.exists()
     warned = [record.getMessage() for record in caplog.records if "plain file" in record.getMessage()]

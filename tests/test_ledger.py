@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 from lxml import html
 
+from etl import site
 from etl.operate import notify
-from etl.operate.hold import holds
+from etl.operate.hold import hold_page, holds
 from etl.operate.notify import Message
 from etl.pipeline.pipeline import Pipeline
 
@@ -80,7 +81,7 @@ def test_a_file_costs_the_same_after_ten_thousand_others(
         connection.exec_driver_sql(
             "INSERT INTO ops.notification SELECT dataset, 'rejected', delivery_id, 'mail' FROM ops.delivery"
         )
-    pipeline.build_site()
+    site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)
     with pipeline.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
     visits = next((clean_day / "health" / "visits").iterdir())
@@ -89,11 +90,12 @@ def test_a_file_costs_the_same_after_ten_thousand_others(
     assert entry.state == "loaded"
     assert entry.inserted > 0
     held = send(pipeline, "civil/births", "births_2026-03-03.csv", b"so;quyen_so\n1;2\n")
-    assert [hold.entry for hold in holds(pipeline.ledger, pipeline.contracts)] == [held]
-    assert held.delivery_id in pipeline.hold_page("civil.births", held.delivery_id)
+    (hold,) = holds(pipeline.ledger, pipeline.contracts)
+    assert hold.entry == held
+    assert held.delivery_id in hold_page(pipeline.ledger, pipeline.storage, hold)
     pipeline.decide("civil.births", held.delivery_id, "reject", "Lan", "two columns only")
     pipeline.run_station("receipt", "civil.births", held.delivery_id)
-    pipeline.build_site()
+    site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)
     told: list[Message] = []
     notify.send(pipeline.ledger, pipeline.contracts, {"mail": told.append})
     assert [message.event for message in told] == ["late", "rejected"]
@@ -109,7 +111,9 @@ def test_a_month_of_very_many_deliveries_says_that_it_shows_the_last_ones(pipeli
             " SELECT 'civil.births', n::text, '2026-03-02', n, n::text, 1, n::text, 'received'"
             " FROM generate_series(1, 1234) n"
         )
-    page = (Path(pipeline.build_site()).parent / "civil/births/2026-03.html").read_text("utf-8")
+    page = (
+        Path(site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)).parent / "civil/births/2026-03.html"
+    ).read_text("utf-8")
     assert page.count("<tr>") == 1 + 1000
     said = " ".join(html.fromstring(page).text_content().split())
     assert "This page has the last 1 000 by period only, of 1 234 in all." in said

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from etl.cli import app
 from etl.contract import ContractError, load_all
 from etl.linkage import declared, evidence, names, number, persons, probable
+from etl.linkage.link import link
 from etl.linkage.number import PAIR, RECORD
 from etl.linkage.review import NoSuchPair, decide, pairs
 from etl.pipeline.pipeline import Pipeline
@@ -236,7 +237,7 @@ def linked(
     pipeline = new_pipeline()
     last = max(file.relative_to(out / "days").parts[0] for file in files)
     walk(pipeline, [file for file in files if file.relative_to(out / "days").parts[0] != last])
-    pipeline.link()
+    link(pipeline.ledger, pipeline.storage, pipeline.contracts, pipeline.settings.key)
     return pipeline, [file for file in files if file.relative_to(out / "days").parts[0] == last]
 
 
@@ -252,21 +253,21 @@ def test_numbers_stay_through_a_late_delivery_a_withdrawal_and_all_anew(linked: 
     assert registered > 300
     assert query(pipeline, "SELECT count(*) FROM link.person WHERE datasets > 1").item() > 100
     walk(pipeline, late)
-    pipeline.link()
+    link(pipeline.ledger, pipeline.storage, pipeline.contracts, pipeline.settings.key)
     second = numbers_of(pipeline)
     assert {record: second[record] for record in first} == first
     entry = next(e for e in pipeline.ledger.all("health.records") if e.file_name == min(
         e.file_name for e in pipeline.ledger.all("health.records")
     ))  # fmt: skip
     pipeline.withdraw(entry.dataset, entry.delivery_id, "a mistake")
-    pipeline.link()
+    link(pipeline.ledger, pipeline.storage, pipeline.contracts, pipeline.settings.key)
     third = numbers_of(pipeline)
     assert len(third) < len(second)
     assert {record: second[record] for record in third} == third
     with pipeline.engine.begin() as connection:
         for table in ("person", "person_record", "review", "change"):
             connection.execute(sa.text(f"DELETE FROM link.{table}"))
-    pipeline.link()
+    link(pipeline.ledger, pipeline.storage, pipeline.contracts, pipeline.settings.key)
     assert numbers_of(pipeline) == third
 
 

@@ -14,12 +14,16 @@ import pytest
 from upath import UPath
 
 from etl.delivery import object_store
-from etl.delivery.storage import Storage, publish, status_of, write_once, write_text
+from etl.delivery.plain_files import status_of
+from etl.delivery.publish import publish, write_once, write_text
+from etl.delivery.storage import Storage
+from etl.operate.audit import verify
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive, receive_inbox
 from etl.receive.inbox import found_in
 from etl.receive.processed import stamp_of
 from etl.settings import Settings
-from tests.city import CONTRACTS
+from tests.city import CONTRACTS, audited
 
 CITYDW = [sys.executable, "-c", "from etl.cli import main; main()"]
 BIRTHS = "civil/births"
@@ -37,7 +41,8 @@ async def count(self, operation, arguments):
     return await call(self, operation, arguments)
 AioBaseClient._make_api_call = count
 from etl.pipeline.pipeline import Pipeline
-Pipeline.from_environment().receive_inbox()
+from etl.pipeline.reception import receive_inbox
+receive_inbox(Pipeline.from_environment())
 """
 
 
@@ -89,14 +94,14 @@ def test_a_day_of_files_makes_the_same_tables_as_on_a_disk(
     assert "10 of 10 files are loaded" in done.stdout
     on_disk = new_pipeline()
     for file in sorted(clean_day.rglob("*.*")):
-        received = on_disk.receive(UPath(file))
+        received = receive(on_disk, UPath(file))
         for _ in on_disk.walk(received.dataset, received.delivery_id):
             pass
     for contract in CONTRACTS.values():
         there = table(pipeline_on_s3, f"{contract.schema}.{contract.table}")
         assert there and there == table(on_disk, f"{contract.schema}.{contract.table}")
-    assert list(pipeline_on_s3.audit()) == []
-    assert list(pipeline_on_s3.verify()) == []
+    assert audited(pipeline_on_s3) == []
+    assert list(verify(pipeline_on_s3.ledger, pipeline_on_s3.storage)) == []
     root = pipeline_on_s3.storage.root
     assert not (pipeline_on_s3.settings.home / "data").exists()
     assert not [key for key in keys(root) if ".part" in key]
@@ -118,7 +123,7 @@ def test_whoever_is_killed_receiving_leaves_nothing_half(pipeline_on_s3: Pipelin
         assert ended.returncode in (0, -9), ended.stderr
         died += ended.returncode == -9
         requests += 1
-        pipeline_on_s3.receive_inbox()
+        receive_inbox(pipeline_on_s3)
     assert died > 6
     entries = pipeline_on_s3.ledger.all()
     assert {entry.as_of.day for entry in entries} == set(range(1, requests + 1))
@@ -128,7 +133,7 @@ def test_whoever_is_killed_receiving_leaves_nothing_half(pipeline_on_s3: Pipelin
         assert outcome.state == "loaded"
     assert keys(storage.inbox) == []
     assert len(keys(storage.processed)) == requests
-    assert list(pipeline_on_s3.audit()) == []
+    assert audited(pipeline_on_s3) == []
 
 
 def test_of_two_who_receive_one_file_each_ends_well_and_it_is_one_delivery(
@@ -137,7 +142,7 @@ def test_of_two_who_receive_one_file_each_ends_well_and_it_is_one_delivery(
     for day in range(1, 4):
         (pipeline_on_s3.storage.inbox / BIRTHS / f"births_2026-02-0{day}.csv").write_bytes(births(clean_day))
     with ThreadPoolExecutor(2) as both:
-        for received in [both.submit(pipeline_on_s3.receive_inbox) for _ in range(2)]:
+        for received in [both.submit(receive_inbox, pipeline_on_s3) for _ in range(2)]:
             received.result()
     assert len(pipeline_on_s3.ledger.all()) == 3
     assert {entry.delivery.word for entry in pipeline_on_s3.ledger.all()} == {1}

@@ -14,8 +14,9 @@ import pytest
 from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
-from etl import cli
+from etl import cli, site
 from etl.pipeline.pipeline import Pipeline
+from etl.warehouse.freshness import parts as parts_of
 from etl.warehouse.marts import all_marts
 from simulate import write_city
 from simulate.marts import Told, coverage_ward_quarter, people_ward_month
@@ -152,7 +153,7 @@ def test_of_each_ward_that_should_send_its_part_it_is_known_what_came_and_who_is
         folder = tmp_path / "inbox" / "social" / "assistance"
         folder.mkdir(parents=True, exist_ok=True)
         walk(pipeline, [Path(shutil.copy(file, folder / f"assistance_{day}_{ward}.xlsx"))])
-    (parts,) = pipeline.ledger.parts().values()
+    (parts,) = parts_of(pipeline.ledger).values()
     assert len(parts) == 168
     by_ward = {part.part: part for part in parts}
     ward, day = sent[in_time]
@@ -162,7 +163,10 @@ def test_of_each_ward_that_should_send_its_part_it_is_known_what_came_and_who_is
     assert found.last_period == day and found.late_by is not None and 10 < found.late_by.days < 20
     never = [part for part in parts if part.last_period is None]
     assert len(never) == len(parts) - 2 and all(part.late_by and part.late_by.days > 40 for part in never)
-    page = (Path(str(pipeline.build_site())).parent / "social/assistance/parts.html").read_text("utf-8")
+    page = (
+        Path(str(site.build(pipeline.storage, pipeline.contracts, pipeline.ledger))).parent
+        / "social/assistance/parts.html"
+    ).read_text("utf-8")
     assert page.count("<tr>") == len(parts) + 1 and found.name in page
     assert f"{len(parts)} parts are expected, {len(parts) - 1} are late" in re.sub("<[^>]+>", "", page)
     monkeypatch.setattr(Pipeline, "from_environment", lambda: pipeline)

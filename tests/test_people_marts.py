@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
+from etl.warehouse import marts
 from tests.city import query
 
 # Wards of today and of before: 25744 went into 25750 alone, 25741 was divided.
@@ -86,7 +87,7 @@ def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
         card(connection, 1, FIRST, paid_by="GD")  # two cards of one person
         card(connection, 1, FIRST, paid_by="LD")
         card(connection, 99, FIRST)  # of somebody who is no resident
-    pipeline.refresh_marts()
+    marts.refresh(pipeline.engine)
     return pipeline
 
 

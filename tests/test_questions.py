@@ -20,6 +20,7 @@ from polars.testing import assert_frame_equal
 
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
+from etl.warehouse import marts
 from simulate import write_city
 from simulate.answers import ANSWERS
 from simulate.marts import Told, coverage_ward_quarter, people_ward_month
@@ -77,7 +78,7 @@ def warehouse(told: Told, new_pipeline: Callable[..., Pipeline]) -> Pipeline:
                 ),
                 {"d": f"{agency}.{dataset}", "n": str(number), "a": as_of, "r": number + 1, "f": name},
             )
-    pipeline.refresh_marts()
+    marts.refresh(pipeline.engine)
     return pipeline
 
 

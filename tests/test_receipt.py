@@ -27,7 +27,7 @@ from etl.pipeline.pipeline import Pipeline
 from etl.receipt import FACTS, PAGE, WORKBOOK
 from etl.receipt.facts import schema
 from etl.settings import EXPECTATIONS, PROJECT
-from tests.city import CONTRACTS
+from tests.city import CONTRACTS, audited
 from tests.test_contracts import is_said_in_both
 
 Send = Callable[..., Any]
@@ -338,7 +338,7 @@ def test_a_mended_workbook_sets_everything_right(
     send(truth, f"education/{mode}", "schools_2026-09-01.csv", as_file(MENDED))
     assert said(schools, mode) == said(truth, mode)
     assert {row[1] for row in said(schools, mode)} >= {"=1+1", "@SUM(A1)"}, "formulas come back as they were sent"
-    assert list(schools.audit()) == []
+    assert audited(schools) == []
 
     told = facts(schools, original)
     assert (told["rejected"], told["resolved"], told["workbook_rows"]) == (5, 5, 0)
@@ -370,7 +370,7 @@ def test_what_is_not_mended_yet_remains_and_does_not_hold_back_the_rest(schools:
     assert (second.corrects, second.correction) == (original.delivery_id, 2)
     assert (second.rejected, second.inserted) == (0, 24)
     assert facts(schools, original)["resolved"] == 25
-    assert list(schools.audit()) == []
+    assert audited(schools) == []
 
 
 def test_a_correction_of_a_snapshot_ends_nothing_and_revives_what_only_seemed_to_end(
@@ -395,11 +395,11 @@ def test_a_correction_of_a_snapshot_ends_nothing_and_revives_what_only_seemed_to
         ("79000704", august, september, before.delivery_id, entry.delivery_id),  # which row replaced which
         ("79000704", september, None, entry.delivery_id, None),
     ]
-    assert list(schools.audit()) == []
+    assert audited(schools) == []
 
     later = send(schools, "education/snapshot", "schools_2026-10-01.csv", text(GOOD))
     assert later.ended == 3
-    assert list(schools.audit()) == []
+    assert audited(schools) == []
 
 
 @pytest.mark.parametrize("mode", ["snapshot", "changes", "append"])
@@ -441,7 +441,7 @@ def test_it_does_not_matter_when_a_correction_comes(
                 entry = send(pipeline, folder, "sua.xlsx", mended)
                 correction = entry
             assert entry.state == "loaded", entry
-            assert list(pipeline.audit()) == []
+            assert audited(pipeline) == []
             if set(order[:number]) == without_again:
                 tables_before.append(table(pipeline, f"people.schools_{mode}"))
         tables.append(table(pipeline, f"people.schools_{mode}"))
@@ -454,11 +454,11 @@ def test_it_does_not_matter_when_a_correction_comes(
     pipeline.withdraw(f"education.{mode}", correction.delivery_id, "nhầm")
     assert table(pipeline, f"people.schools_{mode}") != tables[0] or mode == "snapshot"
     assert facts(pipeline, original)["resolved"] == 0
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
     for _ in pipeline.reinstate(f"education.{mode}", correction.delivery_id, "không nhầm"):
         pass
     assert table(pipeline, f"people.schools_{mode}") == tables[0]
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
 
 
 def test_of_rows_that_contradict_each_other_the_clerk_keeps_one(schools: Pipeline, send: Send) -> None:
@@ -487,7 +487,7 @@ def test_a_change_that_is_mended_stays_in_its_place_within_the_file(schools: Pip
     entry = send(schools, "education/changes", "sua.xlsx", mended)
     assert (entry.state, entry.rejected, entry.superseded) == ("loaded", 0, 1)
     assert [row[1] for row in said(schools, "changes")] == ["Trường mới"]
-    assert list(schools.audit()) == []
+    assert audited(schools) == []
 
 
 def test_a_withdrawn_delivery_takes_its_corrections_along(schools: Pipeline, send: Send) -> None:
@@ -498,7 +498,7 @@ def test_a_withdrawn_delivery_takes_its_corrections_along(schools: Pipeline, sen
     assert said(schools, "snapshot") == []
     assert schools.ledger.get("education.snapshot", entry.delivery_id).state == "withdrawn"
     assert "Đã rút lại" in words(page(schools, entry))
-    assert list(schools.audit()) == []
+    assert audited(schools) == []
 
 
 def test_a_correction_of_what_is_not_there_is_held(schools: Pipeline, send: Send) -> None:
@@ -631,4 +631,4 @@ def test_what_is_not_mended_comes_back_exactly_as_it_was_sent(pipeline: Pipeline
                 assert broken(entry) == broken(original)
                 compared.add(contract.source.format)
     assert len(compared) >= 3, compared
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []

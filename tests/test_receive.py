@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
 
 Send = Callable[..., Any]
 FOLDER = "civil/births"
@@ -45,7 +46,7 @@ def test_a_file_that_grows_while_it_is_copied_is_left_for_the_next_look(pipeline
     writer = threading.Thread(target=grow)
     writer.start()
     try:
-        assert pipeline.receive_inbox() == []
+        assert receive_inbox(pipeline) == []
     finally:
         growing.set()
         writer.join()
@@ -57,7 +58,7 @@ def test_a_file_that_grows_while_it_is_copied_is_left_for_the_next_look(pipeline
 def test_landing_is_written_once_and_the_inbox_is_emptied(pipeline: Pipeline, births: bytes) -> None:
     drop(pipeline, NAME, births)
     drop(pipeline, f"{NAME}.done", b"")
-    (received,) = pipeline.receive_inbox()
+    (received,) = receive_inbox(pipeline)
     content = Path(pipeline.storage.content(received.delivery))
     before = content.stat()
     assert content.read_bytes() == births
@@ -68,7 +69,7 @@ def test_landing_is_written_once_and_the_inbox_is_emptied(pipeline: Pipeline, bi
         f"{received.delivery_id}_{NAME}.done",
     ]
     drop(pipeline, NAME, births)
-    (again,) = pipeline.receive_inbox()
+    (again,) = receive_inbox(pipeline)
     assert not again.is_new
     assert (content.stat().st_ino, content.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 

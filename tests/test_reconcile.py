@@ -14,6 +14,10 @@ from etl.delivery.entry import Waiting
 from etl.delivery.state import State
 from etl.operate.reconcile import AGAIN, GRACE, without_run
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
+from etl.warehouse.decisions import decided
+from etl.warehouse.waiting import found_waiting, waiting_deliveries
+from tests.city import audited
 from tests.test_held import FOLDER, NAME
 
 pytest_plugins = ("tests.test_held",)  # its `held` and `doubtful`
@@ -26,7 +30,7 @@ def drop(pipeline: Pipeline, day: Path, dataset: str) -> tuple[str, str]:
     file = Path(pipeline.storage.inbox) / dataset / source.name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(source.read_bytes())
-    (received,) = pipeline.receive_inbox()
+    (received,) = receive_inbox(pipeline)
     return received.dataset, received.delivery_id
 
 
@@ -46,7 +50,7 @@ def pass_time(pipeline: Pipeline, time: timedelta) -> None:
 
 
 def named(pipeline: Pipeline) -> dict[str, str]:
-    return {finding.delivery: finding.text for finding in pipeline.audit()}
+    return {finding.delivery: finding.text for finding in audited(pipeline)}
 
 
 def test_the_audit_names_what_nobody_walks(pipeline: Pipeline, clean_day: Path) -> None:
@@ -56,11 +60,11 @@ def test_the_audit_names_what_nobody_walks(pipeline: Pipeline, clean_day: Path) 
     assert "waits as `received` since" in named(pipeline)[name]
     assert f"citydw walk {name.replace('/', ' ')}" in named(pipeline)[name]
     for found, says in (("paused", "its DAG is paused"), ("announced", "Airflow had no run of it")):
-        pipeline.ledger.found_waiting(pipeline.ledger.waiting(), found)  # type: ignore[arg-type]
+        found_waiting(pipeline.ledger, waiting_deliveries(pipeline.ledger), found)  # type: ignore[arg-type]
         assert says in named(pipeline)[name]
     list(pipeline.walk(*name.split("/")))
     pass_time(pipeline, GRACE)
-    assert named(pipeline) == {} and pipeline.ledger.waiting() == []
+    assert named(pipeline) == {} and waiting_deliveries(pipeline.ledger) == []
 
 
 @pytest.mark.parametrize("station", ["extract", "validate", "normalize", "load"])
@@ -70,7 +74,7 @@ def test_a_walk_that_broke_off_waits(pipeline: Pipeline, clean_day: Path, statio
         if walked == station:
             break
     pass_time(pipeline, GRACE)
-    assert [(w.dataset, w.delivery_id) for w in pipeline.ledger.waiting()] == [name]
+    assert [(w.dataset, w.delivery_id) for w in waiting_deliveries(pipeline.ledger)] == [name]
     assert set(named(pipeline)) == {"/".join(name)}, "after load, its agency has not been told"
 
 
@@ -79,7 +83,7 @@ def test_a_delivery_that_walks_again_does_not_wait(pipeline: Pipeline, clean_day
     list(pipeline.walk(*name))
     pipeline.run_station("extract", *name)
     pass_time(pipeline, GRACE)
-    assert pipeline.ledger.waiting() == [], "its rows are in the table"
+    assert waiting_deliveries(pipeline.ledger) == [], "its rows are in the table"
 
 
 def test_what_comes_again_or_is_reinstated_has_its_time_anew(pipeline: Pipeline, clean_day: Path) -> None:
@@ -101,7 +105,7 @@ def test_a_held_delivery_is_in_order_and_yet_needs_a_run(
 ) -> None:
     pass_time(pipeline, GRACE)
     assert named(pipeline) == {}
-    (waiting,) = pipeline.ledger.waiting(held.dataset)
+    (waiting,) = waiting_deliveries(pipeline.ledger, held.dataset)
     assert waiting.is_held and without_run([waiting], 1, datetime.now(UTC)) == []
     assert without_run([waiting], 0, datetime.now(UTC)) == [waiting], "no run asks the person, or decides in time"
     assert send(pipeline, FOLDER, NAME, doubtful).state == "held"
@@ -109,7 +113,7 @@ def test_a_held_delivery_is_in_order_and_yet_needs_a_run(
 
 def test_a_decision_of_a_moment_ago_is_no_finding(pipeline: Pipeline, held: Any) -> None:
     delivery = pipeline.storage.delivery("civil", "births", held.delivery_id)
-    pipeline.ledger.decided(delivery, "accept", "Lan", "it is so")
+    decided(pipeline.ledger, delivery, "accept", "Lan", "it is so")
     assert named(pipeline) == {}
     pass_time(pipeline, GRACE)
     assert "Lan decided accept" in named(pipeline)[f"civil.births/{delivery.id}"]

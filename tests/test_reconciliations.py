@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from etl import site
 from etl.pipeline.pipeline import Pipeline
 from etl.receipt import FACTS
+from etl.warehouse import marts
 from etl.warehouse.marts import Mart, MartError, all_marts
 
 BIRTHS = (
@@ -53,13 +55,13 @@ def test_newborns_without_a_residence_are_told_to_the_police_and_not_by_name(
 ) -> None:
     births = BIRTHS + birth(1, "15/01/2026") + birth(2, "15/01/2026")
     send(pipeline, "civil/births", "births_2026-01-15.csv", births.encode("utf-8-sig"))
-    pipeline.refresh_marts()
+    marts.refresh(pipeline.engine)
     with pipeline.engine.connect() as connection:
         found = connection.exec_driver_sql("SELECT sum(found) FROM ops.reconciliation").scalar_one()
     assert found == 0, "nothing is missing from a register that has not begun"
 
     send_residents(pipeline, send, "2026-02-27", 1)
-    pipeline.refresh_marts()
+    marts.refresh(pipeline.engine)
     with pipeline.engine.connect() as connection:
         lacking = connection.exec_driver_sql("SELECT personal_id FROM quality.newborns_not_resident").scalars().all()
     assert lacking == ["079326000002"]
@@ -68,11 +70,14 @@ def test_newborns_without_a_residence_are_told_to_the_police_and_not_by_name(
     says = told(pipeline, entry.dataset, entry.delivery_id)
     assert says["newborns_not_resident"].startswith("1 newborns are registered for more than 30 days")
     assert "079326000002" not in str(says)
-    page = Path(str(pipeline.build_site())).parent / "police/residents/index.html"
+    page = (
+        Path(str(site.build(pipeline.storage, pipeline.contracts, pipeline.ledger))).parent
+        / "police/residents/index.html"
+    )
     assert "more than 30 days" in page.read_text("utf-8")
 
     send_residents(pipeline, send, "2026-03-01", 2)
-    pipeline.refresh_marts()
+    marts.refresh(pipeline.engine)
     entry = send_residents(pipeline, send, "2026-03-02", 2)
     assert "newborns_not_resident" not in told(pipeline, entry.dataset, entry.delivery_id), "it was mended"
 

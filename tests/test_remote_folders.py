@@ -30,6 +30,7 @@ from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
 from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
+from tests.city import audited
 
 PASSWORD = "mat-khau-cua-so-y-te"
 DATASET = "civil.births"
@@ -192,7 +193,7 @@ def test_each_file_is_taken_once_and_again_when_it_has_changed(
     assert (again.state, again.delivery.word) == ("loaded", 2)
     assert place.names() == before
     assert [line["state"] for line in told(pipeline)] == ["delivered", "nothing", "delivered"]
-    assert list(pipeline.audit()) == []
+    assert audited(pipeline) == []
     manifests = [path.read_text() for path in (pipeline.storage.root / "landing").rglob("manifest.json")]
     assert '"source": "so_y_te"' in manifests[0]
     assert not any(place.secret in text for text in (caplog.text, str(told(pipeline)), *manifests))

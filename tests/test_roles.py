@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from etl.pipeline.pipeline import Pipeline
-from etl.warehouse import address, embedded
+from etl.pipeline.reception import receive
+from etl.warehouse import address, embedded, marts
 
 Send = Callable[..., Any]
 ANALYST = Path(__file__).parent.parent / "docs" / "how-to" / "operate.md"  # its statements make an analyst's role
@@ -24,9 +25,9 @@ ANALYST = Path(__file__).parent.parent / "docs" / "how-to" / "operate.md"  # its
 def loaded(new_pipeline: Callable[..., Pipeline], clean_day: Path) -> Pipeline:
     pipeline = new_pipeline()
     for file in sorted(p for p in clean_day.rglob("*") if p.is_file()):
-        received = pipeline.receive(type(pipeline.settings.data)(file), file.parts[-3:-1])
+        received = receive(pipeline, type(pipeline.settings.data)(file), file.parts[-3:-1])
         list(pipeline.walk(received.dataset, received.delivery_id))
-    pipeline.refresh_marts()
+    marts.refresh(pipeline.engine)
     return pipeline
 
 
@@ -123,7 +124,7 @@ def test_an_analyst_holds_up_neither_loads_nor_marts(
 
         def work() -> None:
             done.append(send(loaded, "civil/births", file.name.replace("-02", "-03"), file.read_bytes() + b"\r\n"))
-            done.append(loaded.refresh_marts())
+            done.append(marts.refresh(loaded.engine))
 
         worker = threading.Thread(target=work)
         worker.start()
@@ -135,7 +136,7 @@ def test_an_analyst_holds_up_neither_loads_nor_marts(
 def test_a_mart_that_has_changed_is_made_anew(loaded: Pipeline) -> None:
     with loaded.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE ops.mart SET made_of = 'before'")
-    loaded.refresh_marts()
+    marts.refresh(loaded.engine)
     with loaded.engine.connect() as connection:
         assert not connection.exec_driver_sql("SELECT count(*) FROM ops.mart WHERE made_of = 'before'").scalar()
         assert connection.exec_driver_sql("SELECT to_regnamespace('mart_aside')").scalar() is None

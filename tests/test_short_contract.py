@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import yaml
 from typer.testing import CliRunner
 
-from etl import cli
+from etl import cli, site
 from etl.contract import ContractError, Text, load, load_all, standard, written_out
 from etl.delivery.columns import ROW
 from etl.pipeline import lint
@@ -91,7 +91,7 @@ def test_a_contract_of_eleven_lines_loads_a_file(
     assert [row["area"] for row in rows] == [Decimal("1.234"), Decimal("1.5"), None]
     assert (kinds["fee"], kinds["area"], kinds["ratio"]) == ("numeric", "numeric(9,3)", "double precision")
     assert due == 0, "nothing is late where nobody said when it is due"
-    pipeline.build_site()
+    site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)
 
     changed = SENT.replace("12.50", "12.5").replace("Anna", "Anne")
     entry = send(pipeline, "trade/licences", "licences_2024-04-01.csv", changed.encode())

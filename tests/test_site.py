@@ -20,8 +20,10 @@ from upath import UPath
 
 from etl.contract import load_all
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive
 from etl.receipt import FACTS, PAGE
 from etl.settings import SQL
+from etl.site import build
 from etl.site.lineage import LineageError, Source, marts
 from tests.test_receipt_page import WIDTHS
 
@@ -51,7 +53,7 @@ def town(new_pipeline: Callable[..., Pipeline], clean_day: Path, tmp_path_factor
         return walked(UPath(folder / name), ("civil", "births"))
 
     def walked(file: UPath, dataset: tuple[str, str] | None = None) -> tuple[str, str]:
-        received = pipeline.receive(file, dataset)
+        received = receive(pipeline, file, dataset)
         if not received.is_final:
             for _ in pipeline.walk(received.dataset, received.delivery_id):
                 pass
@@ -80,7 +82,7 @@ def town(new_pipeline: Callable[..., Pipeline], clean_day: Path, tmp_path_factor
     refused = send("births_2026-03-15.csv", as_csv(header[:4], [row[:4] for row in rows]))
     pipeline.decide(*refused, "reject", "Lan", f"{SECRET_NAME} will send another")
     pipeline.run_station("receipt", *refused)
-    pipeline.build_site()
+    build(pipeline.storage, pipeline.contracts, pipeline.ledger)
     return pipeline
 
 
@@ -253,12 +255,12 @@ def stamps(site: Path, *but: str) -> dict[Path, int]:
 
 def test_what_has_not_changed_is_not_made_again(town: Pipeline, site: Path) -> None:
     before = stamps(site)
-    town.build_site("civil.births")
+    build(town.storage, town.contracts, town.ledger, "civil.births")
     changed = {path for path, stamp in stamps(site).items() if before[path] != stamp}
     assert changed == {site / "index.html", site / "civil/births/index.html"}
     entry = town.ledger.all("civil.births")[0]
     town.run_station("receipt", "civil.births", entry.delivery_id)
-    town.build_site()
+    build(town.storage, town.contracts, town.ledger)
     now = stamps(site, "index.html", "parts.html")
     again = {path.relative_to(site) for path, stamp in now.items() if before[path] != stamp}
     births = Path("civil/births")
@@ -270,25 +272,25 @@ def test_what_has_not_changed_is_not_made_again(town: Pipeline, site: Path) -> N
 
 def test_a_receipt_of_an_older_version_is_not_linked_and_the_table_says_so(pipeline: Pipeline, clean_day: Path) -> None:
     (file,) = (clean_day / "civil/deaths").iterdir()
-    received = pipeline.receive(UPath(file))
+    received = receive(pipeline, UPath(file))
     name = (received.dataset, received.delivery_id)
     for _ in pipeline.walk(*name):
         pass
     facts = Path(pipeline.storage.folder("outbox", received.delivery)) / FACTS
     told = facts.read_text("utf-8")
     facts.write_text(json.dumps({"format": 1, "state": "loaded"}))
-    page = Path(pipeline.build_site()).parent / "civil/deaths/index.html"
+    page = Path(build(pipeline.storage, pipeline.contracts, pipeline.ledger)).parent / "civil/deaths/index.html"
     assert "phiên bản cũ, không hiển thị được" in words(parsed(page)) and not parsed(page).xpath(
         "//td//a[contains(@href, 'receipt')]"
     )
     facts.write_text(told, "utf-8")
     pipeline.run_station("receipt", *name)
-    pipeline.build_site(received.dataset)
+    build(pipeline.storage, pipeline.contracts, pipeline.ledger, received.dataset)
     assert parsed(page).xpath("//td//a[contains(@href, 'receipt')]")
 
 
 def test_a_site_without_deliveries_is_a_dictionary(pipeline: Pipeline) -> None:
-    first = Path(pipeline.build_site())
+    first = Path(build(pipeline.storage, pipeline.contracts, pipeline.ledger))
     assert "chưa có" in words(parsed(first))
     assert "Chưa có lần giao nào" in words(parsed(first.parent / "land/parcels/index.html"))
 
@@ -304,7 +306,7 @@ def test_a_thousand_deliveries_are_paged_by_month(pipeline: Pipeline) -> None:
                 " FROM generate_series(date '2024-01-01', date '2026-09-26', interval '1 day') day"
             )
         )
-    first = Path(pipeline.build_site())
+    first = Path(build(pipeline.storage, pipeline.contracts, pipeline.ledger))
     page = parsed(first.parent / "civil/births/index.html")
     assert len(page.xpath("//table[caption[@id='recent']]/tbody/tr")) == 100
     assert len(page.xpath("//dl[@class='months']//a")) == 33

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from etl.delivery.storage import publish, write_once
+from etl.delivery.publish import publish, write_once
 from etl.pipeline.pipeline import Pipeline
 
 DIES_WRITING = """

@@ -27,10 +27,13 @@ from etl.delivery.storage import Storage
 from etl.extract import extract_bytes
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
+from etl.pipeline.reception import catch_up, look_again, receive_inbox
 from etl.pipeline.recognise import datasets
 from etl.receipt import FACTS, WORKBOOK
 from etl.receive.landing import land, land_table
 from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
+from etl.warehouse.migrate import migrate
+from tests.city import audited
 from tests.test_formats import contract, document, workbook, zipped
 
 Send = Callable[..., Any]
@@ -101,7 +104,7 @@ def contracts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop(new_pipeline: Callable[..., Pipeline], contracts: Path) -> Iterator[Pipeline]:
     pipeline = new_pipeline(contracts)
     yield pipeline
-    assert [*pipeline.audit()] == [], "both laws hold for all that was sent"
+    assert audited(pipeline) == [], "both laws hold for all that was sent"
 
 
 def book(orders: list[list[object]], *more: tuple[str, list[list[object]]]) -> bytes:
@@ -264,9 +267,9 @@ def test_what_was_received_of_half_a_file_is_withdrawn_from_all_tables(shop: Pip
     bills = send(shop, "shop/bills", "bills_2026-03-09.json", json.dumps(BILLS).encode())
     (moved,) = Path(shop.storage.processed).glob(f"shop/bills/{bills.delivery_id}_*")
     moved.write_bytes(moved.read_bytes() + b" ")
-    shop.look_again()
+    look_again(shop)
     assert {of(shop, table, bills).state for table in ("bills", "lines")} == {State.WITHDRAWN}
-    for received in shop.receive_inbox():
+    for received in receive_inbox(shop):
         for _ in shop.walk(received.dataset, received.delivery_id):
             pass
     assert {e.state for e in shop.ledger.all("shop.lines")} == {State.LOADED, State.WITHDRAWN}
@@ -283,13 +286,13 @@ def test_whoever_is_stopped_between_two_tables_finds_both_the_next_time(
     file = Path(pipeline.storage.inbox) / "shop/people/people_2026-03-02.xlsx"
     file.parent.mkdir(parents=True)
     file.write_bytes(content)
-    assert pipeline.receive_inbox() == []
+    assert receive_inbox(pipeline) == []
     assert file.exists()
     assert pipeline.ledger.all() == [], "the main table is told last"
     in_the_way.unlink()
     people = send(pipeline, "shop/people", file.name, content)
     assert [e.state for e in (people, of(pipeline, "orders", people))] == ["loaded", "loaded"]
-    assert [*pipeline.audit()] == []
+    assert audited(pipeline) == []
 
 
 def test_a_table_whose_contract_comes_later_gets_the_earlier_files(
@@ -303,13 +306,13 @@ def test_a_table_whose_contract_comes_later_gets_the_earlier_files(
     refused = send(pipeline, "shop/people", "people.xlsx", book([["1", "A1", 3]]))
     assert refused.state == "rejected"
     now = Pipeline(pipeline.settings, load_all(contracts))
-    now.migrate()
-    (finding,) = now.audit()
+    migrate(now.engine, now.contracts.values())
+    (finding,) = audited(now)
     assert (finding.delivery, "citydw catch-up shop.orders" in finding.text) == (people.name, True)
-    (given,) = now.catch_up("shop.orders")
+    (given,) = catch_up(now, "shop.orders")
     assert [outcome.state for _, outcome in now.walk(given.dataset, given.delivery_id)][-1] == "loaded"
     assert rows(now, 'SELECT "order", qty FROM people.orders') == [("1", 2)]
-    assert [*now.audit()] == [] == now.catch_up("shop.orders")
+    assert audited(now) == [] == catch_up(now, "shop.orders")
 
 
 def test_a_check_before_sending_looks_at_all_tables_of_the_file(
@@ -422,4 +425,4 @@ def test_what_is_fetched_feeds_all_tables_and_all_receipts_go_back(
         pass
     assert rows(pipeline, 'SELECT "order", qty FROM people.orders_current ORDER BY 1') == [("1", 2), ("2", 6)]
     assert pull(pipeline, "shop.people", account).received == (), "what was taken as another table's is taken"
-    assert [*pipeline.audit()] == []
+    assert audited(pipeline) == []

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from etl import site
 from etl.contract import Contract, load
 from etl.contract.number_format import NAMED
 from etl.datatypes.dates import parse_times, parse_timestamps
@@ -99,7 +100,7 @@ def test_what_was_sent_is_what_postgresql_holds(
         "is_open": "boolean", "opens": "time without time zone", "seen_at": "timestamp with time zone",
         "berlin": "timestamp with time zone", "local": "timestamp without time zone", "built": "date",
     } == dict(kinds)  # fmt: skip
-    pipeline.build_site()
+    site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)
 
     changed = [[*row[:2], "08:00", *row[3:]] if row[0] == "2" else row for row in ROWS]
     entry = send(pipeline, "transit/stops", "stops_2024-06-01.csv", as_csv(names(contract), changed))

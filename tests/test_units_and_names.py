@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from etl import site
 from etl.contract import load
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
@@ -56,7 +57,7 @@ def test_what_is_stored_and_what_was_received_stand_side_by_side(
         ("schools", None, None, Decimal("0.005"), Decimal("0.5")),
     ]
     assert "nghìn đồng" in said[0] and "(đồng)" in said[1]
-    pipeline.build_site()
+    site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)
 
     named_before = "Số tiền,item,area\n1501,roads,12.345\n,schools,0.5\n"
     entry = send(pipeline, "finance/budget", "budget_2023-01-01.csv", named_before.encode())

@@ -14,10 +14,13 @@ import pytest
 from upath import UPath
 
 from etl.delivery.correction import Mark, find_mark
-from etl.delivery.storage import Storage, read_json
+from etl.delivery.publish import read_json
+from etl.delivery.storage import Storage
+from etl.operate.replay import replay
 from etl.pipeline.pipeline import Pipeline
 from etl.receipt import FACTS, PAGE, WORKBOOK
 from etl.receive.landing import land
+from tests.city import audited
 from tests.tools.truth import expectations
 
 Send = Callable[..., Any]
@@ -82,7 +85,7 @@ def test_the_receipt_says_that_it_is_the_second_word_and_what_it_replaces(trial:
     third = send(trial, LIST, "list_2026-03-10 (moi 2).csv", rows("1,A,x"))
     assert "third word" in notes(trial, third)["later_word"]
     assert "(moi).csv" in notes(trial, third)["later_word"]
-    assert list(trial.audit()) == []
+    assert audited(trial) == []
 
 
 def test_a_word_that_was_not_accepted_is_not_said_to_be_replaced(trial: Pipeline, send: Send) -> None:
@@ -117,7 +120,7 @@ def test_a_part_that_nobody_declared_waits_for_a_person_who_may_accept_it(trial:
     for _ in trial.walk(held.dataset, held.delivery_id, "normalize"):
         pass
     assert current(trial, "parts", "id") == {(3,), (4,)}
-    assert list(trial.audit()) == [], "the second word took the first one back"
+    assert audited(trial) == [], "the second word took the first one back"
 
 
 def test_the_audit_sees_a_delivery_that_left_no_trace(trial: Pipeline, send: Send) -> None:
@@ -128,8 +131,8 @@ def test_the_audit_sees_a_delivery_that_left_no_trace(trial: Pipeline, send: Sen
     for _ in trial.walk(second.dataset, second.delivery_id, "normalize"):
         pass
     as_before_words_were_counted(trial, second)
-    trial.replay("history.parts", swap=True)
-    found = [finding for finding in trial.audit() if "not one of its rows" in finding.text]
+    replay(trial.ledger, trial.storage, trial.contracts["history.parts"], swap=True)
+    found = [finding for finding in audited(trial) if "not one of its rows" in finding.text]
     ids = {first.delivery_id: {(1,), (2,)}, second.delivery_id.replace("w2", ""): {(3,), (4,)}}
     (gone,) = [delivery_id for delivery_id, of_it in ids.items() if not of_it & current(trial, "parts", "id")]
     assert [finding.delivery for finding in found] == [f"history.parts/{gone}"]
@@ -165,7 +168,7 @@ def test_what_landed_before_words_were_counted_keeps_its_name(trial: Pipeline, s
         again = send(trial, LIST, f"list_2026-03-10_{n}.csv", contents[n])
         assert again.delivery_id == entry.delivery_id.replace("w2", "")
     assert current(trial, "parts", "id, v") == {(1, "w"), (2, "y")}
-    assert list(trial.audit()) == []
+    assert audited(trial) == []
 
 
 def drop(storage: Storage, name: str, content: bytes) -> UPath:

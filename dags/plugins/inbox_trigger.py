@@ -72,7 +72,8 @@ class InboxTrigger(BaseEventTrigger):
         """The complete files of each agency, and the agencies of whom the last round has left some."""
         from upath import UPath
 
-        from etl.delivery.storage import Storage, status_of
+        from etl.delivery.plain_files import status_of
+        from etl.delivery.storage import Storage
         from etl.receive.arrival import complete_files
         from etl.receive.inbox import agency_of
         from etl.receive.turns import waiting

@@ -17,7 +17,8 @@ from etl.cli.errors import stop, told_of
 from etl.delivery.state import State
 
 if TYPE_CHECKING:
-    from etl.pipeline.pipeline import Pipeline, Received
+    from etl.pipeline.pipeline import Pipeline
+    from etl.pipeline.reception import Received
 
 commands = typer.Typer()
 
@@ -35,11 +36,16 @@ def run(
     """
     from upath import UPath
 
+    from etl import site
     from etl.cli.output import print_deliveries
     from etl.delivery.display import shown
     from etl.pipeline.pipeline import STATIONS, Pipeline
+    from etl.pipeline.reception import look_again, receive
     from etl.receive.arrival import whole
     from etl.receive.inbox import Found, found_at, found_in, told
+    from etl.validate import results
+    from etl.warehouse import marts
+    from etl.warehouse.migrate import migrate
 
     pipeline = Pipeline.from_environment()
     place = UPath(source.resolve())
@@ -56,7 +62,7 @@ def run(
     first_page: UPath | None = None
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("warehouse", total=len(found.files) * (1 + len(STATIONS)) + 2)
-        pipeline.migrate()
+        migrate(pipeline.engine, pipeline.contracts.values())
         progress.advance(task)
         if len(files) < len(found.files):
             progress.update(task, description="waiting until nobody writes to the files")
@@ -66,7 +72,7 @@ def run(
         for number, file in enumerate(files, start=1):
             progress.update(task, description=escape(f"receive {file.name[:60]}"))
             try:
-                walked.append(pipeline.receive(file, named, principal))
+                walked.append(receive(pipeline, file, named, principal))
                 for received in walked[-1].tables:
                     if not received.is_final:
                         for station, _ in pipeline.walk(received.dataset, received.delivery_id):
@@ -76,11 +82,11 @@ def run(
                 faults.append(f"{shown(str(file))}: {told_of(error)}")
             progress.update(task, completed=1 + number * (1 + len(STATIONS)))
         try:
-            pipeline.look_again()
-            pipeline.index_data_docs()
+            look_again(pipeline)
+            results.render(pipeline.contracts.values(), pipeline.settings.gx_home)
             progress.update(task, description="marts")
-            pipeline.refresh_marts()
-            first_page = pipeline.build_site()
+            marts.refresh(pipeline.engine)
+            first_page = site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)
         except Exception as error:
             faults.append(f"marts and pages: {told_of(error)}")
     of_files = [[pipeline.ledger.get(r.dataset, r.delivery_id) for r in file.tables] for file in walked]
@@ -89,7 +95,7 @@ def run(
     for line in told(found):
         console.print(f"Left alone: {line}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"Receipts: {pipeline.storage.root / 'outbox'}", soft_wrap=True, highlight=False)
-    console.print(f"Data quality: {pipeline.data_docs}", soft_wrap=True, highlight=False)
+    console.print(f"Data quality: {pipeline.settings.data_docs}", soft_wrap=True, highlight=False)
     if first_page:
         console.print(f"Data catalogue: {first_page}", soft_wrap=True, highlight=False)
     loaded = sum(all(entry.state is State.LOADED for entry in entries) for entries in of_files)
@@ -141,12 +147,14 @@ def walk(
 def catch_up(dataset: Annotated[str, typer.Argument(help="agency.dataset, one that is sent with another.")]) -> None:
     """Give a table the earlier files that it is read from and has not got, as those of before it had a contract."""
     from etl.cli.output import print_deliveries
+    from etl.pipeline import reception
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse.migrate import migrate
 
     agency_and_dataset(dataset)
     pipeline = Pipeline.from_environment()
-    pipeline.migrate()
-    given = pipeline.catch_up(dataset)
+    migrate(pipeline.engine, pipeline.contracts.values())
+    given = reception.catch_up(pipeline, dataset)
     for received in given:
         if not received.is_final:
             for _ in pipeline.walk(dataset, received.delivery_id):
@@ -190,6 +198,7 @@ def held(
     from etl.cli.output import print_deliveries, print_held_for_contract, print_holds, print_unfinished
     from etl.operate.hold import held_for_contract, holds
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse.decisions import unfinished
 
     pipeline = Pipeline.from_environment()
     if apply_defaults:
@@ -200,7 +209,7 @@ def held(
             _walk_on(pipeline, *name)
         print_deliveries(console, [pipeline.ledger.get(*name) for name in names])
     print_holds(console, holds(pipeline.ledger, pipeline.contracts))
-    print_unfinished(console, pipeline.ledger.unfinished())
+    print_unfinished(console, unfinished(pipeline.ledger))
     print_held_for_contract(console, held_for_contract(pipeline.ledger, pipeline.contracts))
 
 
@@ -248,15 +257,16 @@ def freshness(
     """List when each dataset's next delivery is due, and what is late by how much; or the same of a dataset's parts."""
     from etl.cli.output import print_freshness, print_parts
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse import freshness as late
 
     pipeline = Pipeline.from_environment()
     if dataset is None:
-        print_freshness(console, pipeline.ledger.freshness())
+        print_freshness(console, late.freshness(pipeline.ledger))
         return
     agency_and_dataset(dataset)
     if pipeline.contracts[dataset].part is None:
         raise typer.BadParameter(f"{dataset} does not come in parts: its contract has no `part`", param_hint="DATASET")
-    print_parts(console, pipeline.ledger.parts(dataset).get(dataset, []))
+    print_parts(console, late.parts(pipeline.ledger, dataset).get(dataset, []))
 
 
 def _walk_on(pipeline: Pipeline, dataset: str, delivery_id: str) -> None:

@@ -23,9 +23,12 @@ def link(
     """Say of every record whose it is: who is who across agencies."""
     if context.invoked_subcommand is not None:
         return
+    from etl.linkage.link import link as link_all
     from etl.pipeline.pipeline import Pipeline
 
-    found = Pipeline.from_environment().link(learn=learn)
+    pipeline = Pipeline.from_environment()
+    key = pipeline.settings.key
+    found = link_all(pipeline.ledger, pipeline.storage, pipeline.contracts, key, learn=learn)
     console.print(f"{found.persons} persons", highlight=False)
     for reason, records in found.records.items():
         console.print(f"  {records} records by {reason}", highlight=False)

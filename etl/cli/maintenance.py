@@ -24,8 +24,10 @@ _COLUMNS_SIDE_BY_SIDE = 12  # a wider row is printed down the page
 def migrate() -> None:
     """Bring the warehouse's tables to what the contracts say, by adding only."""
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse import migrate as tables
 
-    applied = Pipeline.from_environment().migrate()
+    pipeline = Pipeline.from_environment()
+    applied = tables.migrate(pipeline.engine, pipeline.contracts.values())
     for statement in applied:
         console.print(statement, markup=False, highlight=False)
     console.print(f"{len(applied)} changes applied." if applied else "Nothing to change.")
@@ -35,8 +37,9 @@ def migrate() -> None:
 def marts() -> None:
     """Rebuild the tables that analysts query."""
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse.marts import refresh
 
-    for name in Pipeline.from_environment().refresh_marts():
+    for name in refresh(Pipeline.from_environment().engine):
         console.print(name)
 
 
@@ -44,10 +47,13 @@ def marts() -> None:
 def site() -> None:
     """Build the pages for all: how each dataset stands, its deliveries and receipts, what every column means."""
     from etl.pipeline.pipeline import Pipeline
+    from etl.site import build
+    from etl.validate import results
 
     pipeline = Pipeline.from_environment()
-    pipeline.index_data_docs()
-    console.print(str(pipeline.build_site()), markup=False, highlight=False, soft_wrap=True)
+    results.render(pipeline.contracts.values(), pipeline.settings.gx_home)
+    first_page = build(pipeline.storage, pipeline.contracts, pipeline.ledger)
+    console.print(str(first_page), markup=False, highlight=False, soft_wrap=True)
 
 
 @commands.command()
@@ -57,10 +63,12 @@ def replay(
 ) -> None:
     """Build a history table anew from staging and compare it with the live one."""
     from etl.cli.output import print_replay
+    from etl.operate.replay import replay as rebuild
     from etl.pipeline.pipeline import Pipeline
 
     agency_and_dataset(dataset)
-    result = Pipeline.from_environment().replay(dataset, swap)
+    pipeline = Pipeline.from_environment()
+    result = rebuild(pipeline.ledger, pipeline.storage, pipeline.contracts[dataset], swap)
     print_replay(console, result, swap)
     if not (result.is_equal or swap):
         raise typer.Exit(1)
@@ -71,10 +79,11 @@ def backfill(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> 
     """Walk all deliveries of a table again, as after its contract got a column, and load them all at once."""
     from etl.contract.city import told
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse import migrate as tables
 
     agency_and_dataset(dataset)
     pipeline = Pipeline.from_environment()
-    pipeline.migrate()
+    tables.migrate(pipeline.engine, pipeline.contracts.values())
     for delivery_id, outcome in pipeline.backfill(dataset):
         console.print(f"{delivery_id}: {outcome.state}", highlight=False)
         if outcome.message:
@@ -84,36 +93,46 @@ def backfill(dataset: Annotated[str, typer.Argument(help="agency.dataset")]) -> 
 @commands.command()
 def verify() -> None:
     """Hash all of landing again and compare it with the ledger."""
+    from etl.operate import audit
     from etl.pipeline.pipeline import Pipeline
 
-    print_findings(Pipeline.from_environment().verify())
+    pipeline = Pipeline.from_environment()
+    print_findings(audit.verify(pipeline.ledger, pipeline.storage))
 
 
 @commands.command()
 def audit() -> None:
     """Check for every delivery that each row is accounted for, from landing to the warehouse."""
+    from etl.operate import audit
     from etl.pipeline.pipeline import Pipeline
 
-    print_findings(Pipeline.from_environment().audit())
+    pipeline = Pipeline.from_environment()
+    print_findings(audit.audit(pipeline.ledger, pipeline.storage, pipeline.contracts))
 
 
 @commands.command()
 def backup(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
     """Write the warehouse, its ledger and the files that they speak of into a folder."""
+    from etl.operate import backup
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse.address import warehouse_url
 
-    Pipeline.from_environment().backup(folder)
+    settings = Pipeline.from_environment().settings
+    backup.backup(warehouse_url(settings), settings.data, folder)
     console.print(f"{folder} holds the backup.", soft_wrap=True)
 
 
 @commands.command()
 def restore(folder: Annotated[Path, typer.Argument(help="What `citydw backup` wrote.")]) -> None:
     """Bring a backup back into an empty database and an empty data root, and verify it."""
+    from etl.operate import audit, backup
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse.address import warehouse_url
 
     pipeline = Pipeline.from_environment()
-    pipeline.restore(folder)
-    print_findings(pipeline.verify())
+    settings = pipeline.settings
+    backup.restore(warehouse_url(settings), settings.data, folder, pipeline.contracts.values())
+    print_findings(audit.verify(pipeline.ledger, pipeline.storage))
 
 
 @commands.command()

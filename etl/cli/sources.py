@@ -37,6 +37,7 @@ def pull(
     from etl.cli.output import print_deliveries
     from etl.pipeline.pipeline import Pipeline
     from etl.pipeline.pull import pull as bring
+    from etl.warehouse.migrate import migrate
 
     agency_and_dataset(dataset)
     days = _days(first, last)
@@ -44,7 +45,7 @@ def pull(
     if dry_run:
         _look(pipeline, dataset, days)
         return
-    pipeline.migrate()
+    migrate(pipeline.engine, pipeline.contracts.values())
     brought = bring(pipeline, dataset, days=days)
     for said in brought.told:
         console.print(f"{dataset}: {said}", markup=False, highlight=False)

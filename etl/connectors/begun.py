@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from etl.delivery.storage import make_folder, sync
+from etl.delivery.publish import make_folder, sync
 
 _NOTE = "question.json"
 

@@ -19,8 +19,8 @@ from uuid import uuid4
 
 from etl.connectors.model import BEGUN, Pulled, SourceFault
 from etl.contract import Contract
+from etl.delivery.publish import make_folder, sync
 from etl.delivery.pull import Pull
-from etl.delivery.storage import make_folder, sync
 from etl.receive.inbox import sidecars
 from etl.receive.manifest import MANIFEST
 

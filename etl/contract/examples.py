@@ -11,12 +11,12 @@ import phonenumbers
 from etl.contract.city import city
 from etl.contract.codes import code_list
 from etl.contract.column import Column
+from etl.contract.column_rules import meaning
 from etl.contract.date_format import Kind, date_format
 from etl.contract.fields import SemanticType
 from etl.contract.messages import ContractError
 from etl.contract.model import FORMATS
 from etl.contract.number_format import NumberFormat
-from etl.contract.rules import meaning
 from etl.settings import EXPECTATIONS
 
 _OF_MEANINGS: dict[SemanticType, str] = {

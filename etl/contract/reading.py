@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from etl.contract import rules, servers, together
+from etl.contract import column_rules, rules, servers, together
 from etl.contract.city import city
 from etl.contract.column import Column as SaidColumn
 from etl.contract.document import Document
@@ -190,7 +190,7 @@ def contract_of(raw: object, path: Path, shared: Dictionary) -> Contract:
     ]
     columns = [column for column in read if column]
     types = {str(_name(column)): str(column.get("logicalType")) for column in stated if isinstance(column, dict)}
-    findings += rules.of_columns(columns, types)
+    findings += column_rules.of_columns(columns, types)
     if head:
         findings += rules.of_dataset(head, _id(path))
         if len(columns) == len(stated):
@@ -291,13 +291,13 @@ def _source(said: SaidSource) -> Source:
 
 def _column(said: SaidColumn, source: Source) -> Column:
     custom, options = said.custom_properties, said.logical_type_options
-    label = said.business_name or rules.source_name(said)
+    label = said.business_name or column_rules.source_name(said)
     numbers = NAMED[source.numbers]
     if custom.numbers:
         numbers = NumberFormat(**custom.numbers.model_dump(), has_signs=True)
     return Column(
         name=said.name,
-        source_name=rules.source_name(said),
+        source_name=column_rules.source_name(said),
         type=said.logical_type,
         label=label,
         description=said.description or _both(label),
@@ -305,7 +305,7 @@ def _column(said: SaidColumn, source: Source) -> Column:
         key_position=said.primary_key_position,
         classification=said.classification,
         example=said.examples[0] if said.examples else made_up(said, numbers),
-        semantic_type=rules.meaning(said),
+        semantic_type=column_rules.meaning(said),
         format=options.format,
         zone=options.default_timezone,
         bounds=options.model_dump(by_alias=True, exclude_unset=True, exclude={"format", "default_timezone"}),
@@ -316,13 +316,13 @@ def _column(said: SaidColumn, source: Source) -> Column:
         former_names=custom.source_names,
         unit=Unit(custom.unit.received, custom.unit.stored, Decimal(str(custom.unit.factor))) if custom.unit else None,
         numbers=numbers,
-        numeric_type=rules.numeric_type(said),
+        numeric_type=column_rules.numeric_type(said),
         code_list=custom.code_list,
         lookup=custom.lookup,
         period_column=custom.period_column,
         linked_to=custom.linked_to,
         separator=custom.separator,
-        position=rules.place(custom.position),
+        position=column_rules.place(custom.position),
         geometry_types=custom.geometry_types,
         on_invalid=custom.on_invalid,
         role=custom.role,

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from etl.delivery.columns import ROW
-from etl.delivery.storage import publish
+from etl.delivery.publish import publish
 
 ROWS = 1 << 17  # of a batch
 _LOOKED_AT = 1 << 14  # rows by which it is told whether a column's values come again

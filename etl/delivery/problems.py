@@ -7,6 +7,8 @@ import polars as pl
 from etl.contract import Severity, Text
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Wording
+from etl.delivery.model import Delivery
+from etl.delivery.storage import Storage
 
 MISREAD, READS = "misread_text", " → "  # a rule, and what parts a text as sent from what it would read
 
@@ -53,6 +55,15 @@ def problems(
         pl.lit(text.vi).alias("vi"),
         pl.lit(text.en).alias("en"),
     )
+
+
+def found_in(storage: Storage, delivery: Delivery) -> pl.DataFrame:
+    """What the stations have found in a delivery so far, of the PROBLEM schema; the last one has the last word."""
+    for zone in ("validated", "raw"):
+        path = storage.folder(zone, delivery) / "problems.parquet"
+        if path.exists():
+            return pl.read_parquet(str(path))
+    return pl.DataFrame(schema=PROBLEM)
 
 
 def rejected_rows(found: pl.DataFrame) -> pl.Series:

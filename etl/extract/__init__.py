@@ -23,7 +23,8 @@ from etl.delivery.correction import sent_back
 from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
 from etl.delivery.problems import PROBLEM
-from etl.delivery.storage import Storage, write_json, write_parquet
+from etl.delivery.publish import write_json, write_parquet
+from etl.delivery.storage import Storage
 from etl.extract import (
     correction,
     csv,

@@ -21,6 +21,7 @@ from etl.delivery.model import Delivery
 from etl.delivery.state import State
 from etl.delivery.storage import Storage
 from etl.load.merge import Loading
+from etl.warehouse.decisions import decision
 from etl.warehouse.ledger import Ledger
 from etl.warehouse.ops import lock
 
@@ -46,7 +47,7 @@ def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contrac
         if entry.state is State.WITHDRAWN:
             return None
         counts = Loading(connection, known, storage, delivery, contract, is_reload=entry.loaded_at is not None).run()
-        known.merged(delivery, counts, {"load": time.perf_counter() - started})
+        known.merged(delivery, counts, {"load": time.perf_counter() - started}, decision(known, delivery))
     return counts
 
 

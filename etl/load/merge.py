@@ -16,13 +16,16 @@ from etl.datatypes import part_columns
 from etl.delivery import batches
 from etl.delivery.columns import AS_OF, PART, SEQUENCE
 from etl.delivery.model import Delivery, Place
-from etl.delivery.storage import Storage, read_json
+from etl.delivery.publish import read_json
+from etl.delivery.storage import Storage
 from etl.load import history
 from etl.load.staged import counted, parts_of, scan, snapshots, staged_assertions, staged_rows
+from etl.warehouse import timeline
 from etl.warehouse.copy import copy_rows
-from etl.warehouse.ledger import Ledger, Moment
+from etl.warehouse.ledger import Ledger
 from etl.warehouse.names import named
 from etl.warehouse.tables import content_columns, history_table, key_columns, table_name
+from etl.warehouse.timeline import Moment
 
 
 class Loading:
@@ -62,7 +65,7 @@ class Loading:
 
     def run(self) -> dict[str, int]:
         """Bring the delivery into its table; gives its counts, see `counted`."""
-        if not self.is_reload and not self.ledger.has_loaded(self.contract.id):
+        if not self.is_reload and not timeline.has_loaded(self.ledger, self.contract.id):
             effects = self._fill()
         elif self._is_newest_word():
             effects = self._merge()
@@ -75,7 +78,7 @@ class Loading:
         self._replace(self._touched(), self._others())
 
     def _others(self, since: date = date.min) -> list[Place]:
-        loaded = self.ledger.loaded(self.contract.id, since)
+        loaded = timeline.loaded(self.ledger, self.contract.id, since)
         return [place for place in loaded if place.delivery_id != self.delivery.id]
 
     def _lots(self) -> Iterator[pl.DataFrame]:
@@ -97,7 +100,7 @@ class Loading:
     @cached_property
     def last(self) -> list[Place]:
         """The deliveries in the table of the last period before this one's."""
-        return self.ledger.loaded_of_period_before(self.contract.id, self.mine.as_of)
+        return timeline.loaded_of_period_before(self.ledger, self.contract.id, self.mine.as_of)
 
     @property
     def is_last_part(self) -> bool:
@@ -125,13 +128,13 @@ class Loading:
         """Whether another delivery holds a newer change to a record than one of this delivery's."""
         if self.contract.column_with_role("sequence") is None:
             return False
-        for place in self.ledger.unmeasured(self.contract.id):
+        for place in timeline.unmeasured(self.ledger, self.contract.id):
             last = _moment(scan(self.storage, self.contract, place), pl.Expr.max)
-            self.ledger.measured(self.contract.id, place, last)
+            timeline.measured(self.ledger, self.contract.id, place, last)
         names = [*self.key, SEQUENCE]
         mine = scan(self.storage, self.contract, self.mine).select(names)
         first = _moment(mine, pl.Expr.min)
-        newer = [] if first is None else self.ledger.changed_after(self.contract.id, first)
+        newer = [] if first is None else timeline.changed_after(self.ledger, self.contract.id, first)
         if not newer:
             return False
         theirs = pl.concat([scan(self.storage, self.contract, place).select(names) for place in newer])

@@ -11,7 +11,8 @@ from etl.contract import Contract
 from etl.datatypes import in_part, part_columns
 from etl.delivery.columns import AS_OF
 from etl.delivery.model import Delivery, Place
-from etl.delivery.storage import Storage, read_json
+from etl.delivery.publish import read_json
+from etl.delivery.storage import Storage
 from etl.load import history
 from etl.warehouse.tables import content_columns, key_columns
 

@@ -18,15 +18,19 @@ from etl.contract import Contract
 from etl.delivery.columns import ROW
 from etl.delivery.entry import LedgerEntry
 from etl.delivery.model import Delivery
+from etl.delivery.plain_files import digest_of
 from etl.delivery.problems import rejected_rows
 from etl.delivery.state import State
-from etl.delivery.storage import Storage, Zone, digest_of
+from etl.delivery.storage import Storage, Zone
 from etl.operate.reconcile import GRACE, overdue
 from etl.operate.replay import replay
 from etl.operate.tables import lacking
 from etl.receive.inbox import is_sidecar
+from etl.warehouse import problems as kept_problems
+from etl.warehouse.decisions import unfinished
 from etl.warehouse.ledger import Ledger
 from etl.warehouse.ops import COUNTS
+from etl.warehouse.waiting import waiting_deliveries
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,12 @@ def audit(ledger: Ledger, storage: Storage, contracts: Mapping[str, Contract]) -
     """
     yield from verify(ledger, storage)
     now = datetime.now(UTC)
-    decided = {(one.entry.dataset, one.entry.delivery_id): one for one in ledger.unfinished()}
+    decided = {(one.entry.dataset, one.entry.delivery_id): one for one in unfinished(ledger)}
     for one in decided.values():
         if now - one.decision.at >= GRACE:  # one that was decided a moment ago is just on its way
             text = f"{one.decision.by} decided {one.decision.choice}, and it has not come to its end: `citydw held`"
             yield Finding(one.entry.name, "ledger", text)
-    for waiting, why in overdue(ledger.waiting(), now):
+    for waiting, why in overdue(waiting_deliveries(ledger), now):
         if (waiting.dataset, waiting.delivery_id) not in decided:
             yield Finding(f"{waiting.dataset}/{waiting.delivery_id}", "ledger", why)
     for contract in contracts.values():
@@ -127,7 +131,7 @@ def _zones(ledger: Ledger, storage: Storage, entry: LedgerEntry) -> Iterator[Fin
         ("validated", "accepted rows", accepted.height, good),
         ("staging", "rows", staged.height, good),
         ("staging", "accepted rows", staged.join(accepted, on=ROW, how="semi").height, good),
-        ("ledger", "problems", ledger.count_problems(delivery), problems.height),
+        ("ledger", "problems", kept_problems.count(ledger, delivery), problems.height),
         ("ledger", "rows in all counts together", sum(getattr(entry, c) for c in COUNTS), rows_in),
     ):
         if found != expected:

@@ -7,14 +7,16 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 from upath import UPath
 
-from etl.warehouse import embedded
+from etl.contract import Contract
+from etl.warehouse import embedded, marts
+from etl.warehouse.migrate import migrate
 
 ZONES = ("landing", "raw", "validated", "staging", "outbox", "processed")
 _DUMP = "warehouse.dump"
@@ -61,11 +63,17 @@ def backup(database_url: str, data: UPath, folder: Path) -> None:
     aside.rename(folder)
 
 
-def restore(database_url: str, data: UPath, folder: Path) -> None:
+def restore(database_url: str, data: UPath, folder: Path, contracts: Iterable[Contract]) -> None:
     """Bring a backup back into an empty database and an empty data root.
 
     Files that came while the backup was made, and that its ledger does not know, are put back into the inbox.
-    Privileges are not in it: migrate and rebuild the marts afterwards.
+    Privileges are not in it: the tables are migrated and the marts rebuilt, which gives them.
+
+    Args:
+        database_url: SQLAlchemy URL of the warehouse.
+        data: the data root, a local folder.
+        folder: what `backup` wrote.
+        contracts: of all datasets.
 
     Raises:
         BackupError: if there is something already that would be lost, or pg_restore fails.
@@ -92,6 +100,10 @@ def restore(database_url: str, data: UPath, folder: Path) -> None:
             inbox = data / "inbox" / file.parent.relative_to(folder / "processed")
             inbox.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, inbox / file.name.partition("_")[2], follow_symlinks=False)
+    engine = sa.create_engine(database_url, hide_parameters=True)
+    migrate(engine, contracts)
+    marts.refresh(engine)
+    engine.dispose()
 
 
 def _copy(source: str, target: str) -> None:

@@ -23,12 +23,16 @@ from etl.contract.city import city, told
 from etl.delivery.columns import ROW
 from etl.delivery.entry import LedgerEntry, Unfinished
 from etl.delivery.messages import WRONG_CONTRACT, loggable
+from etl.delivery.problems import found_in
 from etl.delivery.state import State
-from etl.warehouse.ledger import REJECTED_ON_REVIEW, Ledger
+from etl.delivery.storage import Storage
+from etl.warehouse import timeline
+from etl.warehouse.decisions import REJECTED_ON_REVIEW
+from etl.warehouse.ledger import Ledger
 
 _WORST = 10  # problems shown, the most frequent ones
 _SAMPLE = 3  # values shown of each
-COMPARED = 10  # earlier deliveries to compare with
+_COMPARED = 10  # earlier deliveries to compare with
 _CLEAR = 6  # characters of a value of an open column up to which it is shown: codes are short, personal data is not
 _LONGEST = 40  # characters shown of a masked value
 _WORD_JOINER = "\N{WORD JOINER}"  # has no width, and ends what Airflow's page would make a link of
@@ -143,15 +147,16 @@ def check(entry: LedgerEntry, choice: Choice, unfinished: Unfinished | None = No
         )
 
 
-def page(hold: Hold, problems: pl.DataFrame, before: Sequence[LedgerEntry]) -> str:
-    """What a person must know to decide on a held delivery, in Markdown, without personal data.
+def hold_page(ledger: Ledger, storage: Storage, hold: Hold) -> str:
+    """What a person must know to decide on a held delivery, in Markdown; personal data is masked.
 
     Args:
+        ledger: knows the deliveries before it, to compare it with.
+        storage: the data root.
         hold: the delivery.
-        problems: of the PROBLEM schema.
-        before: deliveries of the dataset before this one to compare it with, the oldest first.
     """
     entry, contract = hold.entry, hold.contract
+    problems, before = found_in(storage, entry.delivery), timeline.before(ledger, entry.delivery, _COMPARED)
     deadline = f"{hold.deadline.astimezone(city().zone):%Y-%m-%d %H:%M %Z}"
     message = loggable(entry.rule, hold.message)
     title = told(contract.title)

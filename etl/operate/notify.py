@@ -18,7 +18,11 @@ from etl.delivery.entry import LedgerEntry
 from etl.delivery.messages import WRONG_CONTRACT, wording
 from etl.delivery.state import State
 from etl.operate.hold import Hold
-from etl.warehouse.ledger import REJECTED_ON_REVIEW, Ledger
+from etl.warehouse import notices as sent_notices
+from etl.warehouse import pulls
+from etl.warehouse.decisions import REJECTED_ON_REVIEW
+from etl.warehouse.freshness import freshness
+from etl.warehouse.ledger import Ledger
 from etl.warehouse.pulls import Failing
 
 Event = Literal["held", "rejected", "late", "source"]
@@ -120,19 +124,20 @@ def send(
             except Exception as error:  # one way that is shut must not shut the other
                 failed.append(f"{way}: {type(error).__name__}")
                 continue
-            ledger.tell(way, [notice.key for notice in message.notices])
+            sent_notices.tell(ledger, way, [notice.key for notice in message.notices])
             sent += 1
     return sent, failed
 
 
 def _untold(ledger: Ledger, contracts: Mapping[str, Contract], way: str) -> list[Message]:
     now = datetime.now(UTC)
-    with ledger.transaction() as known:
-        since = min(now, max(known.last_told(way, "rejected") or now, now - _OUTAGE)) - _RECENT
+    with ledger.transaction() as known, known.connected() as connection:
+        failing = pulls.failing(connection, _TRIES)
+        since = min(now, max(sent_notices.last_told(known, way, "rejected") or now, now - _OUTAGE)) - _RECENT
         entries = [*known.in_state(State.HELD), *known.sent_back_since(since)]
-        every = notices(entries, known.freshness(), contracts, known.failing_sources(_TRIES))
+        every = notices(entries, freshness(known), contracts, failing)
         found = {notice.key: notice for notice in every}
-        told = known.told(way, found) if found else set()
+        told = sent_notices.told(known, way, found) if found else set()
     news = sorted((notice for key, notice in found.items() if key not in told), key=lambda notice: notice.event)
     return [Message(event, tuple(its)) for event, its in groupby(news, key=lambda notice: notice.event)]
 

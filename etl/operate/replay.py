@@ -19,6 +19,7 @@ from etl.warehouse.copy import copy_rows
 from etl.warehouse.ledger import Ledger
 from etl.warehouse.names import named
 from etl.warehouse.tables import content_columns, key_columns, table_name
+from etl.warehouse.timeline import loaded
 
 SCHEMA = "replay"  # holds tables that were built anew, under the live ones' names
 
@@ -71,7 +72,7 @@ def replay(ledger: Ledger, storage: Storage, contract: Contract, swap: bool = Fa
             f"CREATE TABLE {anew} (LIKE {live} INCLUDING ALL)",
         ):
             connection.exec_driver_sql(statement)
-        order = ledger.within(connection).loaded(contract.id)
+        order = loaded(ledger.within(connection), contract.id)
         count = 0
         unheard: tuple[str, ...] = ()
         if order:

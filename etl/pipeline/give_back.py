@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from upath import UPath
 
 from etl.connectors.folder import Folder
-from etl.delivery.storage import read_json, write_json
+from etl.delivery.publish import read_json, write_json
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse import pulls
 

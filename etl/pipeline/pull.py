@@ -26,10 +26,11 @@ from etl.contract import Contract, Server
 from etl.contract.city import city
 from etl.contract.servers import DatabaseServer, FolderServer
 from etl.delivery.period import UnclearName, period_of
+from etl.delivery.plain_files import digest_of
 from etl.delivery.pull import Pull
-from etl.delivery.storage import digest_of
 from etl.pipeline.give_back import give_back
-from etl.pipeline.pipeline import Pipeline, Received
+from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import Received, receive
 from etl.receive.inbox import sidecars
 from etl.warehouse import pulls
 
@@ -234,7 +235,7 @@ def _hand_in(pipeline: Pipeline, spool: Spool, source: Connector, waiting: Waiti
         if is_same:
             pulls.record(connection, waiting.pull, "same")
     if not is_same:
-        received = pipeline.receive(UPath(waiting.file), (agency, name), pull=waiting.pull)
+        received = receive(pipeline, UPath(waiting.file), (agency, name), pull=waiting.pull)
     source.landed(waiting.pulled)
     spool.done(waiting)
     return received

@@ -18,7 +18,9 @@ from pathlib import Path
 
 from etl.contract import Column, Contract, Text
 from etl.delivery.correction import ours
-from etl.delivery.messages import Stop, wording
+from etl.delivery.messages import WRONG_CONTRACT, Stop, wording
+from etl.delivery.model import Delivery
+from etl.delivery.storage import Storage
 from etl.extract import old_workbook, workbook
 from etl.extract.archive import BROKEN
 from etl.extract.bounded import read_blocks
@@ -60,22 +62,29 @@ def datasets(file: Path, contracts: Iterable[Contract], limits: Limits) -> list[
     return [known[name] for name, score in scores.items() if score == best > 0 and name in known]
 
 
-def right_folder(file: Path, dataset: str, contracts: Iterable[Contract], limits: Limits) -> Text | None:
-    """Where a file belongs that lies in the wrong folder; None where that is not certain.
+def add_right_folder(
+    stop: Stop, storage: Storage, delivery: Delivery, contracts: Iterable[Contract], limits: Limits
+) -> None:
+    """Add to why a file is not understood where it would be, if its columns tell for certain.
 
     Args:
-        file: one that was not understood where it lies.
-        dataset: what its folder says that it is of.
+        stop: why; its sentence becomes longer.
+        storage: the data root.
+        delivery: the file, in landing.
         contracts: all datasets.
         limits: what the file may ask of us.
     """
+    content = storage.content(delivery)
+    if stop.rule == WRONG_CONTRACT or not isinstance(content, Path):
+        return
     known = {contract.id: contract for contract in contracts}
-    found = datasets(file, known.values(), limits)
-    here = known[dataset].main if dataset in known else dataset
+    here = known[delivery.contract_id].main if delivery.contract_id in known else delivery.contract_id
+    found = datasets(content, known.values(), limits)
     if len(found) != 1 or found[0].id == here:
-        return None
+        return
     (contract,) = found
-    return wording("of_another_dataset").fill(title=contract.title, folder=f"{contract.agency}/{contract.dataset}")
+    right = wording("of_another_dataset").fill(title=contract.title, folder=f"{contract.agency}/{contract.dataset}")
+    stop.message = Text(f"{stop.message.vi} {right.vi}", f"{stop.message.en} {right.en}")
 
 
 def _score(contract: Contract, columns: Iterable[Column], candidates: list[set[str]]) -> float:

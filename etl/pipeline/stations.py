@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from etl.contract import Choice, Contract, ContractError, Text
 from etl.delivery.messages import WRONG_CONTRACT, Stop
 from etl.delivery.model import Delivery
+from etl.delivery.publish import is_left_over, read_json
 from etl.delivery.state import State
-from etl.delivery.storage import Storage, is_left_over, read_json
+from etl.delivery.storage import Storage
 from etl.pipeline import confined, lint
 from etl.settings import DEFAULT_LIMITS, Limits
 

@@ -17,8 +17,9 @@ from etl.delivery.correction import mark_for
 from etl.delivery.entry import LedgerEntry, Reconciled
 from etl.delivery.model import Delivery
 from etl.delivery.problems import PROBLEM
+from etl.delivery.publish import publish, write_text
 from etl.delivery.state import State
-from etl.delivery.storage import Storage, publish, write_text
+from etl.delivery.storage import Storage
 from etl.receipt.facts import Correction, Past, Receipt, describe
 from etl.receipt.page import page
 from etl.receipt.workbook import as_sent, write_workbook

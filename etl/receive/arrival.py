@@ -17,7 +17,9 @@ from typing import Any
 from upath import UPath
 
 from etl.delivery.messages import Stop
-from etl.delivery.storage import HOLE, Storage, allocated, read_json, status_of, write_text
+from etl.delivery.plain_files import HOLE, allocated, status_of
+from etl.delivery.publish import read_json, write_text
+from etl.delivery.storage import Storage
 from etl.receive.inbox import DONE, agency_of, found_in, sidecars
 from etl.receive.manifest import Declared, beside, is_there
 

@@ -20,7 +20,7 @@ from upath import UPath
 from etl.contract import ContractError, Text, yaml_text
 from etl.delivery.display import printable
 from etl.delivery.messages import Stop
-from etl.delivery.storage import open_plain
+from etl.delivery.plain_files import open_plain
 from etl.receive.inbox import SIGNATURE
 
 if sys.platform != "win32":

@@ -11,7 +11,9 @@ from upath import UPath
 
 from etl.delivery.display import shown
 from etl.delivery.period import UnclearName, period_of
-from etl.delivery.storage import Storage, is_plain, read_json, status_of, write_json
+from etl.delivery.plain_files import is_plain, status_of
+from etl.delivery.publish import read_json, write_json
+from etl.delivery.storage import Storage
 from etl.delivery.system_files import is_systems_own
 from etl.receive.manifest import CHECKSUMS, MANIFEST, is_there
 

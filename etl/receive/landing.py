@@ -25,18 +25,10 @@ from etl.delivery.correction import Mark, find_mark
 from etl.delivery.display import megabytes, printable
 from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
+from etl.delivery.plain_files import HOLE, allocated, is_below, open_plain
+from etl.delivery.publish import aside_of, publish_again, put_in_place, write_json
 from etl.delivery.pull import Pull
-from etl.delivery.storage import (
-    HOLE,
-    Storage,
-    allocated,
-    aside_of,
-    is_below,
-    open_plain,
-    publish_again,
-    put_in_place,
-    write_json,
-)  # fmt: skip
+from etl.delivery.storage import Storage  # fmt: skip
 from etl.receive.identity import Identity, prove
 from etl.receive.manifest import OF_ROWS, beside
 from etl.receive.place import UNDATED, stated_place, with_word

@@ -26,7 +26,7 @@ from etl.delivery.display import shown
 from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
 from etl.delivery.period import MOST_REVISIONS, UnclearName, days_in, is_possible, revision_in
-from etl.delivery.storage import NoPlainFile, digest_of, is_plain, open_plain, status_of
+from etl.delivery.plain_files import NoPlainFile, digest_of, is_plain, open_plain, status_of
 
 MANIFEST = ".manifest.json"
 OF_ROWS = ("rows", "totals")  # what a manifest says of the main table of a file alone, where it has several

@@ -13,7 +13,8 @@ from etl.contract.city import city
 from etl.delivery.messages import Stop
 from etl.delivery.model import Delivery
 from etl.delivery.period import MOST_REVISIONS, UnclearName, period_of
-from etl.delivery.storage import Storage, read_json, write_once
+from etl.delivery.publish import read_json, write_once
+from etl.delivery.storage import Storage
 from etl.receive.manifest import Declared, unclear
 
 UNDATED = "no_period_in_name"

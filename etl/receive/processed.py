@@ -24,18 +24,9 @@ from etl.delivery import object_store
 from etl.delivery.display import printable
 from etl.delivery.model import Delivery
 from etl.delivery.object_store import tag_of
-from etl.delivery.storage import (
-    Storage,
-    aside_of,
-    digest_of,
-    folder_of,
-    make_folder,
-    open_plain,
-    put_in_place,
-    read_json,
-    status_of,
-    write_text,
-)  # fmt: skip
+from etl.delivery.plain_files import digest_of, folder_of, open_plain, status_of
+from etl.delivery.publish import aside_of, make_folder, put_in_place, read_json, write_text
+from etl.delivery.storage import Storage  # fmt: skip
 from etl.receive.inbox import DONE, sidecars
 
 log = logging.getLogger(__name__)

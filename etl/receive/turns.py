@@ -19,7 +19,9 @@ from typing import Any
 
 from upath import UPath
 
-from etl.delivery.storage import Storage, allocated, make_folder, read_json, status_of, write_text
+from etl.delivery.plain_files import allocated, status_of
+from etl.delivery.publish import make_folder, read_json, write_text
+from etl.delivery.storage import Storage
 from etl.receive.arrival import complete_files
 from etl.receive.inbox import agency_of
 

@@ -17,7 +17,8 @@ from upath import UPath
 from etl.contract import Contract
 from etl.contract.codes import code_lists
 from etl.delivery.entry import LedgerEntry
-from etl.delivery.storage import Storage, read_json, write_json, write_text
+from etl.delivery.publish import read_json, write_json, write_text
+from etl.delivery.storage import Storage
 from etl.receipt import FACTS, PAGE
 from etl.receipt.facts import Receipt
 from etl.receipt.page import page
@@ -27,7 +28,10 @@ from etl.site.facts import UNDATED, Field, Source, Standing, dictionary
 from etl.site.memory import Memory
 from etl.site.public import for_public
 from etl.site.shelf import Shelf, digest
+from etl.warehouse import freshness as late
+from etl.warehouse import reconciliation
 from etl.warehouse.ledger import Ledger
+from etl.warehouse.ops import lock
 
 SHOWN = 100  # deliveries on a dataset's own page; each month has a page of its own
 MONTH_SHOWN = 1000  # deliveries on the page of a month
@@ -36,7 +40,7 @@ _SPARKS = 30  # deliveries in the small chart of the index
 
 
 def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, dataset: str | None = None) -> UPath:
-    """Bring the site up to date; two builds at once are the caller's to prevent.
+    """Bring the site up to date; of several builders at once, each waits for the one before it.
 
     Args:
         storage: the data root.
@@ -50,13 +54,19 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
     Raises:
         LineageError: if a mart's file cannot be understood.
     """
+    with ledger.engine.begin() as connection:
+        lock(connection, "citydw.site")
+        return _build(storage, contracts, ledger, dataset)
+
+
+def _build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, dataset: str | None) -> UPath:
     now = datetime.now(UTC)
     with ledger.transaction() as known:
-        freshness = {row["dataset"]: row for row in known.freshness()}
+        freshness = {row["dataset"]: row for row in late.freshness(known)}
         held = known.held_of_each()
         sparks = known.newest_of_each(_SPARKS)
-        reconciled = known.reconciliations()
-        parts = known.parts()
+        reconciled = reconciliation.found_of_each(known)
+        parts = late.parts(known)
     fields = _build_reference(Shelf(storage.site), contracts)
     standings = []
     for name, contract in contracts.items():

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from upath import UPath
 
 from etl.contract import Contract
-from etl.delivery.storage import read_json, write_json
+from etl.delivery.publish import read_json, write_json
 from etl.site.shelf import code
 
 _MEMORY = ".pages.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from upath import UPath
 
-from etl.delivery.storage import read_json, write_json, write_text
+from etl.delivery.publish import read_json, write_json, write_text
 from etl.settings import TEMPLATES
 
 _MAKERS = ("*.py", "../receipt/*.py", "../rendering.py")  # beside the templates, what a page's look depends on

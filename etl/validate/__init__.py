@@ -23,7 +23,8 @@ from etl.delivery.messages import HOLD_MINIMUM, Stop
 from etl.delivery.model import Delivery
 from etl.delivery.problems import rejected_rows
 from etl.delivery.profile import Earlier
-from etl.delivery.storage import Storage, read_json, write_json, write_parquet
+from etl.delivery.publish import read_json, write_json, write_parquet
+from etl.delivery.storage import Storage
 from etl.validate import baseline, results
 from etl.validate.conditions import DELETES
 from etl.validate.expected import Expectation

@@ -34,7 +34,7 @@ from pydantic.v1 import ValidationError
 from upath import UPath
 
 from etl.contract import Contract, ContractError, yaml_text
-from etl.delivery.storage import publish
+from etl.delivery.publish import publish
 from etl.settings import SHIPPED, TEMPLATES
 from etl.validate import gx_types, suite
 from etl.validate.expected import Expectation

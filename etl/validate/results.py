@@ -19,7 +19,7 @@ from upath import UPath
 from etl.contract import Contract
 from etl.contract.city import told
 from etl.delivery.model import Delivery
-from etl.delivery.storage import publish
+from etl.delivery.publish import publish
 from etl.settings import SHIPPED
 from etl.validate.expected import Expectation
 from etl.validate.findings import Finding

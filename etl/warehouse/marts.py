@@ -30,10 +30,12 @@ from etl.contract import Text, yaml_text
 from etl.contract.city import told
 from etl.contract.names import NAME, OF_NAMES
 from etl.settings import MARTS
+from etl.warehouse import reconciliation as reconciliations
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.disclosure import Cells, hidden
 from etl.warehouse.names import literal, named
 from etl.warehouse.ops import lock
+from etl.warehouse.reconciliation import Reconciliation
 
 log = logging.getLogger(__name__)
 MARK = "mark"  # the column that says c (confidential) where a row of a mart hides something
@@ -49,25 +51,6 @@ class MartError(ValueError):
 
 class MartIsRead(Exception):
     """A mart whose definition has changed is being read for too long."""
-
-
-@dataclass(frozen=True)
-class Reconciliation:
-    """What a list says to those who can mend what it finds.
-
-    Attributes:
-        mends: the dataset whose agency can.
-        vi: what is wrong and what to do, with `{found}` for the number of records.
-        en: the same in English.
-    """
-
-    mends: str
-    vi: str
-    en: str
-
-    def __post_init__(self) -> None:
-        if not all("{found}" in text for text in (self.vi, self.en)):
-            raise ValueError("vi and en must have {found}")
 
 
 @dataclass(frozen=True)
@@ -194,7 +177,7 @@ def _refresh(engine: sa.Engine, mart: Mart) -> None:
             connection.execute(sa.text(f"GRANT SELECT ON mart.{mart.name} TO citydw_analyst, citydw_reader"))
             _show(connection, mart)
         if mart.reconciliation:
-            _count(connection, mart, mart.reconciliation)
+            reconciliations.count(connection, mart.name, mart.exact, mart.reconciliation)
         connection.execute(
             sa.text(
                 "INSERT INTO ops.mart (name, made_of) VALUES (:name, :made_of)"
@@ -202,19 +185,6 @@ def _refresh(engine: sa.Engine, mart: Mart) -> None:
             ),
             {"name": mart.name, "made_of": mart.made_of},
         )
-
-
-def _count(connection: sa.Connection, mart: Mart, says: Reconciliation) -> None:
-    """Write down how many records a reconciliation has found."""
-    connection.execute(
-        sa.text(
-            f"INSERT INTO ops.reconciliation (name, dataset, vi, en, found)"
-            f" SELECT :name, :mends, :vi, :en, count(*) FROM {mart.exact}"
-            " ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, vi = excluded.vi, en = excluded.en,"
-            " found = excluded.found, refreshed_at = now()"
-        ),
-        {"name": mart.name, "mends": says.mends, "vi": says.vi, "en": says.en},
-    )
 
 
 def _is_made(connection: sa.Connection, mart: Mart) -> bool:

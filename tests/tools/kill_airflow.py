@@ -27,6 +27,7 @@ from etl.contract import load_all
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import Settings
 from etl.warehouse import embedded
+from etl.warehouse.migrate import migrate
 from simulate import write_city
 from tests.tools.kill_processes import PEOPLE, citydw, say, tables
 
@@ -55,7 +56,7 @@ def main() -> None:
         try:
             embedded.start(home / "postgres", embedded.AIRFLOW)
             pipeline = Pipeline(settings, load_all())
-            pipeline.migrate()
+            migrate(pipeline.engine, pipeline.contracts.values())
             airflow.start()
             airflow.wait_until_ready()
             airflow.create_pools()

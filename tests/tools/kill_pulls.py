@@ -36,6 +36,8 @@ from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
 from etl.settings import PROJECT, Settings
 from etl.warehouse import embedded
+from etl.warehouse.migrate import migrate
+from tests.city import audited
 from tests.fetched_schools import fetch
 
 DATASET = "education.schools"
@@ -208,7 +210,7 @@ def killed(folder: Path, source: Source, kills: int, of_server: int, seed: int) 
     contracts, home = project(folder, source) / "expectations", folder / "home"
     url = embedded.start(home / "postgres")
     pipeline = _pipeline(contracts, home, url)
-    pipeline.migrate()
+    migrate(pipeline.engine, pipeline.contracts.values())
     processes = multiprocessing.get_context("forkserver")  # a puller that begins to pull at once
     preload = ["etl.pipeline.pull", "etl.connectors.postgresql", "etl.connectors.mysql", "etl.receive.refusal"]
     processes.set_forkserver_preload(preload)
@@ -276,7 +278,7 @@ def _difference(pipeline: Pipeline, source: Source) -> tuple[str, Counter[str]]:
         lost, other = there.keys() - dict(rows).keys(), [code for code, pupils in rows if there.get(code) != pupils]
         return f"of {len(there)} schools {len(rows)} came ({inserted} new), {lost} not, and {other} otherwise", ends
     left = list((pipeline.settings.home / "pulls" / "education" / "schools" / "ready").iterdir())
-    found = [str(finding) for finding in pipeline.audit()]
+    found = [str(finding) for finding in audited(pipeline)]
     return f"left behind: {left}; audit: {found}" if left or found else "", ends
 
 

@@ -30,8 +30,9 @@ from etl.contract.city import city
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import Settings
 from etl.warehouse import embedded
+from etl.warehouse.migrate import migrate
 from simulate import write_city
-from tests.city import query, walk
+from tests.city import audited, query, walk
 from tests.tools.kill_processes import say
 
 PEOPLE, DAYS, SEED = 1_000, 3, 7
@@ -52,14 +53,14 @@ def main() -> None:
         pipeline, airflow = Pipeline(settings, load_all(deployment)), Airflow(settings)
         try:
             embedded.start(home / "postgres", embedded.AIRFLOW)
-            pipeline.migrate()
+            migrate(pipeline.engine, pipeline.contracts.values())
             airflow.start()
             airflow.wait_until_ready()
             airflow.create_pools()
             _pull(airflow, pipeline, systems, days)
             pulls = Counter(dict(query(pipeline, "SELECT state, count(*) FROM ops.pull GROUP BY state").iter_rows()))
             wrong = _differences(pipeline, _dropped(Path(folder) / "dropped", systems, days), systems)
-            audit = [str(finding) for finding in pipeline.audit()]
+            audit = [str(finding) for finding in audited(pipeline)]
         finally:
             airflow.stop()
             embedded.stop(home / "postgres")
@@ -112,7 +113,7 @@ def _dropped(home: Path, systems: Systems, days: list[Path]) -> Pipeline:
     """The same files, walked without a source and without Airflow."""
     settings = replace(Settings.from_environment(), home=home, data=UPath(home / "data"))
     pipeline = Pipeline(replace(settings, database_url=embedded.start(home / "postgres")), load_all())
-    pipeline.migrate()
+    migrate(pipeline.engine, pipeline.contracts.values())
     for day in days:
         for system in systems.all:
             walk(pipeline, sorted((day / system.dataset.replace(".", "/")).glob("*")))

@@ -28,8 +28,10 @@ from etl.agency.check import check
 from etl.contract import load_all
 from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
+from etl.pipeline.reception import receive_inbox
 from etl.settings import EXPECTATIONS, Settings
 from etl.warehouse import embedded
+from etl.warehouse.migrate import migrate
 
 CASES = Path(__file__).parent.parent / "cases"
 WORDS = ("right", "loud", "silently wrong", "crashed")
@@ -172,7 +174,7 @@ class _Became:
 def _sent(case: Case, entry: dict[str, Any], pipeline: Pipeline) -> _Became:
     name = entry["file"]
     _drop(case, name, pipeline)
-    for received in pipeline.receive_inbox():
+    for received in receive_inbox(pipeline):
         if not received.is_final:
             for _ in pipeline.walk(received.dataset, received.delivery_id):
                 pass
@@ -277,7 +279,7 @@ def new_pipeline(home: Path, database_url: str) -> Pipeline:
         Settings.from_environment(), home=home, data=UPath(home / "data"), database_url=database_url, quiet_seconds=0
     )
     pipeline = Pipeline(settings, load_all(expectations(home / "expectations")))
-    pipeline.migrate()
+    migrate(pipeline.engine, pipeline.contracts.values())
     return pipeline
 
 
