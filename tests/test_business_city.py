@@ -16,6 +16,8 @@ from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
 from simulate import business_group, land_group, write_city
 from simulate.business_answers import ANSWERS
+from simulate.land_marts import Cadastre, land_parcel_today, land_ward_year, parcel_lineage, parcel_links
+from simulate.marts import Told
 from tests.city import (
     assert_rejected_is_planted,
     assert_rows_are_accounted_for,
@@ -127,6 +129,42 @@ def test_what_several_agencies_together_show_to_be_wrong_is_found(city: Path, lo
     odd = both.filter(pl.col("measured_value") > pl.col("measured_value_right") * 1.1)
     assert odd.height > 0
     assert found(loaded, "fine_dust_above_dust", *at) == set(odd.select(at).rows())
+
+
+PARCEL = ["ward", "ward_valid_from", "sheet_no", "parcel_no"]
+OLD_AND_NEW = [f"{side}_{name}" for side in ("old", "new") for name in PARCEL]
+
+
+@pytest.fixture(scope="module")
+def cadastre(city: Path) -> Cadastre:
+    return Cadastre(Told(city / "truth", {*DATASETS, *BESIDE}))
+
+
+@pytest.mark.parametrize(
+    ("table", "truth_of", "key"),
+    [
+        ("land.parcel_lineage", parcel_lineage, [*OLD_AND_NEW, "changed_on"]),
+        ("land.parcel_links", parcel_links, ["kind", "paper", *PARCEL]),
+        ("exact.land_parcel_today", land_parcel_today, PARCEL),
+        ("exact.land_ward_year", land_ward_year, ["ward", "ward_valid_from", "year"]),
+    ],
+)
+def test_what_is_said_of_the_land_is_true(
+    loaded: Pipeline, cadastre: Cadastre, table: str, truth_of: Callable[[Cadastre], pl.DataFrame], key: list[str]
+) -> None:
+    true, said = truth_of(cadastre), query(loaded, f"SELECT * FROM {table}")
+    if "zones" in said.columns:
+        zones = [[f"{zone['zone']} {zone['m2']:.1f}" for zone in its or []] for its in said["zones"].to_list()]
+        said = said.with_columns(zones=pl.Series([";".join(its) or None for its in zones]))
+    assert true.height > 20 and not set(true.columns) - set(said.columns)
+    measured = cs.numeric() | cs.by_dtype(pl.Null)
+    true, said = (rows.select(true.columns).with_columns(measured.cast(pl.Float64)).sort(key) for rows in (true, said))
+    assert_frame_equal(said, true, check_dtypes=False, abs_tol=0.06)
+
+
+def test_the_city_has_every_kind_of_change_of_a_parcel_and_every_grade_of_a_link(cadastre: Cadastre) -> None:
+    assert set(parcel_lineage(cadastre)["kind"]) == {"split", "merged", "renumbered", "redrawn"}
+    assert set(parcel_links(cadastre)["grade"]) == {"key", "lineage", "spatial", "none"}
 
 
 QUESTIONS = re.findall(
