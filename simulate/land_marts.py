@@ -175,7 +175,7 @@ def _lacking(told: Told, datasets: list[str]) -> str | None:
     return ";".join(sorted(name for name in datasets if name not in told.spans)) or None
 
 
-def _planned(cadastre: Cadastre) -> Iterator[tuple[Key, Row]]:
+def planned(cadastre: Cadastre) -> Iterator[tuple[Key, Row]]:
     """Of each parcel: the zones that it lies in, the largest part first, and what follows of them."""
     zones = cadastre.told.now("land.zones").to_dicts()
     boxes = np.array([_box(zone["geometry"]) for zone in zones])
@@ -200,8 +200,8 @@ def land_parcel_today(cadastre: Cadastre) -> pl.DataFrame:
             on[paper["parcel"]].append(paper)
     today = carried(pl.DataFrame([dict(zip(KEY, key, strict=True)) for key in cadastre.now]))
     made = []
-    for (key, planned), unit in zip(_planned(cadastre), today.to_dicts(), strict=True):
-        row, parts, size = cadastre.now[key], planned["parts"], planned["size"]
+    for (key, its_plan), unit in zip(planned(cadastre), today.to_dicts(), strict=True):
+        row, parts, size = cadastre.now[key], its_plan["parts"], its_plan["size"]
         main = parts[0][1] if parts else None
         its = [permits[paper["paper"]] | paper for paper in on[key] if paper["kind"] == "permit"]
         its.sort(key=lambda p: (p["granted_on"] is not None, p["granted_on"], p["filed_on"]), reverse=True)
@@ -215,7 +215,7 @@ def land_parcel_today(cadastre: Cadastre) -> pl.DataFrame:
                 "shape_m2": size,
                 "land_use_group": _GROUPS[row["land_use"]],
                 "zones": ";".join(f"{zone['object_code']} {m2:.1f}" for m2, zone in parts) or None,
-                "slivers": planned["slivers"],
+                "slivers": its_plan["slivers"],
                 "plan_level": main and main["plan_level"],
                 "planned_percent": 100 * sum(m2 for m2, _ in parts) / size if parts else None,
                 "roads_percent": _percent(parts, "GT", size),
@@ -228,7 +228,7 @@ def land_parcel_today(cadastre: Cadastre) -> pl.DataFrame:
                 "permits": len(its),
                 "permit_granted_on": its[0]["granted_on"] if its else None,
                 "permit_floors": its[0]["floors"] if its else None,
-                "permits_against_plan": sum(_is_against(p, main) for p in its),
+                "permits_against_plan": sum(is_against(p, main) for p in its),
                 "works": len(built),
                 "works_accepted": sum(w["accepted_on"] is not None for w in built),
                 "works_floors": max((w["floors"] for w in built), default=None),
@@ -246,7 +246,8 @@ def _percent(parts: list[tuple[float, Row]], function: str, size: float) -> floa
     return 100 * sum(m2 for m2, zone in parts if zone["land_function"] == function) / size if parts else None
 
 
-def _is_against(permit: Row, main: Row | None) -> bool:
+def is_against(permit: Row, main: Row | None) -> bool:
+    """Whether a permit is for more floors than a zone allows, or stands where a road or a green is planned."""
     if main is None:
         return False
     return main["land_function"] in ("CX", "GT") or (main["max_floors"] or 1_000) < permit["floors"]
@@ -271,9 +272,9 @@ def land_ward_year(cadastre: Cadastre) -> pl.DataFrame:
         for row, unit in zip(rows, units.to_dicts(), strict=True):
             yield row, cells[unit["ward"], unit["ward_valid_from"]]
 
-    planned = dict(_planned(cadastre))
+    plans = dict(planned(cadastre))
     for row, cell in wards(list(cadastre.now.values())):
-        its = planned[_key(row)]
+        its = plans[_key(row)]
         cell["parcels"] += 1
         cell["area_m2"] += float(row["area_m2"])
         group = {"NN": "agricultural_m2", "O": "residential_m2", "PNN": "other_m2"}[_GROUPS[row["land_use"]]]
@@ -295,13 +296,13 @@ def land_ward_year(cadastre: Cadastre) -> pl.DataFrame:
         if p["filed_on"].year != year and not is_granted:
             continue
         parcel = on[f"{p['authority']} {p['permit_no']}"]
-        parts = planned[parcel]["parts"] if parcel else []
+        parts = plans[parcel]["parts"] if parcel else []
         cell["_permits"] += 1
         cell["permits_filed"] += p["filed_on"].year == year
         cell["permits_granted"] += is_granted
         cell["floor_area_granted_m2"] += float(p["floor_area_m2"]) if is_granted else 0
         cell["permits_linked"] += parcel is not None
-        cell["permits_against_plan"] += _is_against(p, parts[0][1] if parts else None)
+        cell["permits_against_plan"] += is_against(p, parts[0][1] if parts else None)
         if is_granted:
             days[id(cell),].append((p["granted_on"] - p["filed_on"]).days)
     accepted = [w for w in told.now("land.works").to_dicts() if w["accepted_on"] and w["accepted_on"].year == year]
