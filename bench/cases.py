@@ -16,7 +16,7 @@ from bench.sources import Source, Sources
 from bench.states import State, States
 from etl.contract import load_all
 
-NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "asof", "pull")
+NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "asof", "pull", "land")
 NAMES = ("visits", "declarations")
 WARD = "maxa_cu_tru"  # of visits
 _STRATEGIES = ("delete-insert", "upsert")  # of dlt's merge; the first is its default
@@ -108,6 +108,8 @@ class Workshop:
             return self._formats()
         if number == "asof":
             return [self._look_back()]
+        if number == "land":
+            return [self._land()]
         if number == "pull":
             in_mariadb = self.sources.mysql()
             return [
@@ -234,6 +236,19 @@ class Workshop:
             for kind in subjects.LOOKS
         ]
         return Case("asof", "visits", f"Looking back into a history of {rows:,} rows", [run], targets)
+
+    def _land(self) -> Case:
+        parcels, zones = 2 * self.size, self.size // 10
+        sizes = {"parcels": parcels, "zones": zones}
+        runs = [
+            Run("citydw", "all marts, anew", subjects.place, parcels, arguments=sizes),
+            Run("citydw", "no shape has changed", subjects.place, parcels, arguments=sizes | {"again": True}),
+        ]
+        targets = [
+            Target("at most 10 minutes", lambda r: r[0].seconds / 60, 10),
+            Target("peak memory at most 1,536 MiB", lambda r: r[0].peak / 2**20, 1536),
+        ]
+        return Case("land", "parcels", f"{parcels:,} parcels and {zones:,} zones of a plan", runs, targets)
 
     def _pull(self, source: Source, bound: float, others: dict[str, Callable[..., Any]]) -> Case:
         arguments = {"source": source, "file": self.states.folder / f"pulled_{source.kind}"}

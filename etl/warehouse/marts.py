@@ -280,6 +280,7 @@ def _refresh(engine: sa.Engine, mart: Mart, readers: Sequence[str]) -> None:
             connection.execute(sa.text(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {mart.exact}"))
         else:
             _make(connection, mart, readers)
+        connection.execute(sa.text(f"ANALYZE {mart.exact}"))  # for what reads it next
         connection.execute(sa.text(f"GRANT SELECT ON {mart.exact} TO citydw_reader"))  # a backup has no privileges
         if mart.is_for_analysts:
             connection.execute(sa.text(f"GRANT SELECT ON mart.{mart.name} TO citydw_analyst, citydw_reader"))

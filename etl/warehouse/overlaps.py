@@ -162,6 +162,7 @@ def refresh(connection: sa.Connection, overlap: Overlap, before: str | None, rea
         copy_rows(connection, "pair", [pairs])
     _execute(connection, "ANALYZE pair")
     _fill(connection, overlap.table)
+    _execute(connection, f"ANALYZE {overlap.table}")  # else what reads it next is planned for an empty table
     for name in ("pair", *queries):
         _execute(connection, f"DROP TABLE {name}")
     return made_of

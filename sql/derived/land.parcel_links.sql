@@ -105,7 +105,7 @@ SELECT
         ELSE 'none' END AS grade,
     CASE WHEN k.paper IS NOT NULL THEN round(k.share, 4) WHEN s.work_code IS NOT NULL THEN 1 END AS share
 FROM (SELECT DISTINCT p.kind, p.paper FROM paper p) n
-LEFT JOIN by_number k ON k.kind = n.kind AND k.paper = n.paper
+LEFT JOIN by_number k ON k.kind || k.paper = n.kind || n.paper  -- of two columns it would expect that hardly any meet
 LEFT JOIN by_place s ON n.kind = 'work' AND s.work_code = n.paper AND k.paper IS NULL;
 
 CREATE UNIQUE INDEX ON parcel_links (kind, paper, ward, ward_valid_from, sheet_no, parcel_no) NULLS NOT DISTINCT;

@@ -24,92 +24,104 @@ input AS (
     ) d ON d.dataset = k.dataset
 ),
 unit AS (
-    SELECT w.code, w.valid_from, a.code AS ward_today, a.valid_from AS ward_today_valid_from
+    SELECT w.code || ' ' || w.valid_from AS unit, a.code AS ward_today, a.valid_from AS ward_today_valid_from
     FROM ref.ward w
     JOIN LATERAL ref.ward_at(w.code, w.valid_from, current_date) a ON NOT a.ambiguous
 ),
+-- Rows are joined by one text that names a parcel: of four columns PostgreSQL would expect that hardly any meet, and look
+-- through the whole other side for each.
 zoned AS (
     SELECT
-        o.ward, o.ward_valid_from, o.sheet_no, o.parcel_no, o.left_size, o.shared, o.is_sliver,
-        z.plan_record, z.object_code, z.land_function, z.plan_level, z.phase, z.max_floors, z.max_density, z.max_far
+        concat_ws('/', o.ward, o.ward_valid_from, o.sheet_no, o.parcel_no) AS parcel,
+        o.left_size, o.shared, o.is_sliver, z.plan_record, z.object_code, z.land_function, z.plan_level, z.phase,
+        z.max_floors, z.max_density, z.max_far
     FROM land.parcel_zones o
-    JOIN land.zones_current z ON z.plan_record = o.plan_record AND z.layer = o.layer AND z.object_code = o.object_code
-    WHERE z.approved_on <= current_date AND (z.ended_on IS NULL OR z.ended_on > current_date)
+    LEFT JOIN land.zones_current z ON z.plan_record = o.plan_record AND z.layer = o.layer
+        AND z.object_code = o.object_code
+        AND z.approved_on <= current_date AND (z.ended_on IS NULL OR z.ended_on > current_date)
 ),
--- What one level and phase says of a parcel.
+-- How much of the parcel one level and phase cover together.
+covered AS (
+    SELECT
+        z.*,
+        sum(z.shared) FILTER (WHERE NOT z.is_sliver) OVER (PARTITION BY z.parcel, z.plan_level, z.phase)
+            / z.left_size AS cover
+    FROM zoned z
+),
+-- The first one is the largest zone of the plan that counts.
+ranked AS (
+    SELECT c.*, row_number() OVER plans AS place, first_value(c.plan_level || c.phase) OVER plans AS plan
+    FROM covered c
+    WINDOW plans AS (
+        PARTITION BY c.parcel
+        ORDER BY
+            c.plan_level IS NULL OR c.is_sliver, c.cover >= 0.5 DESC, CASE WHEN c.cover >= 0.5 THEN c.plan_level END DESC,
+            CASE WHEN c.cover >= 0.5 THEN c.phase END DESC, c.cover DESC, c.plan_level DESC, c.phase DESC,
+            c.shared DESC, c.plan_record, c.object_code
+    )
+),
 plan AS (
     SELECT
-        z.ward, z.ward_valid_from, z.sheet_no, z.parcel_no, z.plan_level, z.phase,
-        sum(z.shared) / max(z.left_size) AS share,
-        sum(z.shared) FILTER (WHERE z.land_function = 'GT') / max(z.left_size) AS roads,
-        sum(z.shared) FILTER (WHERE z.land_function = 'CX') / max(z.left_size) AS greens
-    FROM zoned z
-    WHERE NOT z.is_sliver
-    GROUP BY z.ward, z.ward_valid_from, z.sheet_no, z.parcel_no, z.plan_level, z.phase
-),
-chosen AS (
-    SELECT DISTINCT ON (p.ward, p.ward_valid_from, p.sheet_no, p.parcel_no) p.*
-    FROM plan p
-    ORDER BY
-        p.ward, p.ward_valid_from, p.sheet_no, p.parcel_no, p.share >= 0.5 DESC,
-        CASE WHEN p.share >= 0.5 THEN p.plan_level END DESC, CASE WHEN p.share >= 0.5 THEN p.phase END DESC,
-        p.share DESC, p.plan_level DESC, p.phase DESC
-),
-main AS (
-    SELECT DISTINCT ON (z.ward, z.ward_valid_from, z.sheet_no, z.parcel_no) z.*
-    FROM zoned z
-    JOIN chosen c ON c.ward = z.ward AND c.ward_valid_from = z.ward_valid_from AND c.sheet_no = z.sheet_no
-        AND c.parcel_no = z.parcel_no AND c.plan_level = z.plan_level AND c.phase = z.phase
-    WHERE NOT z.is_sliver
-    ORDER BY z.ward, z.ward_valid_from, z.sheet_no, z.parcel_no, z.shared DESC, z.plan_record, z.object_code
-),
-zones AS (
-    SELECT
-        z.ward, z.ward_valid_from, z.sheet_no, z.parcel_no,
-        count(*) FILTER (WHERE z.is_sliver) AS slivers,
+        r.parcel,
+        max(r.left_size) AS shape_m2,
+        count(*) FILTER (WHERE r.is_sliver AND r.plan_level IS NOT NULL) AS slivers,
         jsonb_agg(
             jsonb_build_object(
-                'plan', z.plan_record, 'zone', z.object_code, 'function', z.land_function, 'level', z.plan_level,
-                'm2', round(z.shared::numeric, 2), 'percent', round((100 * z.shared / z.left_size)::numeric, 1)
+                'plan', r.plan_record, 'zone', r.object_code, 'function', r.land_function, 'level', r.plan_level,
+                'm2', round(r.shared::numeric, 2), 'percent', round((100 * r.shared / r.left_size)::numeric, 1)
             )
-            ORDER BY z.shared DESC, z.plan_record, z.object_code
-        ) FILTER (WHERE NOT z.is_sliver) AS zones
-    FROM zoned z
-    GROUP BY z.ward, z.ward_valid_from, z.sheet_no, z.parcel_no
-),
-shape AS (
-    SELECT o.ward, o.ward_valid_from, o.sheet_no, o.parcel_no, max(o.left_size) AS shape_m2
-    FROM land.parcel_zones o
-    GROUP BY o.ward, o.ward_valid_from, o.sheet_no, o.parcel_no
+            ORDER BY r.shared DESC, r.plan_record, r.object_code
+        ) FILTER (WHERE NOT r.is_sliver AND r.plan_level IS NOT NULL) AS zones,
+        max(r.plan_level) FILTER (WHERE r.place = 1 AND NOT r.is_sliver) AS plan_level,
+        max(r.cover) FILTER (WHERE r.place = 1 AND NOT r.is_sliver) AS cover,
+        coalesce(sum(r.shared) FILTER (
+            WHERE r.plan_level || r.phase = r.plan AND NOT r.is_sliver AND r.land_function = 'GT'
+        ), 0) / max(r.left_size) AS roads,
+        coalesce(sum(r.shared) FILTER (
+            WHERE r.plan_level || r.phase = r.plan AND NOT r.is_sliver AND r.land_function = 'CX'
+        ), 0) / max(r.left_size) AS greens,
+        max(r.plan_record) FILTER (WHERE r.place = 1 AND NOT r.is_sliver) AS main_plan,
+        max(r.object_code) FILTER (WHERE r.place = 1 AND NOT r.is_sliver) AS main_zone,
+        max(r.land_function) FILTER (WHERE r.place = 1 AND NOT r.is_sliver) AS main_function,
+        max(r.shared / r.left_size) FILTER (WHERE r.place = 1 AND NOT r.is_sliver AND r.plan_level IS NOT NULL)
+            AS main_share,
+        max(r.max_floors) FILTER (WHERE r.place = 1 AND NOT r.is_sliver) AS max_floors,
+        max(r.max_density) FILTER (WHERE r.place = 1 AND NOT r.is_sliver) AS max_density,
+        max(r.max_far) FILTER (WHERE r.place = 1 AND NOT r.is_sliver) AS max_far
+    FROM ranked r
+    GROUP BY r.parcel
 ),
 permit AS (
     SELECT
-        l.ward, l.ward_valid_from, l.sheet_no, l.parcel_no, l.grade, p.floors, p.filed_on, p.granted_on, p.expires_on,
-        row_number() OVER (
-            PARTITION BY l.ward, l.ward_valid_from, l.sheet_no, l.parcel_no
-            ORDER BY p.granted_on DESC NULLS LAST, p.filed_on DESC, l.paper
-        ) AS number
+        concat_ws('/', l.ward, l.ward_valid_from, l.sheet_no, l.parcel_no) AS parcel,
+        l.paper, l.grade, p.floors, p.filed_on, p.granted_on, p.expires_on
     FROM land.parcel_links l
     JOIN land.permits_current p ON p.authority || ' ' || p.permit_no = l.paper
     WHERE l.kind = 'permit' AND l.ward IS NOT NULL
 ),
+latest AS (
+    SELECT
+        p.*,
+        row_number() OVER (
+            PARTITION BY p.parcel ORDER BY p.granted_on DESC NULLS LAST, p.filed_on DESC, p.paper
+        ) AS place
+    FROM permit p
+),
 permits AS (
     SELECT
-        p.ward, p.ward_valid_from, p.sheet_no, p.parcel_no,
+        p.parcel,
         count(*) AS permits,
-        max(p.granted_on) FILTER (WHERE p.number = 1) AS granted_on,
-        max(p.expires_on) FILTER (WHERE p.number = 1) AS expires_on,
-        max(p.floors) FILTER (WHERE p.number = 1) AS floors,
-        count(*) FILTER (WHERE p.floors > m.max_floors OR m.land_function IN ('CX', 'GT')) AS against_plan,
+        max(p.granted_on) FILTER (WHERE p.place = 1) AS granted_on,
+        max(p.expires_on) FILTER (WHERE p.place = 1) AS expires_on,
+        max(p.floors) FILTER (WHERE p.place = 1) AS floors,
+        array_agg(p.floors) AS all_floors,
         max(array_position(ARRAY['key', 'lineage', 'spatial'], p.grade)) AS grade
-    FROM permit p
-    LEFT JOIN main m ON m.ward = p.ward AND m.ward_valid_from = p.ward_valid_from AND m.sheet_no = p.sheet_no
-        AND m.parcel_no = p.parcel_no
-    GROUP BY p.ward, p.ward_valid_from, p.sheet_no, p.parcel_no
+    FROM latest p
+    GROUP BY p.parcel
 ),
 works AS (
     SELECT
-        l.ward, l.ward_valid_from, l.sheet_no, l.parcel_no,
+        concat_ws('/', l.ward, l.ward_valid_from, l.sheet_no, l.parcel_no) AS parcel,
         count(*) AS works,
         count(w.accepted_on) AS accepted,
         max(w.floors) AS floors,
@@ -118,23 +130,33 @@ works AS (
     FROM land.parcel_links l
     JOIN land.works_current w ON w.work_code = l.paper
     WHERE l.kind = 'work' AND l.ward IS NOT NULL
-    GROUP BY l.ward, l.ward_valid_from, l.sheet_no, l.parcel_no
+    GROUP BY 1
 ),
 violations AS (
     SELECT
-        w.code AS ward, w.valid_from AS ward_valid_from, split_part(v.parcel, '/', 2) AS sheet_no,
-        split_part(v.parcel, '/', 3) AS parcel_no, count(*) AS open
+        concat_ws('/', w.code, w.valid_from, split_part(v.parcel, '/', 2), split_part(v.parcel, '/', 3)) AS parcel,
+        count(*) AS open
     FROM people.violations_current v
     JOIN ref.ward w ON w.code = split_part(v.parcel, '/', 1) AND w.valid_from <= v.violated_on
         AND (w.valid_to IS NULL OR w.valid_to > v.violated_on)
     WHERE v.enforcement_state IN ('BH', 'CC', 'SD')
-    GROUP BY 1, 2, 3, 4
+    GROUP BY 1
 ),
-agrees AS (
-    SELECT b.old_code AS land_use, array_agg(b.new_code) AS functions
+land_use AS (
+    SELECT
+        b.old_code AS land_use,
+        max(b.new_code) FILTER (WHERE b.new_list = 'land_use_group') AS land_use_group,
+        array_agg(b.new_code) FILTER (WHERE b.new_list = 'plan_function') AS functions
     FROM ref.code_bridge b
-    WHERE b.old_list = 'land_use' AND b.new_list = 'plan_function'
+    WHERE b.old_list = 'land_use' AND b.new_list IN ('land_use_group', 'plan_function')
     GROUP BY b.old_code
+),
+parcel AS (
+    SELECT
+        concat_ws('/', p.ward, p.ward_valid_from, p.sheet_no, p.parcel_no) AS parcel,
+        p.ward || ' ' || p.ward_valid_from AS unit,
+        p.*
+    FROM land.parcels_current p
 )
 SELECT
     p.ward,
@@ -147,30 +169,33 @@ SELECT
     i.zones_on,
     i.lacking AS inputs_lacking,
     p.area_m2,
-    s.shape_m2,
+    c.shape_m2,
     p.land_use,
-    g.new_code AS land_use_group,
+    a.land_use_group,
     p.term_until,
-    z.zones,
-    CASE WHEN i.zones_on IS NOT NULL THEN coalesce(z.slivers, 0) END AS slivers,
+    c.zones,
+    CASE WHEN i.zones_on IS NOT NULL THEN c.slivers END AS slivers,
     c.plan_level,
-    round((100 * c.share)::numeric, 1) AS planned_percent,
-    round((100 * CASE WHEN c.share IS NOT NULL THEN coalesce(c.roads, 0) END)::numeric, 1) AS roads_percent,
-    round((100 * CASE WHEN c.share IS NOT NULL THEN coalesce(c.greens, 0) END)::numeric, 1) AS greens_percent,
-    m.plan_record AS main_plan,
-    m.object_code AS main_zone,
-    m.land_function AS main_function,
-    round((100 * m.shared / m.left_size)::numeric, 1) AS main_percent,
-    m.max_floors,
-    m.max_density,
-    m.max_far,
-    m.land_function <> ALL (a.functions) AS planned_differs,
+    round((100 * c.cover)::numeric, 1) AS planned_percent,
+    CASE WHEN c.plan_level IS NOT NULL THEN round((100 * c.roads)::numeric, 1) END AS roads_percent,
+    CASE WHEN c.plan_level IS NOT NULL THEN round((100 * c.greens)::numeric, 1) END AS greens_percent,
+    c.main_plan,
+    c.main_zone,
+    c.main_function,
+    round((100 * c.main_share)::numeric, 1) AS main_percent,
+    c.max_floors,
+    c.max_density,
+    c.max_far,
+    c.main_function <> ALL (a.functions) AS planned_differs,
     CASE WHEN i.has_permits THEN coalesce(b.permits, 0) END AS permits,
     b.granted_on AS permit_granted_on,
     b.floors AS permit_floors,
     CASE WHEN b.permits IS NULL THEN NULL WHEN b.granted_on IS NULL THEN 'filed'
         WHEN b.expires_on < current_date THEN 'expired' ELSE 'granted' END AS permit_state,
-    CASE WHEN i.has_permits THEN coalesce(b.against_plan, 0) END AS permits_against_plan,
+    CASE WHEN i.has_permits THEN (
+        SELECT count(*) FROM unnest(b.all_floors) AS f (floors)
+        WHERE f.floors > c.max_floors OR c.main_function IN ('CX', 'GT')
+    ) END AS permits_against_plan,
     CASE WHEN i.has_works THEN coalesce(w.works, 0) END AS works,
     CASE WHEN i.has_works THEN coalesce(w.accepted, 0) END AS works_accepted,
     w.floors AS works_floors,
@@ -180,25 +205,14 @@ SELECT
     (ARRAY['key', 'lineage', 'spatial'])[w.grade] AS work_grade,
     coalesce(cardinality(string_to_array(p.owner_ids, ';')), 0) AS _holders,
     coalesce(v.open, 0) AS _violations_open
-FROM land.parcels_current p
+FROM parcel p
 CROSS JOIN input i
-LEFT JOIN unit u ON u.code = p.ward AND u.valid_from = p.ward_valid_from
-LEFT JOIN shape s ON s.ward = p.ward AND s.ward_valid_from = p.ward_valid_from AND s.sheet_no = p.sheet_no
-    AND s.parcel_no = p.parcel_no
-LEFT JOIN zones z ON z.ward = p.ward AND z.ward_valid_from = p.ward_valid_from AND z.sheet_no = p.sheet_no
-    AND z.parcel_no = p.parcel_no
-LEFT JOIN chosen c ON c.ward = p.ward AND c.ward_valid_from = p.ward_valid_from AND c.sheet_no = p.sheet_no
-    AND c.parcel_no = p.parcel_no
-LEFT JOIN main m ON m.ward = p.ward AND m.ward_valid_from = p.ward_valid_from AND m.sheet_no = p.sheet_no
-    AND m.parcel_no = p.parcel_no
-LEFT JOIN permits b ON b.ward = p.ward AND b.ward_valid_from = p.ward_valid_from AND b.sheet_no = p.sheet_no
-    AND b.parcel_no = p.parcel_no
-LEFT JOIN works w ON w.ward = p.ward AND w.ward_valid_from = p.ward_valid_from AND w.sheet_no = p.sheet_no
-    AND w.parcel_no = p.parcel_no
-LEFT JOIN violations v ON v.ward = p.ward AND v.ward_valid_from = p.ward_valid_from AND v.sheet_no = p.sheet_no
-    AND v.parcel_no = p.parcel_no
-LEFT JOIN agrees a ON a.land_use = p.land_use
-LEFT JOIN ref.code_bridge g ON g.old_list = 'land_use' AND g.new_list = 'land_use_group' AND g.old_code = p.land_use;
+LEFT JOIN unit u ON u.unit = p.unit
+LEFT JOIN plan c ON c.parcel = p.parcel
+LEFT JOIN permits b ON b.parcel = p.parcel
+LEFT JOIN works w ON w.parcel = p.parcel
+LEFT JOIN violations v ON v.parcel = p.parcel
+LEFT JOIN land_use a ON a.land_use = p.land_use;
 
 CREATE UNIQUE INDEX ON land_parcel_today (ward, ward_valid_from, sheet_no, parcel_no);
 

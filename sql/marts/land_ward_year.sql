@@ -103,8 +103,8 @@ permit AS (
     FROM land.permits_current p
     JOIN unit u ON u.code = p.parcel_ward AND u.valid_from = p.parcel_ward_valid_from
     JOIN land.parcel_links l ON l.kind = 'permit' AND l.paper = p.authority || ' ' || p.permit_no
-    LEFT JOIN exact.land_parcel_today t ON t.ward = l.ward AND t.ward_valid_from = l.ward_valid_from
-        AND t.sheet_no = l.sheet_no AND t.parcel_no = l.parcel_no
+    LEFT JOIN exact.land_parcel_today t ON concat_ws('/', t.ward, t.ward_valid_from, t.sheet_no, t.parcel_no)
+        = concat_ws('/', l.ward, l.ward_valid_from, l.sheet_no, l.parcel_no)
     GROUP BY p.authority, p.permit_no, u.ward, u.ward_valid_from, p.filed_on, p.granted_on, p.floor_area_m2
 ),
 permits AS (
