@@ -318,7 +318,12 @@ def land_ward_year(cadastre: Cadastre) -> pl.DataFrame:
     names = sorted({name for cell in cells.values() for name in cell if not name.startswith("_")})
     return pl.DataFrame(
         [
-            {"ward": ward, "ward_valid_from": since, "year": year, "inputs_lacking": _lacking(told, _OF_YEAR)}
+            {
+                "ward": ward,
+                "ward_valid_from": since,
+                "year": date(year, 1, 1),
+                "inputs_lacking": _lacking(told, _OF_YEAR),
+            }
             | {name: None if _of_plans(name) and not cell["_size"] else cell.get(name, 0.0) for name in names}
             | {
                 "planned_percent": 100 * cell["_planned"] / cell["_size"] if cell["_size"] else None,

@@ -14,12 +14,14 @@ from polars.testing import assert_frame_equal
 
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
+from etl.warehouse.marts import all_marts
 from simulate import business_group, land_group, write_city
 from simulate.business_answers import ANSWERS
 from simulate.land_answers import ANSWERS as OF_LAND
 from simulate.land_marts import Cadastre, land_parcel_today, land_ward_year, parcel_lineage, parcel_links
 from simulate.marts import Told
 from tests.city import (
+    assert_mart_shows_what_it_may,
     assert_rejected_is_planted,
     assert_rows_are_accounted_for,
     assert_table_is_true,
@@ -161,6 +163,19 @@ def test_what_is_said_of_the_land_is_true(
     measured = cs.numeric() | cs.by_dtype(pl.Null)
     true, said = (rows.select(true.columns).with_columns(measured.cast(pl.Float64)).sort(key) for rows in (true, said))
     assert_frame_equal(said, true, check_dtypes=False, abs_tol=0.06)
+
+
+def test_analysts_see_of_a_wards_land_what_they_may(loaded: Pipeline) -> None:
+    (mart,) = (mart for mart in all_marts() if mart.name == "land_ward_year")
+    assert_mart_shows_what_it_may(loaded, mart)
+
+
+def test_analysts_see_of_a_parcel_nothing_of_persons(loaded: Pipeline) -> None:
+    shown = set(query(loaded, "SELECT * FROM mart.land_parcel_today LIMIT 1").columns)
+    assert "zones" in shown and not {
+        name for name in shown if "owner" in name or "holder" in name or "violation" in name
+    }
+    assert query(loaded, "SELECT sum(_holders)::int FROM exact.land_parcel_today").item() > 300
 
 
 def test_the_city_has_every_kind_of_change_of_a_parcel_and_every_grade_of_a_link(cadastre: Cadastre) -> None:

@@ -29,8 +29,7 @@ input AS (
 ),
 year AS (
     SELECT
-        extract(year FROM g.year)::int AS year,
-        g.year::date AS first_day,
+        g.year::date AS year,
         least((g.year + interval '1 year')::date - 1, i.until) AS state_on,
         g.year = date_trunc('year', i.until::timestamp) AS is_last
     FROM input i
@@ -44,7 +43,7 @@ lacking AS (
     FROM year y
     CROSS JOIN known k
     LEFT JOIN input i ON i.dataset = k.dataset
-    WHERE i.dataset IS NULL OR i.until < y.first_day
+    WHERE i.dataset IS NULL OR i.until < y.year
     GROUP BY y.year
 ),
 come AS (
@@ -111,22 +110,22 @@ permits AS (
     SELECT
         y.year, p.ward, p.ward_valid_from,
         count(*) AS permits,
-        count(*) FILTER (WHERE extract(year FROM p.filed_on) = y.year) AS filed,
-        count(*) FILTER (WHERE extract(year FROM p.granted_on) = y.year) AS granted,
+        count(*) FILTER (WHERE date_trunc('year', p.filed_on::timestamp) = y.year) AS filed,
+        count(*) FILTER (WHERE date_trunc('year', p.granted_on::timestamp) = y.year) AS granted,
         percentile_cont(0.5) WITHIN GROUP (ORDER BY p.granted_on - p.filed_on)
-            FILTER (WHERE extract(year FROM p.granted_on) = y.year) AS median_days,
-        coalesce(sum(p.floor_area_m2) FILTER (WHERE extract(year FROM p.granted_on) = y.year), 0) AS floor_area,
+            FILTER (WHERE date_trunc('year', p.granted_on::timestamp) = y.year) AS median_days,
+        coalesce(sum(p.floor_area_m2) FILTER (WHERE date_trunc('year', p.granted_on::timestamp) = y.year), 0) AS floor_area,
         count(*) FILTER (WHERE p.is_linked) AS linked,
         count(*) FILTER (WHERE p.is_against_plan) AS against_plan
     FROM year y
-    JOIN permit p ON extract(year FROM p.filed_on) = y.year OR extract(year FROM p.granted_on) = y.year
+    JOIN permit p ON date_trunc('year', p.filed_on::timestamp) = y.year OR date_trunc('year', p.granted_on::timestamp) = y.year
     GROUP BY y.year, p.ward, p.ward_valid_from
 ),
 works AS (
     SELECT
         y.year, u.ward, u.ward_valid_from, count(*) AS accepted, coalesce(sum(w.floor_area_m2), 0) AS floor_area
     FROM year y
-    JOIN land.works_current w ON extract(year FROM w.accepted_on) = y.year
+    JOIN land.works_current w ON date_trunc('year', w.accepted_on::timestamp) = y.year
     JOIN unit u ON u.code = w.ward AND u.valid_from = w.ward_valid_from
     GROUP BY y.year, u.ward, u.ward_valid_from
 ),
@@ -137,7 +136,7 @@ revenue AS (
         count(DISTINCT coalesce(v.tax_code, v.voucher_no)) AS payers
     FROM year y
     JOIN business.budget_vouchers_current v ON v.direction = 'T' AND v.sub_item BETWEEN '1400' AND '1449'
-        AND extract(year FROM v.posted_on) = y.year
+        AND date_trunc('year', v.posted_on::timestamp) = y.year
     JOIN unit u ON u.code = v.ward AND u.valid_from = v.ward_valid_from
     GROUP BY y.year, u.ward, u.ward_valid_from
 ),
@@ -200,7 +199,7 @@ COMMENT ON MATERIALIZED VIEW land_ward_year IS
 COMMENT ON COLUMN land_ward_year.ward IS 'Mã đơn vị hiện nay, hoặc đơn vị cũ nếu đã bị chia / Code of the unit of today, or of the old one where that was divided';
 COMMENT ON COLUMN land_ward_year.ward_valid_from IS 'Đơn vị có hiệu lực từ / Since when the unit of that code exists';
 COMMENT ON COLUMN land_ward_year.ward_name IS 'Tên đơn vị / Name of the unit';
-COMMENT ON COLUMN land_ward_year.year IS 'Năm / Year';
+COMMENT ON COLUMN land_ward_year.year IS 'Năm / First day of the year';
 COMMENT ON COLUMN land_ward_year.state_on IS 'Số thửa và diện tích là của ngày này / Parcels and areas are of this day';
 COMMENT ON COLUMN land_ward_year.inputs_lacking IS 'Dữ liệu chưa nhận cho năm này; số dựng trên chúng là chưa biết / Datasets that tell nothing of the year: what is counted of them is not known';
 COMMENT ON COLUMN land_ward_year.parcels IS 'Số thửa / Parcels';
