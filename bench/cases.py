@@ -17,7 +17,7 @@ from bench.states import State, States
 from etl.contract import load_all
 from etl.settings import EXPECTATIONS
 
-NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "asof", "pull", "city")
+NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "asof", "pull", "land", "city")
 NAMES = ("visits", "declarations")
 # Rows of a real dataset for each row of `size`: the city has 14 million residents.
 OF_CITY = {"police.residents": 14, "budget.vouchers": 5, "environment.measurements": 3}
@@ -111,6 +111,8 @@ class Workshop:
             return self._formats()
         if number == "asof":
             return [self._look_back()]
+        if number == "land":
+            return [self._land()]
         if number == "pull":
             in_mariadb = self.sources.mysql()
             return [
@@ -239,6 +241,19 @@ class Workshop:
             for kind in subjects.LOOKS
         ]
         return Case("asof", "visits", f"Looking back into a history of {rows:,} rows", [run], targets)
+
+    def _land(self) -> Case:
+        parcels, zones = 2 * self.size, self.size // 10
+        sizes = {"parcels": parcels, "zones": zones}
+        runs = [
+            Run("citydw", "all marts, anew", subjects.place, parcels, arguments=sizes),
+            Run("citydw", "no shape has changed", subjects.place, parcels, arguments=sizes | {"again": True}),
+        ]
+        targets = [
+            Target("at most 10 minutes", lambda r: r[0].seconds / 60, 10),
+            Target("peak memory at most 1,536 MiB", lambda r: r[0].peak / 2**20, 1536),
+        ]
+        return Case("land", "parcels", f"{parcels:,} parcels and {zones:,} zones of a plan", runs, targets)
 
     def _pull(self, source: Source, bound: float, others: dict[str, Callable[..., Any]]) -> Case:
         arguments = {"source": source, "file": self.states.folder / f"pulled_{source.kind}"}

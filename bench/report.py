@@ -53,6 +53,7 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
     stations: Rows = []
     queries: Rows = []
     pulls: Rows = []
+    marts: Rows = []
     targets: Rows = []
     for case in made["cases"]:
         named = [case["case"], case["of"]]
@@ -67,6 +68,7 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
             figures.append([*named, run["tool"], run["work"], *_figures(run)])
             if "odd" in notes:
                 pulls.append([*named, run["tool"], f"{notes['cpu']:.2f}", notes["odd"]])
+            marts += [[*named, run["work"], mart, f"{each:.2f}"] for mart, each in notes.get("marts", {}).items()]
             if "stations" in notes:
                 seconds = [notes["stations"].get(station) for station in _STATIONS] + [notes.get("start")]
                 stations.append([*named, run["work"], *("" if s is None else f"{s:.2f}" for s in seconds)])
@@ -83,6 +85,7 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
             ["Case", "Rows of", "What", *_STATIONS, "first file, imports"],
             stations,
         ),
+        "Seconds of each mart": (["Case", "Rows of", "What", "Mart", "Seconds"], marts),
         "Pulling": (
             ["Case", "From", "Who", "CPU s, the server's too", "Odd values that do not come as they stand"],
             pulls,

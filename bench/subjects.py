@@ -195,6 +195,42 @@ def look_back(clock: Clock, contracts: Path, dataset: str, ward: str, days: int)
     return {"queries": made}
 
 
+def place(clock: Clock, parcels: int, zones: int, again: bool = False) -> dict[str, Any]:
+    """The refresh of all marts of a warehouse that holds parcels and a plan, and little else.
+
+    Args:
+        clock: runs over the refresh.
+        parcels: how many, about.
+        zones: how many, about.
+        again: the clock runs over a second refresh, before which no shape has changed.
+
+    Returns:
+        `marts`: seconds of each that took one; `pairs`: of a parcel and a zone.
+    """
+    import sqlalchemy as sa
+
+    from bench import shapes
+    from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse.copy import copy_rows
+
+    pipeline = Pipeline.from_environment()
+    pipeline.migrate()
+    with pipeline.engine.begin() as connection:
+        copy_rows(connection, "land.parcels", shapes.parcels(parcels))
+        copy_rows(connection, "land.zones", shapes.zones(zones, parcels))
+        connection.exec_driver_sql("ANALYZE land.parcels, land.zones")
+    if again:
+        pipeline.refresh_marts()
+    with clock:
+        pipeline.refresh_marts()
+    with pipeline.engine.connect() as connection:
+        begun = connection.execute(sa.text("SELECT name, refreshed_at FROM ops.mart ORDER BY refreshed_at")).all()
+        ended = [at for _, at in begun[1:]] + [connection.execute(sa.text("SELECT now()")).scalar_one()]
+        pairs = connection.execute(sa.text("SELECT count(*) FROM land.parcel_zones")).scalar_one()
+    seconds = {name: (end - at).total_seconds() for (name, at), end in zip(begun, ended, strict=True)}
+    return {"marts": {name: each for name, each in seconds.items() if each >= 1}, "pairs": pairs}
+
+
 def _found(rows: list[tuple[Any, ...]]) -> int:
     return int(rows[0][0]) if len(rows) == 1 and len(rows[0]) == 1 else len(rows)
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
 
 import polars as pl
-import shapely
 
 TODAY = date(2026, 4, 1)
 WARD = ["ward", "ward_valid_from"]
@@ -86,27 +84,6 @@ def _above_permit(now: Now) -> pl.DataFrame:
     return rows.filter(is_more).select("work_code", "permitted", built="floors")
 
 
-def _zoned(now: Now) -> pl.DataFrame:
-    """Parcels beside the zones in which their middle lies."""
-    shapes: Any = shapely
-    parcels, zones = now("land.parcels"), now("land.zones")
-    left, bottom, right, top = shapes.bounds(shapes.from_wkt(parcels["geometry"].to_numpy())).T
-    middles = shapes.points((left + right) / 2, (bottom + top) / 2)
-    at, zone = shapes.STRtree(shapes.from_wkt(zones["geometry"].to_numpy())).query(middles, predicate="covered_by")
-    of = zones[zone].select("plan_record", "object_code", "land_function", "max_floors", "max_density")
-    found: pl.DataFrame = parcels[at].select(*WARD, "sheet_no", "parcel_no").hstack(of)
-    return found
-
-
-def _above_plan(now: Now) -> pl.DataFrame:
-    zoned = _zoned(now).rename({name: f"parcel_{name}" for name in (*WARD, "sheet_no")})
-    permits = now("land.permits").join(
-        zoned, on=["parcel_ward", "parcel_ward_valid_from", "parcel_sheet_no", "parcel_no"]
-    )
-    above = permits.filter(c("floors") > c("max_floors"))
-    return above.select("authority", "permit_no", "floors", "max_floors", "land_function")
-
-
 def _dusty(now: Now) -> pl.DataFrame:
     hours = now("land.measurements").filter(
         c("parameter") == "PM2.5", c("averaging") == "1h", c("measure_status") == "00",
@@ -159,12 +136,6 @@ ANSWERS: dict[str, Answer] = {
     "Money of the year's plan that is not paid yet, by owner": _left_over,
     "Projects past their day, by owner and field": _days_late,
     "Works that are more than their permit": _above_permit,
-    "The zone in which a parcel lies, and what may be built there": _zoned,
-    "Permits for more floors than the plan allows": _above_plan,
-    "Land planned for schools and for greens": lambda now: (
-        now("land.zones").filter(c("land_function").is_in(["GD", "CX"])).group_by("land_function")
-        .agg(zones=pl.len(), hectares=c("area_m2").cast(pl.Float64).sum() / 10_000)
-    ),
     "Days above the limit of fine dust in force on that day, by station": _dusty,
     "Stations that were blind: less than three quarters of a day's hours": _blind,
     "Stations past their calibration": lambda now: (

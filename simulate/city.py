@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from simulate import business_group, civil, health, land, land_group, people_group, tax
+from simulate import business_group, cadastre, civil, health, land, land_group, people_group, tax
 from simulate.delivery import Form, changes, write
 from simulate.events import events
 from simulate.group import write_group
@@ -37,6 +37,7 @@ class _Agency:
     registry: pl.DataFrame | None = None
     defects: list[dict[str, Any]] = field(default_factory=list)
     new: list[pl.DataFrame] = field(default_factory=list)  # the records that each day brought first
+    lineage: list[pl.DataFrame] = field(default_factory=list)  # of parcels: what came of what, in a whole city
 
 
 def write_city(
@@ -60,13 +61,16 @@ def write_city(
     inhabitants = population(rng, people, start)
     agencies = _agencies(rng)
     for number in range(1, days + 1):
-        _one_day(out, agencies, inhabitants, rng, number, days, start + timedelta(days=number - 1))
+        _one_day(out, agencies, inhabitants, rng, number, days, start + timedelta(days=number - 1), is_whole)
     truth = Truth(out)
     for agency in agencies.values():
         truth.add(agency.truth, agency.defects)
     if is_whole:
         registered = {name.split("/")[1]: agency.new for name, agency in agencies.items()}
         enterprises = registered["taxpayers"][0].filter(pl.col("taxpayer_type") == "1")
+        truth.know(
+            "parcel_lineage", pl.concat([pl.DataFrame(schema=cadastre.LINEAGE), *agencies["land/parcels"].lineage])
+        )
         happened = events(world(seed, inhabitants, enterprises, start), registered, enterprises, days)
         for group in (people_group, business_group, land_group):
             write_group(out, group.SENDERS, group.known(happened), happened, truth)
@@ -103,6 +107,7 @@ def _one_day(
     number: int,
     days: int,
     day: date,
+    is_whole: bool,
 ) -> None:
     n = people.height
     payers, lots = agencies["tax/taxpayers"], agencies["land/parcels"]
@@ -110,12 +115,17 @@ def _one_day(
         payers.registry = tax.taxpayers(rng, people, max(int(n * _TAXPAYERS), 20))
         payers.new.append(payers.registry)
         lots.registry = land.parcels(rng, people, max(int(n * _PARCELS), 20), 0)
+        if is_whole:
+            lots.registry = cadastre.neighbours(lots.registry)
         lots.new.append(lots.registry)
     else:
         fresh = tax.taxpayers(rng, people, max(int(n * _TAXPAYERS / 200), 2))
         known = payers.registry["tax_code"].implode()
         payers.new.append(fresh.filter(~pl.col("tax_code").is_in(known)))
         payers.registry = tax.a_day_later(rng, payers.registry, payers.new[-1], day)
+        if is_whole:
+            lots.registry, lineage = cadastre.changed(lots.registry, number, day)
+            lots.lineage.append(lineage)
         lots.registry = land.a_day_later(
             rng, lots.registry, land.parcels(rng, people, max(int(n * _PARCELS / 300), 2), 1_000_000 * number)
         )

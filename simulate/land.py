@@ -53,6 +53,7 @@ def parcels(rng: np.random.Generator, people: pl.DataFrame, n: int, first: int) 
             "land_use": pl.Series(use),
             "certificate_no": pl.select(pl.lit("AA") + pl.Series(serial).cast(pl.String).str.zfill(8)).to_series(),
             "owner_ids": pl.Series(np.where(joint, owners + ";" + second, owners), dtype=pl.String),
+            "parents": pl.Series([None] * n, dtype=pl.String),
             "origin": pl.Series(rng.choice(["CNQ-CTT", "DG-CTT", "NCQ"], n)),
             "term_until": pl.Series(
                 np.where(rng.random(n) < 0.1, np.datetime64("2055-12-31"), np.datetime64("NaT"))
@@ -176,7 +177,8 @@ def parcels_form(rng: np.random.Generator) -> Form:
     headers = {
         "ward": "ma_xa", "sheet_no": "so_to", "parcel_no": "so_thua", "mapped_on": "ngay_do_dac",
         "area_m2": "dien_tich",
-        "land_use": "muc_dich", "certificate_no": "so_giay_cn", "owner_ids": "chu_su_dung", "origin": "nguon_goc",
+        "land_use": "muc_dich", "certificate_no": "so_giay_cn", "owner_ids": "chu_su_dung", "parents": "thua_goc",
+        "origin": "nguon_goc",
         "term_until": "thoi_han", "status": "tinh_trang", "geometry": "geometry",
     }  # fmt: skip
     defects = (

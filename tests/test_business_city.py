@@ -14,9 +14,14 @@ from polars.testing import assert_frame_equal
 
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
+from etl.warehouse.marts import all_marts
 from simulate import business_group, land_group, write_city
 from simulate.business_answers import ANSWERS
+from simulate.land_answers import ANSWERS as OF_LAND
+from simulate.land_marts import Cadastre, land_parcel_today, land_ward_year, parcel_lineage, parcel_links
+from simulate.marts import Told
 from tests.city import (
+    assert_mart_shows_what_it_may,
     assert_rejected_is_planted,
     assert_rows_are_accounted_for,
     assert_table_is_true,
@@ -129,6 +134,55 @@ def test_what_several_agencies_together_show_to_be_wrong_is_found(city: Path, lo
     assert found(loaded, "fine_dust_above_dust", *at) == set(odd.select(at).rows())
 
 
+PARCEL = ["ward", "ward_valid_from", "sheet_no", "parcel_no"]
+OLD_AND_NEW = [f"{side}_{name}" for side in ("old", "new") for name in PARCEL]
+
+
+@pytest.fixture(scope="module")
+def cadastre(city: Path) -> Cadastre:
+    return Cadastre(Told(city / "truth", {*DATASETS, *BESIDE}))
+
+
+@pytest.mark.parametrize(
+    ("table", "truth_of", "key"),
+    [
+        ("land.parcel_lineage", parcel_lineage, [*OLD_AND_NEW, "changed_on"]),
+        ("land.parcel_links", parcel_links, ["kind", "paper", *PARCEL]),
+        ("exact.land_parcel_today", land_parcel_today, PARCEL),
+        ("exact.land_ward_year", land_ward_year, ["ward", "ward_valid_from", "year"]),
+    ],
+)
+def test_what_is_said_of_the_land_is_true(
+    loaded: Pipeline, cadastre: Cadastre, table: str, truth_of: Callable[[Cadastre], pl.DataFrame], key: list[str]
+) -> None:
+    true, said = truth_of(cadastre), query(loaded, f"SELECT * FROM {table}")
+    if "zones" in said.columns:
+        zones = [[f"{zone['zone']} {zone['m2']:.1f}" for zone in its or []] for its in said["zones"].to_list()]
+        said = said.with_columns(zones=pl.Series([";".join(its) or None for its in zones]))
+    assert true.height > 20 and not set(true.columns) - set(said.columns)
+    measured = cs.numeric() | cs.by_dtype(pl.Null)
+    true, said = (rows.select(true.columns).with_columns(measured.cast(pl.Float64)).sort(key) for rows in (true, said))
+    assert_frame_equal(said, true, check_dtypes=False, abs_tol=0.06)
+
+
+def test_analysts_see_of_a_wards_land_what_they_may(loaded: Pipeline) -> None:
+    (mart,) = (mart for mart in all_marts() if mart.name == "land_ward_year")
+    assert_mart_shows_what_it_may(loaded, mart)
+
+
+def test_analysts_see_of_a_parcel_nothing_of_persons(loaded: Pipeline) -> None:
+    shown = set(query(loaded, "SELECT * FROM mart.land_parcel_today LIMIT 1").columns)
+    assert "zones" in shown and not {
+        name for name in shown if "owner" in name or "holder" in name or "violation" in name
+    }
+    assert query(loaded, "SELECT sum(_holders)::int FROM exact.land_parcel_today").item() > 300
+
+
+def test_the_city_has_every_kind_of_change_of_a_parcel_and_every_grade_of_a_link(cadastre: Cadastre) -> None:
+    assert set(parcel_lineage(cadastre)["kind"]) == {"split", "merged", "renumbered", "redrawn"}
+    assert set(parcel_links(cadastre)["grade"]) == {"key", "lineage", "spatial", "none"}
+
+
 QUESTIONS = re.findall(
     r"^### (.+?)\n.*?^```sql\n(.+?);\n```",
     (PROJECT / "docs/questions-business-land.md").read_text("utf-8"),
@@ -143,14 +197,19 @@ def numbers(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def test_every_answer_is_to_a_question() -> None:
-    assert len(QUESTIONS) > 40 and set(ANSWERS) <= {title for title, _ in QUESTIONS}
+    assert len(QUESTIONS) > 40 and {*ANSWERS, *OF_LAND} <= {title for title, _ in QUESTIONS}
 
 
 @pytest.mark.parametrize(("title", "sql"), QUESTIONS, ids=[title for title, _ in QUESTIONS])
-def test_a_question_is_answered_by_its_query(city: Path, loaded: Pipeline, title: str, sql: str) -> None:
+def test_a_question_is_answered_by_its_query(
+    city: Path, loaded: Pipeline, cadastre: Cadastre, title: str, sql: str
+) -> None:
     answer = query(loaded, sql)
     assert answer.height > 0
-    if title not in ANSWERS:
+    if title in ANSWERS:
+        true = ANSWERS[title](lambda table: now(city, table))
+    elif title in OF_LAND:
+        true = OF_LAND[title](cadastre)
+    else:
         return
-    true = ANSWERS[title](lambda table: now(city, table))
     assert_frame_equal(numbers(answer), numbers(true), check_dtypes=False, abs_tol=0.11)

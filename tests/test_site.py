@@ -225,7 +225,11 @@ def test_the_dictionary_tells_all_that_the_contract_says_of_a_column(town: Pipel
 
 def test_lineage_goes_through_joins_unions_and_subqueries() -> None:
     made = {mart.name: mart for mart in marts(load_all().values())}
-    assert set(made) == {path.stem for path in SQL.glob("*/*.sql")}
+    assert set(made) == {path.stem.rpartition(".")[2] for path in SQL.glob("*/*.*")}
+    zones = {column.name: column.sources for column in made["parcel_zones"].columns}
+    assert zones["shared"] == (Source("land.parcels", "geometry"), Source("land.zones", "geometry"))
+    today = {column.name: column.sources for column in made["land_parcel_today"].columns}
+    assert Source("land.parcel_zones", "shared") in today["main_percent"]
     permits = {column.name: column.sources for column in made["permits_by_ward"].columns}
     assert permits["ward_name"] == (Source("ref.ward", "name"),)
     assert permits["days_to_grant_mean"] == (Source("land.permits", "filed_on"), Source("land.permits", "granted_on"))

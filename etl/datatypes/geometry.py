@@ -139,11 +139,41 @@ def areas(wkt: pl.Series) -> pl.Series:
     """
     shapes = parsed(wkt)
     shapes[~_shapely.is_valid(shapes)] = None
-    if is_in_degrees():
-        earth = CRS.from_epsg(city().crs).get_geod()
-        measured = [None if shape is None else abs(earth.geometry_area_perimeter(shape)[0]) for shape in shapes]
-        return pl.Series(wkt.name, measured, pl.Float64)
-    return pl.Series(wkt.name, _shapely.area(shapes), nan_to_null=True)
+    return pl.Series(wkt.name, sizes(shapes, np.full(len(shapes), 2)), pl.Float64, nan_to_null=True)
+
+
+def sizes(shapes: np.ndarray[Any, Any], dimensions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """How large shapes are on the ground: square metres, metres or the number of points; NaN of what is nothing.
+
+    Args:
+        shapes: in the city's CRS, or None.
+        dimensions: as what each is measured: 2 a surface, 1 a line, 0 points. Of what has more parts, the others do not
+            count; a line has no surface.
+    """
+    made = np.full(len(shapes), np.nan)
+    measures = {0: _shapely.get_num_coordinates, 1: _lengths, 2: _surfaces}
+    for dimension, measure in measures.items():
+        which = (dimensions == dimension) & ~_shapely.is_missing(shapes)
+        made[which] = measure(shapes[which])
+    return made
+
+
+def _surfaces(shapes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if not is_in_degrees():
+        return np.asarray(_shapely.area(shapes))
+    earth = CRS.from_epsg(city().crs).get_geod()
+    return np.array([sum(abs(earth.geometry_area_perimeter(p)[0]) for p in _parts(s, 2)) for s in shapes], dtype=float)
+
+
+def _lengths(shapes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if not is_in_degrees():
+        return np.asarray(_shapely.length(shapes))
+    earth = CRS.from_epsg(city().crs).get_geod()
+    return np.array([sum(earth.geometry_length(p) for p in _parts(s, 1)) for s in shapes], dtype=float)
+
+
+def _parts(shape: Any, dimension: int) -> list[Any]:
+    return [part for part in _shapely.get_parts(shape) if _shapely.get_dimensions(part) == dimension]
 
 
 def parsed(wkt: pl.Series) -> np.ndarray[Any, Any]:

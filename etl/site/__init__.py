@@ -151,7 +151,9 @@ def _build_reference(shelf: Shelf, contracts: Mapping[str, Contract]) -> dict[st
     Which marts read a column is remembered: to find it out takes longer than all else that a build does.
     """
     lists = [CODES / f"{name}.csv" for name in code_lists()]
-    source = digest([*sorted(MARTS.glob("*/*.sql")), *lists]) + "".join(map(repr, contracts.values()))
+    source = digest([*sorted(MARTS.glob("*/*.sql")), *sorted(MARTS.glob("derived/*.yaml")), *lists]) + "".join(
+        map(repr, contracts.values())
+    )
     if not shelf.lacks("dictionary.html", source):
         known = read_json(shelf.folder / _READERS)
         read_by = {Source(*column.rsplit(".", 1)): names for column, names in known.items()}

@@ -17,11 +17,13 @@ from sqlglot.optimizer.scope import Scope, build_scope
 from etl.contract import Contract, Text
 from etl.settings import MARTS
 from etl.site.facts import Source
+from etl.warehouse.overlaps import MEASURED, Overlap
 from etl.warehouse.tables import describe
 
 log = logging.getLogger(__name__)
 _DIALECT = "postgres"
 _CURRENT = "_current"  # a history table's view of today's rows
+_PATTERNS = ("derived/*.sql", "derived/*.yaml", "marts/*.sql", "quality/*.sql")
 _UNSAID = Text("–", "–")  # of what has no comment
 _Schema = dict[str, Any]  # schema, table and column to the column's type
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of index options that it does not know
@@ -45,7 +47,7 @@ class Mart:
     """A table that analysts query, or a list for those who mend data.
 
     Attributes:
-        schema: `mart` or `quality`.
+        schema: `mart` or `quality`, or that of the data which it stands beside.
         name: in that schema.
         text: what it is.
         columns: in its order.
@@ -66,27 +68,74 @@ class Mart:
 
 
 def marts(contracts: Iterable[Contract], folder: Path = MARTS) -> list[Mart]:
-    """All marts and lists, by schema and name, but those of a table that no contract describes, as when that is wrong.
+    """All marts, lists and what they are made of, by schema and name, but those of a table that no contract describes.
 
     Args:
         contracts: of the tables that they read.
-        folder: holds `marts/` and `quality/`, of one file each.
+        folder: holds `derived/`, `marts/` and `quality/`, of one file each.
 
     Raises:
         LineageError: if a file creates no view, or names what the warehouse has not.
     """
     schema = _schema(contracts)
+    files = {path: _statements(path) for pattern in _PATTERNS for path in sorted(folder.glob(pattern))}
     made = []
-    for path in [*sorted(folder.glob("marts/*.sql")), *sorted(folder.glob("quality/*.sql"))]:
-        try:
-            statements = sqlglot.parse(path.read_text(encoding="utf-8"), dialect=_DIALECT)
-            if lacking := sorted(_tables(statements) - {f"{db}.{table}" for db in schema for table in schema[db]}):
-                log.warning("mart %s is left out: no contract describes %s", path.stem, ", ".join(lacking))
-                continue
-            made.append(_mart(path, statements, schema))
-        except (sqlglot.errors.SqlglotError, StopIteration) as error:
-            raise LineageError(f"{path}: {str(error) or 'no view is created here'}") from error
-    return made
+    while ready := [path for path, statements in files.items() if not _unknown(statements, schema)]:
+        for path in ready:  # what another one reads is understood before it
+            try:
+                made.append(_mart(path, files.pop(path), schema))
+            except (sqlglot.errors.SqlglotError, StopIteration) as error:
+                raise LineageError(f"{path}: {str(error) or 'no view is created here'}") from error
+            of, name = {"mart": "exact"}.get(made[-1].schema, made[-1].schema), made[-1].name
+            schema.setdefault(of, {})[name] = {column.name: "text" for column in made[-1].columns}
+    for path, statements in files.items():
+        lacking = ", ".join(sorted(_unknown(statements, schema)))
+        log.warning("mart %s is left out: no contract describes %s", path.stem, lacking)
+    return sorted(made, key=lambda mart: (mart.schema, mart.name))
+
+
+def _statements(path: Path) -> Sequence[exp.Expr | None]:
+    """What a file says, as SQL.
+
+    Raises:
+        LineageError: if it cannot be read as such.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        return sqlglot.parse(_as_sql(path, text) if path.suffix == ".yaml" else text, dialect=_DIALECT)
+    except sqlglot.errors.SqlglotError as error:
+        raise LineageError(f"{path}: {error}") from error
+
+
+def _as_sql(path: Path, text: str) -> str:
+    """Which shapes share ground, as a view of both queries: all that is measured comes of their geometry."""
+    declared = Overlap(path, text).declared
+    sides = {"one": declared.left, "other": declared.right}
+    parsed = {side: sqlglot.parse_one(query, dialect=_DIALECT) for side, query in sides.items()}
+    named = [
+        f"{side}.{name}"
+        for side, query in parsed.items()
+        if isinstance(query, exp.Query)
+        for name in query.named_selects
+        if name != "geometry"
+    ]
+    both = "one.geometry || other.geometry"
+    measured = {"left_size": "one.geometry", "right_size": "other.geometry", "shared": both, "is_sliver": both}
+    columns = ", ".join([*named, *(f"{of} AS {name}" for name, of in measured.items())])
+    said = {"MATERIALIZED VIEW made": Text(declared.vi, declared.en)} | {
+        f"COLUMN made.{name}": text for name, text in MEASURED.items()
+    }
+    view = f"CREATE MATERIALIZED VIEW made AS SELECT {columns} FROM ({declared.left}) one, ({declared.right}) other"
+    return ";".join([view, *(f"COMMENT ON {what} IS '{_quoted(text)}'" for what, text in said.items())])
+
+
+def _quoted(text: Text) -> str:
+    return f"{text.vi} / {text.en}".replace("'", "''")
+
+
+def _unknown(statements: Sequence[exp.Expr | None], schema: _Schema) -> set[str]:
+    """The tables of a file that nothing describes."""
+    return _tables(statements) - {f"{db}.{table}" for db in schema for table in schema[db]}
 
 
 def _tables(statements: Sequence[exp.Expr | None]) -> set[str]:
@@ -111,9 +160,10 @@ def _mart(path: Path, statements: Sequence[exp.Expr | None], schema: _Schema) ->
         for name, sources in origins.items()
         if not name.startswith("_")  # what decides on hiding, and is not shown
     )
+    beside, _, name = path.stem.rpartition(".")
     return Mart(
-        "mart" if path.parent.name == "marts" else "quality",
-        path.stem,
+        beside or {"marts": "mart"}.get(path.parent.name, path.parent.name),
+        name,
         texts.get("", _UNSAID),
         columns,
         _sorted(_reads(scope)),

@@ -1,6 +1,8 @@
 """Marts: what analysts query, made from `marts/`, and lists for those who mend data, from `quality/`.
 
-Both folders are the deployment's own; those of Ho Chi Minh City stand in `sql/`.
+Both folders are the deployment's own; those of Ho Chi Minh City stand in `sql/`. So is `derived/`: tables beside the
+histories, in their schemas, that several marts are made of. One is made by SQL as a mart is, or says by YAML which
+shapes share ground, see `etl.warehouse.overlaps`. What another one reads is made before it.
 
 A list that finds what several datasets together show to be wrong is a reconciliation: its first comment says so. How
 many records it found is written into `ops.reconciliation`, from where whoever can mend them hears of it; it stops no
@@ -13,14 +15,16 @@ read `mart` alone.
 
 from __future__ import annotations
 
+import graphlib
 import hashlib
 import logging
 import re
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import psycopg
@@ -35,6 +39,8 @@ from etl.warehouse.copy import copy_rows
 from etl.warehouse.disclosure import Cells, hidden
 from etl.warehouse.names import literal, named
 from etl.warehouse.ops import lock
+from etl.warehouse.overlaps import Overlap, drop_views
+from etl.warehouse.overlaps import refresh as refresh_overlap
 from etl.warehouse.reconciliation import Reconciliation
 
 log = logging.getLogger(__name__)
@@ -42,7 +48,8 @@ MARK = "mark"  # the column that says c (confidential) where a row of a mart hid
 _TRIES = 60  # to replace what is being read
 _TRY_SECONDS = 1
 _DECLARED = re.compile(r"\A((?:--.*\n)+)")
-_EXACT = {"marts": "exact", "quality": "quality"}  # folder: schema
+_EXACT = {"marts": "exact", "quality": "quality"}  # folder: schema; in the other one a file's name says it
+_DERIVED = "derived"
 
 
 class MartError(ValueError):
@@ -55,7 +62,7 @@ class MartIsRead(Exception):
 
 @dataclass(frozen=True)
 class Mart:
-    """One file of `sql/marts/` or `sql/quality/`: a materialized view, its index and its comments.
+    """One file of SQL in `marts/`, `quality/` or `derived/`: a materialized view, its index and its comments.
 
     Attributes:
         path: the file.
@@ -68,7 +75,7 @@ class Mart:
     @property
     def name(self) -> str:
         """Of the view."""
-        return self.path.stem
+        return self.path.stem.rpartition(".")[2]
 
     @property
     def is_for_analysts(self) -> bool:
@@ -78,7 +85,13 @@ class Mart:
     @property
     def exact(self) -> str:
         """Schema and name of the view."""
-        return f"{_EXACT[self.path.parent.name]}.{self.name}"
+        schema = _EXACT.get(self.path.parent.name)
+        return f"{schema}.{self.name}" if schema else self.path.stem
+
+    @property
+    def known_as(self) -> str:
+        """In `ops.mart`."""
+        return self.path.stem
 
     @property
     def made_of(self) -> str:
@@ -119,20 +132,69 @@ class Mart:
 
     @property
     def _declared(self) -> Any:
+        if self.path.parent.name == _DERIVED:
+            return None  # nobody is shown it, and nobody hears of it
         return yaml_text.parse(re.sub(r"(?m)^-- ?", "", "".join(_DECLARED.findall(self.sql))))
 
 
 def all_marts() -> list[Mart]:
-    """All files, those for analysts first.
+    """All files of SQL, those for analysts first.
 
     Raises:
         MartError: if one's name can be none of a view.
     """
-    paths = [path for folder in _EXACT for path in sorted((MARTS / folder).glob("*.sql"))]
+    return [Mart(path, path.read_text(encoding="utf-8")) for path in _paths((*_EXACT, _DERIVED), "*.sql")]
+
+
+def all_overlaps() -> list[Overlap]:
+    """All files that say which shapes share ground.
+
+    Raises:
+        MartError: if one's name can be none of a table.
+    """
+    return [Overlap(path, path.read_text(encoding="utf-8")) for path in _paths((_DERIVED,), "*.yaml")]
+
+
+def _paths(folders: Iterable[str], pattern: str) -> list[Path]:
+    paths = [path for folder in folders for path in sorted((MARTS / folder).glob(pattern))]
     for path in paths:
-        if not NAME.fullmatch(path.stem):
-            raise MartError(f"{path}: a mart's name must be {OF_NAMES}.")
-    return [Mart(path, path.read_text(encoding="utf-8")) for path in paths]
+        *schema, name = path.stem.split(".")
+        if len(schema) != (path.parent.name == _DERIVED) or not all(map(NAME.fullmatch, (*schema, name))):
+            wanted = "its schema, a dot and its name" if path.parent.name == _DERIVED else "its name"
+            raise MartError(f"{path}: a mart's file is called as {wanted}; a name must be {OF_NAMES}.")
+    return paths
+
+
+class _Step(NamedTuple):
+    """Something to make, and the views that read it, the last one first."""
+
+    one: Mart | Overlap
+    readers: list[str]
+
+
+def _in_order(found: Mapping[str, Mart | Overlap]) -> list[_Step]:
+    """Each after those that it reads.
+
+    Args:
+        found: by schema and name.
+
+    Raises:
+        MartError: if two read each other.
+    """
+    statements = {
+        name: re.sub("--.*", "", one.sql) if isinstance(one, Mart) else one.text for name, one in found.items()
+    }
+    reads = {
+        name: {other for other in found if other != name and re.search(rf"\b{re.escape(other)}\b", statement)}
+        for name, statement in statements.items()
+    }
+    try:
+        order = [*graphlib.TopologicalSorter(reads).static_order()]
+    except graphlib.CycleError as error:
+        raise MartError(f"{' and '.join(error.args[1][1:])} read each other: none can be made first.") from None
+    for name in order:
+        reads[name] = reads[name].union(*(reads[other] for other in reads[name]))
+    return [_Step(found[name], [other for other in reversed(order) if name in reads[other]]) for name in order]
 
 
 def refresh(engine: sa.Engine) -> list[str]:
@@ -145,59 +207,83 @@ def refresh(engine: sa.Engine) -> list[str]:
         What was brought up to date, schema and name.
 
     Raises:
-        MartError: if a file does not declare what must be hidden.
+        MartError: if a file does not declare what must be hidden, or marts read each other.
         MartIsRead: if a reader of one that has changed does not end.
+        OverlapError: if a file that says which shapes share ground is not understood.
     """
-    names, found = [], all_marts()
-    for mart in found:
+    names, marts = list[str](), all_marts()
+    for one, readers in _in_order({m.exact: m for m in marts} | {o.table: o for o in all_overlaps()}):
         try:
-            _refresh(engine, mart)
+            if isinstance(one, Overlap):
+                _refresh_overlap(engine, one, readers)
+            else:
+                _refresh(engine, one, readers)
         except sa.exc.ProgrammingError as error:
             if not isinstance(error.orig, psycopg.errors.UndefinedTable):
                 raise
-            log.warning("mart %s is left as it is: %s", mart.name, str(error.orig).splitlines()[0])
+            log.warning("mart %s is left as it is: %s", one.path.stem, str(error.orig).splitlines()[0])
         else:
-            names.append(f"mart.{mart.name}" if mart.is_for_analysts else mart.exact)
+            names.append(_told(one))
     with engine.begin() as connection:
         connection.execute(
-            sa.text("DELETE FROM ops.reconciliation WHERE name <> ALL (:names)"), {"names": [m.name for m in found]}
+            sa.text("DELETE FROM ops.reconciliation WHERE name <> ALL (:names)"), {"names": [m.name for m in marts]}
         )
     return names
 
 
-def _refresh(engine: sa.Engine, mart: Mart) -> None:
+def _told(one: Mart | Overlap) -> str:
+    if isinstance(one, Overlap):
+        return one.table
+    return f"mart.{one.name}" if one.is_for_analysts else one.exact
+
+
+def _refresh_overlap(engine: sa.Engine, overlap: Overlap, readers: Sequence[str]) -> None:
+    with engine.begin() as connection:
+        lock(connection, "citydw.marts")
+        said = sa.text("SELECT made_of FROM ops.mart WHERE name = :name")
+        before = connection.execute(said, {"name": overlap.table}).scalar()
+        _write_down(connection, overlap.table, refresh_overlap(connection, overlap, before, readers))
+        connection.execute(sa.text(f"GRANT SELECT ON {overlap.table} TO citydw_reader"))
+
+
+def _write_down(connection: sa.Connection, name: str, made_of: str) -> None:
+    connection.execute(
+        sa.text(
+            "INSERT INTO ops.mart (name, made_of) VALUES (:name, :made_of)"
+            " ON CONFLICT (name) DO UPDATE SET made_of = :made_of, refreshed_at = now()"
+        ),
+        {"name": name, "made_of": made_of},
+    )
+
+
+def _refresh(engine: sa.Engine, mart: Mart, readers: Sequence[str]) -> None:
     with engine.begin() as connection:
         lock(connection, "citydw.marts")
         if _is_made(connection, mart):
             connection.execute(sa.text(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {mart.exact}"))
         else:
-            _make(connection, mart)
+            _make(connection, mart, readers)
+        connection.execute(sa.text(f"ANALYZE {mart.exact}"))  # for what reads it next
         connection.execute(sa.text(f"GRANT SELECT ON {mart.exact} TO citydw_reader"))  # a backup has no privileges
         if mart.is_for_analysts:
             connection.execute(sa.text(f"GRANT SELECT ON mart.{mart.name} TO citydw_analyst, citydw_reader"))
             _show(connection, mart)
         if mart.reconciliation:
             reconciliations.count(connection, mart.name, mart.exact, mart.reconciliation)
-        connection.execute(
-            sa.text(
-                "INSERT INTO ops.mart (name, made_of) VALUES (:name, :made_of)"
-                " ON CONFLICT (name) DO UPDATE SET made_of = :made_of, refreshed_at = now()"
-            ),
-            {"name": mart.name, "made_of": mart.made_of},
-        )
+        _write_down(connection, mart.known_as, mart.made_of)
 
 
 def _is_made(connection: sa.Connection, mart: Mart) -> bool:
     """Whether the mart is there and its file has not changed since it was made."""
     found = connection.execute(
         sa.text("SELECT FROM ops.mart WHERE name = :name AND made_of = :made_of AND to_regclass(:exact) IS NOT NULL"),
-        {"name": mart.name, "made_of": mart.made_of, "exact": mart.exact},
+        {"name": mart.known_as, "made_of": mart.made_of, "exact": mart.exact},
     )
     return found.first() is not None
 
 
-def _make(connection: sa.Connection, mart: Mart) -> None:
-    """Make a mart aside, and put it in the place of the one before."""
+def _make(connection: sa.Connection, mart: Mart, readers: Sequence[str]) -> None:
+    """Make a mart aside, and put it in the place of the one before; what reads that goes, and is made after it."""
     connection.execute(sa.text("CREATE SCHEMA mart_aside"))
     connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
     connection.exec_driver_sql(mart.sql.replace("%", "%%"))
@@ -207,7 +293,7 @@ def _make(connection: sa.Connection, mart: Mart) -> None:
             with connection.begin_nested():
                 connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_TRY_SECONDS}s'"))
                 connection.execute(sa.text(f"DROP {_kind(connection, f'mart.{mart.name}')} IF EXISTS mart.{mart.name}"))
-                connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS {mart.exact}"))
+                drop_views(connection, [*readers, mart.exact])
                 connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {mart.name} SET SCHEMA {schema}"))
         except sa.exc.OperationalError as error:
             if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
