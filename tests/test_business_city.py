@@ -16,6 +16,8 @@ from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
 from simulate import business_group, land_group, write_city
 from simulate.business_answers import ANSWERS
+from simulate.business_marts import budget_month, business_entity, business_ward_month, investment_month, scorecard
+from simulate.marts import Told
 from tests.city import (
     assert_rejected_is_planted,
     assert_rows_are_accounted_for,
@@ -30,7 +32,7 @@ START, DAYS = date(2026, 3, 31), 2  # a month and a quarter end among them
 LAST_DAY = START + timedelta(days=DAYS - 1)
 BESIDE = [  # of which the questions are, too
     "land.permits", "tax.taxpayers", "tax.declarations", "police.residents", "insurance.contributions",
-    "education.pupils", "land.parcels",
+    "education.pupils", "land.parcels", "justice.violations", "health.records", "social.assistance",
 ]  # fmt: skip
 
 
@@ -127,6 +129,21 @@ def test_what_several_agencies_together_show_to_be_wrong_is_found(city: Path, lo
     odd = both.filter(pl.col("measured_value") > pl.col("measured_value_right") * 1.1)
     assert odd.height > 0
     assert found(loaded, "fine_dust_above_dust", *at) == set(odd.select(at).rows())
+
+
+@pytest.mark.parametrize(
+    "truth_of",
+    [business_entity, business_ward_month, budget_month, investment_month, scorecard],
+    ids=lambda of: of.__name__,
+)
+def test_a_mart_equals_the_truth(city: Path, loaded: Pipeline, truth_of: Callable[[Told], pl.DataFrame]) -> None:
+    truth = truth_of(Told(city / "truth", DATASETS + BESIDE))
+    found = query(loaded, f"SELECT * FROM exact.{truth_of.__name__}")
+    if truth_of is scorecard:
+        assert set(found.join(truth, on="measure", how="anti")["measure"]) == {"G1c", "G1d"}
+        found = found.filter(pl.col("measure").is_in(truth["measure"].implode()))
+    found = found.select(truth.columns).cast(dict(truth.schema))
+    assert_frame_equal(found.sort(found.columns), truth.sort(truth.columns))
 
 
 QUESTIONS = re.findall(

@@ -252,8 +252,12 @@ initiative AS (
         ) AS says_with_ours
     FROM agency a
     LEFT JOIN governance.initiatives i ON i.valid_from <= a.state_on
-        AND (i.valid_to IS NULL OR i.valid_to > a.state_on) AND i.agency_kind = a.kind
-        AND CASE a.kind WHEN 'X' THEN i.ward = a.code AND i.ward_valid_from = a.valid_from ELSE i.agency_code = a.code END
+        AND (i.valid_to IS NULL OR i.valid_to > a.state_on)
+        AND CASE a.kind
+            WHEN 'S' THEN i.agency_code = a.code
+            WHEN 'X' THEN i.ward = a.code AND i.ward_valid_from = a.valid_from
+            ELSE right(i.agency_name, length(a.name)) = a.name  -- a district has no code that the register would know
+        END
     GROUP BY a.period, a.period_from, a.state_on, a.kind, a.code, a.name
 ),
 -- The things that a measure counts, one by one.
