@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 import pytest
+from lxml import html
 from polars.testing import assert_frame_equal
 
 from etl.pipeline.pipeline import Pipeline
@@ -144,6 +145,32 @@ def test_a_mart_equals_the_truth(city: Path, loaded: Pipeline, truth_of: Callabl
         found = found.filter(pl.col("measure").is_in(truth["measure"].implode()))
     found = found.select(truth.columns).cast(dict(truth.schema))
     assert_frame_equal(found.sort(found.columns), truth.sort(truth.columns))
+
+
+def test_a_vice_chair_reads_how_the_goals_stand_and_what_is_missing(city: Path, loaded: Pipeline) -> None:
+    page = html.parse(str(Path(loaded.build_site()).parent / "scorecard.html"))
+    said = {card.get("id"): card for card in page.xpath("//article")}
+    true = scorecard(Told(city / "truth", DATASETS + BESIDE)).to_dicts()
+    assert {f"{row['measure']}-{row['period']}" for row in true} | {"G1c", "G1d"} == set(said)
+    for row in true:
+        card = said[f"{row['measure']}-{row['period']}"]
+        (value,) = card.xpath(".//p[starts-with(@class, 'value')]")
+        if row["value"] is None:
+            assert "chưa có dữ liệu" in value.text_content() and "chưa nhận sổ sáng kiến" in card.text_content()
+            continue
+        shown = float(value.text_content().split("%")[0].replace(",", "."))
+        assert shown == pytest.approx(row["value"], abs=0.06)
+        counted = [int(data.get("value")) for data in card.xpath(".//ul[@class='parts']//data")]
+        assert counted == [n for n in (row["numerator"], row["denominator"], row["claimed"]) if n is not None]
+        lists = [details.xpath(".//li") for details in card.xpath(".//details")]
+        if row["measure"] not in ("G1b", "G2a", "G2b", "G2c"):  # these count persons, or are listed elsewhere
+            listed = [row["denominator"] - row["numerator"], row["numerator"]]
+            assert [len(items) for items in lists] == [n for n in listed if n]
+    (mapped,) = (said[name] for name in said if name == "G1c")
+    assert "chưa có dữ liệu" in mapped.text_content() and "0 %" not in mapped.text_content().replace("100 %", "")
+    names = now(city, "governance.databases")["name"].to_list() + now(city, "business.projects")["name"].to_list()
+    told = page.getroot().text_content()
+    assert not [name for name in names if name in told], "what senders wrote is not for all"
 
 
 QUESTIONS = re.findall(

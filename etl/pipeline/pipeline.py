@@ -174,10 +174,11 @@ class Pipeline:
         """Bring the pages for all up to date, of one dataset or of all, and give the first; see `etl.site`."""
         from etl import site
         from etl.warehouse.ops import lock
+        from etl.warehouse.scorecard import scores
 
         with self.engine.begin() as connection:  # one builder at a time
             lock(connection, "citydw.site")
-            return site.build(self.storage, self.contracts, self.ledger, dataset)
+            return site.build(self.storage, self.contracts, self.ledger, scores(connection), dataset)
 
     def receive_inbox(self, seconds: float = inf) -> list[Received]:
         """Bring everything complete in the inbox to landing and the ledger; what cannot be received now stays.

@@ -1,13 +1,14 @@
 """The site: pages for all, on what the agencies send, how it stands, and what every column means.
 
 Plain files below `site/` of the data root: any web server can serve them, or none (they work from a folder). They are
-made from ledger and contracts, and hold no value of any cell and nothing else that a sender chose, as a file's name.
+made from ledger, contracts and scorecard, and hold no value of any cell and nothing else that a sender chose, as a
+file's name, but for the codes by which the scorecard lists databases and projects.
 Built after every run; only what has news is looked at, so a build costs the same after fifty thousand deliveries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -28,6 +29,7 @@ from etl.site.memory import Memory
 from etl.site.public import for_public
 from etl.site.shelf import Shelf, digest
 from etl.warehouse.ledger import Ledger
+from etl.warehouse.scorecard import Score
 
 SHOWN = 100  # deliveries on a dataset's own page; each month has a page of its own
 MONTH_SHOWN = 1000  # deliveries on the page of a month
@@ -35,13 +37,20 @@ _READERS = ".readers.json"
 _SPARKS = 30  # deliveries in the small chart of the index
 
 
-def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, dataset: str | None = None) -> UPath:
+def build(
+    storage: Storage,
+    contracts: Mapping[str, Contract],
+    ledger: Ledger,
+    scores: Sequence[Score] = (),
+    dataset: str | None = None,
+) -> UPath:
     """Bring the site up to date; two builds at once are the caller's to prevent.
 
     Args:
         storage: the data root.
         contracts: by dataset.
         ledger: what became of the deliveries.
+        scores: how the city's goals stand.
         dataset: the only one of which something is new; None: all are looked at.
 
     Returns:
@@ -57,7 +66,9 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
         sparks = known.newest_of_each(_SPARKS)
         reconciled = known.reconciliations()
         parts = known.parts()
-    fields = _build_reference(Shelf(storage.site), contracts)
+    shelf = Shelf(storage.site)
+    fields = _build_reference(shelf, contracts)
+    _build_scorecard(shelf, contracts, scores)
     standings = []
     for name, contract in contracts.items():
         folder = storage.site / contract.agency / contract.dataset
@@ -81,6 +92,13 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
         standings.append(stands(memory.count, entries=sparks.get(name, ())))
     write_text(storage.site / "index.html", pages.index(standings, fields, now))
     return storage.site / "index.html"
+
+
+def _build_scorecard(shelf: Shelf, contracts: Mapping[str, Contract], scores: Sequence[Score]) -> None:
+    source = repr([*scores, *((name, contract.title) for name, contract in contracts.items())])
+    if shelf.lacks("scorecard.html", source):
+        shelf.put("scorecard.html", source, pages.scorecard(scores, contracts))
+        shelf.close()
 
 
 def _build_deliveries(storage: Storage, folder: UPath, contract: Contract, ledger: Ledger, memory: Memory) -> Memory:

@@ -139,8 +139,13 @@ behind AS (
     LEFT JOIN input i ON i.dataset = n.dataset
     GROUP BY m.measure
 ),
+-- Lists name databases and projects by their codes, with the owner where it is a department: these pages are for all, and
+-- a name is whatever its sender wrote.
 live AS (
-    SELECT b.* FROM governance.databases_current b WHERE b.status = 'HD'
+    SELECT b.*, b.database_code || coalesce(' ' || c.name_vi, '') AS label
+    FROM governance.databases_current b
+    LEFT JOIN ref.code c ON c.list = 'department' AND c.code = b.owner_code
+    WHERE b.status = 'HD'
 ),
 -- Of the systems on land and urban matters, the datasets that they give, and whether these are late.
 given AS (
@@ -266,7 +271,7 @@ item AS (
         'G1a' AS measure,
         to_char(i.last_period, 'YYYY-MM') AS period,
         i.last_period AS state_on,
-        b.database_code || ' ' || b.name AS label,
+        b.label,
         coalesce((SELECT bool_and(coalesce(g.is_in_time, false)) FROM given g WHERE g.database_code = b.database_code), false)
             AS is_there,
         b.has_contract = '1' AS is_claimed
@@ -286,7 +291,7 @@ item AS (
     JOIN input i ON i.dataset = 'budget.vouchers'
     UNION ALL
     SELECT
-        'G2f', to_char(r.month, 'YYYY-MM'), i.last_period, p.project_code || ' ' || p.name,
+        'G2f', to_char(r.month, 'YYYY-MM'), i.last_period, p.project_code,
         EXISTS (
             SELECT FROM business.disbursements_current d WHERE d.project_code = p.project_code AND d.report_month = r.month
         ),
@@ -303,7 +308,7 @@ item AS (
     WHERE n.is_in_use
     UNION ALL
     SELECT
-        v.measure, to_char(i.last_period, 'YYYY-MM'), i.last_period, b.database_code || ' ' || b.name,
+        v.measure, to_char(i.last_period, 'YYYY-MM'), i.last_period, b.label,
         CASE v.measure
             WHEN 'G4a' THEN b.hosting_place = 'TTDL_TP' AND b.moved_on IS NOT NULL
             WHEN 'G4n' THEN b.hosting_place IN ('TTDL_TP', 'TTDLQG')
