@@ -33,7 +33,8 @@ START, DAYS = date(2026, 3, 31), 2  # a month and a quarter end among them
 LAST_DAY = START + timedelta(days=DAYS - 1)
 BESIDE = [  # of which the questions are, too
     "land.permits", "tax.taxpayers", "tax.declarations", "police.residents", "insurance.contributions",
-    "education.pupils", "land.parcels", "justice.violations", "health.records", "social.assistance",
+    "education.pupils", "land.parcels", "justice.violations", "health.records", "health.visits",
+    "social.assistance",
 ]  # fmt: skip
 
 
