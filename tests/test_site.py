@@ -292,6 +292,16 @@ def test_a_site_without_deliveries_is_a_dictionary(pipeline: Pipeline) -> None:
     first = Path(pipeline.build_site())
     assert "chưa có" in words(parsed(first))
     assert "Chưa có lần giao nào" in words(parsed(first.parent / "land/parcels/index.html"))
+    scorecard = first.parent / "scorecard.html"
+    assert "Chưa có số liệu" in words(parsed(scorecard))
+    pipeline.refresh_marts()
+    pipeline.build_site()
+    cards = parsed(scorecard).xpath("//article")
+    assert len(cards) > 12
+    for card in cards:
+        (value,) = card.xpath(".//p[starts-with(@class, 'value')]")
+        assert words(value) == "chưa có dữ liệu · no data" or words(value) == "chưa có dữ liệu no data", words(value)
+        assert "Chưa tính được vì" in words(card) and not card.xpath(".//data | .//*[local-name()='svg']")
 
 
 def test_a_thousand_deliveries_are_paged_by_month(pipeline: Pipeline) -> None:

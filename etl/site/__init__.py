@@ -96,7 +96,7 @@ def build(
 
 def _build_scorecard(shelf: Shelf, contracts: Mapping[str, Contract], scores: Sequence[Score]) -> None:
     source = repr([*scores, *((name, contract.title) for name, contract in contracts.items())])
-    if shelf.lacks("scorecard.html", source):
+    if pages.HAS_SCORECARD and shelf.lacks("scorecard.html", source):
         shelf.put("scorecard.html", source, pages.scorecard(scores, contracts))
         shelf.close()
 

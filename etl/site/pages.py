@@ -15,7 +15,7 @@ from etl.contract import Contract, Text
 from etl.contract import codes as contract_codes
 from etl.delivery.entry import LedgerEntry
 from etl.rendering import templates
-from etl.settings import TEMPLATES
+from etl.settings import MARTS, TEMPLATES
 from etl.site.chart import of_rejected, of_rows
 from etl.site.facts import UNDATED, Field, Source, Standing
 from etl.warehouse.scorecard import Score
@@ -23,6 +23,7 @@ from etl.warehouse.scorecard import Score
 if TYPE_CHECKING:
     from etl.site.lineage import Mart
 
+HAS_SCORECARD = (MARTS / "marts" / "scorecard.sql").exists()  # whether this city measures its goals
 Fields = Mapping[str, Sequence[Field]]
 
 
@@ -156,7 +157,7 @@ def _page(template: str, **about: Any) -> str:
 @cache
 def _environment() -> Environment:
     environment = templates(period=_period, every=_every, of_period=_of_period, anchor=_anchor)
-    environment.globals["said"] = _wording()
+    environment.globals |= {"said": _wording(), "has_scorecard": HAS_SCORECARD}
     return environment
 
 

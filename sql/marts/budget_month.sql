@@ -46,7 +46,7 @@ given AS (
         e.fiscal_year, e.budget_level, e.chapter, e.category, e.direction, e.item,
         -- A decision of the December before counts from the year's January on.
         greatest(date_trunc('month', e.decision_date::timestamp)::date, make_date(e.fiscal_year::int, 1, 1))
-            AS month_counted,
+            AS month,
         sum(e.amount) FILTER (WHERE e.estimate_kind = 'DN') AS first,
         sum(e.amount) FILTER (WHERE e.estimate_kind = 'BS') AS added,
         sum(e.amount) FILTER (WHERE e.estimate_kind = 'DC') AS cut
@@ -95,33 +95,41 @@ month AS (
     LEFT JOIN told t ON t.month = c.month
     WINDOW since_january AS (PARTITION BY c.fiscal_year ORDER BY c.month)
 ),
--- What each line has got and moved by the end of each month.
+-- What each line has got and moved in each month, and nothing in the others.
+moved AS (
+    SELECT
+        b.fiscal_year, b.budget_level, b.chapter, b.category, b.direction, b.item, b.month,
+        sum(b.first) AS first,
+        sum(b.added) AS added,
+        sum(b.cut) AS cut,
+        sum(b.amount) AS amount,
+        sum(b.advance) AS advance,
+        sum(b.vouchers)::bigint AS vouchers
+    FROM (
+        SELECT l.*, m.month, 0 AS first, 0 AS added, 0 AS cut, 0 AS amount, 0 AS advance, 0 AS vouchers
+        FROM line l
+        JOIN month m ON m.fiscal_year = l.fiscal_year
+        UNION ALL
+        SELECT g.*, 0, 0, 0 FROM given g
+        UNION ALL
+        SELECT
+            p.fiscal_year, p.budget_level, p.chapter, p.category, p.direction, p.item, p.month, 0, 0, 0, p.amount,
+            p.advance, p.vouchers
+        FROM posted p
+    ) b
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
+),
+-- And by the end of each month.
 cell AS (
     SELECT
-        l.*,
-        m.month,
-        m.state_on,
-        m.told,
-        m.due,
-        m.year_told,
-        m.year_due,
-        coalesce(sum(g.first) OVER until_then, 0) AS first,
-        coalesce(sum(g.added) OVER until_then, 0) AS added,
-        coalesce(sum(g.cut) OVER until_then, 0) AS cut,
-        coalesce(p.amount, 0) AS amount,
-        coalesce(p.advance, 0) AS advance,
-        coalesce(p.vouchers, 0) AS vouchers,
-        coalesce(sum(p.amount) OVER until_then, 0) AS so_far
-    FROM line l
-    JOIN month m ON m.fiscal_year = l.fiscal_year
-    LEFT JOIN given g ON g.month_counted = m.month AND g.fiscal_year = l.fiscal_year
-        AND g.budget_level = l.budget_level AND g.chapter = l.chapter AND g.direction = l.direction
-        AND g.category IS NOT DISTINCT FROM l.category AND g.item IS NOT DISTINCT FROM l.item
-    LEFT JOIN posted p ON p.month = m.month AND p.fiscal_year = l.fiscal_year
-        AND p.budget_level = l.budget_level AND p.chapter = l.chapter AND p.direction = l.direction
-        AND p.category IS NOT DISTINCT FROM l.category AND p.item IS NOT DISTINCT FROM l.item
+        v.*,
+        sum(v.first) OVER until_then AS first_so_far,
+        sum(v.added) OVER until_then AS added_so_far,
+        sum(v.cut) OVER until_then AS cut_so_far,
+        sum(v.amount) OVER until_then AS so_far
+    FROM moved v
     WINDOW until_then AS (
-        PARTITION BY l.fiscal_year, l.budget_level, l.chapter, l.category, l.direction, l.item ORDER BY m.month
+        PARTITION BY v.fiscal_year, v.budget_level, v.chapter, v.category, v.direction, v.item ORDER BY v.month
     )
 ),
 came AS (
@@ -133,7 +141,7 @@ came AS (
 SELECT
     c.fiscal_year,
     c.month,
-    c.state_on,
+    m.state_on,
     c.budget_level,
     c.chapter,
     coalesce(b.new_code, c.chapter) AS chapter_today,
@@ -141,22 +149,23 @@ SELECT
     c.direction,
     c.item,
     c.direction = 'C' AND c.item IN ('7301', '7304') AS is_transfer,
-    CASE WHEN k.estimates THEN c.first END AS estimate_vnd,
-    CASE WHEN k.estimates THEN c.added END AS supplement_vnd,
-    CASE WHEN k.estimates THEN c.cut END AS cut_vnd,
-    CASE WHEN c.direction = 'T' AND (c.told > 0 OR c.vouchers > 0) THEN c.amount END AS collected_vnd,
-    CASE WHEN c.direction = 'C' AND (c.told > 0 OR c.vouchers > 0) THEN c.amount END AS spent_vnd,
-    CASE WHEN c.direction = 'C' AND (c.told > 0 OR c.vouchers > 0) THEN c.advance END AS advance_vnd,
+    CASE WHEN k.estimates THEN c.first_so_far END AS estimate_vnd,
+    CASE WHEN k.estimates THEN c.added_so_far END AS supplement_vnd,
+    CASE WHEN k.estimates THEN c.cut_so_far END AS cut_vnd,
+    CASE WHEN c.direction = 'T' AND (m.told > 0 OR c.vouchers > 0) THEN c.amount END AS collected_vnd,
+    CASE WHEN c.direction = 'C' AND (m.told > 0 OR c.vouchers > 0) THEN c.amount END AS spent_vnd,
+    CASE WHEN c.direction = 'C' AND (m.told > 0 OR c.vouchers > 0) THEN c.advance END AS advance_vnd,
     CASE WHEN k.vouchers THEN c.so_far END AS so_far_vnd,
     CASE WHEN k.vouchers AND k.estimates
-        THEN round(100 * c.so_far / nullif(c.first + c.added + c.cut, 0), 1) END AS execution_percent,
+        THEN round(100 * c.so_far / nullif(c.first_so_far + c.added_so_far + c.cut_so_far, 0), 1) END AS execution_percent,
     CASE WHEN k.vouchers THEN c.vouchers END AS vouchers,
-    c.told AS days_told,
-    c.due AS days_due,
-    c.year_told AS year_days_told,
-    c.year_due AS year_days_due,
+    m.told AS days_told,
+    m.due AS days_due,
+    m.year_told AS year_days_told,
+    m.year_due AS year_days_due,
     l.datasets AS inputs_lacking
 FROM cell c
+JOIN month m ON m.fiscal_year = c.fiscal_year AND m.month = c.month
 CROSS JOIN came k
 CROSS JOIN lacking l
 LEFT JOIN ref.code_bridge b ON b.old_list = 'budget_chapter' AND b.new_list = 'budget_chapter'

@@ -86,7 +86,7 @@ entity AS (
 ),
 became AS (
     SELECT c.industry, c.vsic_version, coalesce(b.new_code, c.industry) AS new_code, b.new_code IS NOT NULL AS is_bridged
-    FROM (SELECT DISTINCT e.industry, e.vsic_version FROM entity e) c
+    FROM (SELECT DISTINCT coalesce(e.industry, '') AS industry, coalesce(e.vsic_version, '') AS vsic_version FROM entity e) c
     LEFT JOIN ref.code_bridge b ON b.old_list = 'vsic' AND b.new_list = 'vsic' AND b.old_code = c.industry
         AND c.vsic_version = '2018'
 ),
@@ -190,7 +190,7 @@ SELECT
     CASE f.kind WHEN 'HKD' THEN 1 ELSE 0 END AS _persons
 FROM found f
 CROSS JOIN lacking l
-LEFT JOIN industry i ON i.industry IS NOT DISTINCT FROM f.industry AND i.vsic_version IS NOT DISTINCT FROM f.vsic_version
+LEFT JOIN industry i ON i.industry = coalesce(f.industry, '') AND i.vsic_version = coalesce(f.vsic_version, '')
 LEFT JOIN ref.vsic_section s ON s.version = '2025' AND s.section = i.section_2025
 LEFT JOIN unit u ON u.code = f.ward AND u.valid_from = f.ward_valid_from
 LEFT JOIN ref.ward w ON w.code = u.ward AND w.valid_from = u.ward_valid_from;

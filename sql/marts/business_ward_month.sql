@@ -134,7 +134,7 @@ placed AS (
         u.ward_valid_from,
         i.section_2025
     FROM version v
-    LEFT JOIN industry i ON i.industry IS NOT DISTINCT FROM v.industry AND i.vsic_version = v.vsic_version
+    LEFT JOIN industry i ON i.industry = v.industry AND i.vsic_version = v.vsic_version
     LEFT JOIN unit u ON u.code = v.ward AND u.valid_from = v.ward_valid_from
 ),
 entity AS (
@@ -245,10 +245,43 @@ summed AS (
     LEFT JOIN entity e ON e.code = a.code
     GROUP BY 1, 2, 3, 4, 5
 ),
+-- One row a cell: an unknown ward, section or kind is one, too.
 cell AS (
-    SELECT c.month, c.ward, c.ward_valid_from, c.section_2025, c.kind FROM counted c
-    UNION
-    SELECT s.month, s.ward, s.ward_valid_from, s.section_2025, s.kind FROM summed s
+    SELECT
+        b.month, b.ward, b.ward_valid_from, b.section_2025, b.kind,
+        sum(b.living)::bigint AS living,
+        sum(b.suspended)::bigint AS suspended,
+        sum(b.born)::bigint AS born,
+        sum(b.ended)::bigint AS ended,
+        sum(b.came_back)::bigint AS came_back,
+        coalesce(sum(b.taxpayers), 0)::bigint AS taxpayers,
+        coalesce(sum(b.revenue), 0) AS revenue,
+        coalesce(sum(b.due), 0) AS due,
+        coalesce(sum(b.paid), 0) AS paid,
+        coalesce(sum(b.booked), 0) AS booked,
+        coalesce(sum(b.fines), 0) AS fines,
+        coalesce(sum(b.workers), 0)::bigint AS workers,
+        coalesce(sum(b.wages), 0) AS wages,
+        coalesce(sum(b.bookers), 0)::bigint AS bookers,
+        coalesce(sum(b.fined), 0)::bigint AS fined,
+        max(b.largest_share) AS largest_share,
+        max(b.largest_booked) AS largest_booked,
+        max(b.largest_fine) AS largest_fine
+    FROM (
+        SELECT
+            c.*, NULL::bigint AS taxpayers, NULL::numeric AS revenue, NULL::numeric AS due, NULL::numeric AS paid,
+            NULL::numeric AS booked, NULL::numeric AS fines, NULL::bigint AS workers, NULL::numeric AS wages,
+            NULL::bigint AS bookers, NULL::bigint AS fined, NULL::float AS largest_share,
+            NULL::float AS largest_booked, NULL::float AS largest_fine
+        FROM counted c
+        UNION ALL
+        SELECT
+            s.month, s.ward, s.ward_valid_from, s.section_2025, s.kind, 0, 0, 0, 0, 0, s.taxpayers, s.revenue, s.due,
+            s.paid, s.booked, s.fines, s.workers, s.wages, s.bookers, s.fined, s.largest_share, s.largest_booked,
+            s.largest_fine
+        FROM summed s
+    ) b
+    GROUP BY 1, 2, 3, 4, 5
 )
 SELECT
     p.ward,
@@ -261,36 +294,30 @@ SELECT
     p.month,
     m.state_on,
     l.datasets AS inputs_lacking,
-    coalesce(c.living, 0) AS living,
-    coalesce(c.suspended, 0) AS suspended,
-    coalesce(c.born, 0) AS born,
-    coalesce(c.ended, 0) AS ended,
-    coalesce(c.came_back, 0) AS came_back,
-    CASE WHEN 'insurance.contributions' = ANY (k.datasets) THEN coalesce(s.workers, 0) END AS insured_workers,
-    CASE WHEN 'insurance.contributions' = ANY (k.datasets) THEN coalesce(s.wages, 0) END AS wage_fund_vnd,
-    CASE WHEN 'tax.declarations' = ANY (k.datasets) THEN coalesce(s.taxpayers, 0) END AS taxpayers,
-    CASE WHEN 'tax.declarations' = ANY (k.datasets) THEN coalesce(s.revenue, 0) END AS revenue_vnd,
-    CASE WHEN 'tax.declarations' = ANY (k.datasets) THEN coalesce(s.due, 0) END AS tax_due_vnd,
-    CASE WHEN 'tax.declarations' = ANY (k.datasets) THEN coalesce(s.paid, 0) END AS tax_paid_vnd,
-    CASE WHEN 'tax.declarations' = ANY (k.datasets) THEN coalesce(s.due - s.paid, 0) END AS tax_owed_vnd,
-    CASE WHEN 'budget.vouchers' = ANY (k.datasets) THEN coalesce(s.booked, 0) END AS booked_vnd,
-    CASE WHEN 'justice.violations' = ANY (k.datasets) THEN coalesce(s.fines, 0) END AS fines_vnd,
-    coalesce(s.workers, 0) AS _fewest_workers,
-    s.largest_share AS _largest_share,
-    coalesce(s.bookers, 0) AS _booked,
-    s.largest_booked AS _largest_booked,
-    coalesce(s.fined, 0) AS _fined,
-    s.largest_fine AS _largest_fine
+    p.living,
+    p.suspended,
+    p.born,
+    p.ended,
+    p.came_back,
+    CASE WHEN 'insurance.contributions' = ANY (k.datasets) THEN p.workers END AS insured_workers,
+    CASE WHEN 'insurance.contributions' = ANY (k.datasets) THEN p.wages END AS wage_fund_vnd,
+    CASE WHEN 'tax.declarations' = ANY (k.datasets) THEN p.taxpayers END AS taxpayers,
+    CASE WHEN 'tax.declarations' = ANY (k.datasets) THEN p.revenue END AS revenue_vnd,
+    CASE WHEN 'tax.declarations' = ANY (k.datasets) THEN p.due END AS tax_due_vnd,
+    CASE WHEN 'tax.declarations' = ANY (k.datasets) THEN p.paid END AS tax_paid_vnd,
+    CASE WHEN 'tax.declarations' = ANY (k.datasets) THEN p.due - p.paid END AS tax_owed_vnd,
+    CASE WHEN 'budget.vouchers' = ANY (k.datasets) THEN p.booked END AS booked_vnd,
+    CASE WHEN 'justice.violations' = ANY (k.datasets) THEN p.fines END AS fines_vnd,
+    p.workers AS _fewest_workers,
+    p.largest_share AS _largest_share,
+    p.bookers AS _booked,
+    p.largest_booked AS _largest_booked,
+    p.fined AS _fined,
+    p.largest_fine AS _largest_fine
 FROM cell p
 JOIN month m ON m.month = p.month
 JOIN come k ON k.month = p.month
 LEFT JOIN lacking l ON l.month = p.month
-LEFT JOIN counted c ON c.month = p.month AND c.ward IS NOT DISTINCT FROM p.ward
-    AND c.ward_valid_from IS NOT DISTINCT FROM p.ward_valid_from
-    AND c.section_2025 IS NOT DISTINCT FROM p.section_2025 AND c.kind = p.kind
-LEFT JOIN summed s ON s.month = p.month AND s.ward IS NOT DISTINCT FROM p.ward
-    AND s.ward_valid_from IS NOT DISTINCT FROM p.ward_valid_from
-    AND s.section_2025 IS NOT DISTINCT FROM p.section_2025 AND s.kind IS NOT DISTINCT FROM p.kind
 LEFT JOIN ref.ward w ON w.code = p.ward AND w.valid_from = p.ward_valid_from
 LEFT JOIN ref.vsic_section v ON v.version = '2025' AND v.section = p.section_2025;
 

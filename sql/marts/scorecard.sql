@@ -340,38 +340,31 @@ counted AS (
     UNION ALL
     SELECT
         'G1b', to_char(n.last_period, 'YYYY-MM'), n.last_period,
-        count(*) FILTER (WHERE EXISTS (
-            SELECT FROM land.parcels_current l
-            WHERE l.ward = p.parcel_ward AND l.ward_valid_from = p.parcel_ward_valid_from
-                AND l.sheet_no = p.parcel_sheet_no AND l.parcel_no = p.parcel_no
-        )),
-        count(*), NULL, NULL, NULL
+        count(l.ward), count(*), NULL, NULL, NULL
     FROM land.permits_current p
+    LEFT JOIN (SELECT DISTINCT l.ward, l.ward_valid_from, l.sheet_no, l.parcel_no FROM land.parcels_current l) l
+        ON l.ward = p.parcel_ward AND l.ward_valid_from = p.parcel_ward_valid_from AND l.sheet_no = p.parcel_sheet_no
+        AND l.parcel_no = p.parcel_no
     JOIN input n ON n.dataset = 'land.permits'
     GROUP BY n.last_period
     UNION ALL
     SELECT
         'G2a', to_char(n.last_period, 'YYYY-MM'), n.last_period,
-        count(DISTINCT r.personal_id) FILTER (WHERE EXISTS (
-            SELECT FROM people.health_records_current h
-            WHERE h.personal_id = r.personal_id AND num_nonnulls(
-                h.blood_group, h.allergies, h.chronic_conditions, h.last_checkup_on, h.height_cm, h.weight_kg,
-                h.systolic, h.diastolic, h.glucose, h.smoker, h.vaccine_doses
-            ) > 0
-        )),
-        count(DISTINCT r.personal_id), NULL, NULL, NULL
+        count(DISTINCT h.personal_id), count(DISTINCT r.personal_id), NULL, NULL, NULL
     FROM people.residents_current r
+    LEFT JOIN people.health_records_current h ON h.personal_id = r.personal_id AND num_nonnulls(
+        h.blood_group, h.allergies, h.chronic_conditions, h.last_checkup_on, h.height_cm, h.weight_kg, h.systolic,
+        h.diastolic, h.glucose, h.smoker, h.vaccine_doses
+    ) > 0
     JOIN input n ON n.dataset = 'police.residents'
     WHERE r.residence_kind IN ('TT', 'TTR')
     GROUP BY n.last_period
     UNION ALL
     SELECT
         'G2b', to_char(n.last_period, 'YYYY-MM'), n.last_period,
-        count(*) FILTER (WHERE a.decision_no IS NOT NULL AND EXISTS (
-            SELECT FROM people.residents_current r WHERE r.personal_id = a.personal_id
-        )),
-        count(*), count(a.personal_id), NULL, NULL
+        count(r.personal_id) FILTER (WHERE a.decision_no IS NOT NULL), count(*), count(a.personal_id), NULL, NULL
     FROM people.assistance_current a
+    LEFT JOIN (SELECT DISTINCT r.personal_id FROM people.residents_current r) r ON r.personal_id = a.personal_id
     JOIN input n ON n.dataset = 'social.assistance'
     WHERE a.from_month <= n.last_period AND (a.until_month IS NULL OR a.until_month > n.last_period)
     GROUP BY n.last_period
