@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -18,6 +19,10 @@ _ENDED = ("62010", "68100", "96310")  # trades of 2018, of which each became sev
 _VSIC_2025 = date(2025, 11, 15)
 _OVER = ("CD", "CDN", "TH", "THT")
 _IN_CITY = "TTDL_TP"
+# When the next file must have come after the last one: in two periods of so many months, and in days.
+_DUE = {"planning.zones": (2, 10), "environment.stations": (2, 5), **dict.fromkeys(
+    ("land.parcels", "land.permits", "construction.works"), (0, 2)
+)}  # fmt: skip
 
 
 def _month(column: str) -> pl.Expr:
@@ -296,8 +301,9 @@ def scorecard(told: Told) -> pl.DataFrame:
     databases = told.now("governance.databases").filter(c("status") == "HD")
     day = _last(told, "governance.databases")
     ours = databases.filter(c("data_group") == "3")
-    given = [[name in told.spans for name in text.split(";")] if text else [] for text in ours["datasets"]]
-    add("G1a", day, sum(bool(of) and all(of) for of in given), ours.height, int((ours["has_contract"] == "1").sum()))
+    given = [text.split(";") if text else [] for text in ours["datasets"]]
+    in_time = sum(bool(of) and all(name in told.spans and not _is_late(told, name) for name in of) for of in given)
+    add("G1a", day, in_time, ours.height, int((ours["has_contract"] == "1").sum()))
     permits = told.now("land.permits")
     parcel = {f"parcel_{name}": name for name in (*_WARD, "sheet_no")} | {"parcel_no": "parcel_no"}
     linked = permits.join(told.now("land.parcels"), left_on=list(parcel), right_on=list(parcel.values()), how="semi")
@@ -326,7 +332,24 @@ def scorecard(told: Told) -> pl.DataFrame:
         )  # fmt: skip
     rows += _of_agencies(told)
     table = pl.DataFrame(rows, ["measure", "period", "numerator", "denominator", "claimed"], orient="row")
-    return table.with_columns(value=(100 * c("numerator") / c("denominator")).round(1))
+    table = table.with_columns(value=(100 * c("numerator") / c("denominator")).round(1))
+    ages = sorted((_today() - _last(told, name)).days for of in given for name in of if name in told.spans)
+    old = pl.DataFrame({"measure": ["G1d"], "value": [float(ages[(len(ages) - 1) // 2])]})
+    return pl.concat([table, old], how="diagonal")
+
+
+def _today() -> date:
+    return datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
+
+
+def _is_late(told: Told, dataset: str) -> bool:
+    """Whether the next file of a dataset on land and urban matters should have come before today."""
+    months, days = _DUE.get(dataset, (0, 3))
+    due = _last(told, dataset)
+    for _ in range(months):
+        last_of_next = _end_of(_end_of(due) + timedelta(days=1))
+        due = last_of_next.replace(day=min(due.day, last_of_next.day))
+    return due + timedelta(days=days) < _today()
 
 
 def _of_databases(day: date) -> Sequence[tuple[str, pl.Expr, pl.Expr | None]]:

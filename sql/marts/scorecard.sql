@@ -7,7 +7,8 @@
 -- A measure whose inputs never came, or that has nothing to count, has no value, and `reason` says why: never 0 or 100.
 -- `numerator` is what the warehouse itself finds; `claimed` is what the agencies say of the same things, where they do.
 -- `present` and `missing` are the lists behind a figure, where it counts things and not persons. `told_until` is the last
--- period of the input that is the furthest behind: a figure is not newer than that.
+-- period of the input that is the furthest behind: a figure is not newer than that. Whether data are late, and how old
+-- they are, is so today (G1a, G1d): if nothing comes any more, these get worse by themselves.
 --
 -- The agencies of goal 3 changed on 2025-07-01: departments with Thủ Đức and the districts until then, departments with
 -- the communes since. So 2025 is two halves, which must not be mixed, and a half of which no register of initiatives
@@ -126,9 +127,6 @@ input AS (
     JOIN ops.delivery d ON d.dataset = s.dataset AND d.loaded_at IS NOT NULL AND d.as_of <= current_date
     GROUP BY s.dataset, s.frequency, s.latency
 ),
-today AS (
-    SELECT max(i.last_period) AS day FROM input i
-),
 behind AS (
     SELECT
         m.measure,
@@ -153,10 +151,9 @@ given AS (
         b.database_code,
         n.dataset,
         i.last_period,
-        (i.last_period + i.frequency + i.frequency + i.latency) >= t.day::timestamp AS is_in_time,
-        t.day - i.last_period AS days_old
+        (i.last_period + i.frequency + i.frequency + i.latency) >= current_date AS is_in_time,
+        current_date - i.last_period AS days_old
     FROM live b
-    CROSS JOIN today t
     CROSS JOIN LATERAL unnest(string_to_array(replace(b.datasets, ' ', ''), ';')) AS n (dataset)
     LEFT JOIN input i ON i.dataset = n.dataset
     WHERE b.data_group = '3' AND b.datasets IS NOT NULL
@@ -270,7 +267,7 @@ item AS (
     SELECT
         'G1a' AS measure,
         to_char(i.last_period, 'YYYY-MM') AS period,
-        i.last_period AS state_on,
+        current_date AS state_on,
         b.label,
         coalesce((SELECT bool_and(coalesce(g.is_in_time, false)) FROM given g WHERE g.database_code = b.database_code), false)
             AS is_there,
@@ -428,7 +425,7 @@ SELECT
     m.claim_en,
     CASE WHEN b.inputs_lacking IS NULL THEN c.present END AS present,
     CASE WHEN b.inputs_lacking IS NULL THEN c.missing END AS missing,
-    c.state_on,
+    CASE m.unit WHEN 'd' THEN current_date ELSE c.state_on END AS state_on,
     b.told_until,
     array_to_string(m.inputs, ';') AS inputs,
     b.inputs_lacking,
