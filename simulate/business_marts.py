@@ -15,7 +15,9 @@ from simulate.people import wards
 c = pl.col
 _WARD = ["ward", "ward_valid_from"]
 _SECTIONS = {"14": "C", "41": "F", "46": "G", "47": "G", "56": "I", "62": "K", "68": "M", "73": "N", "96": "T"}
-_ENDED = ("62010", "68100", "96310")  # trades of 2018, of which each became several of 2025, in one section
+_ENDED = ("62010", "68100", "96310")  # trades of 2018 that 2025 has no number for
+_PARTED = (*_ENDED, "56101")  # each of them became several of 2025, in one section
+_KEPT = "73100"  # is by the official table the same
 _VSIC_2025 = date(2025, 11, 15)
 _OVER = ("CD", "CDN", "TH", "THT")
 _IN_CITY = "TTDL_TP"
@@ -43,11 +45,14 @@ def _industries(rows: pl.DataFrame) -> pl.DataFrame:
     """With what the industry is called in 2025, how sure that is, and its section."""
     is_ended, is_new = c("industry").is_in(_ENDED), c("vsic_version") == "2025"
     is_unknown = (is_ended & is_new) | c("industry").is_null()
-    grade = pl.when(is_unknown).then(pl.lit("unknown")).when(is_ended).then(pl.lit("several"))
+    grade = (
+        pl.when(is_unknown).then(pl.lit("unknown")).when(is_new).then(pl.lit("own"))
+        .when(c("industry").is_in(_PARTED)).then(pl.lit("several"))
+        .when(c("industry") == _KEPT).then(pl.lit("bridge")).otherwise(pl.lit("same_number"))
+    )  # fmt: skip
     section = c("industry").str.head(2).replace_strict(_SECTIONS, return_dtype=pl.String)
-    return rows.with_columns(
-        industry_grade=grade.when(is_new).then(pl.lit("own")).otherwise(pl.lit("same_number")),
-        industry_2025=pl.when(~is_ended).then("industry"),
+    return rows.with_columns(industry_grade=grade).with_columns(
+        industry_2025=pl.when(c("industry_grade").is_in(["own", "bridge"])).then("industry"),
         section_2025=pl.when(~is_unknown).then(section),
     )
 

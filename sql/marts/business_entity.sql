@@ -10,9 +10,11 @@
 -- treasury within the last twelve months that these tell of). What a dataset that never came would say is empty;
 -- `inputs_lacking` names it. Where a branch has no tax code of its own, its workers are at the head office.
 --
--- An industry of 2018 is carried to 2025 only where it became one class; its section only where all that it became lie
--- in one. `industry_grade`: own (a code of 2025), same_number (2018, and the number still stands; some of these were
--- narrowed), bridge (2018, became one class), several (2018, became several), unknown (neither list has the code today).
+-- An industry of 2018 has a class of 2025 only where it became that one; its section only where all that it became lie in
+-- one. `industry_grade`: own (a code of 2025); bridge (of 2018, became one class); several (of 2018, became several, of
+-- which none is taken); same_number (of 2018, and 2025 has the number too: many of these lost a part to another class, and
+-- a few numbers mean another class, so none is taken; the section is that of the number's division, which stayed);
+-- unknown (2025 has no such number, and no bridge leads from it).
 CREATE MATERIALIZED VIEW business_entity AS
 WITH known AS (
     SELECT * FROM (VALUES
@@ -100,7 +102,9 @@ industry AS (
             WHEN count(*) = 1 THEN 'bridge'
             ELSE 'several'
         END AS grade,
-        CASE WHEN count(*) = 1 AND count(p.code) = 1 THEN min(p.code) END AS industry_2025,
+        CASE
+            WHEN count(*) = 1 AND count(p.code) = 1 AND (bool_or(b.is_bridged) OR b.vsic_version = '2025') THEN min(p.code)
+        END AS industry_2025,
         CASE WHEN count(s.section) = count(*) AND min(s.section) = max(s.section) THEN min(s.section) END AS section_2025
     FROM became b
     LEFT JOIN ref.code_period p ON p.list = 'vsic' AND p.code = b.new_code AND p.valid_to IS NULL

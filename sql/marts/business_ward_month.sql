@@ -16,8 +16,9 @@
 -- it last. Whom the registers do not know, as persons who pay tax, is in the row without a kind: nothing is lost. How
 -- many businesses there are is public and shown; amounts of few taxpayers, or mostly of one, are not.
 --
--- Sections are those of VSIC 2025. An industry of 2018 is carried there only where all that it became lie in one section;
--- else the section is empty, and nothing is estimated. Letters moved in 2025: L was real estate and is finance.
+-- Sections are those of VSIC 2025. An industry of 2018 is carried there only where all that it became lie in one section,
+-- or where 2025 has its number too, by the number's division, which stayed in one; else the section is empty, and nothing
+-- is estimated. Letters moved in 2025: L was real estate and is finance.
 --
 -- `living`, `suspended` (of these) are of the day `state_on`; `born`, `ended`, `came_back` happened in the month. Revenue
 -- of several declarations of one taxpayer for one thing is added up as the tax office keeps them, and revenue by kind of
