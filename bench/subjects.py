@@ -211,18 +211,20 @@ def place(clock: Clock, parcels: int, zones: int, again: bool = False) -> dict[s
 
     from bench import shapes
     from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse import marts
     from etl.warehouse.copy import copy_rows
+    from etl.warehouse.migrate import migrate
 
     pipeline = Pipeline.from_environment()
-    pipeline.migrate()
+    migrate(pipeline.engine, pipeline.contracts.values())
     with pipeline.engine.begin() as connection:
         copy_rows(connection, "land.parcels", shapes.parcels(parcels))
         copy_rows(connection, "land.zones", shapes.zones(zones, parcels))
         connection.exec_driver_sql("ANALYZE land.parcels, land.zones")
     if again:
-        pipeline.refresh_marts()
+        marts.refresh(pipeline.engine)
     with clock:
-        pipeline.refresh_marts()
+        marts.refresh(pipeline.engine)
     with pipeline.engine.connect() as connection:
         begun = connection.execute(sa.text("SELECT name, refreshed_at FROM ops.mart ORDER BY refreshed_at")).all()
         ended = [at for _, at in begun[1:]] + [connection.execute(sa.text("SELECT now()")).scalar_one()]

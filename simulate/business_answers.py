@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
+import shapely
 
 TODAY = date(2026, 4, 1)
 WARD = ["ward", "ward_valid_from"]
@@ -84,7 +86,50 @@ def _above_permit(now: Now) -> pl.DataFrame:
     return rows.filter(is_more).select("work_code", "permitted", built="floors")
 
 
-def _dusty(now: Now) -> pl.DataFrame:
+def _zoned(now: Now) -> pl.DataFrame:
+    """Parcels beside the zones in which their middle lies."""
+    shapes: Any = shapely
+    parcels, zones = now("land.parcels"), now("land.zones")
+    left, bottom, right, top = shapes.bounds(shapes.from_wkt(parcels["geometry"].to_numpy())).T
+    middles = shapes.points((left + right) / 2, (bottom + top) / 2)
+    at, zone = shapes.STRtree(shapes.from_wkt(zones["geometry"].to_numpy())).query(middles, predicate="covered_by")
+    of = zones[zone].select("plan_record", "object_code", "land_function", "max_floors", "max_density")
+    found: pl.DataFrame = parcels[at].select(*WARD, "sheet_no", "parcel_no").hstack(of)
+    return found
+
+
+def _businesses_by_plan(now: Now, table: str, name: str, percent: str, is_meant: pl.Expr) -> pl.DataFrame:
+    """Those that run, by ward, beside the share of the ward's parcels in zones that are meant for something."""
+    planned = _zoned(now).group_by(WARD).agg(parcels=pl.len(), meant=is_meant.fill_null(False).sum())
+    rows = now(table).filter(c("status") == "HD").group_by(WARD).agg(pl.len().alias(name)).join(planned, on=WARD)
+    return rows.select(*WARD, name, "parcels", (100 * c("meant") / c("parcels")).round(1).alias(percent))
+
+
+def _unplanned(now: Now) -> pl.DataFrame:
+    needs = {"071": "GD", "072": "GD", "073": "GD", "074": "GD", "132": "YT", "161": "VH", "292": "GT", "311": "HTKT"}
+    there = _zoned(now).filter(c("ward_valid_from") >= date(2025, 7, 1))
+    rows = now("business.projects").filter(c("status").is_in(["CT", "CB", "TH"]), c("field").is_in(list(needs)))
+    rows = rows.select("project_code", "field", land_function=c("field").replace(needs), ward=c("wards").str.split(";"))
+    rows = rows.explode("ward").with_columns(c("ward").str.strip_chars()).join(there, on="ward", how="semi")
+    return rows.join(there, on=["ward", "land_function"], how="anti")
+
+
+def _far_from_air(now: Now) -> pl.DataFrame:
+    shapes: Any = shapely
+    stations = now("land.monitoring_stations").filter(
+        c("medium") == "KK", c("started_on") <= TODAY, (c("stopped_on") > TODAY).fill_null(True)
+    )
+    parcels = now("land.parcels").filter(c("geometry").is_not_null())
+    left, bottom, right, top = shapes.bounds(shapes.from_wkt(parcels["geometry"].to_numpy())).T
+    middles = parcels.select(WARD).with_columns(x=pl.Series((left + right) / 2), y=pl.Series((bottom + top) / 2))
+    middles = middles.group_by(WARD).agg(c("x", "y").mean())
+    places = shapes.multipoints(shapes.from_wkt(stations["geometry"].drop_nulls().to_numpy()))
+    km = pl.Series(shapes.distance(shapes.points(middles["x"], middles["y"]), places) / 1000)
+    return middles.select(*WARD, km=km).filter(c("km") > 5)
+
+
+def _known_days(now: Now) -> pl.DataFrame:
+    """The days of the air stations of which enough is known: station_code, day and the mean of fine dust."""
     hours = now("land.measurements").filter(
         c("parameter") == "PM2.5", c("averaging") == "1h", c("measure_status") == "00",
         c("valid_minutes").fill_null(60) >= 45, c("measured_value").is_not_null(),
@@ -92,8 +137,32 @@ def _dusty(now: Now) -> pl.DataFrame:
     days = hours.group_by("station_code", day=c("measured_at").dt.date()).agg(
         mean=c("measured_value").cast(pl.Float64).mean(), hours=pl.len()
     )
-    days = days.filter(c("hours") >= 18)
+    return days.filter(c("hours") >= 18)
+
+
+def _dusty(now: Now) -> pl.DataFrame:
+    days = _known_days(now)
     return days.group_by("station_code", year=c("day").dt.year()).agg(days=pl.len(), above=(c("mean") > 45).sum())
+
+
+def _breathing(now: Now) -> pl.DataFrame:
+    stations = now("land.monitoring_stations").select("station_code", *WARD)
+    days = _known_days(now).join(stations, on="station_code").group_by(*WARD, "day").agg(above=(c("mean") > 45).any())
+    grown = c("ngay_sinh").dt.offset_by("16y") <= c("ngay_vao").dt.date()
+    visits = now("people.visits").filter(c("ma_benh_chinh").str.starts_with("J"), ~grown)
+    visits = visits.select(
+        seen=c("ngay_vao").dt.date(), is_asthma=c("ma_benh_chinh").str.head(3).is_in(["J45", "J46"]),
+        ward="maxa_cu_tru", ward_valid_from="maxa_cu_tru_valid_from",
+    )  # fmt: skip
+    made = []
+    for later in range(4):
+        rows = days.with_columns(seen=c("day") + timedelta(days=later))
+        of = visits.group_by(*WARD, "seen").agg(breathing=pl.len(), asthma=c("is_asthma").sum())
+        rows = rows.join(of, on=[*WARD, "seen"], how="left").with_columns(days_later=pl.lit(later))
+        made.append(
+            rows.group_by("above", "days_later").agg(c("breathing", "asthma").fill_null(0).sum(), ward_days=pl.len())
+        )
+    return pl.concat(made)
 
 
 def _blind(now: Now) -> pl.DataFrame:
@@ -123,6 +192,19 @@ def _in_use(now: Now) -> pl.DataFrame:
 
 
 ANSWERS: dict[str, Answer] = {
+    "Enterprises by ward, beside how much of the ward's land is planned for housing": lambda now: _businesses_by_plan(
+        now, "business.enterprises", "enterprises", "percent_housing", c("land_function") == "NO"
+    ),
+    "Household businesses by ward, beside how much of the ward's land is planned for no trade": lambda now: (
+        _businesses_by_plan(
+            now, "business.households", "households", "percent_no_trade",
+            ~c("land_function").is_in(["CC", "HH", "SX", "TMDV"]),
+        )
+    ),
+    "Projects in wards whose plans have no zone for what they build": _unplanned,
+    "Children's visits for diseases of breathing on the days after one above the limit, and after others":
+        _breathing,
+    "Wards more than five kilometres from any air station": _far_from_air,
     "Enterprises of half a year or more that neither declare tax nor insure anybody": _neither,
     "Open household businesses by trade and ward, and how many of them are on no tax list": _households,
     "What units have spent of what they were given, in percent, by month": _execution,

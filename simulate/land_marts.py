@@ -143,6 +143,7 @@ class Cadastre:
         made = []
         for kind, paper, keys, day, place in named:
             found = [each for key in keys for each in self.came_of(key, day)]
+            rows: list[tuple[tuple[Any, ...] | None, str, float | None]]
             rows = [(key, "key" if by_key else "lineage", share) for key, by_key, share in found]
             if not rows and place and (key := self.standing_on(place)):
                 rows = [(key, "spatial", 1.0)]

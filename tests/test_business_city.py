@@ -10,13 +10,16 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 import pytest
+from lxml import html
 from polars.testing import assert_frame_equal
 
+from etl import site
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
 from etl.warehouse.marts import all_marts
 from simulate import business_group, land_group, write_city
 from simulate.business_answers import ANSWERS
+from simulate.business_marts import budget_month, business_entity, business_ward_month, investment_month, scorecard
 from simulate.land_answers import ANSWERS as OF_LAND
 from simulate.land_marts import Cadastre, land_parcel_today, land_ward_year, parcel_lineage, parcel_links
 from simulate.marts import Told
@@ -35,7 +38,8 @@ START, DAYS = date(2026, 3, 31), 2  # a month and a quarter end among them
 LAST_DAY = START + timedelta(days=DAYS - 1)
 BESIDE = [  # of which the questions are, too
     "land.permits", "tax.taxpayers", "tax.declarations", "police.residents", "insurance.contributions",
-    "education.pupils", "land.parcels",
+    "education.pupils", "land.parcels", "justice.violations", "health.records", "health.visits",
+    "social.assistance",
 ]  # fmt: skip
 
 
@@ -181,6 +185,48 @@ def test_analysts_see_of_a_parcel_nothing_of_persons(loaded: Pipeline) -> None:
 def test_the_city_has_every_kind_of_change_of_a_parcel_and_every_grade_of_a_link(cadastre: Cadastre) -> None:
     assert set(parcel_lineage(cadastre)["kind"]) == {"split", "merged", "renumbered", "redrawn"}
     assert set(parcel_links(cadastre)["grade"]) == {"key", "lineage", "spatial", "none"}
+
+
+@pytest.mark.parametrize(
+    "truth_of",
+    [business_entity, business_ward_month, budget_month, investment_month, scorecard],
+    ids=lambda of: of.__name__,
+)
+def test_a_mart_equals_the_truth(city: Path, loaded: Pipeline, truth_of: Callable[[Told], pl.DataFrame]) -> None:
+    truth = truth_of(Told(city / "truth", DATASETS + BESIDE))
+    found = query(loaded, f"SELECT * FROM exact.{truth_of.__name__}")
+    if truth_of is scorecard:
+        assert set(found.join(truth, on="measure", how="anti")["measure"]) == {"G1c"}
+        found = found.filter(pl.col("measure").is_in(truth["measure"].implode()))
+    found = found.select(truth.columns).cast(dict(truth.schema))
+    assert_frame_equal(found.sort(found.columns), truth.sort(truth.columns))
+
+
+def test_a_vice_chair_reads_how_the_goals_stand_and_what_is_missing(city: Path, loaded: Pipeline) -> None:
+    page = html.parse(str(Path(site.build(loaded.storage, loaded.contracts, loaded.ledger)).parent / "scorecard.html"))
+    said = {card.get("id"): card for card in page.xpath("//article")}
+    true = scorecard(Told(city / "truth", DATASETS + BESIDE)).to_dicts()
+    assert {"G1c", *("-".join(filter(None, (row["measure"], row["period"]))) for row in true)} == set(said)
+    for row in true:
+        card = said["-".join(filter(None, (row["measure"], row["period"])))]
+        (value,) = card.xpath(".//p[starts-with(@class, 'value')]")
+        if row["value"] is None:
+            assert "chưa có dữ liệu" in value.text_content() and "chưa nhận sổ sáng kiến" in card.text_content()
+            continue
+        (number,) = re.findall(r"^[0-9]+(?:,[0-9])?", value.text_content().strip())
+        shown = float(number.replace(",", "."))
+        assert shown == pytest.approx(row["value"], abs=0.06)
+        counted = [int(data.get("value")) for data in card.xpath(".//ul[@class='parts']//data")]
+        assert counted == [n for n in (row["numerator"], row["denominator"], row["claimed"]) if n is not None]
+        lists = [details.xpath(".//li") for details in card.xpath(".//details")]
+        if row["measure"] not in ("G1b", "G1d", "G2a", "G2b", "G2c"):  # of persons, or listed elsewhere
+            listed = [row["denominator"] - row["numerator"], row["numerator"]]
+            assert [len(items) for items in lists] == [n for n in listed if n]
+    (mapped,) = (said[name] for name in said if name == "G1c")
+    assert "chưa có dữ liệu" in mapped.text_content() and "0 %" not in mapped.text_content().replace("100 %", "")
+    names = now(city, "governance.databases")["name"].to_list() + now(city, "business.projects")["name"].to_list()
+    told = page.getroot().text_content()
+    assert not [name for name in names if name in told], "what senders wrote is not for all"
 
 
 QUESTIONS = re.findall(

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from etl.pipeline.pipeline import Pipeline
+from etl.warehouse import marts
 from tests.city import query
 
 # Wards of today and of before: 25744 went into 25750 alone.
@@ -159,7 +160,7 @@ def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
         work(connection, "in the middle", geometry=f"POINT ({X + 5} {Y + 1205})")
         work(connection, "on the line", geometry=f"POINT ({X + 10} {Y + 1205})")
         work(connection, "nowhere", geometry=f"POINT ({X + 5000} {Y + 1205})")
-    pipeline.refresh_marts()
+    marts.refresh(pipeline.engine)
     return pipeline
 
 
@@ -275,10 +276,10 @@ def test_permits_are_counted_on_the_parcels_of_today_and_once_in_their_ward(city
 def test_nothing_is_computed_anew_until_a_shape_changes(city: Pipeline) -> None:
     made = "SELECT xmin FROM land.parcel_zones LIMIT 1"
     before = query(city, made).item()
-    city.refresh_marts()
+    marts.refresh(city.engine)
     assert query(city, made).item() == before
     with city.engine.begin() as connection:
         parcel(connection, "late", polygon(box(50, 0, 10, 10)), THIRD)
-    city.refresh_marts()
+    marts.refresh(city.engine)
     assert zones_of(city, "late") == {"A": 100, "general": 100}
     assert zones_of(city, "inside") == {"A": 100, "general": 100}

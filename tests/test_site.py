@@ -25,6 +25,7 @@ from etl.receipt import FACTS, PAGE
 from etl.settings import SQL
 from etl.site import build
 from etl.site.lineage import LineageError, Source, marts
+from etl.warehouse.marts import refresh
 from tests.test_receipt_page import WIDTHS
 
 PERSONAL = ("person_name", "personal_id", "tax_code", "bhxh", "bhyt", "phone", "address")
@@ -82,6 +83,7 @@ def town(new_pipeline: Callable[..., Pipeline], clean_day: Path, tmp_path_factor
     refused = send("births_2026-03-15.csv", as_csv(header[:4], [row[:4] for row in rows]))
     pipeline.decide(*refused, "reject", "Lan", f"{SECRET_NAME} will send another")
     pipeline.run_station("receipt", *refused)
+    refresh(pipeline.engine)
     build(pipeline.storage, pipeline.contracts, pipeline.ledger)
     return pipeline
 
@@ -297,6 +299,16 @@ def test_a_site_without_deliveries_is_a_dictionary(pipeline: Pipeline) -> None:
     first = Path(build(pipeline.storage, pipeline.contracts, pipeline.ledger))
     assert "chưa có" in words(parsed(first))
     assert "Chưa có lần giao nào" in words(parsed(first.parent / "land/parcels/index.html"))
+    scorecard = first.parent / "scorecard.html"
+    assert "Chưa có số liệu" in words(parsed(scorecard))
+    refresh(pipeline.engine)
+    build(pipeline.storage, pipeline.contracts, pipeline.ledger)
+    cards = parsed(scorecard).xpath("//article")
+    assert len(cards) > 12
+    for card in cards:
+        (value,) = card.xpath(".//p[starts-with(@class, 'value')]")
+        assert words(value) == "chưa có dữ liệu · no data" or words(value) == "chưa có dữ liệu no data", words(value)
+        assert "Chưa tính được vì" in words(card) and not card.xpath(".//data | .//*[local-name()='svg']")
 
 
 def test_a_thousand_deliveries_are_paged_by_month(pipeline: Pipeline) -> None:
@@ -318,7 +330,7 @@ def test_a_thousand_deliveries_are_paged_by_month(pipeline: Pipeline) -> None:
 
 
 PAGES = ("index.html", "dictionary.html", "civil/births/index.html", "civil/births/2026-03.html", "marts.html",
-         "codes/index.html", "codes/sex.html")  # fmt: skip
+         "scorecard.html", "codes/index.html", "codes/sex.html")  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,13 +1,14 @@
 """The site: pages for all, on what the agencies send, how it stands, and what every column means.
 
 Plain files below `site/` of the data root: any web server can serve them, or none (they work from a folder). They are
-made from ledger and contracts, and hold no value of any cell and nothing else that a sender chose, as a file's name.
+made from ledger, contracts and scorecard, and hold no value of any cell and nothing else that a sender chose, as a
+file's name, but for the codes by which the scorecard lists databases and projects.
 Built after every run; only what has news is looked at, so a build costs the same after fifty thousand deliveries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -32,6 +33,7 @@ from etl.warehouse import freshness as late
 from etl.warehouse import reconciliation
 from etl.warehouse.ledger import Ledger
 from etl.warehouse.ops import lock
+from etl.warehouse.scorecard import Score, scores
 
 SHOWN = 100  # deliveries on a dataset's own page; each month has a page of its own
 MONTH_SHOWN = 1000  # deliveries on the page of a month
@@ -46,6 +48,7 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
         storage: the data root.
         contracts: by dataset.
         ledger: what became of the deliveries.
+        scores: how the city's goals stand.
         dataset: the only one of which something is new; None: all are looked at.
 
     Returns:
@@ -56,10 +59,16 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
     """
     with ledger.engine.begin() as connection:
         lock(connection, "citydw.site")
-        return _build(storage, contracts, ledger, dataset)
+        return _build(storage, contracts, ledger, scores(connection), dataset)
 
 
-def _build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, dataset: str | None) -> UPath:
+def _build(
+    storage: Storage,
+    contracts: Mapping[str, Contract],
+    ledger: Ledger,
+    goals: Sequence[Score],
+    dataset: str | None,
+) -> UPath:
     now = datetime.now(UTC)
     with ledger.transaction() as known:
         freshness = {row["dataset"]: row for row in late.freshness(known)}
@@ -67,7 +76,9 @@ def _build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, 
         sparks = known.newest_of_each(_SPARKS)
         reconciled = reconciliation.found_of_each(known)
         parts = late.parts(known)
-    fields = _build_reference(Shelf(storage.site), contracts)
+    shelf = Shelf(storage.site)
+    fields = _build_reference(shelf, contracts)
+    _build_scorecard(shelf, contracts, goals)
     standings = []
     for name, contract in contracts.items():
         folder = storage.site / contract.agency / contract.dataset
@@ -91,6 +102,13 @@ def _build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, 
         standings.append(stands(memory.count, entries=sparks.get(name, ())))
     write_text(storage.site / "index.html", pages.index(standings, fields, now))
     return storage.site / "index.html"
+
+
+def _build_scorecard(shelf: Shelf, contracts: Mapping[str, Contract], goals: Sequence[Score]) -> None:
+    source = repr([*goals, *((name, contract.title) for name, contract in contracts.items())])
+    if pages.HAS_SCORECARD and shelf.lacks("scorecard.html", source):
+        shelf.put("scorecard.html", source, pages.scorecard(goals, contracts))
+        shelf.close()
 
 
 def _build_deliveries(storage: Storage, folder: UPath, contract: Contract, ledger: Ledger, memory: Memory) -> Memory:

@@ -15,13 +15,15 @@ from etl.contract import Contract, Text
 from etl.contract import codes as contract_codes
 from etl.delivery.entry import LedgerEntry
 from etl.rendering import templates
-from etl.settings import TEMPLATES
+from etl.settings import MARTS, TEMPLATES
 from etl.site.chart import of_rejected, of_rows
 from etl.site.facts import UNDATED, Field, Source, Standing
+from etl.warehouse.scorecard import Score
 
 if TYPE_CHECKING:
     from etl.site.lineage import Mart
 
+HAS_SCORECARD = (MARTS / "marts" / "scorecard.sql").exists()  # whether this city measures its goals
 Fields = Mapping[str, Sequence[Field]]
 
 
@@ -131,6 +133,14 @@ def marts(found: Sequence[Mart], fields: Fields) -> str:
     return _page("marts", root="", marts=found, homes=homes)
 
 
+def scorecard(found: Sequence[Score], contracts: Mapping[str, Contract]) -> str:
+    """The page of the city's goals: how each measure stands, and what is missing behind each figure."""
+    goals: dict[int, list[Score]] = {}
+    for score in found:
+        goals.setdefault(score.goal, []).append(score)
+    return _page("scorecard", root="", goals=goals, contracts=contracts)
+
+
 def asset(name: str) -> str:
     """A file that the pages need: the style sheet or the script."""
     return _environment().get_template(name).render() + "\n"
@@ -146,8 +156,8 @@ def _page(template: str, **about: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = templates(period=_period, every=_every)
-    environment.globals["said"] = _wording()
+    environment = templates(period=_period, every=_every, of_period=_of_period, anchor=_anchor)
+    environment.globals |= {"said": _wording(), "has_scorecard": HAS_SCORECARD}
     return environment
 
 
@@ -161,6 +171,24 @@ def _period(length: str) -> Text:
     """A contract's length of time in words: 12 hours of 12h."""
     count, unit = length[:-1], _wording()["unit"][length[-1]]
     return Text(f"{count} {unit['vi']}", f"{count} {unit['en']}{'' if count == '1' else 's'}")
+
+
+def _of_period(name: str | None) -> Text:
+    """A period of the scorecard in words."""
+    year, _, part = (name or "").partition("-")
+    if not year:
+        return Text("–", "–")
+    if not part:
+        return Text(f"năm {year}", year)
+    if part.startswith("H"):
+        first = part == "H1"
+        return Text(f"nửa {'đầu' if first else 'cuối'} năm {year}", f"{'first' if first else 'second'} half of {year}")
+    return Text(f"tháng {part}/{year}", f"{year}-{part}")
+
+
+def _anchor(score: Score) -> str:
+    """Where a score stands on its page; goal 3 has one a period."""
+    return f"{score.measure}-{score.period}" if score.period else score.measure
 
 
 def _every(length: str) -> Text:

@@ -338,7 +338,7 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
     counted = {name for cells in mart.cells for margin in cells.margins for name in margin}
     counted |= {name for cells in mart.cells for name in (cells.persons, cells.share) if name}
     select = ", ".join(["ctid::text AS place", *map(named, sorted(counted))])
-    rows = pl.read_database(f"SELECT {select} FROM {mart.exact}", connection)
+    rows = pl.read_database(f"SELECT {select} FROM {mart.exact}", connection, infer_schema_length=None)
     flags = [hidden(rows, cells).alias(f"hides_{number}") for number, cells in enumerate(mart.cells)]
     connection.execute(
         sa.text(

@@ -1,4 +1,4 @@
-"""The tables of `ref`: administrative units, code lists and chapters, filled from files at each migration."""
+"""The tables of `ref`: administrative units, code lists, chapters and sections, filled from files at each migration."""
 
 from __future__ import annotations
 
@@ -86,6 +86,20 @@ def add_tables(metadata: sa.MetaData) -> None:
         schema="ref",
         comment="Chapters of ICD-10 by range of three-character codes",
     )
+    sa.Table(
+        "vsic_section",
+        metadata,
+        sa.Column("version", sa.Text, primary_key=True, comment="of the classification: 2018 or 2025"),
+        sa.Column("section", sa.Text, primary_key=True, comment="a letter, which means another thing in each version"),
+        sa.Column("first_division", sa.Text, nullable=False),
+        sa.Column("last_division", sa.Text, nullable=False),
+        sa.Column("name_vi", sa.Text, nullable=False),
+        sa.Column("name_en", sa.Text, nullable=False),
+        sa.Column("valid_from", sa.Date, nullable=False, comment="the first day of the version"),
+        sa.Column("valid_to", sa.Date, comment="the first day on which it is in force no longer; null: it still is"),
+        schema="ref",
+        comment="Sections of VSIC by range of divisions, the first two digits of a class",
+    )
 
 
 def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
@@ -104,6 +118,9 @@ def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
         "ref.code_period": codes,
         "ref.code_bridge": pl.DataFrame(bridges(), Bridge._fields, orient="row"),
         "ref.icd10_chapter": pl.read_csv(REFERENCE / "icd10_chapter.csv", infer_schema=False),
+        "ref.vsic_section": pl.read_csv(REFERENCE / "vsic_section.csv", infer_schema=False).with_columns(
+            pl.col("valid_from", "valid_to").str.to_date()
+        ),
     }
     for name, rows in content.items():
         table = metadata.tables[name]

@@ -72,6 +72,7 @@ def test_a_bridge_says_how_many_codes_an_older_one_became(tmp_path: Path) -> Non
     found = {(b.old_list, b.old_code): (b.new_code, b.targets) for b in bridges()}
     assert found["budget_chapter", "757"] == ("857", 1)
     assert found["licence_class", "B2"] == ("B", 1)
+    assert found["vsic", "62020"] == ("62200", 1) and found["vsic", "45200"][1] == 2
     header = "old_list,old_code,new_list,new_code\n"
     path = tmp_path / "a.csv"
     path.write_text(header + "sex,1,sex,2\nsex,1,sex,3\n", "utf-8")
