@@ -66,11 +66,16 @@ def _pieces(blocks: Iterable[bytes], encoding: str) -> Iterator[list[tuple[int, 
     """The lines that are not blank, each with its number, a bounded number at a time."""
     above = 0
     for text in decoded(blocks, encoding):
-        lines = unicodedata.normalize("NFC", text.item()).split("\n")  # the last is blank, or the file's last
-        filled = [(number, line) for number, line in enumerate(lines, start=above + 1) if line.strip()]
+        lines = text.item().split("\n")  # the last is blank, or the file's last
+        filled = [(number, _nfc(line)) for number, line in enumerate(lines, start=above + 1) if line.strip()]
         for at in range(0, len(filled), batches.ROWS):
             yield filled[at : at + batches.ROWS]
         above += len(lines) - 1
+
+
+def _nfc(line: str) -> str:
+    """A line in NFC; most are, and to be told so takes less than to be made so."""
+    return line if unicodedata.is_normalized("NFC", line) else unicodedata.normalize("NFC", line)
 
 
 class _Lines:

@@ -24,7 +24,8 @@ _NUMBER = Text("một số không có ngoặc kép", "a number without quotation
 _DIGITS = 40  # that a number with an exponent may have when it is written out
 _SHOWN = 1000  # characters of what stands at fault
 _NUMBERS = {int, Number}
-_PLAIN = {str, type(None), *_NUMBERS}
+_TEXTS = {str, type(None)}
+_PLAIN = {*_TEXTS, *_NUMBERS}
 
 
 class Records:
@@ -70,10 +71,17 @@ class Records:
             number: the record's in its file.
             objects: parsed by `json_text`; together they are the record.
         """
+        if len(objects) == 1 and self._is_cells(objects[0]):
+            self.put(number, objects[0])
+            return
         cells: dict[str, str | None] = {}
         for fields in objects:
             self._flatten(number, fields, "", cells)
         self.put(number, cells)
+
+    def _is_cells(self, fields: dict[str, Any]) -> bool:
+        """Whether an object is the cells of its record as it stands: text and nothing else, as in most files."""
+        return _TEXTS.issuperset(map(type, fields.values())) and self._parents.isdisjoint(fields)
 
     def plain(self, columns: dict[str, Sequence[object]]) -> dict[str, list[str | None]] | None:
         """The cells of records of JSON, by column, as `put_json` makes them of one after the other.
@@ -149,8 +157,11 @@ class Records:
         Raises:
             Stop: if there are too many columns, hardly anything in them, or one has the name of the row's number.
         """
-        names = list(dict.fromkeys(name for cells in self._cells for name in cells))
-        rows = text_rows(self._numbers, self._cells, names, limits)
+        names: dict[str, None] = {}
+        for cells in self._cells:
+            if not names.keys() >= cells.keys():
+                names |= dict.fromkeys(cells)
+        rows = text_rows(self._numbers, self._cells, [*names], limits)
         found = [self._problems(*kind, *where) for kind, where in self._faults.items()]
         nothing = pl.DataFrame(schema=PROBLEM)
         return Table(rows, pl.concat([nothing, *broken]), doubts=pl.concat([nothing, *found]))
