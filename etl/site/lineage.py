@@ -17,6 +17,7 @@ from sqlglot.optimizer.scope import Scope, build_scope
 from etl.contract import Contract, Text
 from etl.settings import MARTS
 from etl.site.facts import Source
+from etl.warehouse.marts import FOLDERS
 from etl.warehouse.tables import describe
 
 log = logging.getLogger(__name__)
@@ -42,10 +43,10 @@ class MartColumn:
 
 @dataclass(frozen=True)
 class Mart:
-    """A table that analysts query, or a list for those who mend data.
+    """A table that analysts query, a list for those who mend data, or what shows persons to those who may see them.
 
     Attributes:
-        schema: `mart` or `quality`.
+        schema: `mart`, `quality` or `link`.
         name: in that schema.
         text: what it is.
         columns: in its order.
@@ -70,14 +71,14 @@ def marts(contracts: Iterable[Contract], folder: Path = MARTS) -> list[Mart]:
 
     Args:
         contracts: of the tables that they read.
-        folder: holds `marts/` and `quality/`, of one file each.
+        folder: holds the folders of marts, of one file each.
 
     Raises:
         LineageError: if a file creates no view, or names what the warehouse has not.
     """
     schema = _schema(contracts)
     made = []
-    for path in [*sorted(folder.glob("marts/*.sql")), *sorted(folder.glob("quality/*.sql"))]:
+    for path in (path for each in FOLDERS for path in sorted(folder.glob(f"{each}/*.sql"))):
         try:
             statements = sqlglot.parse(path.read_text(encoding="utf-8"), dialect=_DIALECT)
             if lacking := sorted(_tables(statements) - {f"{db}.{table}" for db in schema for table in schema[db]}):
@@ -112,7 +113,7 @@ def _mart(path: Path, statements: Sequence[exp.Expr | None], schema: _Schema) ->
         if not name.startswith("_")  # what decides on hiding, and is not shown
     )
     return Mart(
-        "mart" if path.parent.name == "marts" else "quality",
+        "mart" if path.parent.name == "marts" else path.parent.name,
         path.stem,
         texts.get("", _UNSAID),
         columns,

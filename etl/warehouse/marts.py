@@ -1,6 +1,7 @@
-"""Marts: what analysts query, made from `marts/`, and lists for those who mend data, from `quality/`.
+"""Marts: what analysts query, made from `marts/`; lists for those who mend data, from `quality/`; and what shows single
+persons across agencies, from `link/`, which only those read who may see who is who.
 
-Both folders are the deployment's own; those of Ho Chi Minh City stand in `sql/`.
+The folders are the deployment's own; those of Ho Chi Minh City stand in `sql/`.
 
 A list that finds what several datasets together show to be wrong is a reconciliation: its first comment says so. How
 many records it found is written into `ops.reconciliation`, from where whoever can mend them hears of it; it stops no
@@ -40,7 +41,9 @@ MARK = "mark"  # the column that says c (confidential) where a row of a mart hid
 _TRIES = 60  # to replace what is being read
 _TRY_SECONDS = 1
 _DECLARED = re.compile(r"\A((?:--.*\n)+)")
-_EXACT = {"marts": "exact", "quality": "quality"}  # folder: schema
+FOLDERS = ("marts", "quality", "link")  # of a deployment, below `MARTS`
+_EXACT = {"marts": "exact", "quality": "quality", "link": "link"}  # folder: schema
+_READERS = {"exact": "citydw_reader", "quality": "citydw_reader", "link": "citydw_linkage"}  # of each schema
 
 
 class MartError(ValueError):
@@ -72,7 +75,7 @@ class Reconciliation:
 
 @dataclass(frozen=True)
 class Mart:
-    """One file of `sql/marts/` or `sql/quality/`: a materialized view, its index and its comments.
+    """One file of `sql/marts/`, `sql/quality/` or `sql/link/`: a materialized view, its index and its comments.
 
     Attributes:
         path: the file.
@@ -89,13 +92,18 @@ class Mart:
 
     @property
     def is_for_analysts(self) -> bool:
-        """Whether it is a mart, and no list of single records."""
+        """Whether it is a mart that tells of no single persons or records."""
         return self.path.parent.name == "marts"
+
+    @property
+    def schema(self) -> str:
+        """Of the view."""
+        return _EXACT[self.path.parent.name]
 
     @property
     def exact(self) -> str:
         """Schema and name of the view."""
-        return f"{_EXACT[self.path.parent.name]}.{self.name}"
+        return f"{self.schema}.{self.name}"
 
     @property
     def made_of(self) -> str:
@@ -145,7 +153,7 @@ def all_marts() -> list[Mart]:
     Raises:
         MartError: if one's name can be none of a view.
     """
-    paths = [path for folder in _EXACT for path in sorted((MARTS / folder).glob("*.sql"))]
+    paths = [path for folder in FOLDERS for path in sorted((MARTS / folder).glob("*.sql"))]
     for path in paths:
         if not NAME.fullmatch(path.stem):
             raise MartError(f"{path}: a mart's name must be {OF_NAMES}.")
@@ -189,7 +197,8 @@ def _refresh(engine: sa.Engine, mart: Mart) -> None:
             connection.execute(sa.text(f"REFRESH MATERIALIZED VIEW CONCURRENTLY {mart.exact}"))
         else:
             _make(connection, mart)
-        connection.execute(sa.text(f"GRANT SELECT ON {mart.exact} TO citydw_reader"))  # a backup has no privileges
+        # A backup has no privileges.
+        connection.execute(sa.text(f"GRANT SELECT ON {mart.exact} TO {_READERS[mart.schema]}"))
         if mart.is_for_analysts:
             connection.execute(sa.text(f"GRANT SELECT ON mart.{mart.name} TO citydw_analyst, citydw_reader"))
             _show(connection, mart)
@@ -231,14 +240,13 @@ def _make(connection: sa.Connection, mart: Mart) -> None:
     connection.execute(sa.text("CREATE SCHEMA mart_aside"))
     connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
     connection.exec_driver_sql(mart.sql.replace("%", "%%"))
-    schema = mart.exact.partition(".")[0]
     for _ in range(_TRIES):
         try:
             with connection.begin_nested():
                 connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_TRY_SECONDS}s'"))
                 connection.execute(sa.text(f"DROP {_kind(connection, f'mart.{mart.name}')} IF EXISTS mart.{mart.name}"))
                 connection.execute(sa.text(f"DROP MATERIALIZED VIEW IF EXISTS {mart.exact}"))
-                connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {mart.name} SET SCHEMA {schema}"))
+                connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {mart.name} SET SCHEMA {mart.schema}"))
         except sa.exc.OperationalError as error:
             if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
                 raise
