@@ -73,6 +73,7 @@ def start(people: int) -> None:
                     agencies.start()
             database.result()
         os.environ |= agencies.environment()  # for Airflow's processes
+        os.umask(0o077)  # what is written from now on is its own
         pipeline = Pipeline(settings, load_all(agencies.expectations))
         with _step(progress, "database and tables"):
             pipeline.migrate()
@@ -87,7 +88,8 @@ def start(people: int) -> None:
         last_arrival = _last_arrival(pipeline)
         with _step(progress, f"inbox: one day's extracts, {len(files)} files"):
             deliveries = [drop(file, settings) for file in files]
-        with _step(progress, "Airflow asks both systems: by schedule, when they are empty still; then for the day"):
+        asked = "once more" if has_pulled else "by schedule, when they are empty still; then for the day"
+        with _step(progress, f"Airflow asks both systems {asked}"):
             if not has_pulled:
                 _wait(lambda: _was_pulled(pipeline), airflow, "the sources have not been asked")
                 agencies.enter()

@@ -1,7 +1,7 @@
 """The agencies that `make demo` pulls from: their servers, in a process that outlives the command as Airflow does.
 
-What it is told comes by its standard input, and what it tells by its standard output: that the servers are up, and,
-once a line or the input's end has come, that the city's days are entered. Until then the systems are empty.
+It tells by its standard output that the servers are up, which are empty, and, once its standard input has ended, that
+the city's days are entered. So they are also if whoever started it dies.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UP, _ENTERED = "up", "entered"
 
 
 class AgenciesError(RuntimeError):
-    """The agencies' servers did not come up; the text says where to read why."""
+    """The city's agencies cannot be had as they were asked for; the text says why, or where to read why."""
 
 
 class Agencies:

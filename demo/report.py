@@ -68,11 +68,12 @@ def print_addresses(console: Console, airflow_url: str, settings: Settings, acco
         "Data catalogue": f"{airflow_url}/reports/catalogue/",
         "Data quality": f"{airflow_url}/reports/quality/",
         "Receipts": f"{airflow_url}/reports/receipts/",
+        "Contracts": f"{accounts.with_name('expectations')}  (a copy, in which two say where they stand)",
         "Inbox": f"{settings.data}/inbox/<agency>/<dataset>/  (drop a file here)",
         "Sources": f". {shlex.quote(str(accounts))}; citydw sources   (after: . .venv/bin/activate)",
         "Query": 'citydw query "SELECT * FROM ops.delivery"   (after: . .venv/bin/activate)',
         "Stop": "make demo-stop",
     }
     for name, value in lines.items():
-        console.print(f"[bold]{name:<13}[/] {escape(value)}", soft_wrap=True, highlight=False)
+        console.print(f"[bold]{name:<14}[/] {escape(value)}", soft_wrap=True, highlight=False)
     console.print(f"[dim]{seconds:.0f} seconds[/]")
