@@ -1,6 +1,6 @@
-# make demo        the whole pipeline on this machine, with a made-up city
+# make demo        the whole pipeline on this machine, with a made-up city; or a larger one: make demo PEOPLE=20_000
 # make demo-stop   stop all that it started
-# make demo-sources  two days of the city pulled from its agencies' databases, folders and API, on servers of this machine
+# make demo-sources  two days of the city pulled from five of its agencies' systems: databases, folders, an API
 # make quick       the tests that take seconds; for after each change
 # make test        all tests
 # make truth       every case of an odd file through the stations, with a table: right, loud, silently wrong, crashed
@@ -12,6 +12,7 @@
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
 # make pollution   polluted CSV files through our reader and through others, with scores
 # make docs        the reference of commands and the tutorial's outputs, anew
+# make lines       how many lines each dataset is: contract, suite, simulator
 # make sbom        what all this is made of, as a CycloneDX list: build/sbom.cdx.json
 # make bench       what it costs, beside COPY and other tools (hours); or, in minutes, make bench SIZE=20_000 ROUNDS=1
 # make linkage     who is who in a made-up city: how many rows find their person, and at what cost; or SIZE=100_000
@@ -27,7 +28,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop demo-sources quick test docs truth attack soak kill-test pull-test production-test fuzz pollution sbom bench bench-docs bench-airflow linkage lint clean
+.PHONY: help venv demo demo-stop demo-sources quick test docs truth attack soak kill-test pull-test production-test fuzz pollution sbom bench bench-docs bench-airflow linkage lines lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -60,8 +61,9 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 
 venv: $(VENV)/.installed-dev
 
+PEOPLE ?= 5_000
 demo: $(VENV)/.installed
-	@"$(BIN)/python" -m demo start
+	@"$(BIN)/python" -m demo start $(PEOPLE)
 
 demo-stop:
 	@if [ -x "$(BIN)/python" ]; then "$(BIN)/python" -m demo stop; else echo "Nothing was running."; fi
@@ -141,6 +143,9 @@ bench-docs: $(VENV)/.installed-bench
 
 bench-airflow: $(VENV)/.installed
 	@"$(BIN)/python" -m bench.airflow
+
+lines: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m tests.tools.lines
 
 lint: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m ruff check .

@@ -1,13 +1,19 @@
-"""`python -m demo start` and `python -m demo stop`: the whole pipeline on this machine, from files to marts."""
+"""`python -m demo start` and `python -m demo stop`: the whole pipeline on this machine, from agencies to marts.
+
+Two datasets are pulled, from a PostgreSQL and from an HTTP API of this machine; the files of all others are dropped
+into the inbox. Everything else is Airflow's work, as in production.
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import importlib.util
+import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -16,32 +22,40 @@ from typing import Any
 import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from upath import UPath
 
 from demo import report
+from demo.agencies import KINDS, Agencies, AgenciesError
 from demo.airflow import Airflow, AirflowError
-from etl.cli.output import STATIONS, print_deliveries
+from etl.cli.output import print_deliveries
+from etl.contract import load_all
+from etl.contract.city import city
+from etl.delivery.entry import LedgerEntry
 from etl.delivery.model import Delivery
 from etl.delivery.period import period_of
 from etl.pipeline.pipeline import Pipeline
+from etl.receive.inbox import DONE, is_sidecar, sidecars
 from etl.settings import Settings
 from etl.warehouse import embedded
 from etl.warehouse.migrate import migrate
 
-PEOPLE = 20_000
+PEOPLE = 5_000
 FIRST_DAY = date(2026, 3, 2)
 SEED = 1
+_SYSTEMS = "civil.births in PostgreSQL, land.permits behind an HTTP API"
+_PULLED = frozenset(kind.dataset for kind in KINDS)
 _WAIT_SECONDS = 900.0
 
 console = Console()
 if not console.is_terminal:
-    console = Console(width=140)  # a file or a pipe has no width of its own
+    console = Console(width=160)  # a file or a pipe has no width of its own
 
 
-def start() -> None:
-    """Start everything, drop one day's extracts into the inbox, wait for them, and say what happened."""
+def start(people: int) -> None:
+    """Start everything, let one day of the city come, wait until all of it is loaded, and say what happened."""
     began = time.monotonic()
     settings = Settings.from_environment()
-    airflow = Airflow(settings)
+    airflow, agencies = Airflow(settings), Agencies(settings.home)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -50,106 +64,151 @@ def start() -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        embedded.start(settings.home / "postgres", embedded.AIRFLOW)
-        pipeline = Pipeline.from_environment()
+        with _step(progress, f"a made-up city of {people:,} people and all of its agencies"):
+            files = _city(settings.home / "city", people)
+        with ThreadPoolExecutor(1) as pool:
+            database = pool.submit(embedded.start, settings.home / "postgres", embedded.AIRFLOW)
+            with _step(progress, f"two agencies' own systems: {_SYSTEMS}"):
+                if not agencies.is_running():
+                    airflow.stop()  # it knows other addresses and passwords
+                    agencies.start()
+            database.result()
+        os.environ |= agencies.environment()  # for Airflow's processes
+        os.umask(0o077)  # what is written from now on is its own
+        pipeline = Pipeline(settings, load_all(agencies.expectations))
         with _step(progress, "database and tables"):
             migrate(pipeline.engine, pipeline.contracts.values())
-        with ThreadPoolExecutor(1) as pool:
-            city = pool.submit(_city, settings.home / "city")
-            with _step(progress, "Airflow: scheduler, DAG processor, triggerer, web UI"):
-                if not airflow.is_running():
-                    airflow.start()
-                airflow.wait_until_ready()
-                airflow.create_pools()
-            with _step(progress, f"a made-up city of {PEOPLE:,} people"):
-                files = city.result()
+        has_pulled = _was_pulled(pipeline)
+        if has_pulled:
+            agencies.enter()
+        with _step(progress, "Airflow: scheduler, DAG processor, triggerer, web UI"):
+            if not airflow.is_running():
+                airflow.start()
+            airflow.wait_until_ready()
+            airflow.create_pools()
         last_arrival = _last_arrival(pipeline)
-        with _step(progress, "inbox: one day's extracts of four agencies"):
+        with _step(progress, f"inbox: one day's extracts, {len(files)} files"):
             deliveries = [drop(file, settings) for file in files]
+        asked = "once more" if has_pulled else "by schedule, when they are empty still; then for the day"
+        with _step(progress, f"Airflow asks both systems {asked}"):
+            if not has_pulled:
+                _wait(lambda: _was_pulled(pipeline), airflow, "the sources have not been asked")
+                agencies.enter()
+            for kind in KINDS:
+                airflow.backfill(_pull_dag(kind.dataset), FIRST_DAY, FIRST_DAY, city().zone)
         _wait_for_deliveries(progress, pipeline, airflow, deliveries, last_arrival)
-        with _step(progress, "marts"):
+        with _step(progress, "marts and pages"):
             _wait_for_marts(pipeline, airflow)
         is_new = _any_new(pipeline, last_arrival)
     console.print()
-    entries = {(entry.dataset, entry.sha256): entry for entry in pipeline.ledger.all()}
-    print_deliveries(console, [entries[d.contract_id, d.sha256] for d in deliveries])
+    print_deliveries(console, _of_the_day(pipeline, deliveries))
+    console.print(
+        f"{_SYSTEMS}: pulled by Airflow, which had asked both before, by schedule, when they were empty. "
+        f"The other {len(files)} files were dropped into the inbox."
+    )
     report.print_answers(console, pipeline.engine)
     if not is_new:
         console.print("\n[bold]Nothing new to load:[/] the same bytes had come before, and the inbox is empty again.")
-    report.print_addresses(console, airflow.url, str(settings.data), time.monotonic() - began)
+    report.print_addresses(console, airflow.url, settings, agencies.accounts, time.monotonic() - began)
 
 
 def stop() -> None:
-    """Stop Airflow and the embedded server, if the demo started them."""
+    """Stop Airflow, the agencies' systems and the embedded server, if the demo started them."""
     settings = Settings.from_environment()
     with console.status("stopping"):
         stopped = [
             name
             for name, was_running in (
                 ("Airflow", Airflow(settings).stop()),
+                ("the agencies' systems", Agencies(settings.home).stop()),
                 ("PostgreSQL", embedded.stop(settings.home / "postgres")),
             )
             if was_running
         ]
-    console.print(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
+    console.print(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
     if settings.home.exists():
         console.print(f"The data stays in {settings.home}; `make clean` removes it.", soft_wrap=True, highlight=False)
 
 
-def _city(folder: Path) -> list[Path]:
-    """Files of the city's first day; the city is written once."""
+def _city(folder: Path, people: int) -> list[Path]:
+    """The files of the city's first day that are dropped; the city is written once.
+
+    Raises:
+        AgenciesError: if there is one of another size.
+    """
     from simulate import write_city
 
-    day = folder / "days" / FIRST_DAY.isoformat()
-    if not day.exists():
+    day, size = folder / "days" / FIRST_DAY.isoformat(), folder / "people"
+    if not folder.exists():
         aside = folder.with_name("city.part")
         shutil.rmtree(aside, ignore_errors=True)
-        write_city(aside, PEOPLE, 1, SEED, FIRST_DAY)
-        shutil.rmtree(folder, ignore_errors=True)
+        write_city(aside, people, 1, SEED, FIRST_DAY, is_whole=True)
+        (aside / size.name).write_text(str(people), encoding="utf-8")
         aside.rename(folder)
-    return sorted(path for path in day.rglob("*") if path.is_file())
+    if not size.exists() or size.read_text(encoding="utf-8") != str(people):
+        raise AgenciesError(
+            f"{folder} is another city than one of {people:,} people: run `make clean` first, "
+            "or name another CITYDW_HOME."
+        )
+    files = (path for path in day.rglob("*") if path.is_file() and not is_sidecar(UPath(path)))
+    return sorted(file for file in files if ".".join(file.parts[-3:-1]) not in _PULLED)
 
 
 def drop(file: Path, settings: Settings) -> Delivery:
-    """Put a copy into the inbox as a careful sender does: under another name, renamed, and marked as whole.
+    """Put a copy into the inbox as a careful sender does: what is said of it first, and marked as whole last.
 
     Which word on its period it is, nobody knows before it has arrived.
     """
     agency, dataset = file.parts[-3:-1]
     folder = Path(settings.data) / "inbox" / agency / dataset
     folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f".{file.name}.part"
-    shutil.copyfile(file, aside)
-    aside.replace(folder / file.name)
-    (folder / f"{file.name}.done").touch()
+    for each in (*map(Path, sidecars(UPath(file))), file):
+        aside = folder / f".{each.name}.part"
+        shutil.copyfile(each, aside)
+        aside.replace(folder / each.name)
+    (folder / f"{file.name}{DONE}").touch()
     content = file.read_bytes()
     as_of, revision = period_of(file.name)
     return Delivery(agency, dataset, as_of, revision, hashlib.sha256(content).hexdigest(), len(content), file.name)
 
 
+def _pull_dag(dataset: str) -> str:
+    """The name of the DAG that pulls a dataset."""
+    return f"pull_{dataset.replace('.', '_')}"
+
+
+def _was_pulled(pipeline: Pipeline) -> bool:
+    """Whether each source has been asked, whatever it had."""
+    asked = "SELECT count(DISTINCT dataset) FROM ops.pull WHERE dataset = ANY(:pulled)"
+    return bool(_scalar(pipeline, asked, pulled=list(_PULLED)) == len(_PULLED))
+
+
+def _of_the_day(pipeline: Pipeline, dropped: Sequence[Delivery]) -> list[LedgerEntry]:
+    """What the ledger has so far of the files that were dropped, and of what was pulled for the same day."""
+    bytes_ = {(delivery.contract_id, delivery.sha256) for delivery in dropped}
+    return [
+        entry
+        for entry in pipeline.ledger.all()
+        if (entry.dataset, entry.sha256) in bytes_ or (entry.dataset in _PULLED and entry.as_of == FIRST_DAY)
+    ]
+
+
 def _wait_for_deliveries(
-    progress: Progress, pipeline: Pipeline, airflow: Airflow, deliveries: list[Delivery], last_arrival: int
+    progress: Progress, pipeline: Pipeline, airflow: Airflow, dropped: Sequence[Delivery], last_arrival: int
 ) -> None:
-    stations = len(STATIONS)
-    bars = {
-        d: progress.add_task(f"  {d.contract_id} [dim]{d.file_name}[/]", total=stations, completed=0)
-        for d in deliveries
-    }
-    arrivals = 0
+    total = len(dropped) + len(_PULLED)
+    bar = progress.add_task("  deliveries through all stations", total=total)
 
     def all_final() -> bool:
-        nonlocal arrivals
-        arrivals = arrivals if arrivals >= len(deliveries) else _arrivals_since(pipeline, last_arrival)
-        states = {(e.dataset, e.sha256): e for e in pipeline.ledger.all()}
-        final = 0
-        for delivery, bar in bars.items():
-            entry = states.get((delivery.contract_id, delivery.sha256))
-            if entry is None:
-                continue
-            done = entry.state.is_at_rest and entry.receipt_at is not None
-            final += done
-            progress.update(bar, completed=stations if done else len(entry.timings))
-        return arrivals >= len(deliveries) and final == len(deliveries) and not airflow.unfinished_runs(but="marts")
+        final = [e for e in _of_the_day(pipeline, dropped) if e.state.is_at_rest and e.receipt_at is not None]
+        progress.update(bar, completed=len(final))
+        return (
+            _arrivals_since(pipeline, last_arrival) >= len(dropped)
+            and {entry.dataset for entry in final} >= _PULLED
+            and len(final) >= total
+            and not any(airflow.is_backfilling(_pull_dag(dataset)) for dataset in _PULLED)
+            and not airflow.unfinished_runs(but="marts")
+        )
 
     _wait(all_final, airflow, "the deliveries have not reached a final state")
 
@@ -214,18 +273,20 @@ class _step:
             self.progress.update(self.task, completed=1)
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; faults are told in a sentence, and leave what runs running so that it can be looked at."""
-    commands = {"start": start, "stop": stop}
-    if len(arguments) != 1 or arguments[0] not in commands:
-        console.print("usage: python -m demo start|stop", markup=False)
-        return 2
+    parser = argparse.ArgumentParser("python -m demo")
+    commands = parser.add_subparsers(dest="command", required=True)
+    starts = commands.add_parser("start", help="start everything and let one day of a made-up city come")
+    starts.add_argument("people", type=int, nargs="?", default=PEOPLE, help=f"of the city; by default {PEOPLE:,}")
+    commands.add_parser("stop", help="stop all that was started")
+    given = parser.parse_args(arguments)
     if importlib.util.find_spec("airflow") is None:
         console.print("Airflow is not installed here: run `make demo`, which installs it.")
         return 1
     try:
-        commands[arguments[0]]()
-    except (AirflowError, embedded.ServerError) as error:
+        start(given.people) if given.command == "start" else stop()
+    except (AgenciesError, AirflowError, embedded.ServerError) as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
@@ -235,4 +296,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from datetime import UTC, date, datetime, tzinfo
 from datetime import time as time_of_day
 from typing import Any
@@ -235,7 +236,7 @@ class Airflow:
         """
         had_orphans = self._end_orphans()
         components = self.processes()
-        members = _sessions({process.pid for process in components.values()})
+        members = in_sessions({process.pid for process in components.values()}, "airflow")
         for process in components.values():
             _signal_group(process, signal.SIGTERM)
         _, alive = psutil.wait_procs(members, timeout=_STOP_SECONDS)
@@ -253,7 +254,8 @@ class Airflow:
         A killed scheduler's workers would wait for ever for somebody to give them tasks.
         """
         alive = self.processes()
-        orphans = _sessions({pid for name, (pid, _) in self._state().get("pids", {}).items() if name not in alive})
+        ended = {pid for name, (pid, _) in self._state().get("pids", {}).items() if name not in alive}
+        orphans = in_sessions(ended, "airflow")
         for process in orphans:
             process.kill()
         psutil.wait_procs(orphans, timeout=5)
@@ -295,13 +297,13 @@ class Airflow:
 _AIRFLOW = [sys.executable, "-m", "airflow"]
 
 
-def _sessions(leaders: set[int]) -> list[psutil.Process]:
-    """Airflow's processes of the sessions that these processes lead or have led."""
+def in_sessions(leaders: Collection[int], word: str) -> list[psutil.Process]:
+    """Processes of the sessions that these processes lead or have led, and that have a word in their command line."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             # After a restart of the machine a number may mean the session of somebody else.
-            if os.getsid(process.pid) in leaders and "airflow" in " ".join(process.cmdline()):
+            if os.getsid(process.pid) in leaders and word in " ".join(process.cmdline()):
                 found.append(process)
     return found
 

@@ -14,8 +14,8 @@ from playwright.sync_api import sync_playwright
 from etl.settings import PROJECT, Settings
 
 PICTURES = {  # -> below the data root, the first file of that name; the height that is shown
-    "receipt.png": ("outbox/civil/births/*/receipt.html", 1000),
-    "site.png": ("site/civil/births/index.html", 1000),
+    "receipt.png": ("outbox/police/residents/*/receipt.html", 1000),
+    "site.png": ("site/police/residents/index.html", 1000),
 }
 _WIDTH = 1000
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from decimal import Decimal
+from pathlib import Path
 
 import sqlalchemy as sa
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from etl.settings import Settings
 
 ANSWERS = {
     "Where were most births registered, and how many deaths and marriages there?": """
@@ -24,6 +28,16 @@ ANSWERS = {
     "Where does a construction permit take longest?": """
         SELECT ward_name, permits, days_to_grant_median, days_to_grant_max
         FROM exact.permits_by_ward WHERE granted > 0 ORDER BY days_to_grant_median DESC, ward_name LIMIT 5""",
+    "How many people live here, and who of them is insured?": """
+        SELECT age_band, sum(permanent + temporary) AS residents,
+               sum(insured_by_work + insured_by_budget + insured_by_household) AS insured, sum(pupils) AS pupils,
+               sum(with_record) AS with_health_record
+        FROM exact.people_ward_month WHERE ward IS NOT NULL
+          AND month = (SELECT max(month) FROM exact.people_ward_month)
+        GROUP BY age_band ORDER BY age_band""",
+    "What do several agencies together show to be wrong, and who can mend it?": """
+        SELECT dataset AS mended_in, replace(en, '{found}', CAST(found AS text)) AS what
+        FROM ops.reconciliation WHERE found > 0 ORDER BY dataset, name""",
     "Which permits name a parcel or an owner that no register knows?": """
         SELECT authority, permit_no, sheet_no, parcel_no, is_parcel_unknown, is_owner_unknown
         FROM quality.permits_unmatched ORDER BY authority, permit_no LIMIT 5""",
@@ -46,7 +60,7 @@ def _written(value: object) -> str:
     return f"{value:,.0f}" if isinstance(value, Decimal | float | int) and not isinstance(value, bool) else str(value)
 
 
-def print_addresses(console: Console, airflow_url: str, data: str, seconds: float) -> None:
+def print_addresses(console: Console, airflow_url: str, settings: Settings, accounts: Path, seconds: float) -> None:
     """Where to look next, and how to stop."""
     console.print()
     lines = {
@@ -54,10 +68,12 @@ def print_addresses(console: Console, airflow_url: str, data: str, seconds: floa
         "Data catalogue": f"{airflow_url}/reports/catalogue/",
         "Data quality": f"{airflow_url}/reports/quality/",
         "Receipts": f"{airflow_url}/reports/receipts/",
-        "Inbox": f"{data}/inbox/<agency>/<dataset>/  (drop a file here)",
+        "Contracts": f"{accounts.with_name('expectations')}  (a copy, in which two say where they stand)",
+        "Inbox": f"{settings.data}/inbox/<agency>/<dataset>/  (drop a file here)",
+        "Sources": f". {shlex.quote(str(accounts))}; citydw sources   (after: . .venv/bin/activate)",
         "Query": 'citydw query "SELECT * FROM ops.delivery"   (after: . .venv/bin/activate)',
         "Stop": "make demo-stop",
     }
     for name, value in lines.items():
-        console.print(f"[bold]{name:<13}[/] {escape(value)}", soft_wrap=True, highlight=False)
+        console.print(f"[bold]{name:<14}[/] {escape(value)}", soft_wrap=True, highlight=False)
     console.print(f"[dim]{seconds:.0f} seconds[/]")

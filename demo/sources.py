@@ -6,14 +6,17 @@ import shlex
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NoReturn
 
 import sqlalchemy as sa
 from rich.table import Table
 from upath import UPath
 
-from demo.systems import Systems
+from demo.systems import KINDS, System, Systems
 from etl.cli.console import console
 from etl.cli.output import print_deliveries
 from etl.contract import load_all
@@ -24,29 +27,48 @@ from etl.warehouse.migrate import migrate
 from simulate import write_city
 
 _PEOPLE, _DAYS, _SEED = 1_000, 2, 1
+ACCOUNTS = "sources.sh"  # below the city's folder
 _READABLE_BY_OWNER = 0o600
+
+
+@contextmanager
+def serving(
+    out: Path, kinds: Sequence[type[System]] = KINDS, also: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Systems]:
+    """Bring up a simulated city's systems; SIGTERM ends them as an interrupt of the terminal does.
+
+    `out/expectations` is written anew: the deployment in whose contracts they are the sources; and `out/sources.sh`,
+    which exports it and the accounts.
+
+    Args:
+        out: the city's folder, as `simulate.write_city` wrote it.
+        kinds: which systems.
+        also: other variables that `out/sources.sh` exports.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, _interrupted)
+    with Systems(kinds) as systems:
+        said = {"CITYDW_EXPECTATIONS": str(systems.deployment(out.resolve() / "expectations")), **also}
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in (said | systems.connections()).items()]
+        accounts = out.resolve() / ACCOUNTS
+        accounts.touch(_READABLE_BY_OWNER)
+        accounts.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        yield systems
 
 
 def serve(out: Path) -> None:
     """Serve a simulated city until somebody interrupts; each line that is typed lets its next day come.
 
-    Where nobody types, as in the background, all days come at once. `out/expectations` is written anew: the deployment
-    in whose contracts these servers are the sources; and `out/sources.sh`, which holds the accounts.
+    Where nobody types, as in the background, all days come at once.
 
     Args:
         out: the city's folder, as `simulate.write_city` wrote it.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
-            signal.signal(number, _interrupted)
     try:
-        with Systems() as systems:
-            said = {"CITYDW_EXPECTATIONS": str(systems.deployment(out.resolve() / "expectations"))}
-            lines = [f"export {name}={shlex.quote(value)}" for name, value in (said | systems.connections()).items()]
-            accounts = out.resolve() / "sources.sh"
-            accounts.touch(_READABLE_BY_OWNER)
-            accounts.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            _say(*lines, *_left_out(systems))
+        with serving(out) as systems:
+            accounts = out.resolve() / ACCOUNTS
+            _say(*accounts.read_text("utf-8").splitlines(), *_left_out(systems))
             _say(f"# In another terminal: . {shlex.quote(str(accounts))}; then citydw sources, citydw pull ...")
             first, *following = sorted((out / "days").iterdir())
             systems.feed(first)

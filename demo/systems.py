@@ -28,7 +28,7 @@ import shutil
 import tempfile
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -50,6 +50,7 @@ from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import Brought, pull
 from etl.receive.inbox import DONE
 from etl.settings import EXPECTATIONS, MARTS
+from etl.warehouse.marts import FOLDERS
 
 _ROLE = "citydw_pull"
 _STAMP = "cap_nhat"  # the column that says when a row was entered
@@ -295,7 +296,7 @@ KINDS: tuple[type[System], ...] = (CivilRegistry, Tax, Health, Permits, Maps)
 
 
 class Systems:
-    """All of them, as far as this machine has what they need.
+    """All of them, or some, as far as this machine has what they need.
 
     Attributes:
         all: those that run.
@@ -303,12 +304,12 @@ class Systems:
         days: that were entered so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Sequence[type[System]] = KINDS) -> None:
         self.all: list[System] = []
-        self.left_out = {kind.dataset: missing for kind in KINDS if (missing := kind.missing())}
+        self.left_out = {kind.dataset: missing for kind in kinds if (missing := kind.missing())}
         self.days: list[date] = []
         with ExitStack() as started:  # if one does not come up, the others end
-            for kind in KINDS:
+            for kind in kinds:
                 if kind.dataset not in self.left_out:
                     system = kind()
                     started.callback(system.end)
@@ -335,7 +336,7 @@ class Systems:
         """
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(EXPECTATIONS, folder)
-        for name in ("marts", "quality"):
+        for name in FOLDERS:
             shutil.copytree(MARTS / name, folder / name, dirs_exist_ok=True)
         for system in self.all:
             path = _contract(folder, system.dataset)

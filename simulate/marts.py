@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -333,3 +336,78 @@ def _newborns(told: Told, begins: date, day: date) -> pl.DataFrame:
         births_due=due_60.sum(),
         births_in_time=(due_60 & (pl.col("registration_date") <= at_60)).sum(),
     )
+
+
+def person_span(told: Told) -> pl.DataFrame:
+    """The mart of that name as long as nothing is linked: a personal id is a person, looked at day by day."""
+    _, last = told.spans["police.residents"]
+    homes: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    lives = told.ever("residents").filter(pl.col("residence_kind").is_in(["TT", "TTR"]))
+    for row in lives.iter_rows(named=True):
+        homes[row["personal_id"]].append(
+            row | {"since": row["valid_from"], "until": row["valid_to"], "told_by": "police.residents"}
+        )
+    births = told.now("births").filter(pl.col("personal_id").is_not_null())
+    for row in (
+        births.sort("registration_date", descending=True).unique("personal_id", keep="last").iter_rows(named=True)
+    ):
+        known = min((home["since"] for home in homes[row["personal_id"]]), default=None)
+        is_late = _later(row["birth_date"], 12) < row["registration_date"]
+        since = row["registration_date"] if is_late else row["birth_date"]
+        if known is None or known > since:
+            homes[row["personal_id"]].append(
+                row
+                | {"since": since, "until": known, "told_by": "civil.births", "residence_kind": None}
+                | {"ward": row["registration_ward"], "ward_valid_from": row["registration_ward_valid_from"]}
+                | {"household_no": None}
+            )
+    deaths = {
+        row["personal_id"]: row
+        for row in told.now("deaths").sort("death_at", descending=True).iter_rows(named=True)
+        if row["personal_id"] is not None
+    }
+    made: list[dict[str, Any]] = []
+    for person, known_homes in homes.items():
+        died_on = deaths[person]["death_at"].date() if person in deaths else None
+        made += _spans(person, known_homes, died_on, last)
+    for person, row in deaths.items():
+        made.append(_span(person, row | dict.fromkeys(_HOME), row["death_at"].date(), None, row["death_at"].date()))
+    return pl.DataFrame(made, infer_schema_length=None)
+
+
+_HOME = ("residence_kind", "ward", "ward_valid_from", "household_no", "told_by")
+
+
+def _spans(person: str, homes: Sequence[dict[str, Any]], died_on: date | None, last: date) -> Iterator[dict[str, Any]]:
+    """Where somebody lives on each day, as spans of days with one home."""
+    days = [day for home in homes for day in (home["since"], home["until"] or last)]
+    where: list[tuple[date, dict[str, Any] | None]] = []
+    for number in range((max(*days, last) - min(days)).days + 1):
+        day = min(days) + timedelta(days=number)
+        there = [home for home in homes if home["since"] <= day and (home["until"] is None or home["until"] > day)]
+        is_dead = died_on is not None and day >= died_on
+        where.append((day, None if is_dead or not there else max(there, key=lambda home: home["residence_kind"] or "")))
+    for home, group in groupby(where, key=lambda each: each[1] and tuple(each[1][name] for name in _HOME)):
+        if home is None:
+            continue
+        *_, (day, row) = together = list(group)
+        assert row is not None
+        goes_on = row["until"] is None and day == where[-1][0]
+        until = None if goes_on else day + timedelta(days=1)
+        yield _span(person, row, together[0][0], until, min(day, last))
+
+
+def _span(person: str, row: dict[str, Any], since: date, until: date | None, looked_at: date) -> dict[str, Any]:
+    born = row["birth_date"]
+    return {
+        "person": person,
+        "is_linked": False,
+        "personal_id": person,
+        "since": since,
+        "until": until,
+        "alive": row["told_by"] is not None,
+        **{name: row[name] for name in _HOME},
+        "told_by": row["told_by"] or "civil.deaths",
+        "birth_date": born,
+        "age": born and looked_at.year - born.year - ((looked_at.month, looked_at.day) < (born.month, born.day)),
+    }

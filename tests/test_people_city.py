@@ -19,7 +19,7 @@ from etl.pipeline.pipeline import Pipeline
 from etl.warehouse.freshness import parts as parts_of
 from etl.warehouse.marts import all_marts
 from simulate import write_city
-from simulate.marts import Told, coverage_ward_quarter, people_ward_month
+from simulate.marts import Told, coverage_ward_quarter, people_ward_month, person_span
 from simulate.people_group import SENDERS
 from tests.city import (
     assert_mart_shows_what_it_may,
@@ -122,6 +122,17 @@ def test_a_mart_equals_the_truth_in_every_cell_and_shows_no_small_one(
             assert percent is None or abs(float(percent) - 100 * part / whole) < 0.051
     (mart,) = (mart for mart in all_marts() if mart.name == truth_of.__name__)
     assert_mart_shows_what_it_may(loaded, mart)
+
+
+def test_each_persons_spans_are_those_of_the_truth(city: Path, loaded: Pipeline) -> None:
+    truth = person_span(Told(city / "truth", DATASETS + BESIDE))
+    found = query(loaded, "SELECT * FROM link.person_span", truth.schema).select(truth.columns)
+    assert_frame_equal(found.sort("person", "since"), truth.sort("person", "since"))
+    dead = truth.filter(~pl.col("alive"))
+    registered_later = dead.join(now(city, "people.residents"), on="personal_id", how="semi")
+    assert registered_later.height > 0, "the register of residents still has some who have died"
+    assert truth.filter(pl.col("told_by") == "civil.births").height > 0
+    assert truth.group_by("person").len().filter(pl.col("len") > 1).height > 0
 
 
 def test_what_never_came_is_not_nothing_and_nobody_is_lost(loaded: Pipeline) -> None:

@@ -45,11 +45,28 @@ def birth(connection: sa.Connection, number: int, born: str, registered: str, wa
     )  # fmt: skip
 
 
+def death(connection: sa.Connection, number: int, died_at: str, registered: str, **said: Any) -> None:
+    put(
+        connection, "deaths", record_no=f"{number}", book_no="1", registration_ward=NEW[0],
+        registration_ward_valid_from=NEW[1], registration_date=registered, birth_date="1950-01-01",
+        death_at=died_at, valid_from=registered, **({"personal_id": f"{number:012}"} | said),
+    )  # fmt: skip
+
+
 def card(connection: sa.Connection, number: int, told_on: str, since: str = "2026-01-01", paid_by: str = "GD") -> None:
     put(
         connection, "health_membership", card_no=f"{paid_by}{number:013}", personal_id=f"{number:012}", card_from=since,
         paid_by=paid_by, valid_from=told_on,
     )  # fmt: skip
+
+
+def delivered(connection: sa.Connection, dataset: str, as_of: str) -> None:
+    connection.exec_driver_sql(
+        "INSERT INTO ops.delivery (dataset, delivery_id, as_of, revision, sha256, size_bytes, file_name,"
+        " received_at, state, loaded_at, rows_in, rejected, duplicates, inserted, changed, unchanged,"
+        f" superseded, ended) VALUES ('{dataset}', '{as_of}', '{as_of}', 1, '{dataset}{as_of}', 1, 'f',"
+        " now(), 'loaded', now(), 0, 0, 0, 0, 0, 0, 0, 0)"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +75,7 @@ def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
     with pipeline.engine.begin() as connection:
         for dataset in DAILY:
             for as_of in (FIRST, "2026-04-10"):
-                connection.exec_driver_sql(
-                    "INSERT INTO ops.delivery (dataset, delivery_id, as_of, revision, sha256, size_bytes, file_name,"
-                    " received_at, state, loaded_at, rows_in, rejected, duplicates, inserted, changed, unchanged,"
-                    f" superseded, ended) VALUES ('{dataset}', '{as_of}', '{as_of}', 1, '{dataset}{as_of}', 1, 'f',"
-                    " now(), 'loaded', now(), 0, 0, 0, 0, 0, 0, 0, 0)"
-                )
+                delivered(connection, dataset, as_of)
         person(connection, 1, NEW)
         person(connection, 2, MERGED)
         person(connection, 3, DIVIDED)
@@ -71,9 +83,7 @@ def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
         person(connection, 4, NEW, "TTR")
         person(connection, 5, NEW, valid_to="2026-02-10")  # moved out
         person(connection, 6, NEW, valid_to="2026-02-11")  # died
-        put(connection, "deaths", record_no="6", book_no="1", registration_ward=NEW[0],
-            registration_ward_valid_from=NEW[1], registration_date="2026-03-20", birth_date="1950-01-01",
-            personal_id=f"{6:012}", death_at="2026-02-11 10:00", valid_from="2026-03-20")  # fmt: skip
+        death(connection, 6, "2026-02-11 10:00", "2026-03-20")
         person(connection, 7, NEW, valid_to="2026-02-12")  # married, corrected: stays where they are
         person(connection, 7, NEW, valid_from="2026-02-12", change_reason="DC")
         person(connection, 8, NEW, valid_from="2026-03-01", registered_on="2026-03-01", change_reason="DEN")
@@ -169,3 +179,95 @@ def test_a_share_is_of_residents_alone(city: Pipeline) -> None:
         f" WHERE ward = '{NEW[0]}' AND quarter = '2026-01-01'",
     ).rows()
     assert (row[0], row[1], float(row[2]), row[3]) == (5, 1, 20.0, None)
+
+
+@pytest.fixture(scope="module")
+def homes(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    """Persons whose spans are hard to tell, none of them linked."""
+    pipeline = new_pipeline()
+    with pipeline.engine.begin() as connection:
+        delivered(connection, "police.residents", "2026-04-10")
+        person(connection, 1, DIVIDED)  # permanent in one ward, and for a month in another
+        person(connection, 1, NEW, "TTR", valid_from="2026-02-01", valid_to="2026-03-01")
+        person(connection, 2, NEW, valid_to="2026-02-12")  # corrected: lives where they lived
+        person(connection, 2, NEW, valid_from="2026-02-12", change_reason="DC", full_name="An")
+        person(connection, 3, NEW)  # has died, and the register of residents does not know
+        death(connection, 3, "2026-02-11 23:00", "2026-03-20")
+        birth(connection, 4, "2026-02-01", "2026-02-10", DIVIDED)
+        person(connection, 4, NEW, valid_from="2026-03-05", birth_date="2026-02-01")
+        birth(connection, 5, "2019-02-01", "2026-02-10")  # registered seven years late
+        person(connection, 6, NEW, valid_to="2026-02-10")  # moved out, and came back
+        person(connection, 6, NEW, valid_from="2026-03-01", change_reason="DEN")
+        person(connection, 7, NEW, valid_to="2026-02-20")  # has another id since
+        person(connection, 8, NEW, valid_from="2026-02-20")
+        death(connection, 9, "2026-03-01 08:00", "2026-03-02", personal_id=None)  # is person 6
+        person(connection, 10, NEW, valid_to="2026-04-02", birth_date="1947-04-01")  # on that day clocks were changed
+    marts.refresh(pipeline.engine)
+    return pipeline
+
+
+def spans(pipeline: Pipeline, number: int) -> list[tuple[Any, ...]]:
+    """A person's spans by an id: first day, the day on which it had ended, ward or death."""
+    return query(
+        pipeline,
+        "SELECT since::text, until::text, CASE WHEN alive THEN ward ELSE 'dead' END FROM link.person_span"
+        f" WHERE person = (SELECT max(person) FROM link.person_span WHERE personal_id = '{number:012}')"
+        " ORDER BY since",
+    ).rows()
+
+
+HOME, OLD = NEW[0], DIVIDED[0]
+
+
+def test_a_person_is_in_one_home_at_a_time_and_the_dead_in_none(homes: Pipeline) -> None:
+    assert spans(homes, 1) == [(FIRST, "2026-02-01", OLD), ("2026-02-01", "2026-03-01", HOME),
+                               ("2026-03-01", None, OLD)]  # fmt: skip
+    assert spans(homes, 2) == [(FIRST, None, HOME)]
+    assert spans(homes, 3) == [(FIRST, "2026-02-11", HOME), ("2026-02-11", None, "dead")]
+    assert spans(homes, 4) == [("2026-02-01", "2026-03-05", OLD), ("2026-03-05", None, HOME)]
+    assert spans(homes, 5) == [("2026-02-10", None, HOME)]
+    assert spans(homes, 6) == [(FIRST, "2026-02-10", HOME), ("2026-03-01", None, HOME)]
+    assert query(homes, f"SELECT age FROM link.person_span WHERE personal_id = '{10:012}'").item() == 79
+
+
+def test_ids_are_one_person_only_where_linkage_says_so(homes: Pipeline) -> None:
+    assert spans(homes, 7) == [(FIRST, "2026-02-20", HOME)] and spans(homes, 8) == [("2026-02-20", None, HOME)]
+    assert query(homes, "SELECT bool_or(is_linked) FROM link.person_span").item() is False
+    linked = {
+        "police.residents": {f"{6:012}|TT": "six", f"{7:012}|TT": "seven", f"{8:012}|TT": "seven"},
+        "civil.deaths": {f"{NEW[0]}|{NEW[1]}|1|9": "six"},
+    }
+    with homes.engine.begin() as connection:
+        for dataset, records in linked.items():
+            for key, whose in records.items():
+                connection.execute(
+                    sa.text(
+                        "INSERT INTO link.person_record (dataset, role, key, person, reason, probability, known_since)"
+                        " VALUES (:dataset, '', :key, :whose, 'decided', 1, now())"
+                    ),
+                    {"dataset": dataset, "key": key, "whose": whose},
+                )
+    marts.refresh(homes.engine)
+    assert spans(homes, 8) == [(FIRST, None, HOME)] and spans(homes, 7) == [], "the later id is shown"
+    assert spans(homes, 6) == [(FIRST, "2026-02-10", HOME), ("2026-03-01", None, "dead")]
+    assert spans(homes, 1)[0] == (FIRST, "2026-02-01", OLD), "who is not linked is there as before"
+
+
+@pytest.mark.parametrize("role", ["citydw_analyst", "citydw_reader"])
+def test_nobody_reads_it_but_the_role_that_may(homes: Pipeline, role: str) -> None:
+    with homes.engine.connect() as connection:
+        connection.execute(sa.text(f"SET ROLE {role}"))
+        with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+            connection.execute(sa.text("SELECT count(*) FROM link.person_span"))
+        connection.rollback()
+        connection.execute(sa.text("SET ROLE citydw_linkage"))
+        assert connection.execute(sa.text("SELECT count(*) FROM link.person_span")).scalar_one() > 0
+        for other in ("people.residents", "exact.people_ward_month", "mart.people_ward_month"):
+            with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), connection.begin_nested():
+                connection.execute(sa.text(f"SELECT count(*) FROM {other}"))
+    granted = (
+        "SELECT coalesce(g.rolname, 'PUBLIC') FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a"
+        " LEFT JOIN pg_roles g ON g.oid = a.grantee"
+        " WHERE c.oid = 'link.person_span'::regclass AND a.grantee <> c.relowner"
+    )
+    assert query(homes, granted).rows() == [("citydw_linkage",)]

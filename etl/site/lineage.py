@@ -44,7 +44,7 @@ class MartColumn:
 
 @dataclass(frozen=True)
 class Mart:
-    """A table that analysts query, or a list for those who mend data.
+    """A table that analysts query, a list for those who mend data, or what shows persons to those who may see them.
 
     Attributes:
         schema: `mart` or `quality`, or that of the data which it stands beside.

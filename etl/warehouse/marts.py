@@ -1,8 +1,9 @@
 """Marts: what analysts query, made from `marts/`, and lists for those who mend data, from `quality/`.
 
-Both folders are the deployment's own; those of Ho Chi Minh City stand in `sql/`. So is `derived/`: tables beside the
-histories, in their schemas, that several marts are made of. One is made by SQL as a mart is, or says by YAML which
-shapes share ground, see `etl.warehouse.overlaps`. What another one reads is made before it.
+Beside them `derived/` holds tables that stand in the schemas of the data: what several marts are made of, and what shows
+single persons across agencies, in `link`, to those who may see who is who. One is made by SQL as a mart is, or says by
+YAML which shapes share ground, see `etl.warehouse.overlaps`. What another one reads is made before it. The folders are
+the deployment's own; those of Ho Chi Minh City stand in `sql/`.
 
 A list that finds what several datasets together show to be wrong is a reconciliation: its first comment says so. How
 many records it found is written into `ops.reconciliation`, from where whoever can mend them hears of it; it stops no
@@ -50,6 +51,8 @@ _TRY_SECONDS = 1
 _DECLARED = re.compile(r"\A((?:--.*\n)+)")
 _EXACT = {"marts": "exact", "quality": "quality"}  # folder: schema; in the other one a file's name says it
 _DERIVED = "derived"
+FOLDERS = (*_EXACT, _DERIVED)  # of a deployment, below `MARTS`
+_READERS = {"link": "citydw_linkage"}  # who may see who is who; all else the reader reads
 
 
 class MartError(ValueError):
@@ -79,8 +82,13 @@ class Mart:
 
     @property
     def is_for_analysts(self) -> bool:
-        """Whether it is a mart, and no list of single records."""
+        """Whether it is a mart that tells of no single persons or records."""
         return self.path.parent.name == "marts"
+
+    @property
+    def schema(self) -> str:
+        """Of the view."""
+        return self.exact.partition(".")[0]
 
     @property
     def exact(self) -> str:
@@ -143,7 +151,7 @@ def all_marts() -> list[Mart]:
     Raises:
         MartError: if one's name can be none of a view.
     """
-    return [Mart(path, path.read_text(encoding="utf-8")) for path in _paths((*_EXACT, _DERIVED), "*.sql")]
+    return [Mart(path, path.read_text(encoding="utf-8")) for path in _paths(FOLDERS, "*.sql")]
 
 
 def all_overlaps() -> list[Overlap]:
@@ -264,7 +272,8 @@ def _refresh(engine: sa.Engine, mart: Mart, readers: Sequence[str]) -> None:
         else:
             _make(connection, mart, readers)
         connection.execute(sa.text(f"ANALYZE {mart.exact}"))  # for what reads it next
-        connection.execute(sa.text(f"GRANT SELECT ON {mart.exact} TO citydw_reader"))  # a backup has no privileges
+        reader = _READERS.get(mart.schema, "citydw_reader")
+        connection.execute(sa.text(f"GRANT SELECT ON {mart.exact} TO {reader}"))  # a backup has no privileges
         if mart.is_for_analysts:
             connection.execute(sa.text(f"GRANT SELECT ON mart.{mart.name} TO citydw_analyst, citydw_reader"))
             _show(connection, mart)
@@ -287,14 +296,13 @@ def _make(connection: sa.Connection, mart: Mart, readers: Sequence[str]) -> None
     connection.execute(sa.text("CREATE SCHEMA mart_aside"))
     connection.execute(sa.text("SET LOCAL search_path TO mart_aside"))  # the files name no schema for the mart
     connection.exec_driver_sql(mart.sql.replace("%", "%%"))
-    schema = mart.exact.partition(".")[0]
     for _ in range(_TRIES):
         try:
             with connection.begin_nested():
                 connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_TRY_SECONDS}s'"))
                 connection.execute(sa.text(f"DROP {_kind(connection, f'mart.{mart.name}')} IF EXISTS mart.{mart.name}"))
                 drop_views(connection, [*readers, mart.exact])
-                connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {mart.name} SET SCHEMA {schema}"))
+                connection.execute(sa.text(f"ALTER MATERIALIZED VIEW {mart.name} SET SCHEMA {mart.schema}"))
         except sa.exc.OperationalError as error:
             if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
                 raise

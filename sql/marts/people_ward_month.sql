@@ -359,8 +359,8 @@ counted AS (
     FROM happened h
     JOIN month m ON h.happened_on >= m.month AND h.happened_on <= m.state_on
     LEFT JOIN unit u ON u.code = h.code AND u.valid_from = h.valid_from
-    LEFT JOIN band b ON date_part('year', age(h.happened_on, h.birth_date)) >= b.since
-        AND date_part('year', age(h.happened_on, h.birth_date)) < b.until
+    LEFT JOIN band b ON date_part('year', age(h.happened_on::timestamp, h.birth_date::timestamp)) >= b.since
+        AND date_part('year', age(h.happened_on::timestamp, h.birth_date::timestamp)) < b.until
     GROUP BY 1, 2, 3, 4, 5
 ),
 cell AS (
