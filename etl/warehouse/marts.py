@@ -365,6 +365,30 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
     """Copy what may be shown of a mart into schema `mart`; nothing here waits for its readers."""
     table = f"mart.{mart.name}"
     shown = [name for name in _columns(connection, mart) if not name.startswith("_")]
+    connection.execute(sa.text(f"DELETE FROM {table}"))
+    if not mart.cells:
+        columns = ", ".join(map(named, shown))
+        connection.execute(sa.text(f"INSERT INTO {table} SELECT {columns}, NULL FROM {mart.exact}"))
+        return
+    flags = _hide(connection, mart)
+    # What is built on persons whom nobody has counted is not known either.
+    by_column = {
+        name: f"{flag} OR {named(cells.persons)} IS NULL"
+        for flag, cells in zip(flags, mart.cells, strict=True)
+        for name in cells.columns
+    }
+    values = [f"CASE WHEN {by_column[n]} THEN NULL ELSE {named(n)} END" if n in by_column else named(n) for n in shown]
+    connection.execute(
+        sa.text(
+            f"INSERT INTO {table} SELECT {', '.join(values)}, CASE WHEN {' OR '.join(flags)} THEN 'c' END"
+            f" FROM {mart.exact} e JOIN hiding h ON h.place = e.ctid::text"
+        )
+    )
+    connection.execute(sa.text("DROP TABLE hiding"))
+
+
+def _hide(connection: sa.Connection, mart: Mart) -> list[str]:
+    """Make a temporary table, `hiding`, of the cells that a row may not show; gives a column for each kind of cells."""
     counted = {name for cells in mart.cells for margin in cells.margins for name in margin}
     counted |= {name for cells in mart.cells for name in (cells.persons, cells.share) if name}
     select = ", ".join(["ctid::text AS place", *map(named, sorted(counted))])
@@ -378,22 +402,7 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
         )
     )
     copy_rows(connection, "hiding", [pl.DataFrame([rows["place"], *flags])])
-    # What is built on persons whom nobody has counted is not known either.
-    by_column = {
-        name: f"hides_{number} OR {named(cells.persons)} IS NULL"
-        for number, cells in enumerate(mart.cells)
-        for name in cells.columns
-    }
-    values = [f"CASE WHEN {by_column[n]} THEN NULL ELSE {named(n)} END" if n in by_column else named(n) for n in shown]
-    any_hidden = " OR ".join(flag.name for flag in flags) or "false"
-    connection.execute(sa.text(f"DELETE FROM {table}"))
-    connection.execute(
-        sa.text(
-            f"INSERT INTO {table} SELECT {', '.join(values)}, CASE WHEN {any_hidden} THEN 'c' END"
-            f" FROM {mart.exact} e JOIN hiding h ON h.place = e.ctid::text"
-        )
-    )
-    connection.execute(sa.text("DROP TABLE hiding"))
+    return [flag.name for flag in flags]
 
 
 _MARK_SAYS = Text(

@@ -261,6 +261,8 @@ def _pairs(connection: sa.Connection, declared: Declared) -> Iterator[pl.DataFra
     such lot. So memory does not grow with either side.
     """
     for number, right in enumerate(_read(connection, "right_side", _HELD)):
+        if not len(right.places) and not declared.keeps_alone:
+            return
         for left in _read(connection, "left_side", _LOT):
             if declared.keeps_alone and not number:
                 yield _frame(left.places, None, left.sizes, None, None, None)
