@@ -335,7 +335,7 @@ class Systems:
         """
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(EXPECTATIONS, folder)
-        for name in ("marts", "quality"):
+        for name in ("derived", "marts", "quality"):
             shutil.copytree(MARTS / name, folder / name, dirs_exist_ok=True)
         for system in self.all:
             path = _contract(folder, system.dataset)

@@ -1,8 +1,8 @@
 """Marts: what analysts query, made from `marts/`, and lists for those who mend data, from `quality/`.
 
 Both folders are the deployment's own; those of Ho Chi Minh City stand in `sql/`. So is `derived/`: tables beside the
-histories, in their schemas, that several marts are made of. One is made by SQL as a mart is, or says by YAML which
-shapes share ground, see `etl.warehouse.overlaps`. What another one reads is made before it.
+histories, in their schemas, that several marts are made of. One is made by SQL as a mart is, or says by YAML, in
+`derived/overlaps/`, which shapes share ground, see `etl.warehouse.overlaps`. What another one reads is made before it.
 
 A list that finds what several datasets together show to be wrong is a reconciliation: its first comment says so. How
 many records it found is written into `ops.reconciliation`, from where whoever can mend them hears of it; it stops no
@@ -47,7 +47,7 @@ _TRIES = 60  # to replace what is being read
 _TRY_SECONDS = 1
 _DECLARED = re.compile(r"\A((?:--.*\n)+)")
 _EXACT = {"marts": "exact", "quality": "quality"}  # folder: schema; in the other one a file's name says it
-_DERIVED = "derived"
+_DERIVED, _OVERLAPS = "derived", "derived/overlaps"
 
 
 class MartError(ValueError):
@@ -169,15 +169,16 @@ def all_overlaps() -> list[Overlap]:
     Raises:
         MartError: if one's name can be none of a table.
     """
-    return [Overlap(path, path.read_text(encoding="utf-8")) for path in _paths((_DERIVED,), "*.yaml")]
+    return [Overlap(path, path.read_text(encoding="utf-8")) for path in _paths((_OVERLAPS,), "*.yaml")]
 
 
 def _paths(folders: Iterable[str], pattern: str) -> list[Path]:
     paths = [path for folder in folders for path in sorted((MARTS / folder).glob(pattern))]
     for path in paths:
         *schema, name = path.stem.split(".")
-        if len(schema) != (path.parent.name == _DERIVED) or not all(map(NAME.fullmatch, (*schema, name))):
-            wanted = "its schema, a dot and its name" if path.parent.name == _DERIVED else "its name"
+        has_schema = path.parent.name not in _EXACT
+        if len(schema) != has_schema or not all(map(NAME.fullmatch, (*schema, name))):
+            wanted = "its schema, a dot and its name" if has_schema else "its name"
             raise MartError(f"{path}: a mart's file is called as {wanted}; a name must be {OF_NAMES}.")
     return paths
 

@@ -1,8 +1,8 @@
 """What lies where: a table of which shapes of one query share ground with which of another, and how much.
 
-A file of `derived/` declares it, in YAML, beside the SQL of what is made of it: two queries, and below which limit a
-share is a sliver, as two surveys of one line leave them. It is computed here, by GEOS, on every server alike;
-docs/decisions/place.md says why. A mart then joins rows by the table, and needs no geometry.
+A file of `derived/overlaps/` declares it in YAML: two queries, and below which limit a share is a sliver, as two
+surveys of one line leave them. It is computed here, by GEOS, on every server alike; docs/decisions/place.md says why.
+A mart then joins rows by the table, and needs no geometry.
 
 Sizes are square metres of a surface, metres of a line, and the number of points, in the city's coordinate reference
 system (of one in degrees, on the ellipsoid). Two shapes share what has the dimension of the lesser of them: parcels
@@ -86,7 +86,7 @@ class OverlapError(ValueError):
 
 @dataclass(frozen=True)
 class Overlap:
-    """One file of `derived/`: a table of shapes that share ground.
+    """One file of `derived/overlaps/`: a table of shapes that share ground.
 
     Attributes:
         path: the file, named by schema and name of the table.
