@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from etl.pipeline.pipeline import Pipeline
+from etl.warehouse.marts import MartError
+from etl.warehouse.overlaps import Overlap, OverlapError
 from tests.city import query
 
 # Wards of today and of before: 25744 went into 25750 alone.
@@ -128,6 +131,8 @@ def parcels_that_change(connection: sa.Connection) -> None:
     until("90", 0, 1160, 10)  # has another holder
     since("90", 0, 1160, 10)
     parcel(connection, "95", polygon(box(0, 1180, 10, 10)), of=OLD_WARD)
+    parcel(connection, "98", polygon(box(0, 1220, 10, 10)), of=OLD_WARD)
+    parcel(connection, "98", polygon(box(10, 1220, 10, 10)), of=(WARD[0], OLD_WARD[1]))
     parcel(connection, "96", polygon(box(0, 1200, 10, 10)))
     parcel(connection, "97", polygon(box(10, 1200, 10, 10)))
 
@@ -147,7 +152,7 @@ def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
         zones_along_the_street(connection)
         parcels_along_the_street(connection)
         parcels_that_change(connection)
-        for number in ("10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "99"):
+        for number in ("10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "98", "99"):
             permit(connection, f"before {number}", "2026-01-20", number)
         for number in ("30", "31", "40", "11", "10"):
             permit(connection, f"after {number}", "2026-02-20", number)
@@ -241,6 +246,7 @@ def test_a_permit_is_of_the_parcel_that_bore_the_number_on_its_day(city: Pipelin
         "before 80": {("81", "lineage")},
         "before 90": {("90", "key")},
         "before 95": {("95", "lineage")},
+        "before 98": {(None, "none")},  # two wards that are one now each had that number
         "before 99": {(None, "none")},
         "after 11": {("14", "lineage")},
         "after 10": {(None, "none")},
@@ -267,7 +273,7 @@ def test_permits_are_counted_on_the_parcels_of_today_and_once_in_their_ward(city
     assert found["inside"] == [1, "key", 1, None]
     assert found["green"] == [1, "key", 1, None]
     (ward,) = query(city, "SELECT * FROM exact.land_ward_year").to_dicts()
-    assert (ward["permits_filed"], ward["permits_linked"], ward["permits_against_plan"]) == (18, 15, 2)
+    assert (ward["permits_filed"], ward["permits_linked"], ward["permits_against_plan"]) == (19, 15, 2)
     assert ward["inputs_lacking"] == "budget.vouchers;construction.works"
     assert ward["works_accepted"] is None and ward["land_revenue"] is None, "nobody has told of these"
 
@@ -282,3 +288,32 @@ def test_nothing_is_computed_anew_until_a_shape_changes(city: Pipeline) -> None:
     city.refresh_marts()
     assert zones_of(city, "late") == {"A": 100, "general": 100}
     assert zones_of(city, "inside") == {"A": 100, "general": 100}
+
+
+def test_a_declaration_that_is_not_understood_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "land.parcel_zones.yaml"
+    for said, why in (("vi: a", "en: Field required"), ("vi: a\nvi: b", "stands twice"), ("- a", "valid dictionary")):
+        with pytest.raises(OverlapError, match=rf"land\.parcel_zones\.yaml: .*{why}"):
+            Overlap(path, said).declared  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"derived/parcels.sql": ""}, r"parcels\.sql: .* its schema, a dot and its name"),
+        ({"marts/land.parcels.sql": ""}, r"land\.parcels\.sql: .* as its name"),
+        (
+            {"derived/land.a.sql": "land.b", "derived/land.b.sql": "land.a"},
+            r"land\.[ab] and land\.[ab] read each other",
+        ),
+    ],
+)
+def test_files_that_cannot_be_used_are_named_before_anything_is_made(
+    city: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], why: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr("etl.warehouse.marts.MARTS", tmp_path)
+    with pytest.raises(MartError, match=why):
+        city.refresh_marts()
