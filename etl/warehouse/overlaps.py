@@ -31,7 +31,7 @@ from etl.warehouse.copy import copy_rows
 from etl.warehouse.names import literal
 
 _LOT = 20_000  # shapes of the left that are in memory at a time
-_HELD = 200_000  # shapes of the right that are in memory at a time
+_HELD = 100_000  # shapes of the right that are in memory at a time
 _DECIMALS = 2  # of a size; what is nothing then is left out
 _SURFACE = 2  # its dimension
 _PAIR = "left_place bigint, right_place bigint, left_size float8, right_size float8, shared float8, is_sliver boolean"
