@@ -158,6 +158,8 @@ def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
             permit(connection, f"after {number}", "2026-02-20", number)
         permit(connection, "earlier 30", "2025-12-01", "30")  # before the first snapshot
         permit(connection, "too early 30", "2024-12-01", "30")  # and before it was mapped
+        permit(connection, "mistyped", "2026-02-20", "9O")
+        work(connection, "of it", authority="UBND", permit_no="mistyped", geometry=f"POINT ({X + 15} {Y + 1205})")
         permit(connection, "high", "2026-02-20", "inside", floors=6)
         permit(connection, "on greens", "2026-02-20", "green", floors=1)
         work(connection, "of permit", authority="UBND", permit_no="before 30", sheet_no="1", parcels="30; 20")
@@ -250,6 +252,7 @@ def test_a_permit_is_of_the_parcel_that_bore_the_number_on_its_day(city: Pipelin
         "before 99": {(None, "none")},
         "after 11": {("14", "lineage")},
         "after 10": {(None, "none")},
+        "mistyped": {("97", "spatial")},  # where its work stands
         "high": {("inside", "key")},
         "on greens": {("green", "key")},
     }
@@ -258,6 +261,7 @@ def test_a_permit_is_of_the_parcel_that_bore_the_number_on_its_day(city: Pipelin
 def test_a_work_is_of_its_parcels_else_of_the_one_that_it_stands_on(city: Pipeline) -> None:
     assert links(city, "work") == {
         "of permit": {("31", "lineage"), ("22", "lineage")},
+        "of it": {("97", "spatial")},
         "in the middle": {("96", "spatial")},
         "on the line": {(None, "none")},
         "nowhere": {(None, "none")},
@@ -273,7 +277,7 @@ def test_permits_are_counted_on_the_parcels_of_today_and_once_in_their_ward(city
     assert found["inside"] == [1, "key", 1, None]
     assert found["green"] == [1, "key", 1, None]
     (ward,) = query(city, "SELECT * FROM exact.land_ward_year").to_dicts()
-    assert (ward["permits_filed"], ward["permits_linked"], ward["permits_against_plan"]) == (19, 15, 2)
+    assert (ward["permits_filed"], ward["permits_linked"], ward["permits_against_plan"]) == (20, 16, 2)
     assert ward["inputs_lacking"] == "budget.vouchers;construction.works"
     assert ward["works_accepted"] is None and ward["land_revenue"] is None, "nobody has told of these"
 
