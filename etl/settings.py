@@ -43,7 +43,7 @@ SHIPPED = _shipped("expectations")  # the deployment that comes with the project
 EXPECTATIONS = Path(os.environ.get("CITYDW_EXPECTATIONS") or SHIPPED).resolve()  # this deployment's: what is a city's
 CODES = EXPECTATIONS / "codes"  # code lists
 SQL = _shipped("sql")
-MARTS = SQL if SHIPPED.resolve() == EXPECTATIONS else EXPECTATIONS  # holds `marts/` and `quality/`
+MARTS = SQL if SHIPPED.resolve() == EXPECTATIONS else EXPECTATIONS  # holds `marts/` and the like
 _HOME = PROJECT / "var" if MARTS == SQL else EXPECTATIONS.with_name(f"{EXPECTATIONS.name}-var")  # of one city alone
 REFERENCE = _PACKAGE / "reference"
 TEMPLATES = _PACKAGE / "templates"

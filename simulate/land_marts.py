@@ -117,12 +117,12 @@ class Cadastre:
         for new, part, row in self.lineage.get((key, end), []):
             yield from self._follow(new, end, is_by_key and row["kind"] == "redrawn", share * part)
 
-    def standing_on(self, wkt: str) -> Key | None:
-        """The one parcel on which a point lies."""
+    def standing_on(self, wkt: str) -> list[Key]:
+        """The parcels on which a point lies."""
         x, y = map(float, re.findall(r"[\d.]+", wkt))
         left, low, right, high = self._boxes.T
         found = np.flatnonzero((left <= x) & (x <= right) & (low <= y) & (y <= high))
-        return list(self.now)[found[0]] if len(found) == 1 else None
+        return [list(self.now)[at] for at in found]
 
     @cached_property
     def _boxes(self) -> np.ndarray[Any, Any]:
@@ -134,19 +134,27 @@ class Cadastre:
         permits = self.told.now("land.permits").to_dicts()
         filed = {(p["authority"], p["permit_no"]): p["filed_on"] for p in permits}
         of = ["parcel_ward", "parcel_ward_valid_from", "parcel_sheet_no", "parcel_no"]
-        named = [("permit", f"{p['authority']} {p['permit_no']}", [_key(p, of)], p["filed_on"], None) for p in permits]
-        for w in self.told.now("land.works").to_dicts():
+        works, places = self.told.now("land.works").to_dicts(), defaultdict(list)
+        for w in works:
+            places[w["authority"], w["permit_no"]] += [w["geometry"]] if w["geometry"] else []
+        named = [
+            ("permit", f"{p['authority']} {p['permit_no']}", [_key(p, of)], p["filed_on"],
+             places[p["authority"], p["permit_no"]])
+            for p in permits
+        ]  # fmt: skip
+        for w in works:
             numbers = (w["parcels"] or "").replace(" ", "").split(";")
             keys = [(w["ward"], w["ward_valid_from"], w["sheet_no"], number) for number in numbers]
             day = w["started_on"] or filed.get((w["authority"], w["permit_no"])) or w["valid_from"]
-            named.append(("work", w["work_code"], keys, day, w["geometry"]))
+            named.append(("work", w["work_code"], keys, day, [w["geometry"]] if w["geometry"] else []))
         made = []
-        for kind, paper, keys, day, place in named:
+        for kind, paper, keys, day, stands in named:
             found = [each for key in keys for each in self.came_of(key, day)]
             rows: list[tuple[tuple[Any, ...] | None, str, float | None]]
             rows = [(key, "key" if by_key else "lineage", share) for key, by_key, share in found]
-            if not rows and place and (key := self.standing_on(place)):
-                rows = [(key, "spatial", 1.0)]
+            under = {key for place in stands for key in self.standing_on(place)}
+            if not rows and len(under) == 1:
+                rows = [(key, "spatial", 1.0) for key in under]
             made += [
                 {"kind": kind, "paper": paper, "parcel": key, "grade": grade, "share": share}
                 for key, grade, share in rows or [(None, "none", None)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import sqlalchemy as sa
 
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse import marts
+from etl.warehouse.marts import MartError
+from etl.warehouse.overlaps import Overlap, OverlapError
 from tests.city import query
 
 # Wards of today and of before: 25744 went into 25750 alone.
@@ -129,6 +132,8 @@ def parcels_that_change(connection: sa.Connection) -> None:
     until("90", 0, 1160, 10)  # has another holder
     since("90", 0, 1160, 10)
     parcel(connection, "95", polygon(box(0, 1180, 10, 10)), of=OLD_WARD)
+    parcel(connection, "98", polygon(box(0, 1220, 10, 10)), of=OLD_WARD)
+    parcel(connection, "98", polygon(box(10, 1220, 10, 10)), of=(WARD[0], OLD_WARD[1]))
     parcel(connection, "96", polygon(box(0, 1200, 10, 10)))
     parcel(connection, "97", polygon(box(10, 1200, 10, 10)))
 
@@ -137,7 +142,7 @@ def parcels_that_change(connection: sa.Connection) -> None:
 def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
     pipeline = new_pipeline()
     with pipeline.engine.begin() as connection:
-        for dataset in ("land.parcels", "planning.zones", "land.permits"):
+        for dataset in ("land.parcels", "planning.zones", "land.permits", "budget.vouchers"):
             for as_of in (FIRST, THIRD):
                 connection.exec_driver_sql(
                     "INSERT INTO ops.delivery (dataset, delivery_id, as_of, revision, sha256, size_bytes, file_name,"
@@ -148,18 +153,26 @@ def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
         zones_along_the_street(connection)
         parcels_along_the_street(connection)
         parcels_that_change(connection)
-        for number in ("10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "99"):
+        for number in ("10", "20", "30", "40", "50", "60", "70", "80", "90", "95", "98", "99"):
             permit(connection, f"before {number}", "2026-01-20", number)
         for number in ("30", "31", "40", "11", "10"):
             permit(connection, f"after {number}", "2026-02-20", number)
         permit(connection, "earlier 30", "2025-12-01", "30")  # before the first snapshot
         permit(connection, "too early 30", "2024-12-01", "30")  # and before it was mapped
+        permit(connection, "mistyped", "2026-02-20", "9O")
+        work(connection, "of it", authority="UBND", permit_no="mistyped", geometry=f"POINT ({X + 15} {Y + 1205})")
         permit(connection, "high", "2026-02-20", "inside", floors=6)
         permit(connection, "on greens", "2026-02-20", "green", floors=1)
         work(connection, "of permit", authority="UBND", permit_no="before 30", sheet_no="1", parcels="30; 20")
         work(connection, "in the middle", geometry=f"POINT ({X + 5} {Y + 1205})")
         work(connection, "on the line", geometry=f"POINT ({X + 10} {Y + 1205})")
         work(connection, "nowhere", geometry=f"POINT ({X + 5000} {Y + 1205})")
+        for line, (item, ward, amount) in enumerate([("1401", WARD, 500), ("1449", OLD_WARD, 70), ("1001", WARD, 9)]):
+            put(
+                connection, "business.budget_vouchers", treasury_code="0111", voucher_no="1", voucher_date=SECOND,
+                line_no=line, posted_on=SECOND, direction="T", sub_item=item, ward=ward[0], ward_valid_from=ward[1],
+                amount=amount, valid_from=SECOND,
+            )  # fmt: skip
     marts.refresh(pipeline.engine)
     return pipeline
 
@@ -242,9 +255,11 @@ def test_a_permit_is_of_the_parcel_that_bore_the_number_on_its_day(city: Pipelin
         "before 80": {("81", "lineage")},
         "before 90": {("90", "key")},
         "before 95": {("95", "lineage")},
+        "before 98": {(None, "none")},  # two wards that are one now each had that number
         "before 99": {(None, "none")},
         "after 11": {("14", "lineage")},
         "after 10": {(None, "none")},
+        "mistyped": {("97", "spatial")},  # where its work stands
         "high": {("inside", "key")},
         "on greens": {("green", "key")},
     }
@@ -253,6 +268,7 @@ def test_a_permit_is_of_the_parcel_that_bore_the_number_on_its_day(city: Pipelin
 def test_a_work_is_of_its_parcels_else_of_the_one_that_it_stands_on(city: Pipeline) -> None:
     assert links(city, "work") == {
         "of permit": {("31", "lineage"), ("22", "lineage")},
+        "of it": {("97", "spatial")},
         "in the middle": {("96", "spatial")},
         "on the line": {(None, "none")},
         "nowhere": {(None, "none")},
@@ -268,9 +284,9 @@ def test_permits_are_counted_on_the_parcels_of_today_and_once_in_their_ward(city
     assert found["inside"] == [1, "key", 1, None]
     assert found["green"] == [1, "key", 1, None]
     (ward,) = query(city, "SELECT * FROM exact.land_ward_year").to_dicts()
-    assert (ward["permits_filed"], ward["permits_linked"], ward["permits_against_plan"]) == (18, 15, 2)
-    assert ward["inputs_lacking"] == "budget.vouchers;construction.works"
-    assert ward["works_accepted"] is None and ward["land_revenue"] is None, "nobody has told of these"
+    assert (ward["permits_filed"], ward["permits_linked"], ward["permits_against_plan"]) == (20, 16, 2)
+    assert ward["land_revenue"] == 570, "of land-use fees, in the ward of today"
+    assert ward["inputs_lacking"] == "construction.works" and ward["works_accepted"] is None, "nobody has told of these"
 
 
 def test_nothing_is_computed_anew_until_a_shape_changes(city: Pipeline) -> None:
@@ -283,3 +299,45 @@ def test_nothing_is_computed_anew_until_a_shape_changes(city: Pipeline) -> None:
     marts.refresh(city.engine)
     assert zones_of(city, "late") == {"A": 100, "general": 100}
     assert zones_of(city, "inside") == {"A": 100, "general": 100}
+
+
+def test_shapes_that_come_some_at_a_time_give_the_same(city: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = [f"SELECT * FROM land.{name} ORDER BY 1, 2, 3, 4, 5, 6, 7" for name in ("parcel_zones", "parcel_changes")]
+    before = [query(city, sql).rows() for sql in tables]
+    monkeypatch.setattr("etl.warehouse.overlaps._LOT", 3)
+    monkeypatch.setattr("etl.warehouse.overlaps._HELD", 2)
+    with city.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "DELETE FROM ops.mart; DELETE FROM land.parcel_zones; DELETE FROM land.parcel_changes"
+        )
+    marts.refresh(city.engine)
+    assert all(before) and [query(city, sql).rows() for sql in tables] == before
+
+
+def test_a_declaration_that_is_not_understood_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "land.parcel_zones.yaml"
+    for said, why in (("vi: a", "en: Field required"), ("vi: a\nvi: b", "stands twice"), ("- a", "valid dictionary")):
+        with pytest.raises(OverlapError, match=rf"land\.parcel_zones\.yaml: .*{why}"):
+            Overlap(path, said).declared  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"derived/parcels.sql": ""}, r"parcels\.sql: .* its schema, a dot and its name"),
+        ({"marts/land.parcels.sql": ""}, r"land\.parcels\.sql: .* as its name"),
+        (
+            {"derived/land.a.sql": "land.b", "derived/land.b.sql": "land.a"},
+            r"land\.[ab] and land\.[ab] read each other",
+        ),
+    ],
+)
+def test_files_that_cannot_be_used_are_named_before_anything_is_made(
+    city: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], why: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr("etl.warehouse.marts.MARTS", tmp_path)
+    with pytest.raises(MartError, match=why):
+        marts.refresh(city.engine)

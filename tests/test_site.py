@@ -227,7 +227,7 @@ def test_the_dictionary_tells_all_that_the_contract_says_of_a_column(town: Pipel
 
 def test_lineage_goes_through_joins_unions_and_subqueries() -> None:
     made = {mart.name: mart for mart in marts(load_all().values())}
-    assert set(made) == {path.stem.rpartition(".")[2] for path in SQL.glob("*/*.*")}
+    assert set(made) == {path.stem.rpartition(".")[2] for path in SQL.rglob("*/*.*")}
     zones = {column.name: column.sources for column in made["parcel_zones"].columns}
     assert zones["shared"] == (Source("land.parcels", "geometry"), Source("land.zones", "geometry"))
     today = {column.name: column.sources for column in made["land_parcel_today"].columns}

@@ -73,11 +73,13 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
     from etl.warehouse.embedded import ServerError
     from etl.warehouse.marts import MartError, MartIsRead
     from etl.warehouse.migrate import MigrationRefused
+    from etl.warehouse.overlaps import OverlapError
 
     ours = (
         MigrationRefused,
         MartError,
         MartIsRead,
+        OverlapError,
         BackupError,
         LoadFault,
         ServerError,

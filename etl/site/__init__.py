@@ -169,7 +169,7 @@ def _build_reference(shelf: Shelf, contracts: Mapping[str, Contract]) -> dict[st
     Which marts read a column is remembered: to find it out takes longer than all else that a build does.
     """
     lists = [CODES / f"{name}.csv" for name in code_lists()]
-    source = digest([*sorted(MARTS.glob("*/*.sql")), *sorted(MARTS.glob("derived/*.yaml")), *lists]) + "".join(
+    source = digest([*sorted(MARTS.glob("*/*.sql")), *sorted(MARTS.glob("derived/overlaps/*.yaml")), *lists]) + "".join(
         map(repr, contracts.values())
     )
     if not shelf.lacks("dictionary.html", source):

@@ -23,7 +23,7 @@ from etl.warehouse.tables import describe
 log = logging.getLogger(__name__)
 _DIALECT = "postgres"
 _CURRENT = "_current"  # a history table's view of today's rows
-_PATTERNS = ("derived/*.sql", "derived/*.yaml", "marts/*.sql", "quality/*.sql")
+_PATTERNS = ("derived/*.sql", "derived/overlaps/*.yaml", "marts/*.sql", "quality/*.sql")
 _UNSAID = Text("–", "–")  # of what has no comment
 _Schema = dict[str, Any]  # schema, table and column to the column's type
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of index options that it does not know

@@ -2,7 +2,7 @@
 
 Beside them `derived/` holds tables that stand in the schemas of the data: what several marts are made of, and what shows
 single persons across agencies, in `link`, to those who may see who is who. One is made by SQL as a mart is, or says by
-YAML which shapes share ground, see `etl.warehouse.overlaps`. What another one reads is made before it. The folders are
+YAML, in `derived/overlaps/`, which shapes share ground, see `etl.warehouse.overlaps`. What another one reads is made before it. The folders are
 the deployment's own; those of Ho Chi Minh City stand in `sql/`.
 
 A list that finds what several datasets together show to be wrong is a reconciliation: its first comment says so. How
@@ -50,7 +50,7 @@ _TRIES = 60  # to replace what is being read
 _TRY_SECONDS = 1
 _DECLARED = re.compile(r"\A((?:--.*\n)+)")
 _EXACT = {"marts": "exact", "quality": "quality"}  # folder: schema; in the other one a file's name says it
-_DERIVED = "derived"
+_DERIVED, _OVERLAPS = "derived", "derived/overlaps"
 FOLDERS = (*_EXACT, _DERIVED)  # of a deployment, below `MARTS`
 _READERS = {"link": "citydw_linkage"}  # who may see who is who; all else the reader reads
 
@@ -160,15 +160,16 @@ def all_overlaps() -> list[Overlap]:
     Raises:
         MartError: if one's name can be none of a table.
     """
-    return [Overlap(path, path.read_text(encoding="utf-8")) for path in _paths((_DERIVED,), "*.yaml")]
+    return [Overlap(path, path.read_text(encoding="utf-8")) for path in _paths((_OVERLAPS,), "*.yaml")]
 
 
 def _paths(folders: Iterable[str], pattern: str) -> list[Path]:
     paths = [path for folder in folders for path in sorted((MARTS / folder).glob(pattern))]
     for path in paths:
         *schema, name = path.stem.split(".")
-        if len(schema) != (path.parent.name == _DERIVED) or not all(map(NAME.fullmatch, (*schema, name))):
-            wanted = "its schema, a dot and its name" if path.parent.name == _DERIVED else "its name"
+        has_schema = path.parent.name not in _EXACT
+        if len(schema) != has_schema or not all(map(NAME.fullmatch, (*schema, name))):
+            wanted = "its schema, a dot and its name" if has_schema else "its name"
             raise MartError(f"{path}: a mart's file is called as {wanted}; a name must be {OF_NAMES}.")
     return paths
 
@@ -343,6 +344,30 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
     """Copy what may be shown of a mart into schema `mart`; nothing here waits for its readers."""
     table = f"mart.{mart.name}"
     shown = [name for name in _columns(connection, mart) if not name.startswith("_")]
+    connection.execute(sa.text(f"DELETE FROM {table}"))
+    if not mart.cells:
+        columns = ", ".join(map(named, shown))
+        connection.execute(sa.text(f"INSERT INTO {table} SELECT {columns}, NULL FROM {mart.exact}"))
+        return
+    flags = _hide(connection, mart)
+    # What is built on persons whom nobody has counted is not known either.
+    by_column = {
+        name: f"{flag} OR {named(cells.persons)} IS NULL"
+        for flag, cells in zip(flags, mart.cells, strict=True)
+        for name in cells.columns
+    }
+    values = [f"CASE WHEN {by_column[n]} THEN NULL ELSE {named(n)} END" if n in by_column else named(n) for n in shown]
+    connection.execute(
+        sa.text(
+            f"INSERT INTO {table} SELECT {', '.join(values)}, CASE WHEN {' OR '.join(flags)} THEN 'c' END"
+            f" FROM {mart.exact} e JOIN hiding h ON h.place = e.ctid::text"
+        )
+    )
+    connection.execute(sa.text("DROP TABLE hiding"))
+
+
+def _hide(connection: sa.Connection, mart: Mart) -> list[str]:
+    """Make a temporary table, `hiding`, of the cells that a row may not show; gives a column for each kind of cells."""
     counted = {name for cells in mart.cells for margin in cells.margins for name in margin}
     counted |= {name for cells in mart.cells for name in (cells.persons, cells.share) if name}
     select = ", ".join(["ctid::text AS place", *map(named, sorted(counted))])
@@ -356,22 +381,7 @@ def _show(connection: sa.Connection, mart: Mart) -> None:
         )
     )
     copy_rows(connection, "hiding", [pl.DataFrame([rows["place"], *flags])])
-    # What is built on persons whom nobody has counted is not known either.
-    by_column = {
-        name: f"hides_{number} OR {named(cells.persons)} IS NULL"
-        for number, cells in enumerate(mart.cells)
-        for name in cells.columns
-    }
-    values = [f"CASE WHEN {by_column[n]} THEN NULL ELSE {named(n)} END" if n in by_column else named(n) for n in shown]
-    any_hidden = " OR ".join(flag.name for flag in flags) or "false"
-    connection.execute(sa.text(f"DELETE FROM {table}"))
-    connection.execute(
-        sa.text(
-            f"INSERT INTO {table} SELECT {', '.join(values)}, CASE WHEN {any_hidden} THEN 'c' END"
-            f" FROM {mart.exact} e JOIN hiding h ON h.place = e.ctid::text"
-        )
-    )
-    connection.execute(sa.text("DROP TABLE hiding"))
+    return [flag.name for flag in flags]
 
 
 _MARK_SAYS = Text(

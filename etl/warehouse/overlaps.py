@@ -1,8 +1,8 @@
 """What lies where: a table of which shapes of one query share ground with which of another, and how much.
 
-A file of `derived/` declares it, in YAML, beside the SQL of what is made of it: two queries, and below which limit a
-share is a sliver, as two surveys of one line leave them. It is computed here, by GEOS, on every server alike;
-docs/decisions/place.md says why. A mart then joins rows by the table, and needs no geometry.
+A file of `derived/overlaps/` declares it in YAML: two queries, and below which limit a share is a sliver, as two
+surveys of one line leave them. It is computed here, by GEOS, on every server alike; docs/decisions/place.md says why.
+A mart then joins rows by the table, and needs no geometry.
 
 Sizes are square metres of a surface, metres of a line, and the number of points, in the city's coordinate reference
 system (of one in degrees, on the ellipsoid). Two shapes share what has the dimension of the lesser of them: parcels
@@ -31,7 +31,7 @@ from etl.warehouse.copy import copy_rows
 from etl.warehouse.names import literal
 
 _LOT = 20_000  # shapes of the left that are in memory at a time
-_HELD = 200_000  # shapes of the right that are in memory at a time
+_HELD = 100_000  # shapes of the right that are in memory at a time
 _DECIMALS = 2  # of a size; what is nothing then is left out
 _SURFACE = 2  # its dimension
 _PAIR = "left_place bigint, right_place bigint, left_size float8, right_size float8, shared float8, is_sliver boolean"
@@ -86,7 +86,7 @@ class OverlapError(ValueError):
 
 @dataclass(frozen=True)
 class Overlap:
-    """One file of `derived/`: a table of shapes that share ground.
+    """One file of `derived/overlaps/`: a table of shapes that share ground.
 
     Attributes:
         path: the file, named by schema and name of the table.
@@ -261,6 +261,8 @@ def _pairs(connection: sa.Connection, declared: Declared) -> Iterator[pl.DataFra
     such lot. So memory does not grow with either side.
     """
     for number, right in enumerate(_read(connection, "right_side", _HELD)):
+        if not len(right.places) and not declared.keeps_alone:
+            return
         for left in _read(connection, "left_side", _LOT):
             if declared.keeps_alone and not number:
                 yield _frame(left.places, None, left.sizes, None, None, None)

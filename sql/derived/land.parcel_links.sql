@@ -4,7 +4,7 @@
 --   key      the parcel that bore the number on that day has it still, the same bounds or redrawn;
 --   lineage  the number led to an older parcel, or to one that is still under the ward of before July 2025, and what
 --            became of it is here; of a parcel that was divided each part has a line, and `share` says how large it is;
---   spatial  no number led anywhere, and the work's place lies on exactly one parcel;
+--   spatial  no number led anywhere, and the work, or all works under the permit, stand on exactly one parcel;
 --   none     nothing is known; the parcel is null.
 -- A number was borne since its first snapshot, or since its mapping if that was earlier.
 CREATE MATERIALIZED VIEW parcel_links AS
@@ -86,12 +86,20 @@ by_number AS (
     )
     GROUP BY w.kind, w.paper, w.ward, w.ward_valid_from, w.sheet_no, w.parcel_no
 ),
+stands_on AS (
+    SELECT 'work' AS kind, o.work_code AS paper, o.ward, o.ward_valid_from, o.sheet_no, o.parcel_no
+    FROM land.parcel_works o
+    UNION
+    SELECT 'permit', w.authority || ' ' || w.permit_no, o.ward, o.ward_valid_from, o.sheet_no, o.parcel_no
+    FROM land.parcel_works o
+    JOIN land.works_current w ON w.work_code = o.work_code AND w.permit_no IS NOT NULL
+),
 by_place AS (
     SELECT
-        o.work_code, min(o.ward) AS ward, min(o.ward_valid_from) AS ward_valid_from, min(o.sheet_no) AS sheet_no,
-        min(o.parcel_no) AS parcel_no
-    FROM land.parcel_works o
-    GROUP BY o.work_code
+        s.kind, s.paper, min(s.ward) AS ward, min(s.ward_valid_from) AS ward_valid_from, min(s.sheet_no) AS sheet_no,
+        min(s.parcel_no) AS parcel_no
+    FROM stands_on s
+    GROUP BY s.kind, s.paper
     HAVING count(*) = 1
 )
 SELECT
@@ -101,12 +109,12 @@ SELECT
     coalesce(k.ward_valid_from, s.ward_valid_from) AS ward_valid_from,
     coalesce(k.sheet_no, s.sheet_no) AS sheet_no,
     coalesce(k.parcel_no, s.parcel_no) AS parcel_no,
-    CASE WHEN k.is_by_key THEN 'key' WHEN k.paper IS NOT NULL THEN 'lineage' WHEN s.work_code IS NOT NULL THEN 'spatial'
+    CASE WHEN k.is_by_key THEN 'key' WHEN k.paper IS NOT NULL THEN 'lineage' WHEN s.paper IS NOT NULL THEN 'spatial'
         ELSE 'none' END AS grade,
-    CASE WHEN k.paper IS NOT NULL THEN round(k.share, 4) WHEN s.work_code IS NOT NULL THEN 1 END AS share
+    CASE WHEN k.paper IS NOT NULL THEN round(k.share, 4) WHEN s.paper IS NOT NULL THEN 1 END AS share
 FROM (SELECT DISTINCT p.kind, p.paper FROM paper p) n
 LEFT JOIN by_number k ON k.kind || k.paper = n.kind || n.paper  -- of two columns it would expect that hardly any meet
-LEFT JOIN by_place s ON n.kind = 'work' AND s.work_code = n.paper AND k.paper IS NULL;
+LEFT JOIN by_place s ON s.kind || s.paper = n.kind || n.paper AND k.paper IS NULL;
 
 CREATE UNIQUE INDEX ON parcel_links (kind, paper, ward, ward_valid_from, sheet_no, parcel_no) NULLS NOT DISTINCT;
 CREATE INDEX ON parcel_links (ward, ward_valid_from, sheet_no, parcel_no);
