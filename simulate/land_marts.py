@@ -134,7 +134,8 @@ class Cadastre:
         permits = self.told.now("land.permits").to_dicts()
         filed = {(p["authority"], p["permit_no"]): p["filed_on"] for p in permits}
         of = ["parcel_ward", "parcel_ward_valid_from", "parcel_sheet_no", "parcel_no"]
-        works, places = self.told.now("land.works").to_dicts(), defaultdict(list)
+        works = self.told.now("land.works").to_dicts()
+        places: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for w in works:
             places[w["authority"], w["permit_no"]] += [w["geometry"]] if w["geometry"] else []
         named = [

@@ -202,6 +202,36 @@ def test_a_mart_equals_the_truth(city: Path, loaded: Pipeline, truth_of: Callabl
     assert_frame_equal(found.sort(found.columns), truth.sort(truth.columns))
 
 
+def test_analysts_learn_of_no_owner_and_no_amount_of_few_taxpayers(city: Path, loaded: Pipeline) -> None:
+    shown = query(loaded, "SELECT * FROM mart.business_entity")
+    owners = {*now(city, "business.households")["owner_id"], *now(city, "business.taxpayers")["representative_id"]}
+    told = {value for column in shown.select(cs.string()) for value in column.drop_nulls()}
+    assert len(owners) > 200 and not told & owners
+    households = shown.filter(pl.col("kind") == "HKD")
+    hidden = [
+        "code",
+        "tax_status",
+        "is_taxed",
+        "insured_workers",
+        "is_declaring",
+        "is_booked",
+        "is_active",
+        "capital_band",
+    ]
+    assert households.height > 100 and households[hidden].null_count().row(0) == (households.height,) * len(hidden)
+    firms = shown.filter(pl.col("kind") == "DN")
+    assert firms["code"].null_count() == 0 and firms["is_active"].null_count() == 0
+    keys = " AND ".join(f"e.{k} IS NOT DISTINCT FROM m.{k}" for k in ("ward", "section_2025", "kind", "month"))
+    cells = query(
+        loaded,
+        "SELECT e.taxpayers, e._largest_share AS share, m.revenue_vnd IS NULL AS is_hidden, m.living"
+        f" FROM exact.business_ward_month e JOIN mart.business_ward_month m ON {keys}",
+    )
+    is_few = pl.col("taxpayers").is_between(1, 2) | ((pl.col("taxpayers") > 0) & (pl.col("share") > 0.8))
+    assert cells.filter(is_few).height > 10 and cells.filter(is_few)["is_hidden"].all()
+    assert cells["living"].null_count() == 0
+
+
 def test_a_vice_chair_reads_how_the_goals_stand_and_what_is_missing(city: Path, loaded: Pipeline) -> None:
     page = html.parse(str(Path(site.build(loaded.storage, loaded.contracts, loaded.ledger)).parent / "scorecard.html"))
     said = {card.get("id"): card for card in page.xpath("//article")}

@@ -244,6 +244,19 @@ def test_lineage_goes_through_joins_unions_and_subqueries() -> None:
     assert unmatched.text.vi.startswith("Mỗi dòng: một giấy phép") and unmatched.text.en.startswith("One row a")
 
 
+def test_a_picture_shows_which_datasets_each_mart_and_list_is_made_of(site: Path) -> None:
+    page = parsed(site / "marts.html")
+    drawn = {
+        words(group): len(group.xpath("./*[local-name()='path']"))
+        for group in page.xpath("//*[local-name()='svg']/*[local-name()='g']")
+    }
+    assert set(drawn) == {path.stem for path in SQL.glob("*/*.sql")}
+    assert (drawn["works_without_permit"], drawn["budget_month"], drawn["population_events_by_ward_month"]) == (2, 2, 3)
+    (section,) = page.xpath("//section[@aria-labelledby='works_without_permit']")
+    said = section.xpath("./p[contains(., 'Dùng')]/a/@href")
+    assert said == ["construction/works/index.html", "land/permits/index.html"]
+
+
 @pytest.mark.parametrize(
     "sql",
     ["SELECT 1", "CREATE MATERIALIZED VIEW x AS SELECT nothing FROM people.births_current", "CREATE MATERIALIZED ("],

@@ -18,6 +18,7 @@ from etl.rendering import templates
 from etl.settings import MARTS, TEMPLATES
 from etl.site.chart import of_rejected, of_rows
 from etl.site.facts import UNDATED, Field, Source, Standing
+from etl.site.graph import LEFT, RIGHT, graph
 from etl.warehouse.scorecard import Score
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ def marts(found: Sequence[Mart], fields: Fields) -> str:
         for f in its
         for o in f.outputs
     }
-    return _page("marts", root="", marts=found, homes=homes)
+    contracts = [its[0].contract for its in fields.values() if its]
+    return _page("marts", root="", marts=found, homes=homes, graph=graph(found, contracts), at=(LEFT, RIGHT))
 
 
 def scorecard(found: Sequence[Score], contracts: Mapping[str, Contract]) -> str:

@@ -1,9 +1,9 @@
 """Marts: what analysts query, made from `marts/`, and lists for those who mend data, from `quality/`.
 
-Beside them `derived/` holds tables that stand in the schemas of the data: what several marts are made of, and what shows
-single persons across agencies, in `link`, to those who may see who is who. One is made by SQL as a mart is, or says by
-YAML, in `derived/overlaps/`, which shapes share ground, see `etl.warehouse.overlaps`. What another one reads is made before it. The folders are
-the deployment's own; those of Ho Chi Minh City stand in `sql/`.
+Beside them `derived/` holds tables that stand in the schemas of the data: what several marts are made of, and what
+shows single persons across agencies, in `link`, to those who may see who is who. One is made by SQL as a mart is, or
+says by YAML, in `derived/overlaps/`, which shapes share ground, see `etl.warehouse.overlaps`. What another one reads is
+made before it. The folders are the deployment's own; those of Ho Chi Minh City stand in `sql/`.
 
 A list that finds what several datasets together show to be wrong is a reconciliation: its first comment says so. How
 many records it found is written into `ops.reconciliation`, from where whoever can mend them hears of it; it stops no
