@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from simulate.administration import units
+from simulate.land_marts import Cadastre, land_parcel_today
 from simulate.marts import Told, carried, with_record
 from simulate.people import wards
 
@@ -313,6 +314,8 @@ def scorecard(told: Told) -> pl.DataFrame:
     parcel = {f"parcel_{name}": name for name in (*_WARD, "sheet_no")} | {"parcel_no": "parcel_no"}
     linked = permits.join(told.now("land.parcels"), left_on=list(parcel), right_on=list(parcel.values()), how="semi")
     add("G1b", _last(told, "land.permits"), linked.height, permits.height)
+    parcels = land_parcel_today(Cadastre(told))
+    add("G1c", _last(told, "land.parcels"), parcels.filter(c("zone_grade") != "none").height, parcels.height)
     people = told.now("residents").filter(c("residence_kind").is_in(["TT", "TTR"]))["personal_id"].unique()
     seen = with_record(told, date.max)["pid"].unique()
     add("G2a", _last(told, "police.residents"), int(people.is_in(seen.implode()).sum()), len(people))

@@ -38,7 +38,7 @@ class Score:
         told_until: the last period of the input that is the furthest behind.
         inputs: the datasets that it is computed from.
         inputs_lacking: of these, those that never came.
-        reason: why there is no value: inputs, untold, nothing or geometry.
+        reason: why there is no value: inputs, untold or nothing.
     """
 
     goal: int

@@ -346,6 +346,13 @@ counted AS (
     GROUP BY n.last_period
     UNION ALL
     SELECT
+        'G1c', to_char(n.last_period, 'YYYY-MM'), n.last_period,
+        count(*) FILTER (WHERE p.zone_grade <> 'none'), count(*), NULL, NULL, NULL
+    FROM exact.land_parcel_today p
+    JOIN input n ON n.dataset = 'land.parcels'
+    GROUP BY n.last_period
+    UNION ALL
+    SELECT
         'G2a', to_char(n.last_period, 'YYYY-MM'), n.last_period,
         count(DISTINCT h.personal_id), count(DISTINCT r.personal_id), NULL, NULL, NULL
     FROM people.residents_current r
@@ -431,7 +438,6 @@ SELECT
     b.inputs_lacking,
     CASE
         WHEN b.inputs_lacking IS NOT NULL THEN 'inputs'
-        WHEN m.measure = 'G1c' THEN 'geometry'
         WHEN m.goal = 3 AND c.denominator IS NULL THEN 'untold'
         WHEN m.unit = '%' AND coalesce(c.denominator, 0) = 0 THEN 'nothing'
         WHEN m.unit = 'd' AND NOT EXISTS (SELECT FROM given v WHERE v.days_old IS NOT NULL) THEN 'nothing'
