@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from demo import tutorial
 from etl.settings import PROJECT, Limits
+from tests.tools import modules
 
 PAGES = [*sorted((PROJECT / "docs").rglob("*.md")), *sorted(PROJECT.glob("*.md"))]
 
@@ -23,6 +24,10 @@ def test_the_reference_of_commands_is_what_the_commands_say() -> None:
     command = [sys.executable, "-m", "typer", "etl.cli", "utils", "docs", "--name", "citydw"]
     said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     assert (PROJECT / "docs/reference/commands.md").read_text("utf-8").strip() == said.strip(), "run make docs"
+
+
+def test_the_reference_of_modules_is_what_the_modules_say() -> None:
+    assert modules.PAGE.read_text("utf-8") == modules.page(), "run make docs"
 
 
 def test_every_setting_is_in_the_reference() -> None:
