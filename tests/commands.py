@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ _PROJECT = Path(__file__).parents[1]
 
 
 def run(
-    *arguments: str, env: Mapping[str, str], program: str = CITYDW, seconds: float = 300
+    *arguments: str, env: Mapping[str, str], program: str = CITYDW, cwd: Path = _PROJECT, seconds: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """What a program says, and its exit code; if it was killed, the signal's number below zero.
 
@@ -28,13 +29,14 @@ def run(
         arguments: of the command line.
         env: all of its environment.
         program: as `python -c` takes it.
+        cwd: where it is run.
         seconds: after which it is killed, and the test fails.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*_LOADED])
     with TemporaryDirectory() as folder:
         said = [Path(folder) / name for name in ("stdout", "stderr")]
-        process = context.Process(target=_in_its_process, args=(program, arguments, dict(env), *map(str, said)))
+        process = context.Process(target=_in_its_process, args=(program, arguments, dict(env), cwd, *said))
         process.start()
         process.join(seconds)
         if process.exitcode is None:
@@ -45,11 +47,26 @@ def run(
         return subprocess.CompletedProcess(arguments, process.exitcode, *texts)
 
 
-def _in_its_process(program: str, arguments: tuple[str, ...], env: dict[str, str], *said: str) -> None:
+def typed(line: str, env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    """What comes of a line that a page tells to type: `citydw`, whose output may be piped on, or something else."""
+    split = shlex.shlex(line, posix=True, punctuation_chars=True)
+    split.whitespace_split, split.commenters = True, ""
+    words = [*split]
+    pipe = words.index("|") if "|" in words else len(words)
+    if words[0] != "citydw" or {">", ">>", "<", "&&", ";"} & {*words}:
+        return subprocess.run(["bash", "-c", line], env=env, cwd=cwd, capture_output=True, text=True, check=False)
+    done = run(*words[1:pipe], env=env, cwd=cwd)
+    if not words[pipe:]:
+        return done
+    return subprocess.run(words[pipe + 1 :], input=done.stdout, capture_output=True, text=True, check=False)
+
+
+def _in_its_process(program: str, arguments: tuple[str, ...], env: dict[str, str], cwd: Path, *said: Path) -> None:
     for number, path in enumerate(said, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     os.environ.clear()
     os.environ.update(env)
-    os.chdir(_PROJECT)
+    os.chdir(cwd)
+    sys.path[:0] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
     sys.argv = ["-c", *arguments]
     exec(program, {"__name__": "__main__"})

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from demo import tutorial
 from etl.settings import PROJECT, Limits
+from tests import commands
 from tests.tools import modules
 
 PAGES = [*sorted((PROJECT / "docs").rglob("*.md")), *sorted(PROJECT.glob("*.md"))]
@@ -73,4 +74,4 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize("path", tutorial.PAGES, ids=lambda path: path.name)
 def test_a_page_that_teaches_shows_what_its_commands_print(path: Path) -> None:
     page = path.read_text("utf-8")
-    assert plain(tutorial.play(page)) == plain(page), "run make docs"
+    assert plain(tutorial.play(page, commands.typed)) == plain(page), "run make docs"
