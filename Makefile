@@ -11,7 +11,7 @@
 # make production-test  the services of docker-compose.yml without Docker: killed, paused, upgraded, restored (half an hour)
 # make fuzz        damaged files through every reader, for ten minutes; or make fuzz MINUTES=1
 # make pollution   polluted CSV files through our reader and through others, with scores
-# make docs        the reference of commands and the tutorial's outputs, anew
+# make docs        the reference of commands and modules, and the tutorial's outputs, anew
 # make lines       how many lines each dataset is: contract, suite, simulator
 # make sbom        what all this is made of, as a CycloneDX list: build/sbom.cdx.json
 # make bench       what it costs, beside COPY and other tools (hours); or, in minutes, make bench SIZE=20_000 ROUNDS=1
@@ -79,6 +79,7 @@ test: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m typer etl.cli utils docs --name citydw --output docs/reference/commands.md
+	@"$(BIN)/python" -m tests.tools.modules
 	@"$(BIN)/python" -m demo.tutorial
 
 truth: $(VENV)/.installed-dev

@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from etl.settings import PROJECT
@@ -15,16 +16,22 @@ from etl.warehouse import embedded
 
 PAGES = (PROJECT / "docs" / "tutorial.md", PROJECT / "docs" / "how-to" / "your-own-city.md")
 HOME = "var/tutorial"  # as the pages call it
+Shell = Callable[[str, Mapping[str, str], Path], "subprocess.CompletedProcess[str]"]
 _EXPORT = re.compile(r"^export (\w+)=(\S+)", re.MULTILINE)
 _CONSOLE = re.compile(r"(?<=```console\n)(.*?)(?=```\n)", re.DOTALL)
 
 
-def play(text: str) -> str:
+def _bash(line: str, env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-c", line], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+def play(text: str, shell: Shell = _bash) -> str:
     """Run a page's commands, in a home of their own that is gone afterwards.
 
     Args:
         text: the page; in its blocks of `console`, what follows `$ ` is a command and all else is output. What a line
             of it exports holds for all commands.
+        shell: runs a line, in an environment and a folder.
 
     Returns:
         The page with what its commands print now.
@@ -36,7 +43,8 @@ def play(text: str) -> str:
         home = Path(folder)
         exported = {name: value.replace(HOME, folder) for name, value in _EXPORT.findall(text)}
         try:
-            return _CONSOLE.sub(lambda block: "".join(_run(line, home, exported) for line in _commands(block[0])), text)
+            run = partial(_run, home=home, exported=exported, shell=shell)
+            return _CONSOLE.sub(lambda block: "".join(map(run, _commands(block[0]))), text)
         finally:
             embedded.stop(home / "postgres")
 
@@ -45,7 +53,7 @@ def _commands(block: str) -> list[str]:
     return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
 
 
-def _run(command: str, home: Path, exported: Mapping[str, str]) -> str:
+def _run(command: str, home: Path, exported: Mapping[str, str], shell: Shell) -> str:
     """A command and its output, as the page shows it."""
     here = {
         **os.environ,
@@ -53,8 +61,7 @@ def _run(command: str, home: Path, exported: Mapping[str, str]) -> str:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(PROJECT),
     }
-    shell = ["bash", "-c", command.replace(HOME, str(home))]
-    done = subprocess.run(shell, cwd=PROJECT, env=here, capture_output=True, text=True, check=False)
+    done = shell(command.replace(HOME, str(home)), here, PROJECT)
     if done.returncode:
         raise RuntimeError(f"{command}\n{done.stdout}{done.stderr}")
     lines = done.stdout.replace(str(home), HOME).replace("\ufeff", "").splitlines()

@@ -48,7 +48,8 @@ SLOW = {
     *("test_draft", "test_excerpts"),
     *("test_arrival", "test_backup", "test_check", "test_city", "test_dags", "test_disclosure", "test_drift"),
     *("test_business_city", "test_coherence", "test_elsewhere", "test_linkage", "test_people_city"),
-    *("test_faults", "test_held", "test_migrate", "test_past", "test_pollution", "test_receipt", "test_receipt_page"),
+    *("test_faults", "test_held", "test_migrate", "test_notify", "test_past", "test_pollution"),
+    *("test_receipt", "test_receipt_page"),
     *(
         "test_datasets",
         "test_object_store",

@@ -26,6 +26,7 @@ from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive_inbox
 from etl.receive.arrival import complete_files
 from etl.warehouse.freshness import freshness
+from tests import commands
 from tests.city import audited
 
 FOLDER = "civil/births"
@@ -377,14 +378,7 @@ def citydw(pipeline: Pipeline, *command: str, quiet: float = 0) -> subprocess.Co
         "CITYDW_DATABASE_URL": str(pipeline.settings.database_url),
         "CITYDW_QUIET_SECONDS": str(quiet),
     }
-    return subprocess.run(
-        [sys.executable, "-c", "from etl.cli import main; main()", *command],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return commands.run(*command, env=os.environ | environment)
 
 
 def test_run_walks_the_others_when_one_file_fails_and_its_exit_code_says_so(

@@ -7,8 +7,6 @@ import os
 import pwd
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from etl.operate.reconcile import GRACE
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse import address
 from etl.warehouse.decisions import unfinished
+from tests import commands
 from tests.city import audited
 from tests.test_held import NAME
 from tests.test_reconcile import pass_time
@@ -46,21 +45,10 @@ main()
 """
 
 
-def citydw(pipeline: Pipeline, *arguments: str, program: str = "from etl.cli import main; main()", **env: str) -> Any:
+def citydw(pipeline: Pipeline, *arguments: str, program: str = commands.CITYDW, **env: str) -> Any:
     settings = pipeline.settings
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        env={
-            "PATH": "/usr/bin:/bin",
-            "CITYDW_HOME": str(settings.home),
-            "CITYDW_DATABASE_URL": address.warehouse_url(settings),
-            **env,
-        },
-        cwd=Path(__file__).parent.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    given = {"CITYDW_HOME": str(settings.home), "CITYDW_DATABASE_URL": address.warehouse_url(settings)}
+    return commands.run(*arguments, program=program, env={"PATH": "/usr/bin:/bin", **given, **env})
 
 
 @pytest.mark.parametrize(

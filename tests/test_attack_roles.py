@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from etl.pipeline.reception import receive
 from etl.settings import PROJECT, Settings
 from etl.warehouse import embedded, marts
 from etl.warehouse.migrate import migrate
+from tests import commands
 from tests.city import audited
 
 PASSWORDS = {f"CITYDW_{name}_PASSWORD": f"for {name}" for name in ("OWNER", "READER", "AIRFLOW_DATABASE")}
@@ -105,14 +105,8 @@ def test_it_is_asked_backed_up_and_restored_by_these_roles(
     pipeline: Pipeline, installed: sa.URL, tmp_path: Path
 ) -> None:
     def citydw(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", "from etl.cli import main; main()", *arguments],
-            env={"PATH": "/usr/bin:/bin", "CITYDW_READER_URL": reader.render_as_string(), **env},
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        given = {"PATH": "/usr/bin:/bin", "CITYDW_READER_URL": reader.render_as_string()}
+        return commands.run(*arguments, env=given | env)
 
     reader = installed.set(username="citydw_reader")
     home = {"CITYDW_HOME": str(pipeline.settings.home), "CITYDW_DATABASE_URL": installed.render_as_string()}

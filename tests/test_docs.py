@@ -15,6 +15,8 @@ from markdown_it import MarkdownIt
 
 from demo import tutorial
 from etl.settings import PROJECT, Limits
+from tests import commands
+from tests.tools import modules
 
 PAGES = [*sorted((PROJECT / "docs").rglob("*.md")), *sorted(PROJECT.glob("*.md"))]
 
@@ -23,6 +25,10 @@ def test_the_reference_of_commands_is_what_the_commands_say() -> None:
     command = [sys.executable, "-m", "typer", "etl.cli", "utils", "docs", "--name", "citydw"]
     said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     assert (PROJECT / "docs/reference/commands.md").read_text("utf-8").strip() == said.strip(), "run make docs"
+
+
+def test_the_reference_of_modules_is_what_the_modules_say() -> None:
+    assert modules.PAGE.read_text("utf-8") == modules.page(), "run make docs"
 
 
 def test_every_setting_is_in_the_reference() -> None:
@@ -68,4 +74,4 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize("path", tutorial.PAGES, ids=lambda path: path.name)
 def test_a_page_that_teaches_shows_what_its_commands_print(path: Path) -> None:
     page = path.read_text("utf-8")
-    assert plain(tutorial.play(page)) == plain(page), "run make docs"
+    assert plain(tutorial.play(page, commands.typed)) == plain(page), "run make docs"

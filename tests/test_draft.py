@@ -31,6 +31,7 @@ from etl.pipeline import lint
 from etl.settings import DEFAULT_LIMITS, EXPECTATIONS, PROJECT
 from etl.warehouse import embedded
 from simulate import write_city
+from tests import commands
 from tests.city import CONTRACTS
 
 Make = Callable[..., Drafted]
@@ -410,8 +411,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(clone: Path, command: str) -> subprocess.CompletedProcess[str]:
     citydw = f'"{sys.executable}" -c "from etl.cli import main; main()"'
     home = {"PYTHONPATH": str(clone), "CITYDW_HOME": str(clone / "var"), "COLUMNS": "200"}
-    shell = ["bash", "-c", command.replace("citydw ", f"{citydw} ")]
-    return subprocess.run(shell, cwd=clone, env=os.environ | home, capture_output=True, text=True, check=False)
+    line = command.replace("citydw ", f"{citydw} ") if ">" in command else command
+    return commands.typed(line, os.environ | home, clone)
 
 
 def test_the_command_checks_the_samples_and_lint_lists_what_is_left(clone: Path) -> None:

@@ -24,6 +24,7 @@ from etl.contract.city import City, read
 from etl.contract.messages import ContractError
 from etl.settings import EXPECTATIONS, PROJECT
 from etl.warehouse import embedded
+from tests import commands
 from tests.test_dags import READ
 
 HERE = Path(__file__).parent
@@ -47,8 +48,7 @@ class Deployment:
         }
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        command = [sys.executable, "-c", "from etl.cli import main; main()", *arguments]
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
+        done = commands.run(*arguments, env=self.env)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 

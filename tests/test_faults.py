@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,30 +16,22 @@ import sqlalchemy as sa
 from etl.load import LoadFault
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive
+from tests import commands
 from tests.city import audited
 
 Send = Callable[..., Any]
-CITYDW = [sys.executable, "-c", "from etl.cli import main; main()"]
 # A disk that is full for files above some size: the kernel refuses to write on, as it does on a full disk.
-ON_A_FULL_DISK = [
-    sys.executable,
-    "-c",
-    "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)); sys.argv = sys.argv[1:];"
-    " from etl.cli import main; main()",
-    "citydw",
-]
+ON_A_FULL_DISK = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)); {commands.CITYDW}"
 
 
-def citydw(pipeline: Pipeline, *command: str, program: list[str] = CITYDW) -> subprocess.CompletedProcess[str]:
+def citydw(pipeline: Pipeline, *command: str, program: str = commands.CITYDW) -> subprocess.CompletedProcess[str]:
     settings = pipeline.settings
     environment = {
         "CITYDW_HOME": str(settings.home),
         "CITYDW_DATABASE_URL": str(settings.database_url),
         "CITYDW_QUIET_SECONDS": f"{settings.quiet_seconds:g}",
     }
-    return subprocess.run(
-        [*program, *command], env=os.environ | environment, capture_output=True, text=True, check=False, timeout=120
-    )
+    return commands.run(*command, program=program, env=os.environ | environment)
 
 
 def rows(pipeline: Pipeline, table: str) -> int:
@@ -145,9 +136,7 @@ def test_an_outbox_that_takes_nothing(pipeline: Pipeline, clean_day: Path) -> No
 def test_a_database_that_is_not_there(pipeline: Pipeline, clean_day: Path) -> None:
     environment = os.environ | {"CITYDW_HOME": str(pipeline.settings.home)}
     environment["CITYDW_DATABASE_URL"] = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-    failed = subprocess.run(
-        [*CITYDW, "run", str(clean_day)], env=environment, capture_output=True, text=True, check=False
-    )
+    failed = commands.run("run", str(clean_day), env=environment)
     assert failed.returncode == 2
     assert failed.stderr.startswith("The warehouse cannot be reached")
     assert "Traceback" not in failed.stderr

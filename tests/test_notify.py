@@ -84,7 +84,7 @@ def tell(pipeline: Pipeline, home: Path, mail: int, hook: Hook | None) -> subpro
         "no_proxy": "127.0.0.1",
     }
     return subprocess.run(
-        [sys.executable, "-c", f"import sys\n{TELL}", str(dags)],
+        [sys.executable, "-c", f"import sys\n{TELL}", str(dags / "notify.py")],
         env=os.environ | settings,
         capture_output=True,
         text=True,

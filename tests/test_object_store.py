@@ -23,9 +23,9 @@ from etl.pipeline.reception import receive, receive_inbox
 from etl.receive.inbox import found_in
 from etl.receive.processed import stamp_of
 from etl.settings import Settings
+from tests import commands
 from tests.city import CONTRACTS, audited
 
-CITYDW = [sys.executable, "-c", "from etl.cli import main; main()"]
 BIRTHS = "civil/births"
 # Receives, and is killed just before the n-th request that changes something in the store.
 DIES_RECEIVING = """
@@ -57,14 +57,7 @@ def environment(pipeline: Pipeline) -> dict[str, str]:
 
 
 def citydw(pipeline: Pipeline, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*CITYDW, *command],
-        env=environment(pipeline) | more,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    return commands.run(*command, env=environment(pipeline) | more)
 
 
 def table(pipeline: Pipeline, name: str) -> list[tuple[Any, ...]]:

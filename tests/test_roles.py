@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive
 from etl.warehouse import address, embedded, marts
+from tests import commands
 
 Send = Callable[..., Any]
 ANALYST = Path(__file__).parent.parent / "docs" / "how-to" / "operate.md"  # its statements make an analyst's role
@@ -51,14 +51,8 @@ def analyst(loaded: Pipeline) -> Iterator[str]:
 def query(pipeline: Pipeline, sql: str) -> subprocess.CompletedProcess[str]:
     # The embedded server's own way: the reader's role.
     url = sa.make_url(address.warehouse_url(pipeline.settings)).set(username=embedded.READER)
-    return subprocess.run(
-        [sys.executable, "-c", "from etl.cli import main; main()", "query", sql],
-        env={"CITYDW_DATABASE_URL": url.render_as_string(hide_password=False), "PATH": "/usr/bin:/bin"},
-        cwd=Path(__file__).parent.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    env = {"CITYDW_DATABASE_URL": url.render_as_string(hide_password=False), "PATH": "/usr/bin:/bin"}
+    return commands.run("query", sql, env=env)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +108,8 @@ def test_an_analyst_holds_up_neither_loads_nor_marts(
     loaded: Pipeline, analyst: str, send: Send, clean_day: Path
 ) -> None:
     with connect(loaded, analyst) as reading:
-        marts = [name for (name,) in reading.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'mart'")]
-        for name in marts:  # an open transaction that has read every mart
+        names = [name for (name,) in reading.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'mart'")]
+        for name in names:  # an open transaction that has read every mart
             reading.execute(f"SELECT * FROM mart.{name} LIMIT 1")
         for name in (*loaded.contracts, "citydw.marts", "citydw.site", "citydw.migrate"):
             reading.execute("SELECT pg_advisory_xact_lock_shared(hashtext(%s))", (name,))
@@ -130,7 +124,7 @@ def test_an_analyst_holds_up_neither_loads_nor_marts(
         worker.start()
         worker.join(60)
         assert len(done) == 2, "it waits for the analyst"
-        assert {name.removeprefix("mart.") for name in done[1] if name.startswith("mart.")} == set(marts)
+        assert {name.removeprefix("mart.") for name in done[1] if name.startswith("mart.")} == set(names)
 
 
 def test_a_mart_that_has_changed_is_made_anew(loaded: Pipeline) -> None:
