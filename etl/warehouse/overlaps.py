@@ -201,17 +201,21 @@ def _make(connection: sa.Connection, overlap: Overlap) -> None:
 
 
 def _fill(connection: sa.Connection, table: str) -> None:
-    """Put the pairs in the table's place, with what names their rows."""
-    named = [f"{side}.{name}" for side in ("left_side", "right_side") for name in _columns(connection, side)]
+    """Put the pairs in the table's place, with what names their rows; then the rows of the left that are in no pair."""
+    left, right = ([f"{side}.{name}" for name in _columns(connection, side)] for side in ("left_side", "right_side"))
     measured = ["pair.left_size", "pair.right_size", "pair.shared", "pair.is_sliver"]
+    into = f"INSERT INTO {table} SELECT"
+    of_left = "FROM pair JOIN left_side ON left_side.place = pair.left_place"
     _execute(connection, f"DELETE FROM {table}")
     _execute(
         connection,
-        f"INSERT INTO {table} SELECT {', '.join([*named, *measured])} FROM pair"
-        " JOIN left_side ON left_side.place = pair.left_place"
-        " LEFT JOIN right_side ON right_side.place = pair.right_place"
-        " WHERE pair.right_place IS NOT NULL OR NOT EXISTS"
-        " (SELECT FROM pair p WHERE p.left_place = pair.left_place AND p.right_place IS NOT NULL)",
+        f"{into} {', '.join([*left, *right, *measured])} {of_left}"
+        " JOIN right_side ON right_side.place = pair.right_place",
+    )
+    _execute(
+        connection,
+        f"{into} {', '.join([*left, *['NULL'] * len(right), *measured])} {of_left} WHERE pair.right_place IS NULL"
+        " AND NOT EXISTS (SELECT FROM pair p WHERE p.left_place = pair.left_place AND p.right_place IS NOT NULL)",
     )
 
 
@@ -244,7 +248,7 @@ def _read(connection: sa.Connection, side: str, lot: int) -> Iterator[_Shapes]:
     query = sa.text(f"SELECT place, geometry FROM {side}")
     rows = connection.execute(query, execution_options={"yield_per": lot})
     is_empty = True
-    for part in rows.partitions():
+    for part in rows.partitions(lot):
         places, wkt = zip(*part, strict=True)
         shapes = geometry.parsed(pl.Series(wkt, dtype=pl.String))
         shapes[~_shapely.is_valid(shapes)] = None
