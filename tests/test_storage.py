@@ -18,8 +18,8 @@ from etl.pipeline.pipeline import Pipeline
 DIES_WRITING = """
 import os, signal, sys
 from upath import UPath
-from etl.delivery import storage
-with storage.{function}(UPath(sys.argv[1])) as aside:
+from etl.delivery import publish
+with publish.{function}(UPath(sys.argv[1])) as aside:
     aside.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
