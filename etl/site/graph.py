@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from etl.contract import Contract
 if TYPE_CHECKING:
     from etl.site.lineage import Mart
 
+_SCHEMAS = {"mart": "exact"}  # where marts read another one
 ROW, LEFT, RIGHT = 24, 300, 620  # heights of a row, and where lines begin and end, in units of the drawing
 
 
@@ -52,12 +53,13 @@ class Graph:
 
 
 def graph(marts: Sequence[Mart], contracts: Iterable[Contract]) -> Graph:
-    """What reads what, by the lineage of the marts' own SQL.
+    """What reads what, by the lineage of the marts' own SQL; what a mart reads by way of another one, it reads too.
 
     A mart stands as high as the middle of what it reads, so that few lines cross.
     """
     owners = {f"{contract.schema}.{contract.table}": contract for contract in contracts}
-    read = {mart: _owners(mart, owners) for mart in marts}
+    made = {f"{_SCHEMAS.get(mart.schema, mart.schema)}.{mart.name}": mart for mart in marts}
+    read = {mart: [*dict.fromkeys(_owners(mart, owners, made))] for mart in marts}
     known = [contract for contract in owners.values() if any(contract in its for its in read.values())]
     at = {contract.id: _y(row) for row, contract in enumerate(known)}
     middle = {mart: sum(at[c.id] for c in its) / len(its) for mart, its in read.items() if its}
@@ -71,9 +73,12 @@ def graph(marts: Sequence[Mart], contracts: Iterable[Contract]) -> Graph:
     return Graph(tuple((contract, at[contract.id]) for contract in known), tuple(readers), lowest + ROW)
 
 
-def _owners(mart: Mart, owners: Mapping[str, Contract]) -> list[Contract]:
-    tables = dict.fromkeys(source.table for source in mart.reads)
-    return [owners[table] for table in tables if table in owners]
+def _owners(mart: Mart, owners: Mapping[str, Contract], made: Mapping[str, Mart]) -> Iterator[Contract]:
+    for table in dict.fromkeys(source.table for source in mart.reads):
+        if table in owners:
+            yield owners[table]
+        elif table in made:
+            yield from _owners(made[table], owners, made)
 
 
 def _y(row: float) -> int:
