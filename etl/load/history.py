@@ -72,6 +72,32 @@ def in_sequence(said: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     return said.filter((pl.col(SEQUENCE) >= highest).fill_null(True))
 
 
+def last_words(
+    staged: Iterable[pl.DataFrame], keys: Iterable[pl.DataFrame], key: Sequence[str]
+) -> Iterator[pl.DataFrame]:
+    """The last word on each record of one delivery, as `assertions` gives it, some at a time.
+
+    Of a key that comes once its row is the last word; the rows of others wait until all have been seen.
+
+    Args:
+        staged: the delivery's staged rows, some at a time.
+        keys: the same, of these columns alone.
+        key: columns that name a record.
+    """
+
+    def hashes(lot: pl.DataFrame) -> pl.Series:
+        return lot.select(key).hash_rows()
+
+    all_ = pl.concat(map(hashes, keys)).sort()
+    again = all_.filter(all_ == all_.shift()).unique()  # two keys of one hash wait for nothing, and are told apart then
+    waiting = []
+    for lot in staged:
+        waits = hashes(lot).is_in(again.implode())
+        yield assertions(lot.filter(~waits))
+        waiting.append(lot.filter(waits))
+    yield last_of_each(assertions(pl.concat(waiting)), key)
+
+
 def last_of_each(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """The last row of each key."""
     return rows.unique(key, keep="last", maintain_order=True)
