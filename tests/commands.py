@@ -1,7 +1,8 @@
 """Programs in processes of their own, as a person starts them; what we build on is loaded already.
 
 To import that (Great Expectations alone takes five seconds of a core) is most of what a command costs. One process does
-it once for all tests of a worker, and each program is forked from it; our own modules it imports itself.
+it once for all tests of a worker, and each program is forked from it; our own modules it imports itself, by its own
+environment, whatever other tests have had loaded in that process.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 CITYDW = "from etl.cli import main; main()"
 _LOADED = ("great_expectations", "pandas", "polars", "psycopg", "pyarrow", "pydantic", "rich", "sqlalchemy", "typer")
+_OURS = ("etl", "simulate", "demo", "dags")
 _PROJECT = Path(__file__).parents[1]
 
 
@@ -68,5 +70,7 @@ def _in_its_process(program: str, arguments: tuple[str, ...], env: dict[str, str
     os.environ.update(env)
     os.chdir(cwd)
     sys.path[:0] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
+    for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
+        del sys.modules[name]
     sys.argv = ["-c", *arguments]
     exec(program, {"__name__": "__main__"})
