@@ -246,11 +246,19 @@ def test_a_file_that_takes_too_much_memory_is_rejected_with_a_receipt(
     assert again.state == "loaded", "the pipeline goes on"
 
 
-@pytest.mark.parametrize("megabytes", [1, 12, 30])
-def test_whatever_there_is_no_memory_for_it_is_said_so(megabytes: int) -> None:
-    """A library that is loaded late, a thread, an object: each says it in words of its own."""
+@pytest.mark.parametrize("megabytes", [1, 12, 24])
+@pytest.mark.parametrize(
+    ("dataset", "content"),
+    [
+        ("land.permits", MANY),
+        ("health.visits", b"<r>" + b"<TONG_HOP><a>b</a></TONG_HOP>" * 200_000 + b"</r>"),
+    ],
+    ids=["json", "xml"],
+)
+def test_whatever_there_is_no_memory_for_it_is_said_so(dataset: str, content: bytes, megabytes: int) -> None:
+    """A library that is loaded late, a thread, an object, one in C: each says it in words of its own."""
     with pytest.raises(MemoryError):
-        confined.run(extract_bytes, MANY, load_all()["land.permits"], memory=megabytes << 20)
+        confined.run(extract_bytes, content, load_all()[dataset], memory=megabytes << 20)
 
 
 def walked_after_a_crash(pipeline: Pipeline, folder: str, name: str, content: bytes) -> tuple[Delivery, dict[str, Any]]:

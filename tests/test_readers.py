@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.contract import Column, Contract, Source, Text
+from etl.contract import Column, Contract, Source, Text, load_all
 from etl.delivery import batches
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
@@ -427,6 +427,17 @@ def test_lines_of_json_are_the_same_however_they_are_cut_into_pieces(lines: list
         told = " ".join([*pieces[0].rows.columns, *pieces[-1].problems["en"]])
         assert all(name in told for name in at_once.rows.columns if name not in "abc")
         assert len({tuple(name for name in t.rows.columns if name not in "abc") for t in pieces}) == 1
+
+
+def test_a_large_file_that_only_deletes_need_not_name_the_other_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = {"loai_thay_doi": "X", "thoi_diem": "2026-03-02T08:15:00", "loai_cu_tru": "TT"}
+    lines = [json.dumps({**at, "so_dinh_danh": f"07918000032{n}"}) for n in range(6)]
+    contract, content = load_all()["police.residents"], "\n".join(lines).encode()
+    _, at_once, _ = extract_bytes(content, contract)
+    monkeypatch.setattr(batches, "ROWS", 2)
+    rows, problems, _ = extract_bytes(content, contract)
+    assert rows.height == 6
+    assert problems["rule"].to_list() == at_once["rule"].to_list() == []
 
 
 def test_faults_of_cells_stay_with_their_rows_when_a_file_is_read_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,9 +120,15 @@ def test_texts_of_other_character_sets_bits_and_bytes(register: Register, tmp_pa
         "CREATE TABLE khac (ma_truong varchar(20) PRIMARY KEY, ten_truong varchar(50) CHARACTER SET latin1,"
         " dien_thoai bit(8), so_hoc_sinh varbinary(8), ngay_thanh_lap time)",
         "INSERT INTO khac VALUES ('1', 'caf\u00e9', b'101', x'00ff', '-838:59:59')",
+        "CREATE TABLE tron (ma_truong enum('1', '\"2') COLLATE utf8mb4_unicode_ci PRIMARY KEY,"
+        " ten_truong varchar(50) CHARACTER SET utf8mb3, dien_thoai varchar(9) COLLATE utf8mb4_bin,"
+        " so_hoc_sinh decimal(8, 2) ZEROFILL, ngay_thanh_lap json)",
+        """INSERT INTO tron VALUES ('"2', 'Ngô "Đ"', 'A"', 1.5, '{"z": 1}')""",
     )
     _, said = register.pulled(register.contract(table="khac"), tmp_path / "one")
     assert said.decode().splitlines()[1] == '"1","café",-838:59:59,"5","00FF"'
+    _, mixed = register.pulled(register.contract(table="tron"), tmp_path / "two")
+    assert mixed.decode().splitlines()[1] == '"""2","Ngô ""Đ""","{""z"": 1}","A""",000001.50'
 
 
 @pytest.mark.parametrize(

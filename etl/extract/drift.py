@@ -43,8 +43,7 @@ def check_columns(table: Table, contract: Contract) -> Table:
     if not sent and table.rows.is_empty():  # JSON and XML name their columns in their records alone
         return table
     known = {c.source_name for c in contract.columns}
-    needed = contract.naming if _only_deletes(table.rows, contract) else contract.columns
-    missing = [c for c in needed if c.source_name not in sent]
+    missing = [c for c in _needed(table.rows, contract) if c.source_name not in sent]
     if "" in sent and (table.rows[""].str.strip_chars() != "").any():
         raise Stop("held", "unclear_column", columns="“”")
     unknown = [name for name in sent if name and name not in known]
@@ -82,7 +81,7 @@ def of_later_pieces(sent: Collection[str], first: Table, contract: Contract) -> 
     """
     known = {c.source_name for c in contract.columns}
     later = [name for name in sent if name not in known and name not in first.rows.columns]
-    missing = [c for c in contract.columns if c.source_name not in sent]
+    missing = [c for c in _needed(first.rows, contract) if c.source_name not in sent]
     return [
         *([on_the_file("later_column", columns=", ".join(name[:60] for name in later[:20]))] if later else []),
         *([on_the_file("missing_optional_column", columns=_named(missing))] if missing else []),
@@ -125,6 +124,11 @@ def check_types(counts: pl.DataFrame, contract: Contract) -> None:
     changed = total.filter(pl.col("filled") >= _CHANGED_FROM, pl.col("failed") >= _CHANGED_SHARE * pl.col("filled"))
     for name, row, vi, en in changed.select("column", "first", "vi", "en").iter_rows():
         raise Stop("held", "changed_type", column=contract.column(name).label, row=row, detail=Text(vi, en))
+
+
+def _needed(rows: pl.DataFrame, contract: Contract) -> Sequence[Column]:
+    """The columns of which something is said where they are missing."""
+    return contract.naming if _only_deletes(rows, contract) else contract.columns
 
 
 def _only_deletes(rows: pl.DataFrame, contract: Contract) -> bool:

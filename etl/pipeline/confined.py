@@ -100,8 +100,11 @@ def _limited(memory: int) -> Iterator[None]:
 
 
 def _is_for_memory(error: Exception) -> bool:
-    """Whether an error says that there was no memory left, be it for an object, a thread, or a library to load."""
+    """Whether an error says that no memory was left for an object, a thread, or a library to load.
+
+    A SystemError is that of a library in C that went on without what it had asked for.
+    """
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     said = str(error)
-    return isinstance(error, MemoryError) or any(words in said for words in _SAID)
+    return isinstance(error, MemoryError | SystemError) or any(words in said for words in _SAID)
