@@ -24,7 +24,7 @@ from simulate.vouchers import VOUCHERS
 _PEOPLE = 20_000
 _AT_ONCE = 10  # small cities that are written at a time
 _STATIONS, _SMALL_CITYS = 60, 6  # automatic ones
-_LINES_A_DAY = 60_000  # of the treasury
+LINES_A_DAY = 60_000  # of the treasury
 _TREASURY = "0111"
 
 
@@ -73,8 +73,8 @@ def residents(folder: Path, rows: int) -> None:
 def vouchers(folder: Path, rows: int) -> None:
     """Write a file a day: lines of the city's own budget."""
     lines = _small_city(VOUCHERS).filter(pl.col("treasury_code") == _TREASURY)
-    for number in range(-(-rows // _LINES_A_DAY)):
-        left = min(_LINES_A_DAY, rows - number * _LINES_A_DAY)
+    for number in range(-(-rows // LINES_A_DAY)):
+        left = min(LINES_A_DAY, rows - number * LINES_A_DAY)
         again = pl.DataFrame({"again": range(-(-left // lines.height))})
         made = lines.join(again, how="cross").head(left)
         later = timedelta(days=number)

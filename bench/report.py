@@ -54,6 +54,7 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
     queries: Rows = []
     pulls: Rows = []
     marts: Rows = []
+    readers: Rows = []
     targets: Rows = []
     for case in made["cases"]:
         named = [case["case"], case["of"]]
@@ -69,6 +70,10 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
             if "odd" in notes:
                 pulls.append([*named, run["tool"], f"{notes['cpu']:.2f}", notes["odd"]])
             marts += [[*named, run["work"], mart, f"{each:.2f}"] for mart, each in notes.get("marts", {}).items()]
+            for kind, times in notes.get("readers", {}).items():
+                for when, waited in times.items():
+                    seconds = [f"{waited[each] * 1000:.1f}" for each in ("p50", "p95", "longest")]
+                    readers.append([*named, kind, when, f"{waited['times']:,}", *seconds])
             if "stations" in notes:
                 seconds = [notes["stations"].get(station) for station in _STATIONS] + [notes.get("start")]
                 stations.append([*named, run["work"], *("" if s is None else f"{s:.2f}" for s in seconds)])
@@ -86,6 +91,10 @@ def tables(made: dict[str, Any]) -> dict[str, tuple[list[str], Rows]]:
             stations,
         ),
         "Seconds of each mart": (["Case", "Rows of", "What", "Mart", "Seconds"], marts),
+        "Those who read meanwhile": (
+            ["Case", "Loading", "Query", "When", "Times", "p50 ms", "p95 ms", "longest ms"],
+            readers,
+        ),
         "Pulling": (
             ["Case", "From", "Who", "CPU s, the server's too", "Odd values that do not come as they stand"],
             pulls,

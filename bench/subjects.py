@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,17 @@ if TYPE_CHECKING:
 
 LOOKS = ("one record", "a ward's first 100", "a ward's count")  # kinds of queries that look back
 _TIMES = 200  # that each is asked
+_BEFORE = 15  # seconds that readers are alone
 _COUNTS = ("rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded", "ended")
 
 
 def walk(
-    clock: Clock, contracts: Path, dataset: str, files: list[Path], warm_up: tuple[str, Path] | None = None
+    clock: Clock,
+    contracts: Path,
+    dataset: str,
+    files: list[Path],
+    warm_up: tuple[str, Path] | None = None,
+    asked: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Files from landing to the warehouse: extract, validate, normalize, load; not the receipt.
 
@@ -34,16 +41,21 @@ def walk(
         dataset: of the files.
         files: received before the clock begins.
         warm_up: a dataset and a small file of it that goes first, so that a worker is measured that has worked before.
+        asked: queries that somebody asks for some seconds before, and all the while; none by default.
 
     Returns:
-        `start`: seconds that the small file took, with all imports; `stations`: seconds of each; `counts`: of the rows.
+        `start`: seconds that the small file took, with all imports; `stations`: seconds of each; `counts`: of the rows;
+        `readers`: how long each query took `before` and `meanwhile`.
     """
     from upath import UPath
 
+    from bench.readers import Readers
+    from bench.states import plain
     from etl.contract import load_all
     from etl.pipeline.pipeline import STATIONS, Pipeline
     from etl.pipeline.reception import receive
     from etl.settings import Settings
+    from etl.warehouse import address
     from etl.warehouse.migrate import migrate
 
     pipeline = Pipeline(Settings.from_environment(), load_all(contracts))
@@ -53,11 +65,20 @@ def walk(
         _load(pipeline, receive(pipeline, UPath(warm_up[1]), _agency_and_name(warm_up[0])))
     start = time.perf_counter() - started
     received = [receive(pipeline, UPath(file), _agency_and_name(dataset)) for file in files]
-    with clock:
-        for each in received:
-            _load(pipeline, each)
+    readers: dict[str, Any] = {}
+    with ExitStack() as stack:
+        if asked:
+            url = plain(address.warehouse_url(Settings.from_environment()))
+            with Readers(url, asked) as before:
+                time.sleep(_BEFORE)
+            meanwhile = stack.enter_context(Readers(url, asked))
+        with clock:
+            for each in received:
+                _load(pipeline, each)
+    if asked:
+        readers = {kind: {"before": before.waited()[kind], "meanwhile": meanwhile.waited()[kind]} for kind in asked}
     entries = [pipeline.ledger.get(each.dataset, each.delivery_id) for each in received]
-    return {"start": start, **_totals(entries, STATIONS[: STATIONS.index("receipt")])}
+    return {"start": start, "readers": readers, **_totals(entries, STATIONS[: STATIONS.index("receipt")])}
 
 
 def run(clock: Clock, folder: Path) -> dict[str, Any]:
