@@ -13,6 +13,7 @@
 # make pollution   polluted CSV files through our reader and through others, with scores
 # make docs        the reference of commands and modules, and the tutorial's outputs, anew
 # make lines       how many lines each dataset is: contract, suite, simulator
+# make hashes      what the image installs, each file by its hash, anew: docker/requirements.txt
 # make sbom        what all this is made of, as a CycloneDX list: build/sbom.cdx.json
 # make bench       what it costs, beside COPY and other tools (hours); or, in minutes, make bench SIZE=20_000 ROUNDS=1
 # make linkage     who is who in a made-up city: how many rows find their person, and at what cost; or SIZE=100_000
@@ -28,7 +29,7 @@ PIP := "$(BIN)/python" -m pip --disable-pip-version-check --quiet install
 # .venv may be a copy from elsewhere; the programs in it are called through its interpreter, which finds its own place.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-stop demo-sources quick test docs truth attack soak kill-test pull-test production-test fuzz pollution sbom bench bench-docs bench-airflow linkage lines lint clean
+.PHONY: help venv demo demo-stop demo-sources quick test docs truth attack soak kill-test pull-test production-test fuzz pollution hashes sbom bench bench-docs bench-airflow linkage lines lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -99,12 +100,14 @@ kill-test: $(VENV)/.installed-dev
 pull-test: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.tools.pull_airflow
 
-# An environment of its own: what the image installs, and nothing else.
+# An environment of its own: what the image installs, and nothing else. Needs Python 3.11 on Linux, x86_64, as the image is.
 PRODUCTION := build/venv-production
-$(PRODUCTION)/.installed: pyproject.toml constraints.txt
+INTO_PRODUCTION := "$(PRODUCTION)/bin/python" -m pip --disable-pip-version-check --quiet install
+$(PRODUCTION)/.installed: pyproject.toml docker/requirements.txt
 	@echo "Installing what the image of docker/Dockerfile has (about a minute)"
-	@"$(PYTHON)" -m venv "$(PRODUCTION)"
-	@"$(PRODUCTION)/bin/python" -m pip --disable-pip-version-check --quiet install -c constraints.txt -e ".[production]"
+	@"$(PYTHON)" -m venv --clear "$(PRODUCTION)"
+	@$(INTO_PRODUCTION) --require-hashes -r docker/requirements.txt
+	@$(INTO_PRODUCTION) --no-deps --no-build-isolation -e .
 	@touch "$@"
 
 production-test: $(PRODUCTION)/.installed
@@ -144,6 +147,9 @@ bench-docs: $(VENV)/.installed-bench
 
 bench-airflow: $(VENV)/.installed
 	@"$(BIN)/python" -m bench.airflow
+
+hashes: $(VENV)/.installed-dev
+	@"$(BIN)/python" -m tests.tools.hashes
 
 lines: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.tools.lines

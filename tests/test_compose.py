@@ -7,17 +7,22 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from etl.settings import PROJECT
+from tests.tools.hashes import PYTHON, REQUIREMENTS
 
 TEXT = (PROJECT / "docker-compose.yml").read_text("utf-8")
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
+IN_IMAGE = {"python_version": PYTHON, "sys_platform": "linux"}
 EACH = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -27,6 +32,24 @@ def test_the_production_shape() -> None:
         *("api-server", "scheduler", "dag-processor", "triggerer", "worker"),
     }
     assert SERVICES["worker"]["environment"]["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+
+
+def test_what_is_not_ours_is_what_was_tried() -> None:
+    dockerfile = (PROJECT / "docker" / "Dockerfile").read_text("utf-8")
+    images = {service["image"] for service in SERVICES.values()} - {"citydw"}  # which is built here
+    for image in (*images, *re.findall(r"^FROM .*?(\S+)$", dockerfile, re.MULTILINE)):
+        assert re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image)
+    assert "--require-hashes -r docker/requirements.txt" in dockerfile
+    hashed = re.findall(r"^(\S+)==(\S+) --hash=sha256:[0-9a-f]{64}$", REQUIREMENTS.read_text("utf-8"), re.MULTILINE)
+    assert len(hashed) == sum(not line.startswith("#") for line in REQUIREMENTS.read_text("utf-8").splitlines())
+    pinned = re.findall(r"^(\S+)==(\S+)$", (PROJECT / "constraints.txt").read_text("utf-8"), re.MULTILINE)
+    assert set(hashed) <= {(canonicalize_name(name), version) for name, version in pinned}
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    for line in (*project["dependencies"], *extras["warehouse"], *extras["production"]):
+        needed = Requirement(line)
+        if needed.name != "citydw" and (needed.marker is None or needed.marker.evaluate(IN_IMAGE)):
+            assert canonicalize_name(needed.name) in dict(hashed), line
 
 
 @EACH
@@ -157,6 +180,6 @@ def test_the_image_holds_what_the_pipeline_reads() -> None:
     assert all((PROJECT / name).exists() for name in copied)
     assert {"etl", "dags", "expectations", "sql"} <= copied
     assert re.search(r"^USER citydw$", dockerfile, re.MULTILINE)
-    major = SERVICES["postgres"]["image"].removeprefix("postgres:")
+    major = SERVICES["postgres"]["image"].partition("@")[0].removeprefix("postgres:")
     assert f" postgresql-client-{major} " in dockerfile and f"PATH=/usr/lib/postgresql/{major}/bin:" in dockerfile
     assert Path(COMPOSE["x-airflow"]["environment"]["AIRFLOW__CORE__DAGS_FOLDER"]).name == "dags"
