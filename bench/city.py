@@ -90,6 +90,7 @@ def measurements(folder: Path, rows: int) -> None:
     number = pl.col("station_code").str.tail(3).cast(pl.Int64) + pl.col("more")
     code = pl.format("{}-{}", pl.col("station_code").str.head(2), number.cast(pl.String).str.zfill(3))
     all_ = values.join(more, how="cross").with_columns(code.alias("station_code"))
-    for at in range(-(-rows // all_.height)):
+    days = -(-rows // all_.height)
+    for at in range(-days, 0):  # a year of them must not end in the future
         made = all_.with_columns(pl.col("measured_at") + timedelta(days=at))
-        _put(folder / f"measurements_{day(at)}.zip", MEASUREMENTS, [made], at)
+        _put(folder / f"measurements_{day(at)}.zip", MEASUREMENTS, [made], days + at)
