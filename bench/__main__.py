@@ -44,10 +44,11 @@ def run(
         if unknown := set(asked.split()) - set(known):
             raise typer.BadParameter(f"{' '.join(sorted(unknown))}: one of {' '.join(known)}", param_hint=option)
     console = Console(width=160)
-    made = []
+    results = folder / "results.json"
     with States(folder / "run") as states, Sources(size) as sources:
         workshop = Workshop(folder, states, sources, size)
         (postgres,) = states.execute("SHOW server_version")[0]
+        whole = {"machine": report.machine(postgres), "cases": _made_before(results)}
         for number in cases.split():
             for case in workshop.cases(number, rows_of.split()):
                 console.print(f"{case.number} {case.of}: {case.title}", style="bold", highlight=False)
@@ -60,14 +61,10 @@ def run(
                         measurements.append(last)
                         shown = f"  {each.tool}, {each.work}: {last.seconds:.2f} s, {last.peak >> 20:,} MiB"
                         console.print(shown, highlight=False)
-                made.append(report.results(case, taken))
-    results = folder / "results.json"
-    if results.exists():  # of an earlier run; a case that was measured anew takes its place
-        anew = {(case["case"], case["of"]) for case in made}
-        made += [c for c in json.loads(results.read_text("utf-8"))["cases"] if (c["case"], c["of"]) not in anew]
-    made.sort(key=lambda case: NUMBERS.index(case["case"]))
-    whole = {"machine": report.machine(postgres), "cases": made}
-    results.write_text(json.dumps(whole, indent=2, default=str) + "\n", encoding="utf-8")
+                made = report.results(case, taken)
+                others = [c for c in whole["cases"] if (c["case"], c["of"]) != (made["case"], made["of"])]
+                whole["cases"] = sorted([*others, made], key=lambda case: NUMBERS.index(case["case"]))
+                results.write_text(json.dumps(whole, indent=2, default=str) + "\n", encoding="utf-8")
     (folder / "chart.svg").write_text(svg(whole), encoding="utf-8")
     _print(console, whole)
     console.print(f"{results}, {folder / 'chart.svg'}", soft_wrap=True, highlight=False)
@@ -87,6 +84,14 @@ def docs(
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     page.write_text(f"{before}{BEGIN}\n\n{report.markdown(made, chart.name)}\n{END}{after}", encoding="utf-8")
+
+
+def _made_before(results: Path) -> list[Any]:
+    """Cases of earlier runs; one that is measured anew takes its place."""
+    if not results.exists():
+        return []
+    cases: list[Any] = json.loads(results.read_text("utf-8"))["cases"]
+    return cases
 
 
 def _print(console: Console, made: dict[str, Any]) -> None:
