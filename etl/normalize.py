@@ -70,7 +70,7 @@ def _among(rows: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
 
 def normalize_rows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """The standard form of typed, accepted rows; the order is kept. Where they have no key, with the row's hash."""
-    content = [datatypes.standardise(rows, column) for column in contract.content]
+    content = datatypes.standardise_each(rows, contract.content)
     made = [rows.select(ROW), *content]
     if contract.has_whole_row_key:
         made.append(whole_row.hashes(pl.concat(content, how="horizontal")).to_frame())

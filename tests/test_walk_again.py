@@ -43,6 +43,30 @@ def test_the_same_rules_make_the_same_table(shared: Pipeline, send: Send, clean_
         assert {c: getattr(again, c) for c in counts} == {c: getattr(loaded, c) for c in counts}
 
 
+@pytest.mark.parametrize("name", ["taxpayers.csv", "taxpayers_2099-01-01.csv", "taxpayers_2026-03-02.html"])
+def test_what_was_refused_when_it_came_is_refused_whoever_walks_it(
+    shared: Pipeline, send: Send, clean_day: Path, name: str
+) -> None:
+    content = next((clean_day / "tax" / "taxpayers").iterdir()).read_bytes() + name.encode()
+    refused = send(shared, "tax/taxpayers", name, content)
+    before = table(shared, "business.taxpayers")
+    for first in STATIONS[:2]:
+        ends = [outcome.state for _, outcome in shared.walk(refused.dataset, refused.delivery_id, first)]
+        assert ends == ["rejected", "rejected"]
+    assert table(shared, "business.taxpayers") == before
+
+
+def test_a_file_of_no_period_is_refused_also_when_its_withdrawal_is_taken_back(
+    shared: Pipeline, send: Send, clean_day: Path
+) -> None:
+    content = next((clean_day / "health" / "visits").iterdir()).read_bytes()
+    refused = send(shared, "health/visits", "visits.xml", content)
+    shared.withdraw(refused.dataset, refused.delivery_id, "sent by mistake")
+    ends = [outcome.state for _, outcome in shared.reinstate(refused.dataset, refused.delivery_id, "after all")]
+    assert ends == ["rejected", "rejected"]
+    assert shared.ledger.get(refused.dataset, refused.delivery_id).rule == refused.rule == "no_period_in_name"
+
+
 def test_a_stricter_rule_takes_rows_out_and_a_held_walk_leaves_the_table(
     pipeline: Pipeline, send: Send, clean_day: Path, tmp_path: Path
 ) -> None:

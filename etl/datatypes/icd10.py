@@ -22,4 +22,4 @@ def _mended(values: pl.Series) -> pl.Series:
     return pl.select(pl.when(code.str.contains(_STANDARD)).then(code)).to_series()
 
 
-TYPE = of_text(standard)
+TYPE = of_text(standard, lambda: _STANDARD)

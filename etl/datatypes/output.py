@@ -34,6 +34,7 @@ class SemanticType:
 
     outputs: Callable[[Column], tuple[Output, ...]]
     standardise: Callable[[pl.DataFrame, Column], pl.DataFrame]
+    right: Callable[[Column], str | None] = lambda _: None  # pattern of values that stay as they are; None: no such
 
 
 def one_text(column: Column) -> tuple[Output, ...]:
@@ -41,11 +42,12 @@ def one_text(column: Column) -> tuple[Output, ...]:
     return (Output(column.name, "text", True, column.description),)
 
 
-def of_text(standard: Callable[[pl.Series], pl.Series]) -> SemanticType:
+def of_text(standard: Callable[[pl.Series], pl.Series], right: Callable[[], str] | None = None) -> SemanticType:
     """A semantic type that maps text to text, each part of a multi-valued cell on its own.
 
     Args:
         standard: whole column to whole column; null where a value is not understood.
+        right: pattern of values that `standard` gives back as they are, if there is one.
     """
 
     def standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
@@ -53,7 +55,7 @@ def of_text(standard: Callable[[pl.Series], pl.Series]) -> SemanticType:
         made = each_part(values, column.separator, standard) if column.separator else standard(values)
         return made.alias(column.name).to_frame()
 
-    return SemanticType(one_text, standardise)
+    return SemanticType(one_text, standardise, lambda column: right() if right and not column.separator else None)
 
 
 def each_part(values: pl.Series, separator: str, standard: Callable[[pl.Series], pl.Series]) -> pl.Series:

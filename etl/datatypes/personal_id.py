@@ -20,13 +20,17 @@ _PLACE = "(?:0(?:0[1-9]|[1-8][0-9]|9[0-6])|[1-9][0-9]{2})"
 
 def standard(values: pl.Series) -> pl.Series:
     """Without what parts groups, letters upper; null where the rest is none of the three kinds, or nobody's number."""
-    right = f"^(?:{possible()}|[0-9]{{9}}|[A-Z][0-9]{{7}})$"
+    right = _right()
 
     def mended(wrong: pl.Series) -> pl.Series:
         compact = ungrouped(wrong).str.replace(_PASSPORT, "${1}${2}${3}").str.to_uppercase()
         return pl.select(pl.when(compact.str.contains(right)).then(compact)).to_series()
 
     return where_not(values, right, mended)
+
+
+def _right() -> str:
+    return f"^(?:{possible()}|[0-9]{{9}}|[A-Z][0-9]{{7}})$"
 
 
 def possible() -> str:
@@ -36,4 +40,4 @@ def possible() -> str:
     return f"{_PLACE}(?:[01][0-9]{{2}}|[23]{this_century})[0-9]{{6}}"
 
 
-TYPE = of_text(standard)
+TYPE = of_text(standard, _right)

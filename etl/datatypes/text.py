@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import polars as pl
 from viet_text_tools import normalize_diacritics
@@ -29,6 +30,14 @@ _WIDTHS = {
 def is_ascii(values: pl.Series) -> bool:
     """Whether all values together are ASCII: much cheaper to see than by a pattern, and of most columns so."""
     return bool((values.str.len_bytes() == values.str.len_chars()).all())
+
+
+def are_clean(columns: Sequence[pl.Series]) -> list[bool]:
+    """Of which columns `clean` and `free` would give all values back as they are: cheaper to see of all at once."""
+    if not columns:
+        return []
+    frame = pl.DataFrame([values.alias(str(number)) for number, values in enumerate(columns)])
+    return list(frame.select(pl.all().str.contains(CLEAN).all()).row(0))
 
 
 def clean(values: pl.Series) -> pl.Series:
@@ -92,4 +101,4 @@ def _standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
     return made.alias(column.name).to_frame()
 
 
-TYPE = SemanticType(one_text, _standardise)
+TYPE = SemanticType(one_text, _standardise, lambda column: None if column.separator else CLEAN)

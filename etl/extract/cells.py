@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
 from etl.contract import Column, Contract, Severity
 from etl.datatypes import person_name, traces
+from etl.datatypes import text as text_type
 from etl.datatypes.boolean import parse_booleans
 from etl.datatypes.dates import parse_dates, parse_times, parse_timestamps
 from etl.datatypes.numbers import fits_unit, parse_decimals, parse_floats, parse_integers
@@ -34,32 +35,41 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
         that is not of their type, or text that says nothing or was made by a spreadsheet.
     """
     known = {ROW, "", *(c.source_name for c in contract.columns)}
+    unknown = [name for name in rows.columns if name not in known]
     made: list[pl.Series] = [rows[ROW]]
     found: list[pl.DataFrame] = []
+    there = [name for name in rows.columns if name not in (ROW, "")]
+    are_clean = dict(zip(there, text_type.are_clean([rows[name] for name in there]), strict=True))
+
+    def cells(name: str, made: Callable[[pl.Series], pl.Series] = free) -> pl.Series:
+        if name not in rows.columns:
+            return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
+        of_column = rows[name].alias("cell")  # polars takes a name like "^a.*$" for many names
+        return of_column if are_clean[name] else made(of_column)
+
+    texts = {}
     for column in contract.columns:
-        text = _text(rows, column.source_name, free if _is_as_sent(column) else clean)
-        text = _filled(text, column, contract).alias(column.name)
+        text = cells(column.source_name, free if _is_as_sent(column) else clean)
+        texts[column.name] = _filled(text, column, contract).alias(column.name)
+    conspicuous = _conspicuous(texts, contract.columns)
+    for column in contract.columns:
+        text = texts[column.name]
         if column.type == "string":
-            text, odd = _conspicuous(rows[ROW], text, column)
+            if column.name in conspicuous:
+                text, odd = _without_signs(rows[ROW], text, column)
+                found += odd
             made.append(text)
-            found += odd
             continue
         typed = _typed(text, column).alias(column.name)
         if column.unit:
             typed = typed.set(~fits_unit(typed, column), None)
         made += [typed, text.alias(RECEIVED + column.name)]
-        wrong = text.is_not_null() & typed.is_null()
-        if wrong.any():
+        if typed.null_count() > text.null_count():
+            wrong = text.is_not_null() & typed.is_null()
             failing = pl.DataFrame([rows[ROW], text.alias("value")]).filter(wrong)
             found += _untypable(failing, column)
-    made += [_text(rows, name).alias(UNKNOWN + name) for name in rows.columns if name not in known]
+    made += [cells(name).alias(UNKNOWN + name) for name in unknown]
     return pl.DataFrame(made), pl.concat(found) if found else pl.DataFrame(schema=PROBLEM)
-
-
-def _text(rows: pl.DataFrame, name: str, made: Callable[[pl.Series], pl.Series] = free) -> pl.Series:
-    if name not in rows.columns:
-        return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
-    return made(rows[name].alias("cell"))  # polars takes a name like "^a.*$" for many names
 
 
 def _is_as_sent(column: Column) -> bool:
@@ -103,17 +113,23 @@ def _untypable(failing: pl.DataFrame, column: Column) -> list[pl.DataFrame]:
     return _by_rule(failing.with_columns(rule.alias("rule")), column, severity, **details)
 
 
-def _conspicuous(numbers: pl.Series, text: pl.Series, column: Column) -> tuple[pl.Series, list[pl.DataFrame]]:
+def _conspicuous(texts: Mapping[str, pl.Series], columns: Sequence[Column]) -> set[str]:
+    """Names of the columns of texts and names in which a cell says nothing or was made by a spreadsheet."""
+    taking = [c for c in columns if c.type == "string" and c.semantic_type in _TAKES_WORDS]
+    if not taking:
+        return set()
+    frame = pl.DataFrame([texts[c.name] for c in taking])
+    seen = frame.select(pl.col(c.name).str.contains(traces.any_pattern(c)).any() for c in taking)
+    return {name for name, is_so in seen.row(0, named=True).items() if is_so}
+
+
+def _without_signs(numbers: pl.Series, text: pl.Series, column: Column) -> tuple[pl.Series, list[pl.DataFrame]]:
     """The cells of a text or name, and problems of those that say nothing or were made by a spreadsheet.
 
     They load as they are; a sign for nothing that no name is, such as `-`, loads as null where a name may be missing.
     A key that is nothing, or was made by a spreadsheet, would name a record of its own: its row is sent back.
     """
-    if column.semantic_type not in _TAKES_WORDS:
-        return text, []
-    is_odd = text.str.contains(traces.any_pattern(column)).fill_null(False)
-    if not is_odd.any():
-        return text, []
+    is_odd = pl.col("value").str.contains(traces.any_pattern(column))
     odd = pl.DataFrame([numbers, text.alias("value")]).filter(is_odd)
     odd = odd.with_columns(traces.found(odd["value"], column))
     if column.semantic_type == "person_name":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -31,9 +32,9 @@ def screen(table: Table, contract: Contract, limits: Limits) -> Table:
     rows = table.rows
     if len(header) or len(total):
         rows = rows.filter(~pl.col(ROW).is_in(pl.concat([header, total]).implode()))
-    for column in columns:
-        size, limit = _size(rows[column.source_name], column, contract, limits)
-        endless = size > limit
+    for column in _maybe_endless(rows, columns, contract, limits):
+        limit = _limit(column, contract, limits)
+        endless = _size(rows[column.source_name], column) > limit
         if endless.any():
             about = wording("cell_too_long")
             failing = rows.filter(endless).select(ROW, value=pl.col(column.source_name).str.head(_HEAD) + "…")
@@ -52,9 +53,22 @@ def _repeated_header(rows: pl.DataFrame, names: list[str]) -> pl.Series:
     return rows[ROW] if names else rows.clear()[ROW]
 
 
-def _size(cells: pl.Series, column: Column, contract: Contract, limits: Limits) -> tuple[pl.Series, int]:
+def _maybe_endless(rows: pl.DataFrame, columns: Sequence[Column], contract: Contract, limits: Limits) -> list[Column]:
+    """The columns with a cell of more bytes than the limit; of few files there is any."""
+    if not columns:
+        return []
+    cells = pl.DataFrame([rows[c.source_name].alias(str(number)) for number, c in enumerate(columns)])
+    longest = cells.select(pl.all().str.len_bytes().max()).row(0)
+    return [c for c, size in zip(columns, longest, strict=True) if (size or 0) > _limit(c, contract, limits)]
+
+
+def _limit(column: Column, contract: Contract, limits: Limits) -> int:
+    """How much a cell may hold: of a key or a geometry in bytes, else in characters."""
     if column.key_position:
-        return cells.str.len_bytes().fill_null(0), _KEY_BYTES // len(contract.key)
-    if column.semantic_type == "geometry":  # a boundary is as long as it is
-        return cells.str.len_bytes().fill_null(0), limits.whole_bytes
-    return cells.str.len_chars().fill_null(0), limits.cell_chars
+        return _KEY_BYTES // len(contract.key)
+    return limits.whole_bytes if column.semantic_type == "geometry" else limits.cell_chars
+
+
+def _size(cells: pl.Series, column: Column) -> pl.Series:
+    is_in_bytes = column.key_position or column.semantic_type == "geometry"  # a boundary is as long as it is
+    return (cells.str.len_bytes() if is_in_bytes else cells.str.len_chars()).fill_null(0)

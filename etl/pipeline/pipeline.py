@@ -25,6 +25,7 @@ from etl.delivery.state import UNDERWAY, State
 from etl.delivery.storage import Storage
 from etl.pipeline import lint, stations
 from etl.receive.identity import Identities, identities
+from etl.receive.refusal import REFUSALS, undated
 from etl.settings import EXPECTATIONS, Settings
 from etl.warehouse import address
 
@@ -190,6 +191,8 @@ class Pipeline:
             known = _Known(ledger.get(dataset, delivery_id), decision(ledger, delivery), ledger.declared(delivery))
         if known.entry.state is State.WITHDRAWN:
             return Outcome(State.WITHDRAWN)
+        if known.entry.state is State.REJECTED and known.entry.rule in REFUSALS:  # it walks once it comes as it should
+            return Outcome(State.REJECTED, known.entry.message, rule=known.entry.rule)
         if dataset in self.contracts.wrong or station == "load":
             return self._stopped(delivery, Stop("held", WRONG_CONTRACT), clock)
         return self._data_station(station, delivery, self.contracts[dataset], known, clock)
@@ -262,7 +265,7 @@ class Pipeline:
     def _data_station(
         self, station: stations.Station, delivery: Delivery, contract: Contract, known: _Known, clock: _Clock
     ) -> Outcome:
-        if station == "extract" and (stop := self._unreadable(delivery)):
+        if station == "extract" and (stop := self._unreadable(delivery, contract)):
             return self._stopped(delivery, stop, clock)
         from etl.delivery.problems import found_in
         from etl.delivery.profile import Earlier
@@ -298,11 +301,11 @@ class Pipeline:
             ledger.passed(delivery, result.state, clock.spent, **result.counts, **parts)
         return Outcome(result.state, counts=result.counts)
 
-    def _unreadable(self, delivery: Delivery) -> Stop | None:
-        """Why there is nothing to read: no bytes were taken, or its workbook is none of ours; None if there is."""
+    def _unreadable(self, delivery: Delivery, contract: Contract) -> Stop | None:
+        """Why there is nothing to read: no bytes were taken, no period, or a workbook is none of ours; else None."""
         from etl.receive.landing import unread
 
-        stop = unread(self.storage, delivery)
+        stop = unread(self.storage, delivery) or (undated(delivery, contract) if delivery.as_of is None else None)
         return self.workbooks.unfounded(delivery, delivery.corrects) if delivery.corrects and not stop else stop
 
     def _stopped(self, delivery: Delivery, stop: Stop, clock: _Clock) -> Outcome:

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from etl.contract import ENDINGS, Contract, Source
 from etl.delivery.messages import Stop
+from etl.delivery.model import Delivery
 from etl.receive.identity import UNPROVEN
 from etl.receive.landing import Landed
 from etl.receive.manifest import MANIFEST
@@ -46,10 +47,18 @@ def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False)
         return Stop("rejected", "unknown_dataset", detail=delivery.contract_id)
     if landed.unread:
         return landed.unread
-    if landed.doubt:
-        example = f"{delivery.dataset}_2026-03-02{endings[0]}"
-        return Stop("rejected", landed.doubt, **told, example=example, manifest=f"{delivery.file_name[:100]}{MANIFEST}")
-    return None
+    return _doubtful(delivery, landed.doubt, endings[0]) if landed.doubt else None
+
+
+def undated(delivery: Delivery, contract: Contract) -> Stop:
+    """What is told of a file of no known period, of whatever reason, if somebody has it walk all the same."""
+    return _doubtful(delivery, UNDATED, endings_of(contract.source)[0])
+
+
+def _doubtful(delivery: Delivery, doubt: str, ending: str) -> Stop:
+    name = delivery.file_name[:100]
+    example = f"{delivery.dataset}_2026-03-02{ending}"
+    return Stop("rejected", doubt, file=name, example=example, manifest=f"{name}{MANIFEST}")
 
 
 def endings_of(source: Source) -> tuple[str, ...]:

@@ -152,7 +152,7 @@ def _judged(rows: Rows, expectations: Sequence[Expectation]) -> list[Finding]:
         for number, e in enumerate(expectations)
         if e.condition and not isinstance(e.condition, ColumnsMatchSet)
     }
-    fails = rows.frame.select(condition.fails(rows).alias(name) for name, condition in of_rows.items())
+    fails = rows.frame.select(condition.fails(rows).fill_null(False).alias(name) for name, condition in of_rows.items())
     counts = rows.frame.select(condition.counts().alias(name) for name, condition in of_rows.items())
     found = []
     for number, expectation in enumerate(expectations):
@@ -160,7 +160,7 @@ def _judged(rows: Rows, expectations: Sequence[Expectation]) -> list[Finding]:
             there = sorted(rows.frame.columns)
             found.append(Finding(expectation, expectation.condition.is_met(there), {"observed_value": there}, NOWHERE))
         else:
-            failing = fails[str(number)].arg_true().to_numpy().astype(np.int64)
+            failing = np.flatnonzero(fails[str(number)].to_numpy())
             count = counts[str(number)].item()
             found.append(Finding.counted(expectation, count["asked"], count["judged"], failing))
     return found

@@ -64,7 +64,7 @@ class Understood(OfSeveral):
 
     def holds(self, rows: Rows) -> pl.Expr:
         made = rows.standard(rows.contract.column(self.column_list[0])).to_series(0)
-        return pl.col(self.column_list[0]).is_null() | pl.lit(made.is_not_null())
+        return pl.col(self.column_list[0]).is_null() | pl.lit(made).is_not_null()
 
 
 class AreaAgrees(OfSeveral):

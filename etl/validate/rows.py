@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TypeVar, cast
 
 import polars as pl
@@ -28,7 +29,14 @@ class Rows:
 
     def standard(self, column: Column) -> pl.DataFrame:
         """A column's standard form; see `datatypes.standardise`."""
+        if column.name in self._already_standard:
+            return self.frame[column.name].to_frame()
         return self._once("standard", column.name, lambda: datatypes.standardise(self.frame, column))
+
+    @cached_property
+    def _already_standard(self) -> frozenset[str]:
+        there = [column for column in self.contract.columns if column.name in self.frame.columns]
+        return datatypes.standard_already(self.frame, there)
 
     def days(self, name: str) -> pl.DataFrame:
         """Between which days each date of a column lies; see `possible_days`."""
