@@ -14,7 +14,7 @@ import polars as pl
 
 from etl.contract import Column
 from etl.contract.codes import Code, code_list, with_several_meanings
-from etl.datatypes.output import SemanticType, each_part, one_text
+from etl.datatypes.output import SemanticType, each_part, made_of, one_text
 
 
 @cache
@@ -50,7 +50,7 @@ def _of(values: pl.Series, codes: tuple[str, ...], column: Column) -> pl.Series:
 
 
 def _standard(values: pl.Series, known: dict[str, str]) -> pl.Series:
-    return values.str.strip_chars().replace_strict(known, default=None, return_dtype=pl.String)
+    return made_of(values, lambda v: v.str.strip_chars().replace_strict(known, default=None, return_dtype=pl.String))
 
 
 def _periods(codes: tuple[Code, ...], day: pl.Series) -> Iterator[tuple[pl.Series, tuple[str, ...]]]:

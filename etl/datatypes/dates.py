@@ -146,7 +146,7 @@ def _partial(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
 
 
 def _partly_known(values: pl.Series) -> pl.Series:
-    parts = values.str.extract_groups(_PARTIAL).struct.unnest()
+    parts = values.alias("value").to_frame().lazy().select(pl.col("value").str.extract_groups(_PARTIAL)).unnest("value")
     known = parts.select(
         year=pl.coalesce("y1", "y2"),
         month=pl.coalesce("m1", "m2", pl.lit("00")).str.zfill(2),
@@ -162,9 +162,8 @@ def _partly_known(values: pl.Series) -> pl.Series:
     first = pl.concat_str("year", pl.col("month").replace("00", "01"), pl.col("day").replace("00", "01"))
     made = known.select(first.str.to_date("%Y%m%d", strict=False).alias("date"), precision.alias("precision"))
     good = pl.col("date").dt.year().is_between(*_YEARS) & pl.col("precision").is_not_null()
-    return made.select(
-        pl.struct(pl.when(good).then("date").alias("date"), pl.when(good).then("precision").alias("precision"))
-    ).to_series()
+    both = pl.struct(pl.when(good).then("date").alias("date"), pl.when(good).then("precision").alias("precision"))
+    return made.select(both).collect().to_series()
 
 
 def possible_days(values: pl.Series) -> pl.DataFrame:

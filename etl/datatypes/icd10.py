@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from etl.datatypes.output import of_text, where_not
+from etl.datatypes.output import made_of, of_text, where_not
 
 _STANDARD = r"^[A-Z][0-9]{2}(\.[0-9]{1,2})?[*†]?$"
 
@@ -18,8 +18,11 @@ def standard(values: pl.Series) -> pl.Series:
 
 
 def _mended(values: pl.Series) -> pl.Series:
-    code = values.str.replace_all(r"\s", "").str.to_uppercase().str.replace(r"^([A-Z][0-9]{2})([0-9])", "${1}.${2}")
-    return pl.select(pl.when(code.str.contains(_STANDARD)).then(code)).to_series()
+    code = made_of(
+        values,
+        lambda v: v.str.replace_all(r"\s", "").str.to_uppercase().str.replace(r"^([A-Z][0-9]{2})([0-9])", "${1}.${2}"),
+    )
+    return made_of(code, lambda c: pl.when(c.str.contains(_STANDARD)).then(c))
 
 
 TYPE = of_text(standard, lambda: _STANDARD)

@@ -81,6 +81,11 @@ def _parts(values: pl.Series, separator: str, standard: Callable[[pl.Series], pl
     return every.join(cells, on="cell", how="left", maintain_order="left")["made"]
 
 
+def made_of(values: pl.Series, expression: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    """A column by one expression on it: each method of a Series is a query of its own, which small files feel."""
+    return values.alias("value").to_frame().select(expression(pl.col("value")).alias(values.name)).to_series()
+
+
 def where_not(values: pl.Series, right: str, mend: Callable[[pl.Series], pl.Series]) -> pl.Series:
     """Mend the values that are not right yet: most are, and to see that is cheaper than to mend them.
 
@@ -105,9 +110,9 @@ _GROUPED = rf"^[0-9]{{2,}}(?:(?:{_DASH}|\.)[0-9]{{3,}}){{2,}}$|^[0-9]{{2,}}(?:{_
 
 def ungrouped(values: pl.Series) -> pl.Series:
     """Digits without what parts their groups; other values as they are."""
-    digits = pl.col("value").str.replace_all(r"[^0-9]", "")
-    made = pl.when(pl.col("value").str.contains(_GROUPED)).then(digits).otherwise("value")
-    return values.alias("value").to_frame().select(made.alias(values.name)).to_series()
+    return made_of(
+        values, lambda v: pl.when(v.str.contains(_GROUPED)).then(v.str.replace_all(r"[^0-9]", "")).otherwise(v)
+    )
 
 
 def by_distinct(values: pl.Series, standard: Callable[[pl.Series], pl.Series]) -> pl.Series:

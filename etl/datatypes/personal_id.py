@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from etl.datatypes.output import of_text, ungrouped, where_not
+from etl.datatypes.output import made_of, of_text, ungrouped, where_not
 
 _PASSPORT = r"^([A-Za-z])[\s-]?([0-9]{3})\s?([0-9]{4})$"
 _PLACE = "(?:0(?:0[1-9]|[1-8][0-9]|9[0-6])|[1-9][0-9]{2})"
@@ -23,8 +23,8 @@ def standard(values: pl.Series) -> pl.Series:
     right = _right()
 
     def mended(wrong: pl.Series) -> pl.Series:
-        compact = ungrouped(wrong).str.replace(_PASSPORT, "${1}${2}${3}").str.to_uppercase()
-        return pl.select(pl.when(compact.str.contains(right)).then(compact)).to_series()
+        compact = made_of(ungrouped(wrong), lambda v: v.str.replace(_PASSPORT, "${1}${2}${3}").str.to_uppercase())
+        return made_of(compact, lambda c: pl.when(c.str.contains(right)).then(c))
 
     return where_not(values, right, mended)
 

@@ -12,7 +12,7 @@ import phonenumbers
 import polars as pl
 
 from etl.contract.city import city
-from etl.datatypes.output import of_text, on_unique
+from etl.datatypes.output import made_of, of_text, on_unique
 
 # Ministry of Information and Communications, plan of 2018-05-29: the old prefix of 11 digits and what replaced it.
 _MOVED = {
@@ -29,7 +29,9 @@ def standard(values: pl.Series) -> pl.Series:
     """E.164, as in +84901234567; null where it is no valid number."""
     if city().phone_region != "VN":
         return on_unique(values, _e164)
-    ordinary = pl.select(pl.when(values.str.contains(_ordinary())).then("+84" + values.str.slice(1))).to_series()
+    ordinary = made_of(values, lambda v: pl.when(v.str.contains(_ordinary())).then("+84" + v.str.slice(1)))
+    if ordinary.null_count() == values.null_count():
+        return ordinary
     rest = (values.is_not_null() & ordinary.is_null() & ~values.str.contains(_FRACTION)).arg_true()
     return ordinary.scatter(rest, _dialled(values.gather(rest)))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import polars as pl
 
@@ -47,10 +48,11 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
         of_column = rows[name].alias("cell")  # polars takes a name like "^a.*$" for many names
         return of_column if are_clean[name] else made(of_column)
 
-    texts = {}
-    for column in contract.columns:
-        text = cells(column.source_name, free if _is_as_sent(column) else clean)
-        texts[column.name] = _filled(text, column, contract).alias(column.name)
+    as_sent = [
+        cells(column.source_name, free if _is_as_sent(column) else clean).alias(column.name)
+        for column in contract.columns
+    ]
+    texts = _filled(pl.DataFrame(as_sent), contract)
     conspicuous = _conspicuous(texts, contract.columns)
     for column in contract.columns:
         text = texts[column.name]
@@ -82,10 +84,19 @@ def _is_as_sent(column: Column) -> bool:
     return column.semantic_type in ("text", "person_name", "address") and not column.key_position
 
 
-def _filled(text: pl.Series, column: Column, contract: Contract) -> pl.Series:
+def _filled(texts: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """The cells, but null where one holds what the contract says stands for nothing."""
-    words = clean(pl.Series([*contract.source.null_values, *column.null_values], dtype=pl.String))
-    return text.set(text.is_in(words.implode()).fill_null(False), None) if len(words) else text
+    filled = []
+    for column in contract.columns:
+        if words := _for_nothing((*contract.source.null_values, *column.null_values)):
+            cell = pl.col(column.name)
+            filled.append(pl.when(~cell.is_in(words)).then(cell).alias(column.name))
+    return texts.with_columns(filled) if filled else texts
+
+
+@cache
+def _for_nothing(words: tuple[str, ...]) -> list[str]:
+    return [word for word in clean(pl.Series(words, dtype=pl.String)) if word is not None]
 
 
 def _untypable(failing: pl.DataFrame, column: Column) -> list[pl.DataFrame]:
@@ -113,13 +124,12 @@ def _untypable(failing: pl.DataFrame, column: Column) -> list[pl.DataFrame]:
     return _by_rule(failing.with_columns(rule.alias("rule")), column, severity, **details)
 
 
-def _conspicuous(texts: Mapping[str, pl.Series], columns: Sequence[Column]) -> set[str]:
+def _conspicuous(texts: pl.DataFrame, columns: Sequence[Column]) -> set[str]:
     """Names of the columns of texts and names in which a cell says nothing or was made by a spreadsheet."""
     taking = [c for c in columns if c.type == "string" and c.semantic_type in _TAKES_WORDS]
     if not taking:
         return set()
-    frame = pl.DataFrame([texts[c.name] for c in taking])
-    seen = frame.select(pl.col(c.name).str.contains(traces.any_pattern(c)).any() for c in taking)
+    seen = texts.select(pl.col(c.name).str.contains(traces.any_pattern(c)).any() for c in taking)
     return {name for name, is_so in seen.row(0, named=True).items() if is_so}
 
 
