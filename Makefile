@@ -106,8 +106,9 @@ INTO_PRODUCTION := "$(PRODUCTION)/bin/python" -m pip --disable-pip-version-check
 $(PRODUCTION)/.installed: pyproject.toml docker/requirements.txt
 	@echo "Installing what the image of docker/Dockerfile has (about a minute)"
 	@"$(PYTHON)" -m venv --clear "$(PRODUCTION)"
-	@$(INTO_PRODUCTION) --require-hashes -r docker/requirements.txt
+	@$(INTO_PRODUCTION) --no-deps --require-hashes -r docker/requirements.txt
 	@$(INTO_PRODUCTION) --no-deps --no-build-isolation -e .
+	@"$(PRODUCTION)/bin/python" -m pip --disable-pip-version-check check
 	@touch "$@"
 
 production-test: $(PRODUCTION)/.installed
