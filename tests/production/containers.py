@@ -56,6 +56,7 @@ def copy_image(folder: Path) -> None:
             if source.is_dir():
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
             else:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, target)
 
 
