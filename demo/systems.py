@@ -50,7 +50,7 @@ from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import Brought, pull
 from etl.receive.inbox import DONE
 from etl.settings import EXPECTATIONS, MARTS
-from etl.warehouse.marts import FOLDERS
+from etl.warehouse.mart import FOLDERS
 
 _ROLE = "citydw_pull"
 _STAMP = "cap_nhat"  # the column that says when a row was entered

@@ -19,7 +19,8 @@ from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive
 from etl.receive.manifest import MANIFEST
 from etl.warehouse import marts
-from etl.warehouse.marts import MARK, Mart
+from etl.warehouse.mart import Mart
+from etl.warehouse.shown import MARK
 
 DATASETS = (
     "civil.births", "civil.deaths", "civil.marriages", "health.visits", "land.parcels", "land.permits",

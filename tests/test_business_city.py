@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from etl import site
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import PROJECT
-from etl.warehouse.marts import all_marts
+from etl.warehouse.mart import all_marts
 from simulate import business_group, land_group, write_city
 from simulate.business_answers import ANSWERS
 from simulate.business_marts import budget_month, business_entity, business_ward_month, investment_month, scorecard

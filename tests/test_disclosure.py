@@ -16,7 +16,7 @@ from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive
 from etl.warehouse import marts
 from etl.warehouse.disclosure import Cells, hidden
-from etl.warehouse.marts import Mart, MartError, all_marts
+from etl.warehouse.mart import Mart, MartError, all_marts
 from simulate import write_city
 from tests.city import MARTS, assert_mart_shows_what_it_may
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse import marts
-from etl.warehouse.marts import MartError
+from etl.warehouse.mart import MartError
 from etl.warehouse.overlaps import Overlap, OverlapError
 from tests.city import query
 
@@ -341,6 +341,6 @@ def test_files_that_cannot_be_used_are_named_before_anything_is_made(
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr("etl.warehouse.marts.MARTS", tmp_path)
+    monkeypatch.setattr("etl.warehouse.mart.MARTS", tmp_path)
     with pytest.raises(MartError, match=why):
         marts.refresh(city.engine)

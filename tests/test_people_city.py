@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from etl import cli, site
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse.freshness import parts as parts_of
-from etl.warehouse.marts import all_marts
+from etl.warehouse.mart import all_marts
 from simulate import write_city
 from simulate.marts import Told, coverage_ward_quarter, people_ward_month, person_span
 from simulate.people_group import SENDERS

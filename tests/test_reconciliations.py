@@ -13,7 +13,7 @@ from etl import site
 from etl.pipeline.pipeline import Pipeline
 from etl.receipt import FACTS
 from etl.warehouse import marts
-from etl.warehouse.marts import Mart, MartError, all_marts
+from etl.warehouse.mart import Mart, MartError, all_marts
 
 BIRTHS = (
     "loai_thay_doi,thoi_diem,so,quyen_so,trang_so,noi_dang_ky,ngay_dang_ky,ho_ten,ngay_sinh,gioi_tinh,dan_toc,quoc_tich,"

@@ -71,7 +71,8 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
     from etl.operate.hold import Undecidable
     from etl.site.lineage import LineageError
     from etl.warehouse.embedded import ServerError
-    from etl.warehouse.marts import MartError, MartIsRead
+    from etl.warehouse.mart import MartError
+    from etl.warehouse.marts import MartIsRead
     from etl.warehouse.migrate import MigrationRefused
     from etl.warehouse.overlaps import OverlapError
 

@@ -16,7 +16,7 @@ from etl.linkage.number import PAIR, RECORD
 from etl.linkage.persons import Linked, Probable
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.ledger import Ledger
-from etl.warehouse.ops import lock
+from etl.warehouse.ops import lock_to_write
 
 
 class Linking(NamedTuple):
@@ -52,7 +52,7 @@ def link(ledger: Ledger, storage: Storage, contracts: Contracts, secret: bytes, 
     """
     linkage = declared.read(contracts)
     with ledger.engine.begin() as connection:
-        lock(connection, "citydw.link")
+        lock_to_write(connection, "citydw.link", "link.person", "link.person_record")
         records = evidence.records(ledger, storage, contracts, linkage)
 
         def compare(rows: pl.DataFrame) -> Probable:

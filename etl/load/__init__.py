@@ -23,7 +23,8 @@ from etl.delivery.storage import Storage
 from etl.load.merge import Loading
 from etl.warehouse.decisions import decision
 from etl.warehouse.ledger import Ledger
-from etl.warehouse.ops import lock
+from etl.warehouse.ops import lock_to_write
+from etl.warehouse.tables import table_name
 
 
 class LoadFault(RuntimeError):
@@ -76,7 +77,7 @@ def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
     """
     try:
         with ledger.engine.begin() as connection:
-            lock(connection, contract.id)
+            lock_to_write(connection, contract.id, table_name(contract))
             yield connection
     except sa.exc.DBAPIError as error:
         state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None

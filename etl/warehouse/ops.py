@@ -21,6 +21,13 @@ def add_tables(metadata: sa.MetaData) -> None:
         "lock",
         metadata,
         sa.Column("name", sa.Text, primary_key=True, comment="a dataset, or what else one transaction does at a time"),
+        sa.Column(
+            "written",
+            sa.BigInteger,
+            server_default="0",
+            nullable=False,
+            comment="transactions that wrote what it names",
+        ),
         schema="ops",
         comment="Rows that a transaction locks so that no other does the same meanwhile",
     )
@@ -29,6 +36,7 @@ def add_tables(metadata: sa.MetaData) -> None:
         metadata,
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("made_of", sa.Text, nullable=False, comment="SHA-256 of the file that defines it"),
+        sa.Column("version", sa.Text, comment="SHA-256 of what it was made of: its file, and all that it reads"),
         sa.Column("refreshed_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False),
         schema="ops",
         comment="Marts, and when each was brought up to date",
@@ -249,6 +257,19 @@ def ledger_tables() -> dict[str, sa.Table]:
     metadata = sa.MetaData()
     add_tables(metadata)
     return {table.name: table for table in metadata.sorted_tables}
+
+
+def lock_to_write(connection: sa.Connection, *names: str) -> None:
+    """Lock names as `lock` does, and count the transaction as one that writes what they name.
+
+    Marts know by the count whether something that they read has changed.
+    """
+    count = sa.text("UPDATE ops.lock SET written = written + 1 WHERE name = ANY (:names)")
+    wanted = sorted(set(names))
+    if connection.execute(count, {"names": wanted}).rowcount < len(wanted):
+        add = sa.text("INSERT INTO ops.lock (name) SELECT unnest(CAST(:names AS text[])) ON CONFLICT DO NOTHING")
+        connection.execute(add, {"names": wanted})
+        connection.execute(count, {"names": wanted})
 
 
 def lock(connection: sa.Connection, name: str) -> None:

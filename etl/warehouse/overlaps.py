@@ -12,6 +12,7 @@ that touch along a line share nothing, a line shares metres with a parcel. What 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,9 +98,19 @@ class Overlap:
     text: str
 
     @property
-    def table(self) -> str:
-        """Schema and name."""
+    def exact(self) -> str:
+        """Schema and name of the table."""
         return self.path.stem
+
+    @property
+    def known_as(self) -> str:
+        """In `ops.mart`."""
+        return self.path.stem
+
+    @property
+    def statement(self) -> str:
+        """What it is made by, its comments aside."""
+        return re.sub("(?m)^ *#.*", "", self.text)
 
     @property
     def made_of(self) -> str:
@@ -146,7 +157,7 @@ def refresh(connection: sa.Connection, overlap: Overlap, before: str | None, rea
     declared = overlap.declared
     queries = {"left_side": declared.left, "right_side": declared.right}
     made_of = ":".join([overlap.made_of, *(_digest(connection, query) for query in queries.values())])
-    is_there = connection.execute(sa.text("SELECT to_regclass(:name)"), {"name": overlap.table}).scalar() is not None
+    is_there = connection.execute(sa.text("SELECT to_regclass(:name)"), {"name": overlap.exact}).scalar() is not None
     if is_there and before == made_of:
         return made_of
     for side, query in queries.items():
@@ -161,8 +172,8 @@ def refresh(connection: sa.Connection, overlap: Overlap, before: str | None, rea
     for pairs in _pairs(connection, declared):
         copy_rows(connection, "pair", [pairs])
     _execute(connection, "ANALYZE pair")
-    _fill(connection, overlap.table)
-    _execute(connection, f"ANALYZE {overlap.table}")  # else what reads it next is planned for an empty table
+    _fill(connection, overlap.exact)
+    _execute(connection, f"ANALYZE {overlap.exact}")  # else what reads it next is planned for an empty table
     for name in ("pair", *queries):
         _execute(connection, f"DROP TABLE {name}")
     return made_of
@@ -186,7 +197,7 @@ def _columns(connection: sa.Connection, side: str) -> list[str]:
 
 def _make(connection: sa.Connection, overlap: Overlap) -> None:
     """Make the empty table anew."""
-    table, columns = overlap.table, [*_columns(connection, "left_side"), *_columns(connection, "right_side")]
+    table, columns = overlap.exact, [*_columns(connection, "left_side"), *_columns(connection, "right_side")]
     _execute(connection, f"DROP TABLE IF EXISTS {table}")
     _execute(
         connection,

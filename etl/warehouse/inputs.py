@@ -1,0 +1,87 @@
+"""What a mart is made of: the version of all that its statement reads. Where that is what it was, so is the mart.
+
+A history table changes in transactions that count themselves under its name and its dataset's (`ops.lock_to_write`);
+so what the ledger says of a dataset's deliveries is as old as the count of the dataset, which the statement names. So
+do the tables of persons. A function is known by its text and what that reads, another mart by its own version, and any
+other table, as those of `ref`, by its rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import sqlalchemy as sa
+
+_NAME = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
+_TODAY = re.compile(r"\b(?:current_date|current_timestamp|localtimestamp|now)\b", re.IGNORECASE)
+_CURRENT = "_current"  # a history table's view of today's rows
+_DELIVERIES = "ops.delivery"
+
+
+class Inputs:
+    """The versions of what marts read, as they are when it is made; each is looked up once."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        """Read the counts.
+
+        Args:
+            connection: to a migrated database. What is made after this holds what was counted here, or more: then it
+                is made once more than it must be, and never once less.
+        """
+        counts = connection.execute(sa.text("SELECT name, written FROM ops.lock WHERE written > 0"))
+        self._counts = {name: str(written) for name, written in counts}
+        self._known: dict[str, str] = {}  # versions of others, by name
+
+    def knows(self, name: str, version: str) -> None:
+        """Take note of the version of a mart that others may read."""
+        self._known[name] = version
+
+    def version(self, connection: sa.Connection, made_of: str, statement: str) -> str:
+        """What changes when a mart's file does, or something that its statement reads.
+
+        Args:
+            connection: to the database.
+            made_of: what the file says.
+            statement: without comments.
+        """
+        read = {"made_of": made_of} | self._read(connection, statement)
+        return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
+
+    def _read(self, connection: sa.Connection, statement: str) -> dict[str, str]:
+        names = set(_NAME.findall(statement))
+        read = {name: self._known[name] for name in names & self._known.keys()}
+        counted = {name.removesuffix(_CURRENT) for name in names} & self._counts.keys()
+        if _DELIVERIES in names and not any(f"'{name}'" in statement for name in counted):
+            counted = {*self._counts}  # of whichever dataset
+        read |= {name: self._counts[name] for name in counted}
+        for name in names - read.keys() - {_DELIVERIES}:
+            if name.removesuffix(_CURRENT) not in counted and (version := self._other(connection, name)):
+                read[name] = version
+        if _TODAY.search(statement):
+            read["today"] = str(connection.execute(sa.text("SELECT current_date")).scalar_one())
+        return read
+
+    def _other(self, connection: sa.Connection, name: str) -> str:
+        """The version of a table or function that nobody counts; empty if it is neither, as a column of an alias."""
+        if name not in self._known:
+            self._known[name] = ""  # a function may name itself
+            find = sa.text("SELECT to_regclass(:name) IS NOT NULL")
+            if connection.execute(find, {"name": name}).scalar_one():
+                rows = f"SELECT count(*) || '+' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {name} t"
+                self._known[name] = str(connection.exec_driver_sql(rows).scalar_one())
+            elif text := _functions(connection, name):
+                self._known[name] = self.version(connection, "", text)
+        return self._known[name]
+
+
+def _functions(connection: sa.Connection, name: str) -> str:
+    """The text of the functions of a name; empty if there are none."""
+    schema, _, function = name.partition(".")
+    query = sa.text(
+        "SELECT string_agg(pg_get_functiondef(p.oid), '' ORDER BY p.oid) FROM pg_proc p"
+        " JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname = :schema AND p.proname = :function AND p.prokind = 'f'"
+    )
+    return connection.execute(query, {"schema": schema, "function": function}).scalar() or ""
