@@ -22,6 +22,7 @@ from tests.tools.hashes import PYTHON, REQUIREMENTS
 TEXT = (PROJECT / "docker-compose.yml").read_text("utf-8")
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
+IMAGE_EXTRAS = ("warehouse", "linkage", "s3", "production")
 IN_IMAGE = {"python_version": PYTHON, "sys_platform": "linux"}
 EACH = pytest.mark.parametrize("name", SERVICES)
 
@@ -46,7 +47,7 @@ def test_what_is_not_ours_is_what_was_tried() -> None:
     assert set(hashed) <= {(canonicalize_name(name), version) for name, version in pinned}
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    for line in (*project["dependencies"], *extras["warehouse"], *extras["production"]):
+    for line in (*project["dependencies"], *(line for extra in IMAGE_EXTRAS for line in extras[extra])):
         needed = Requirement(line)
         if needed.name != "citydw" and (needed.marker is None or needed.marker.evaluate(IN_IMAGE)):
             assert canonicalize_name(needed.name) in dict(hashed), line

@@ -131,3 +131,16 @@ def test_the_assets_tie_the_dags_together(read: dict[str, Any]) -> None:
     (reconcile,) = read["dags"]["reconcile"]["tasks"]
     assert reconcile["outlets"] == receive["outlets"], "what is announced anew is announced in the same way"
     assert read["dags"]["marts"]["assets"] == ["ledger"], "no event a delivery: marts are rebuilt once for many"
+
+
+def test_a_worker_loads_without_what_only_some_installations_have() -> None:
+    absent = ("botocore", "boto3", "s3fs", "splink", "duckdb", "scipy")
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({absent})); import preload"
+    done = subprocess.run(
+        [sys.executable, "-c", blocked],
+        env=os.environ | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'dags'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
