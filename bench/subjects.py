@@ -223,7 +223,7 @@ def place(clock: Clock, parcels: int, zones: int, again: bool = False) -> dict[s
         clock: runs over the refresh.
         parcels: how many, about.
         zones: how many, about.
-        again: the clock runs over a second refresh, before which no shape has changed.
+        again: the clock runs over a second refresh: parcels were loaded before it, and no shape has changed.
 
     Returns:
         `marts`: seconds of each that took one; `pairs`: of a parcel and a zone.
@@ -235,23 +235,24 @@ def place(clock: Clock, parcels: int, zones: int, again: bool = False) -> dict[s
     from etl.warehouse import marts
     from etl.warehouse.copy import copy_rows
     from etl.warehouse.migrate import migrate
+    from etl.warehouse.ops import lock_to_write
 
     pipeline = Pipeline.from_environment()
     migrate(pipeline.engine, pipeline.contracts.values())
     with pipeline.engine.begin() as connection:
+        lock_to_write(connection, "land.parcels", "land.zones")
         copy_rows(connection, "land.parcels", shapes.parcels(parcels))
         copy_rows(connection, "land.zones", shapes.zones(zones, parcels))
         connection.exec_driver_sql("ANALYZE land.parcels, land.zones")
     if again:
         marts.refresh(pipeline.engine)
+        with pipeline.engine.begin() as connection:
+            lock_to_write(connection, "land.parcels")
     with clock:
-        marts.refresh(pipeline.engine)
+        made = [*marts.each_refreshed(pipeline.engine)]
     with pipeline.engine.connect() as connection:
-        begun = connection.execute(sa.text("SELECT name, refreshed_at FROM ops.mart ORDER BY refreshed_at")).all()
-        ended = [at for _, at in begun[1:]] + [connection.execute(sa.text("SELECT now()")).scalar_one()]
         pairs = connection.execute(sa.text("SELECT count(*) FROM land.parcel_zones")).scalar_one()
-    seconds = {name: (end - at).total_seconds() for (name, at), end in zip(begun, ended, strict=True)}
-    return {"marts": {name: each for name, each in seconds.items() if each >= 1}, "pairs": pairs}
+    return {"marts": {mart.name: mart.seconds for mart in made if mart.seconds >= 1}, "pairs": pairs}
 
 
 def _found(rows: list[tuple[Any, ...]]) -> int:

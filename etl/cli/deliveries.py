@@ -84,8 +84,8 @@ def run(
         try:
             look_again(pipeline)
             results.render(pipeline.contracts.values(), pipeline.settings.gx_home)
-            progress.update(task, description="marts")
-            marts.refresh(pipeline.engine)
+            for mart in marts.each_refreshed(pipeline.engine):
+                progress.update(task, description=f"mart {mart.number} of {mart.of}")
             first_page = site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)
         except Exception as error:
             faults.append(f"marts and pages: {told_of(error)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,13 +34,37 @@ def migrate() -> None:
 
 
 @commands.command()
-def marts() -> None:
-    """Rebuild the tables that analysts query."""
+def marts(
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Also those that nothing has changed for, as after a change by hand.")
+    ] = False,
+) -> None:
+    """Bring the tables that analysts query up to date: those of which something has changed that they are made of."""
     from etl.pipeline.pipeline import Pipeline
-    from etl.warehouse.marts import refresh
+    from etl.warehouse.marts import each_refreshed
 
-    for name in refresh(Pipeline.from_environment().engine):
-        console.print(name)
+    for mart in each_refreshed(Pipeline.from_environment().engine, anew=anew):
+        said = f"made again, {mart.seconds:.1f} s" if mart.has_changed else "nothing has changed"
+        console.print(f"{mart.number} of {mart.of}  {mart.name}: {said}", highlight=False)
+
+
+@commands.command()
+def mart(
+    name: Annotated[str, typer.Argument(help="Of the mart, as land_ward_year.")],
+    day: Annotated[datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day.")],
+    output: Annotated[Path, typer.Option(help="A file, .csv or .parquet.")],
+) -> None:
+    """Write a mart as it would stand on a day of the past, by all that is known today; the tables stay as they are."""
+    from etl.pipeline.pipeline import Pipeline
+    from etl.warehouse.as_of import mart_as_of
+
+    pipeline = Pipeline.from_environment()
+    rows = mart_as_of(pipeline.engine, pipeline.contracts.values(), name, day.date())
+    if output.suffix == ".parquet":
+        rows.write_parquet(output)
+    else:
+        rows.write_csv(output)
+    console.print(f"{output}: {rows.height:,} rows as of {day:%Y-%m-%d}", soft_wrap=True, highlight=False)
 
 
 @commands.command()

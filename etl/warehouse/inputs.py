@@ -15,6 +15,7 @@ import re
 import sqlalchemy as sa
 
 _NAME = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
+_DATASET = re.compile(rf"'{_NAME.pattern}'")
 _TODAY = re.compile(r"\b(?:current_date|current_timestamp|localtimestamp|now)\b", re.IGNORECASE)
 _CURRENT = "_current"  # a history table's view of today's rows
 _DELIVERIES = "ops.delivery"
@@ -53,7 +54,7 @@ class Inputs:
         names = set(_NAME.findall(statement))
         read = {name: self._known[name] for name in names & self._known.keys()}
         counted = {name.removesuffix(_CURRENT) for name in names} & self._counts.keys()
-        if _DELIVERIES in names and not any(f"'{name}'" in statement for name in counted):
+        if _DELIVERIES in names and not _DATASET.search(statement):
             counted = {*self._counts}  # of whichever dataset
         read |= {name: self._counts[name] for name in counted}
         for name in names - read.keys() - {_DELIVERIES}:

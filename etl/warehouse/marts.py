@@ -112,8 +112,10 @@ def _refresh(engine: sa.Engine, one: Mart | Overlap, readers: Sequence[str], inp
             inputs.knows(one.exact, made_of or "")  # its shapes are what others read of it
         else:
             made_of = one.made_of
+            is_made = before is not None and before.made_of == made_of
+            is_same = is_same and is_made
             if not is_same:
-                _bring_up(connection, one, readers, is_made=before is not None and before.made_of == made_of)
+                _bring_up(connection, one, readers, is_made=is_made)
             inputs.knows(one.exact, version)
         _grant(connection, one)
         if not is_same:

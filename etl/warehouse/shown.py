@@ -31,12 +31,18 @@ def make_table(connection: sa.Connection, mart: Mart) -> None:
 def show(connection: sa.Connection, mart: Mart) -> None:
     """Copy what may be shown of a mart into schema `mart`; nothing here waits for its readers."""
     table = f"mart.{mart.name}"
-    shown = [name for name in _columns(connection, mart) if not name.startswith("_")]
     connection.execute(sa.text(f"DELETE FROM {table}"))
+    connection.exec_driver_sql(f"INSERT INTO {table} {what_may_be_shown(connection, mart)}")
+
+
+def what_may_be_shown(connection: sa.Connection, mart: Mart) -> str:
+    """A query for the rows of a mart that is made, without what may not be shown, and with MARK.
+
+    It is of this transaction, for the query reads a temporary table.
+    """
+    shown = [name for name in _columns(connection, mart) if not name.startswith("_")]
     if not mart.cells:
-        columns = ", ".join(map(named, shown))
-        connection.execute(sa.text(f"INSERT INTO {table} SELECT {columns}, NULL FROM {mart.exact}"))
-        return
+        return f"SELECT {', '.join(map(named, shown))}, NULL AS {MARK} FROM {mart.exact}"
     flags = _hide(connection, mart)
     # What is built on persons whom nobody has counted is not known either.
     by_column = {
@@ -44,14 +50,14 @@ def show(connection: sa.Connection, mart: Mart) -> None:
         for flag, cells in zip(flags, mart.cells, strict=True)
         for name in cells.columns
     }
-    values = [f"CASE WHEN {by_column[n]} THEN NULL ELSE {named(n)} END" if n in by_column else named(n) for n in shown]
-    connection.execute(
-        sa.text(
-            f"INSERT INTO {table} SELECT {', '.join(values)}, CASE WHEN {' OR '.join(flags)} THEN 'c' END"
-            f" FROM {mart.exact} e JOIN hiding h ON h.place = e.ctid::text"
-        )
+    hiding = {
+        name: f"CASE WHEN {when} THEN NULL ELSE {named(name)} END AS {named(name)}" for name, when in by_column.items()
+    }
+    values = [hiding.get(name, named(name)) for name in shown]
+    return (
+        f"SELECT {', '.join(values)}, CASE WHEN {' OR '.join(flags)} THEN 'c' END AS {MARK}"
+        f" FROM {mart.exact} e JOIN hiding h ON h.place = e.ctid::text"
     )
-    connection.execute(sa.text("DROP TABLE hiding"))
 
 
 def _hide(connection: sa.Connection, mart: Mart) -> list[str]:
