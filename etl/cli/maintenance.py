@@ -44,8 +44,9 @@ def marts(
     from etl.warehouse.marts import each_refreshed
 
     for mart in each_refreshed(Pipeline.from_environment().engine, anew=anew):
-        said = f"made again, {mart.seconds:.1f} s" if mart.has_changed else "nothing has changed"
-        console.print(f"{mart.number} of {mart.of}  {mart.name}: {said}", highlight=False)
+        said = "made again" if mart.has_changed else "nothing has changed"
+        took = f", {mart.seconds:.0f} s" if mart.seconds >= 1 else ""
+        console.print(f"{mart.number} of {mart.of}  {mart.name}: {said}{took}", highlight=False)
 
 
 @commands.command()
