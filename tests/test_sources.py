@@ -25,6 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.servers import ADMIN, PostgresServer
+from etl import site
 from etl.connectors import connector, postgresql
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
@@ -140,6 +141,10 @@ def test_a_table_is_pulled_into_a_delivery_like_any_other(register: Register) ->
     assert manifest["pull"]["about"]["columns"]["so_hoc_sinh"] == "integer"
     (line,) = told(pipeline)
     assert (line["state"], line["delivery_id"], line["rows"], line["tries"]) == ("delivered", entry.delivery_id, 3, 1)
+
+    site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)
+    page = (Path(pipeline.storage.root) / "site" / "education" / "schools" / "index.html").read_text("utf-8")
+    assert "trung tâm lấy từ cơ sở dữ liệu PostgreSQL của cơ quan" in page and "127.0.0.1" not in page
 
     brought, _ = register.pull(pipeline)
     assert (brought.received, brought.same) == ((), 1)
