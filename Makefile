@@ -87,7 +87,7 @@ truth: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.tools.truth $(CASES_OF)
 
 attack: $(VENV)/.installed-dev
-	@"$(BIN)/python" -m pytest $(wildcard tests/test_attack_*.py)
+	@"$(BIN)/python" -m pytest tests/attack
 
 soak: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m tests.tools.soak

@@ -24,6 +24,7 @@ from etl.settings import EXPECTATIONS, Settings
 from etl.warehouse import embedded
 from etl.warehouse.migrate import migrate, open_to_roles
 from simulate import write_city
+from tests import TESTS
 
 # The same examples in every run: what fails, fails for everybody. No deadline: the machines are shared and noisy.
 hypothesis_settings.register_profile("citydw", derandomize=True, deadline=None)
@@ -35,41 +36,47 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 # Files of tests that take minutes each: they begin first, so that no core is idle at the end.
-LONGEST = ["test_history_law", "test_truth", "test_demo", "test_hostile", "test_bench"]
-# Those that `make quick` leaves out, too: they try whole cities, kill processes, start Airflow or a browser.
+LONGEST = [
+    "promises/engineer/test_history_law",
+    "promises/engineer/test_truth",
+    "demo/test_demo",
+    "attack/test_hostile",
+    "bench/test_bench",
+]
+# Those that `make quick` leaves out, by folder: they try whole cities, kill processes, start Airflow or a browser.
 SLOW = {
-    *LONGEST,
-    "test_generated_contracts",
-    *(
-        f"test_attack_{name}"
-        for name in ("access", "dags", "deciding", "deciding_dags", "identity", "memory", "pages", "receiving", "roles")
-    ),
-    *("test_contract_mutations", "test_judge", "test_lint", "test_suite_mutations", "test_walk_again", "test_words"),
-    *("test_draft", "test_excerpts"),
-    *("test_arrival", "test_backup", "test_check", "test_city", "test_dags", "test_disclosure", "test_drift"),
-    *("test_business_city", "test_coherence", "test_elsewhere", "test_linkage", "test_people_city"),
-    *("test_faults", "test_held", "test_migrate", "test_notify", "test_past", "test_pollution"),
-    *("test_receipt", "test_receipt_page"),
-    *(
-        "test_datasets",
-        "test_object_store",
-        "test_questions",
-        "test_reconciliations",
-        "test_roles",
-        "test_simulate",
-        "test_site",
-    ),
-    *("test_api_source", "test_remote_folders"),
-    *("test_sources", "test_sources_dag", "test_sources_killed", "test_sources_mysql", "test_systems"),
+    "attack": "access dags deciding deciding_dags hostile identity memory pages receiving roles",
+    "bench": "bench",
+    "connectors": "api_source remote_folders sources sources_killed sources_mysql",
+    "contract": "contract_mutations lint suite_mutations",
+    "dags": "dags sources_dag",
+    "demo": "demo systems",
+    "draft": "draft excerpts",
+    "extract": "pollution",
+    "linkage": "linkage",
+    "operate": "backup notify",
+    "promises/agency": "check drift held words",
+    "promises/analyst": "business_city city coherence disclosure people_city questions reconciliations roles",
+    "promises/engineer": "datasets elsewhere faults generated_contracts history_law object_store truth walk_again",
+    "receipt": "receipt receipt_page",
+    "receive": "arrival",
+    "simulate": "simulate",
+    "site": "site",
+    "validate": "judge past",
+    "warehouse": "migrate",
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow, and let what takes longest begin first."""
-    for item in items:
-        if item.path.stem in SLOW:
+    slow = {f"{folder}/test_{name}" for folder, names in SLOW.items() for name in names.split()}
+    if missing := [name for name in sorted({*slow, *LONGEST}) if not (TESTS / f"{name}.py").is_file()]:
+        raise pytest.UsageError(f"tests/conftest.py names files of tests that are not there: {missing}")
+    names = {item: item.path.relative_to(TESTS).with_suffix("").as_posix() for item in items}
+    for item, name in names.items():
+        if name in slow:
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+    items.sort(key=lambda item: LONGEST.index(names[item]) if names[item] in LONGEST else len(LONGEST))
 
 
 @pytest.hookimpl(wrapper=True)

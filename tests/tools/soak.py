@@ -1,4 +1,4 @@
-"""`make soak`: many histories of deliveries against the model of `tests/test_history_law.py`, a share on each core."""
+"""`make soak`: many histories of deliveries against the model of `test_history_law.py`, a share on each core."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 
 from tests.tools.kill_processes import say
 
+_TEST = "tests/promises/engineer/test_history_law.py"
 _SAID = re.compile(r"^([\d,]+) histories, .*$", re.MULTILINE)
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     parser.add_argument("--histories", type=int, default=20_000)
     wanted = parser.parse_args().histories
     cores = os.cpu_count() or 1
-    command = [sys.executable, "-m", "pytest", "-q", "tests/test_history_law.py"]
+    command = [sys.executable, "-m", "pytest", "-q", _TEST]
     share = os.environ | {"HISTORIES": str(math.ceil(wanted / cores))}
     running = [
         subprocess.Popen(command, env=share, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -1,0 +1,239 @@
+"""Excel as offices send it: what a cell shows is read, what it hides is said, and what is no workbook is told in words.
+
+More of it, file by file, stands in `tests/cases/excel`.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+
+import openpyxl
+import polars as pl
+import pytest
+
+from etl.agency.template import write_template
+from etl.contract import Contract, load
+from etl.delivery.columns import ROW
+from etl.delivery.messages import Stop
+from etl.extract import extract_bytes, read_tables
+from etl.extract.footer import without_last_footer
+from etl.extract.number_format import shown
+from etl.extract.table import Table
+from tests import TESTS
+
+CASES = TESTS / "cases"
+HOUSEHOLDS = load(CASES / "expectations" / "excel" / "households.yaml")
+SCHOOLS = load(CASES / "expectations" / "excel" / "schools.yaml")
+CLASS_NAMES = ("BadZipFile", "CalamineError", "PanicException", "ExpatError", "Error", "Exception")
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("General", "general"),
+        ("@", "general"),
+        ("0000000", "padded"),
+        ("0000000;@", "padded"),
+        ("000\\-000", "number"),
+        ('"HS"0000', "number"),
+        ("[<=99999]00000;00000\\-0000", "number"),
+        ("#,##0", "digits"),
+        ("#,##0_);(#,##0)", "digits"),
+        ("0.00", "number"),
+        ("0.0%", "percent"),
+        ("0.0,%", "scaled"),
+        ("#,##0,", "scaled"),
+        ('#,##0 "triệu"', "scaled"),
+        ("dd/mm/yyyy", "day"),
+        ("[$-42A]dd mmmm yyyy;@", "day"),
+        ('"ngày "d" tháng "m" năm "yyyy', "day"),
+        ("[Red]yyyy\\-mm\\-dd", "day"),
+        ("m/d/yyyy h:mm", "moment"),
+        ("dd/mm/yyyy hh:mm AM/PM", "moment"),
+        ("mmm\\-yy", "month"),
+        ("yyyy", "year"),
+        ("d\\-mmm", "part"),
+        ("hh:mm:ss", "part"),
+        ("[h]:mm", "part"),
+    ],
+)
+def test_a_format_says_what_a_reader_sees(code: str, what: str) -> None:
+    assert shown(code) == what
+
+
+def workbook(rows: list[list[object]]) -> bytes:
+    book = openpyxl.Workbook()
+    for cells in rows:
+        book.worksheets[0].append(cells)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+HEADER: list[object] = [column.source_name for column in HOUSEHOLDS.columns]
+
+
+def test_a_template_that_was_filled_in_is_read_without_a_word(tmp_path: Path) -> None:
+    write_template(tmp_path / "a.xlsx", HOUSEHOLDS)
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    sheet = book.worksheets[0]
+    for at, value in enumerate(["00125", 4, 12.5, date(2026, 3, 22), None, "1941", "0012", "Nhà số 5"], start=1):
+        cell = sheet.cell(2, at, value)
+        cell.number_format = sheet.column_dimensions[cell.column_letter].number_format
+    book.save(tmp_path / "a.xlsx")
+    rows, found, count = extract_bytes((tmp_path / "a.xlsx").read_bytes(), HOUSEHOLDS)
+    assert (rows["household_no"].to_list(), count) == (["00125"], 1)
+    assert found.is_empty()
+
+
+def test_a_date_merged_over_rows_is_doubted_in_each_of_them() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(HEADER)
+    for number in ("001", "002", "003"):
+        sheet.append([number, 4])
+    sheet["D2"].value, sheet["D2"].number_format = date(2026, 3, 1), "mm/yyyy"
+    sheet.merge_cells("D2:D3")
+    out = io.BytesIO()
+    book.save(out)
+    _, found, _ = extract_bytes(out.getvalue(), HOUSEHOLDS)
+    doubted = found.filter(column="issued_on").select(ROW, "rule").rows()
+    assert doubted == [(2, "excel_part_of_date"), (3, "excel_part_of_date")]
+
+
+@pytest.mark.parametrize(
+    ("format_", "pivot", "loaded", "rule"),
+    [
+        ("dd/MM/yyyy HH:mm:ss", None, datetime(1998, 3, 2, 14, 5), None),
+        ("d/M/yyyy H:mm", None, datetime(1998, 3, 2, 14, 5), None),
+        ("yyyy-MM-dd'T'HH:mm:ss.SSS", None, datetime(1998, 3, 2, 14, 5), None),
+        ("dd/MM/yyyy hh:mm a", None, datetime(1998, 3, 2, 14, 5), None),
+        ("dd/MM/yy HH:mm", 1930, datetime(1998, 3, 2, 14, 5), None),
+        ("dd/MM/yy HH:mm", 2000, None, "type_timestamp"),  # its two digits would say 2098
+        ("yyyy-MM-dd'T'HH:mm:ss'Z'", None, None, "excel_no_offset"),
+        ("yyyy-MM-dd'T'HH:mm:ssXXX", None, None, "excel_no_offset"),
+    ],
+)
+def test_a_moment_of_excel_is_read_in_every_notation_that_can_hold_it(
+    format_: str, pivot: int | None, loaded: datetime | None, rule: str | None
+) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(HEADER)
+    sheet.append(["001", 4])
+    sheet["E2"].value, sheet["E2"].number_format = datetime(1998, 3, 2, 14, 5), "dd/mm/yyyy hh:mm:ss"
+    out = io.BytesIO()
+    book.save(out)
+    columns = [replace(c, format=format_, pivot=pivot) if c.name == "changed_at" else c for c in HOUSEHOLDS.columns]
+    rows, found, _ = extract_bytes(out.getvalue(), replace(HOUSEHOLDS, columns=tuple(columns)))
+    assert found["rule"].to_list() == ([rule] if rule else [])
+    if loaded:
+        assert rows["changed_at"].to_list() == [loaded]
+
+
+def test_a_header_of_two_rows_is_read_and_reaches_into_no_record() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["Sổ hộ", *HEADER[1:3], "Ngày", None, *HEADER[5:]])
+    sheet["A1"] = HEADER[0]
+    sheet["D2"], sheet["E2"] = HEADER[3], HEADER[4]
+    for cells in ("A1:A2", "B1:B2", "C1:C2", "D1:E1", "F1:F2", "G1:G2", "H1:H3"):
+        sheet.merge_cells(cells)
+    sheet["A3"], sheet["B3"] = "001", 4
+    sheet.merge_cells("A90:H99")  # far below, with nothing in it
+    out = io.BytesIO()
+    book.save(out)
+    rows, found, _ = extract_bytes(out.getvalue(), HOUSEHOLDS)
+    assert rows.select(ROW, "household_no", "members", "remark").rows() == [(3, "001", 4, None)]
+    assert found.is_empty()
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(name, content)
+    return out.getvalue()
+
+
+GOOD = workbook([HEADER, ["00125", 4]])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"<html><table><tr><td>a</td></tr></table></html>", "a web page saved as .xls"),
+        (b"MIME-Version: 1.0\nContent-Type: text/html\n", "a web page saved as .xls"),
+        ("Số hộ;Số người\n1;2\n".encode(), "a text file such as CSV"),
+        ("Số hộ\tSố người\n1\t2\n".encode("utf-16"), "a text file such as CSV"),
+        (b'<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"/>', "an old XML"),
+        (b"%PDF-1.7\n\xe2\xe3", "a PDF file"),
+        (zipped("a.xlsx", GOOD), "a ZIP file"),
+        (zipped("word/document.xml", b"<a/>"), "a Word document"),
+        (zipped("xl/workbook.bin", b"\0"), ".xlsb"),
+        (GOOD[: len(GOOD) // 2], "damaged or was cut short"),
+        (GOOD.replace(b"PK\x01\x02", b"PK\x01\x03"), "damaged or was cut short"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "damaged or was cut short"),
+        (b"\0\1\2\3", "damaged or was cut short"),
+    ],
+)
+def test_what_is_no_workbook_is_told_in_everyday_words(content: bytes, told: str) -> None:
+    with pytest.raises(Stop) as stop:
+        extract_bytes(content, HOUSEHOLDS)
+    assert (stop.value.state, stop.value.rule) == ("rejected", "unreadable_excel")
+    assert told in stop.value.message.en
+    said = stop.value.message.vi + stop.value.message.en
+    assert not any(name in said for name in CLASS_NAMES)
+    assert not said.rstrip(". ").endswith((":", "(", "()"))
+
+
+def table(contract: Contract, lines: list[str]) -> Table:
+    tables = list(read_tables(io.BytesIO("\n".join(lines).encode()), contract))
+    return Table(pl.concat(t.rows for t in tables), pl.concat(t.problems for t in tables))
+
+
+RECORDS = ["code,title,pupils", *(f"{n:03},Trường số {n},{n}" for n in range(100))]
+
+
+@pytest.mark.parametrize(
+    ("below", "footer", "ragged"),
+    [
+        (["Tổng cộng,,4950"], 1, 0),
+        (["Cộng: 100 trường"], 1, 0),
+        (["", "Nguồn số liệu: Sở Giáo dục, quý I, 2026"], 1, 0),
+        (["GRAND TOTAL,,4950", "(100 rows)"], 2, 0),
+        (["TP. Hồ Chí Minh, ngày 3 tháng 3 năm 2026", "Thủ trưởng đơn vị", "Trần Văn An"], 3, 0),
+        ([], 0, 0),
+        (["100,Cộng Hòa,7"], 0, 0),
+        (["100,Trường"], 0, 1),  # cut off
+        (["Tổng cộng,,4950", "100,Trường số 100,7"], 0, 0),  # amid the data
+        (["100"], 0, 1),
+        ([f"x{n}" for n in range(40)], 0, 40),
+    ],
+)
+def test_only_what_stands_below_the_records_and_looks_like_it_is_a_footer(
+    below: list[str], footer: int, ragged: int
+) -> None:
+    made = table(SCHOOLS, [*RECORDS, *below])
+    said = made.problems.filter(rule="footer")
+    assert said.height == bool(footer)
+    if footer:
+        assert said["severity"].to_list() == ["warning"] and f" {footer} " in said["en"][0]
+    lines = sum(bool(line) for line in below)
+    assert made.problems.filter(rule="ragged_row").height == ragged
+    assert made.rows_in == 100 + lines - footer
+
+
+def test_a_footer_that_lies_across_two_pieces_of_a_file_is_one() -> None:
+    whole = table(SCHOOLS, [*RECORDS, "Tổng cộng,,4950", "Người lập biểu,,", "Lê Thị Hoa,,"])
+    plain = pl.DataFrame(
+        {ROW: range(2, 105), "code": [f"{n:03}" for n in range(100)] + ["Tổng cộng", "Người lập biểu", "Lê Thị Hoa"]}
+    ).with_columns(title=pl.when(pl.col(ROW) < 102).then(pl.lit("a")), pupils=pl.lit(None, pl.String))
+    pieces = [Table(plain.slice(at, 51)) for at in (0, 51, 102)]
+    made = list(without_last_footer(iter(pieces), SCHOOLS))
+    assert sum(piece.rows_in for piece in made) == whole.rows_in == 100
+    assert pl.concat(piece.problems for piece in made)["rule"].to_list() == ["footer"]
+    assert pl.concat(piece.rows for piece in made)[ROW].to_list() == list(range(2, 102))
