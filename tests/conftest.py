@@ -63,7 +63,7 @@ SLOW = {
     "simulate": "simulate",
     "site": "site",
     "validate": "judge past",
-    "warehouse": "migrate",
+    "warehouse": "mart_as_of mart_inputs migrate",
 }
 
 
