@@ -61,10 +61,8 @@ def mart(
 
     pipeline = Pipeline.from_environment()
     rows = mart_as_of(pipeline.engine, pipeline.contracts.values(), name, day.date())
-    if output.suffix == ".parquet":
-        rows.write_parquet(output)
-    else:
-        rows.write_csv(output)
+    with output.open("wb") as stream:
+        (rows.write_parquet if output.suffix == ".parquet" else rows.write_csv)(stream)
     console.print(f"{output}: {rows.height:,} rows as of {day:%Y-%m-%d}", soft_wrap=True, highlight=False)
 
 
