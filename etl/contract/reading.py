@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from etl.contract import column_rules, rules, servers, together
+from etl.contract import column_rules, rules, server_faults, servers, together
 from etl.contract.city import city
 from etl.contract.column import Column as SaidColumn
 from etl.contract.document import Document
@@ -213,7 +213,7 @@ def _server(head: Document, columns: list[SaidColumn], findings: list[str]) -> s
             return None
         server = _part(servers.TYPES[kind], raw, "servers: ", findings)
         if server:
-            findings += servers.faults(server, head, columns)
+            findings += server_faults.faults(server, head, columns)
         return server
     return None
 
