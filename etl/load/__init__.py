@@ -24,7 +24,6 @@ from etl.load.merge import Loading
 from etl.warehouse.decisions import decision
 from etl.warehouse.ledger import Ledger
 from etl.warehouse.ops import lock_to_write
-from etl.warehouse.tables import table_name
 
 
 class LoadFault(RuntimeError):
@@ -77,7 +76,7 @@ def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
     """
     try:
         with ledger.engine.begin() as connection:
-            lock_to_write(connection, contract.id, table_name(contract))
+            lock_to_write(connection, contract.id, f"{contract.schema}.{contract.table}")
             yield connection
     except sa.exc.DBAPIError as error:
         state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None

@@ -33,11 +33,12 @@ class Inputs:
         """
         counts = connection.execute(sa.text("SELECT name, written FROM ops.lock WHERE written > 0"))
         self._counts = {name: str(written) for name, written in counts}
-        self._known: dict[str, str] = {}  # versions of others, by name
+        self._marts: dict[str, str] = {}  # versions by name
+        self._others: dict[str, str] = {}
 
     def knows(self, name: str, version: str) -> None:
         """Take note of the version of a mart that others may read."""
-        self._known[name] = version
+        self._marts[name] = version
 
     def version(self, connection: sa.Connection, made_of: str, statement: str) -> str:
         """What changes when a mart's file does, or something that its statement reads.
@@ -52,7 +53,7 @@ class Inputs:
 
     def _read(self, connection: sa.Connection, statement: str) -> dict[str, str]:
         names = set(_NAME.findall(statement))
-        read = {name: self._known[name] for name in names & self._known.keys()}
+        read = {name: self._marts[name] for name in names & self._marts.keys()}
         counted = {name.removesuffix(_CURRENT) for name in names} & self._counts.keys()
         if _DELIVERIES in names and not _DATASET.search(statement):
             counted = {*self._counts}  # of whichever dataset
@@ -66,15 +67,15 @@ class Inputs:
 
     def _other(self, connection: sa.Connection, name: str) -> str:
         """The version of a table or function that nobody counts; empty if it is neither, as a column of an alias."""
-        if name not in self._known:
-            self._known[name] = ""  # a function may name itself
+        if name not in self._others:
+            self._others[name] = ""  # a function may name itself
             find = sa.text("SELECT to_regclass(:name) IS NOT NULL")
             if connection.execute(find, {"name": name}).scalar_one():
                 rows = f"SELECT count(*) || '+' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {name} t"
-                self._known[name] = str(connection.exec_driver_sql(rows).scalar_one())
+                self._others[name] = str(connection.exec_driver_sql(rows).scalar_one())
             elif text := _functions(connection, name):
-                self._known[name] = self.version(connection, "", text)
-        return self._known[name]
+                self._others[name] = self.version(connection, "", text)
+        return self._others[name]
 
 
 def _functions(connection: sa.Connection, name: str) -> str:

@@ -43,15 +43,6 @@ lacking AS (
     FROM known k
     WHERE NOT EXISTS (SELECT FROM input i WHERE i.dataset = k.dataset)
 ),
-unit AS (
-    SELECT
-        w.code,
-        w.valid_from,
-        coalesce(a.code, w.code) AS ward,
-        coalesce(a.valid_from, w.valid_from) AS ward_valid_from
-    FROM ref.ward w
-    LEFT JOIN LATERAL ref.ward_at(w.code, w.valid_from, current_date) a ON NOT a.ambiguous
-),
 -- The registers of businesses own what both they and the tax office say.
 named AS (
     SELECT
@@ -196,7 +187,7 @@ FROM found f
 CROSS JOIN lacking l
 LEFT JOIN industry i ON i.industry = coalesce(f.industry, '') AND i.vsic_version = coalesce(f.vsic_version, '')
 LEFT JOIN ref.vsic_section s ON s.version = '2025' AND s.section = i.section_2025
-LEFT JOIN unit u ON u.code = f.ward AND u.valid_from = f.ward_valid_from
+LEFT JOIN ref.ward_now u ON u.code = f.ward AND u.valid_from = f.ward_valid_from
 LEFT JOIN ref.ward w ON w.code = u.ward AND w.valid_from = u.ward_valid_from;
 
 CREATE UNIQUE INDEX ON business_entity (_code);

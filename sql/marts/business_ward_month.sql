@@ -74,15 +74,6 @@ lacking AS (
     WHERE i.dataset IS NULL
     GROUP BY m.month
 ),
-unit AS (
-    SELECT
-        w.code,
-        w.valid_from,
-        coalesce(a.code, w.code) AS ward,
-        coalesce(a.valid_from, w.valid_from) AS ward_valid_from
-    FROM ref.ward w
-    LEFT JOIN LATERAL ref.ward_at(w.code, w.valid_from, current_date) a ON NOT a.ambiguous
-),
 version AS (
     SELECT
         e.enterprise_code AS code,
@@ -136,7 +127,7 @@ placed AS (
         i.section_2025
     FROM version v
     LEFT JOIN industry i ON i.industry = v.industry AND i.vsic_version = v.vsic_version
-    LEFT JOIN unit u ON u.code = v.ward AND u.valid_from = v.ward_valid_from
+    LEFT JOIN ref.ward_now u ON u.code = v.ward AND u.valid_from = v.ward_valid_from
 ),
 entity AS (
     SELECT DISTINCT ON (p.code) p.code, p.kind, p.ward, p.ward_valid_from, p.section_2025

@@ -75,15 +75,6 @@ lacking AS (
     WHERE i.dataset IS NULL
     GROUP BY q.quarter
 ),
-unit AS (
-    SELECT
-        w.code,
-        w.valid_from,
-        coalesce(a.code, w.code) AS ward,
-        coalesce(a.valid_from, w.valid_from) AS ward_valid_from
-    FROM ref.ward w
-    LEFT JOIN LATERAL ref.ward_at(w.code, w.valid_from, current_date) a ON NOT a.ambiguous
-),
 resident AS (
     SELECT
         r.personal_id,
@@ -129,7 +120,7 @@ place AS (
     CROSS JOIN frame f
     JOIN age_group a ON ref.birthday(h.birth_date, a.until) > f.first_quarter
         AND ref.birthday(h.birth_date, a.since) <= f.days[cardinality(f.days)]
-    LEFT JOIN unit u ON u.code = h.ward AND u.valid_from = h.ward_valid_from
+    LEFT JOIN ref.ward_now u ON u.code = h.ward AND u.valid_from = h.ward_valid_from
 ),
 -- Whom a policy reaches, and in which quarters.
 pension AS (
@@ -227,7 +218,7 @@ of_births AS (
         ) AS births_in_time
     FROM quarter q
     JOIN people.births_current b ON b.birth_date + 60 >= q.quarter AND b.birth_date + 30 <= q.state_on
-    LEFT JOIN unit u ON u.code = b.registration_ward AND u.valid_from = b.registration_ward_valid_from
+    LEFT JOIN ref.ward_now u ON u.code = b.registration_ward AND u.valid_from = b.registration_ward_valid_from
     LEFT JOIN first_card c ON c.personal_id = b.personal_id
     LEFT JOIN input i ON i.dataset = 'insurance.health_membership'
     GROUP BY q.quarter, u.ward, u.ward_valid_from

@@ -49,15 +49,6 @@ lacking AS (
 come AS (
     SELECT array_agg(i.dataset) AS datasets FROM input i
 ),
-unit AS (
-    SELECT
-        w.code,
-        w.valid_from,
-        coalesce(a.code, w.code) AS ward,
-        coalesce(a.valid_from, w.valid_from) AS ward_valid_from
-    FROM ref.ward w
-    LEFT JOIN LATERAL ref.ward_at(w.code, w.valid_from, current_date) a ON NOT a.ambiguous
-),
 land AS (
     SELECT
         y.year, u.ward, u.ward_valid_from,
@@ -70,7 +61,7 @@ land AS (
     FROM year y
     JOIN land.parcels p ON p.valid_from <= y.state_on AND (p.valid_to IS NULL OR p.valid_to > y.state_on)
     LEFT JOIN ref.code_bridge g ON g.old_list = 'land_use' AND g.new_list = 'land_use_group' AND g.old_code = p.land_use
-    JOIN unit u ON u.code = p.ward AND u.valid_from = p.ward_valid_from
+    JOIN ref.ward_now u ON u.code = p.ward AND u.valid_from = p.ward_valid_from
     GROUP BY y.year, u.ward, u.ward_valid_from
 ),
 planned AS (
@@ -82,7 +73,7 @@ planned AS (
         sum(f.schools + f.greens) FILTER (WHERE p.land_use_group = 'O') AS still_residential
     FROM exact.land_parcel_today p
     JOIN year y ON y.is_last
-    JOIN unit u ON u.code = p.ward AND u.valid_from = p.ward_valid_from
+    JOIN ref.ward_now u ON u.code = p.ward AND u.valid_from = p.ward_valid_from
     CROSS JOIN LATERAL (
         SELECT
             coalesce(sum(z.m2) FILTER (WHERE z.function IN ('HH', 'NO')), 0) AS housing,
@@ -100,7 +91,7 @@ permit AS (
         bool_or(l.ward IS NOT NULL) AS is_linked,
         bool_or(p.floors > t.max_floors OR t.main_function IN ('CX', 'GT')) AS is_against_plan
     FROM land.permits_current p
-    JOIN unit u ON u.code = p.parcel_ward AND u.valid_from = p.parcel_ward_valid_from
+    JOIN ref.ward_now u ON u.code = p.parcel_ward AND u.valid_from = p.parcel_ward_valid_from
     JOIN land.parcel_links l ON l.kind = 'permit' AND l.paper = p.authority || ' ' || p.permit_no
     LEFT JOIN exact.land_parcel_today t ON concat_ws('/', t.ward, t.ward_valid_from, t.sheet_no, t.parcel_no)
         = concat_ws('/', l.ward, l.ward_valid_from, l.sheet_no, l.parcel_no)
@@ -126,7 +117,7 @@ works AS (
         y.year, u.ward, u.ward_valid_from, count(*) AS accepted, coalesce(sum(w.floor_area_m2), 0) AS floor_area
     FROM year y
     JOIN land.works_current w ON date_trunc('year', w.accepted_on::timestamp) = y.year
-    JOIN unit u ON u.code = w.ward AND u.valid_from = w.ward_valid_from
+    JOIN ref.ward_now u ON u.code = w.ward AND u.valid_from = w.ward_valid_from
     GROUP BY y.year, u.ward, u.ward_valid_from
 ),
 revenue AS (
@@ -137,7 +128,7 @@ revenue AS (
     FROM year y
     JOIN business.budget_vouchers_current v ON v.direction = 'T' AND v.sub_item BETWEEN '1400' AND '1449'
         AND date_trunc('year', v.posted_on::timestamp) = y.year
-    JOIN unit u ON u.code = v.ward AND u.valid_from = v.ward_valid_from
+    JOIN ref.ward_now u ON u.code = v.ward AND u.valid_from = v.ward_valid_from
     GROUP BY y.year, u.ward, u.ward_valid_from
 ),
 place AS (

@@ -117,15 +117,6 @@ lacking AS (
     WHERE i.dataset IS NULL
     GROUP BY m.month
 ),
-unit AS (
-    SELECT
-        w.code,
-        w.valid_from,
-        coalesce(a.code, w.code) AS ward,
-        coalesce(a.valid_from, w.valid_from) AS ward_valid_from
-    FROM ref.ward w
-    LEFT JOIN LATERAL ref.ward_at(w.code, w.valid_from, current_date) a ON NOT a.ambiguous
-),
 band AS (
     SELECT * FROM (VALUES
         ('00-05', 0, 6), ('06-10', 6, 11), ('11-14', 11, 15), ('15-17', 15, 18), ('18-59', 18, 60), ('60-74', 60, 75),
@@ -178,7 +169,7 @@ place AS (
     CROSS JOIN frame f
     JOIN band b ON ref.birthday(h.birth_date, b.until) > f.first_month
         AND ref.birthday(h.birth_date, b.since) <= f.days[cardinality(f.days)]
-    LEFT JOIN unit u ON u.code = h.ward AND u.valid_from = h.ward_valid_from
+    LEFT JOIN ref.ward_now u ON u.code = h.ward AND u.valid_from = h.ward_valid_from
 ),
 -- Who of several cards has one by work counts there, then who has one by the budget.
 card AS (
@@ -358,7 +349,7 @@ counted AS (
     SELECT m.month, u.ward, u.ward_valid_from, b.age_band, h.measure, count(*), count(*)
     FROM happened h
     JOIN month m ON h.happened_on >= m.month AND h.happened_on <= m.state_on
-    LEFT JOIN unit u ON u.code = h.code AND u.valid_from = h.valid_from
+    LEFT JOIN ref.ward_now u ON u.code = h.code AND u.valid_from = h.valid_from
     LEFT JOIN band b ON date_part('year', age(h.happened_on::timestamp, h.birth_date::timestamp)) >= b.since
         AND date_part('year', age(h.happened_on::timestamp, h.birth_date::timestamp)) < b.until
     GROUP BY 1, 2, 3, 4, 5

@@ -64,6 +64,13 @@ def test_a_delivery_that_goes_and_comes_changes_what_reads_it_and_nothing_else(l
     assert shown(loaded) == before
 
 
+def test_a_change_by_hand_is_not_looked_for(loaded: Pipeline) -> None:
+    """A history table is known by its loads: to read the rows of all of them would cost what it is to save."""
+    with loaded.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE people.deaths SET full_name = upper(full_name)")
+    assert changed(loaded) == set()
+
+
 def test_a_load_that_is_lost_changes_nothing(loaded: Pipeline) -> None:
     with pytest.raises(KeyboardInterrupt), locked(loaded.ledger, loaded.contracts["civil.births"]) as connection:
         connection.exec_driver_sql("DELETE FROM people.births")
@@ -80,6 +87,15 @@ def test_a_list_of_codes_that_changes_changes_what_looks_it_up(loaded: Pipeline)
     assert "mart.tax_by_trade_month" not in found
     migrate(loaded.engine, load_all().values())  # it brings the lists back
     assert "mart.permits_by_ward" in changed(loaded)
+
+
+def test_a_version_does_not_depend_on_what_was_looked_up_before(loaded: Pipeline) -> None:
+    marts_of_all = all_marts()
+    with loaded.engine.connect() as connection:
+        one_by_one = [Inputs(connection).version(connection, m.made_of, m.statement) for m in marts_of_all]
+        together = Inputs(connection)
+        backwards = [together.version(connection, m.made_of, m.statement) for m in reversed(marts_of_all)]
+    assert backwards[::-1] == one_by_one
 
 
 @pytest.mark.parametrize(("name", "is_of_today"), [("land_parcel_today", True), ("budget_month", False)])
