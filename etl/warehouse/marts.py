@@ -104,7 +104,10 @@ def _refresh(engine: sa.Engine, one: Mart | Overlap, readers: Sequence[str], inp
         lock(connection, "citydw.marts")
         version = inputs.version(connection, one.made_of, one.statement)
         before = _before(connection, one)
-        is_same = before is not None and before.version == version and not anew
+        is_made = (
+            before is not None and before.made_of.partition(":")[0] == one.made_of
+        )  # an overlap's names shapes too
+        is_same = before is not None and is_made and before.version == version and not anew
         if isinstance(one, Overlap):
             made_of = before.made_of if before else None
             if not is_same:
@@ -112,8 +115,6 @@ def _refresh(engine: sa.Engine, one: Mart | Overlap, readers: Sequence[str], inp
             inputs.knows(one.exact, made_of or "")  # its shapes are what others read of it
         else:
             made_of = one.made_of
-            is_made = before is not None and before.made_of == made_of
-            is_same = is_same and is_made
             if not is_same:
                 _bring_up(connection, one, readers, is_made=is_made)
             inputs.knows(one.exact, version)

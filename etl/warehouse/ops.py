@@ -264,12 +264,11 @@ def lock_to_write(connection: sa.Connection, *names: str) -> None:
 
     Marts know by the count whether something that they read has changed.
     """
-    count = sa.text("UPDATE ops.lock SET written = written + 1 WHERE name = ANY (:names)")
-    wanted = sorted(set(names))
-    if connection.execute(count, {"names": wanted}).rowcount < len(wanted):
-        add = sa.text("INSERT INTO ops.lock (name) SELECT unnest(CAST(:names AS text[])) ON CONFLICT DO NOTHING")
-        connection.execute(add, {"names": wanted})
-        connection.execute(count, {"names": wanted})
+    count = sa.text(
+        "INSERT INTO ops.lock (name, written) SELECT unnest(CAST(:names AS text[])), 1"
+        " ON CONFLICT (name) DO UPDATE SET written = ops.lock.written + 1"
+    )
+    connection.execute(count, {"names": sorted(set(names))})
 
 
 def lock(connection: sa.Connection, name: str) -> None:
