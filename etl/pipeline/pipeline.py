@@ -25,7 +25,7 @@ from etl.delivery.state import UNDERWAY, State
 from etl.delivery.storage import Storage
 from etl.pipeline import lint, stations
 from etl.receive.identity import Identities, identities
-from etl.receive.refusal import REFUSALS, undated
+from etl.receive.refusal import is_refused
 from etl.settings import EXPECTATIONS, Settings
 from etl.warehouse import address
 
@@ -120,9 +120,15 @@ class Pipeline:
         return Workbooks(self.storage, self.ledger, self.settings.key)
 
     def withdraw(self, dataset: str, delivery_id: str, reason: str) -> Outcome:
-        """Take a delivery and its corrections out of their table, as their agency asks, and write the receipts."""
+        """Take a delivery and its corrections out of their table, as their agency asks, and write the receipts.
+
+        One that was refused when it came is in no table, and stays what it is: taking it back would let it in.
+        """
         from etl.load import withdraw
 
+        entry = self.ledger.get(dataset, delivery_id)
+        if is_refused(entry):
+            return Outcome(entry.state, entry.message, rule=entry.rule)
         delivery = self._delivery(dataset, delivery_id)
         withdraw(self.ledger, self.storage, delivery, self.contracts[dataset], reason)
         for entry in self.ledger.corrections(dataset, delivery_id):
@@ -191,7 +197,7 @@ class Pipeline:
             known = _Known(ledger.get(dataset, delivery_id), decision(ledger, delivery), ledger.declared(delivery))
         if known.entry.state is State.WITHDRAWN:
             return Outcome(State.WITHDRAWN)
-        if known.entry.state is State.REJECTED and known.entry.rule in REFUSALS:  # it walks once it comes as it should
+        if is_refused(known.entry):
             return Outcome(State.REJECTED, known.entry.message, rule=known.entry.rule)
         if dataset in self.contracts.wrong or station == "load":
             return self._stopped(delivery, Stop("held", WRONG_CONTRACT), clock)
@@ -265,7 +271,7 @@ class Pipeline:
     def _data_station(
         self, station: stations.Station, delivery: Delivery, contract: Contract, known: _Known, clock: _Clock
     ) -> Outcome:
-        if station == "extract" and (stop := self._unreadable(delivery, contract)):
+        if station == "extract" and (stop := self._unreadable(delivery)):
             return self._stopped(delivery, stop, clock)
         from etl.delivery.problems import found_in
         from etl.delivery.profile import Earlier
@@ -301,11 +307,11 @@ class Pipeline:
             ledger.passed(delivery, result.state, clock.spent, **result.counts, **parts)
         return Outcome(result.state, counts=result.counts)
 
-    def _unreadable(self, delivery: Delivery, contract: Contract) -> Stop | None:
-        """Why there is nothing to read: no bytes were taken, no period, or a workbook is none of ours; else None."""
+    def _unreadable(self, delivery: Delivery) -> Stop | None:
+        """Why there is nothing to read: no bytes were taken, or its workbook is none of ours; None if there is."""
         from etl.receive.landing import unread
 
-        stop = unread(self.storage, delivery) or (undated(delivery, contract) if delivery.as_of is None else None)
+        stop = unread(self.storage, delivery)
         return self.workbooks.unfounded(delivery, delivery.corrects) if delivery.corrects and not stop else stop
 
     def _stopped(self, delivery: Delivery, stop: Stop, clock: _Clock) -> Outcome:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from etl.contract import ENDINGS, Contract, Source
+from etl.delivery.entry import LedgerEntry
 from etl.delivery.messages import Stop
-from etl.delivery.model import Delivery
+from etl.delivery.state import State
 from etl.receive.identity import UNPROVEN
 from etl.receive.landing import Landed
 from etl.receive.manifest import MANIFEST
@@ -19,6 +20,11 @@ REFUSALS = (
 )  # fmt: skip
 # What has one of these names is read if its columns are the contract's, or told what it is by what reads it.
 _TOLD_BY_THE_READER = (*(ending for endings in ENDINGS.values() for ending in endings), ".xlsm")
+
+
+def is_refused(entry: LedgerEntry) -> bool:
+    """Whether a delivery went no further than to landing: it walks once its file comes as it should."""
+    return entry.state is State.REJECTED and entry.rule in REFUSALS
 
 
 def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False) -> Stop | None:
@@ -47,18 +53,10 @@ def refusal(landed: Landed, contract: Contract | None, is_dataset: bool = False)
         return Stop("rejected", "unknown_dataset", detail=delivery.contract_id)
     if landed.unread:
         return landed.unread
-    return _doubtful(delivery, landed.doubt, endings[0]) if landed.doubt else None
-
-
-def undated(delivery: Delivery, contract: Contract) -> Stop:
-    """What is told of a file of no known period, of whatever reason, if somebody has it walk all the same."""
-    return _doubtful(delivery, UNDATED, endings_of(contract.source)[0])
-
-
-def _doubtful(delivery: Delivery, doubt: str, ending: str) -> Stop:
-    name = delivery.file_name[:100]
-    example = f"{delivery.dataset}_2026-03-02{ending}"
-    return Stop("rejected", doubt, file=name, example=example, manifest=f"{name}{MANIFEST}")
+    if landed.doubt:
+        example = f"{delivery.dataset}_2026-03-02{endings[0]}"
+        return Stop("rejected", landed.doubt, **told, example=example, manifest=f"{delivery.file_name[:100]}{MANIFEST}")
+    return None
 
 
 def endings_of(source: Source) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ and today is that day. No mart says anything for that. Nothing of it stays.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
@@ -17,15 +16,16 @@ import polars as pl
 import sqlalchemy as sa
 
 from etl.contract import Contract
+from etl.warehouse import statement
 from etl.warehouse.mart import Mart, MartError, all_marts, all_overlaps, in_order
 from etl.warehouse.names import literal, named
 from etl.warehouse.overlaps import Overlap
 from etl.warehouse.overlaps import refresh as refresh_overlap
 from etl.warehouse.shown import what_may_be_shown
+from etl.warehouse.statement import names
 from etl.warehouse.tables import content_columns
 
 _SCHEMA = "as_of"
-_TODAY = re.compile(r"\bcurrent_date\b", re.IGNORECASE)
 _DELIVERIES = "ops.delivery"
 
 
@@ -49,11 +49,11 @@ def mart_as_of(engine: sa.Engine, contracts: Iterable[Contract], name: str, day:
     with engine.connect() as connection:  # rolled back in the end
         connection.execute(sa.text(f"CREATE SCHEMA {_SCHEMA}"))
         connection.execute(sa.text(f"SET LOCAL search_path TO {_SCHEMA}"))
-        statements = " ".join(one.statement for one in read)
+        named_there = set[str]().union(*(names(one.statement) for one in read))
         moved = {one.exact: f"{_SCHEMA}.{one.exact.partition('.')[2]}" for one in read}
         for table in (_DELIVERIES, *histories):
             for view, query in _views(table, histories.get(table), day).items():
-                if re.search(rf"\b{re.escape(view)}\b", statements):
+                if view in named_there:
                     moved[view] = named(_SCHEMA, view.replace(".", "__"))
                     connection.exec_driver_sql(f"CREATE VIEW {moved[view]} AS {query}")
         for one in read:
@@ -83,9 +83,7 @@ def _views(table: str, contract: Contract | None, day: date) -> dict[str, str]:
 
 
 def _make(connection: sa.Connection, one: Mart | Overlap, moved: dict[str, str], day: date) -> None:
-    text = _TODAY.sub(f"DATE {literal(day.isoformat())}", one.text if isinstance(one, Overlap) else one.statement)
-    names = "|".join(map(re.escape, sorted(moved, key=len, reverse=True)))
-    text = re.sub(rf"\b({names})\b(?!')", lambda found: moved[found[1]], text)
+    text = statement.moved(one.text if isinstance(one, Overlap) else one.sql, moved, literal(day.isoformat()))
     if isinstance(one, Overlap):
         made = Overlap(Path(f"{_SCHEMA}.{one.exact.partition('.')[2]}.yaml"), text)
         refresh_overlap(connection, made, None, ())

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 
 import sqlalchemy as sa
 
-_NAME = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
-_DATASET = re.compile(rf"'{_NAME.pattern}'")
-_TODAY = re.compile(r"\b(?:current_date|current_timestamp|localtimestamp|now)\b", re.IGNORECASE)
+from etl.warehouse.statement import is_of_today, names, texts
+
 _CURRENT = "_current"  # a history table's view of today's rows
 _DELIVERIES = "ops.delivery"
 
@@ -52,16 +50,16 @@ class Inputs:
         return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
     def _read(self, connection: sa.Connection, statement: str) -> dict[str, str]:
-        names = set(_NAME.findall(statement))
-        read = {name: self._marts[name] for name in names & self._marts.keys()}
-        counted = {name.removesuffix(_CURRENT) for name in names} & self._counts.keys()
-        if _DELIVERIES in names and not _DATASET.search(statement):
+        named, datasets = names(statement), texts(statement)
+        read = {name: self._marts[name] for name in named & self._marts.keys()}
+        counted = {name.removesuffix(_CURRENT) for name in named | datasets} & self._counts.keys()
+        if _DELIVERIES in named and not datasets:
             counted = {*self._counts}  # of whichever dataset
         read |= {name: self._counts[name] for name in counted}
-        for name in names - read.keys() - {_DELIVERIES}:
+        for name in named - read.keys() - {_DELIVERIES}:
             if name.removesuffix(_CURRENT) not in counted and (version := self._other(connection, name)):
                 read[name] = version
-        if _TODAY.search(statement):
+        if is_of_today(statement):
             read["today"] = str(connection.execute(sa.text("SELECT current_date")).scalar_one())
         return read
 

@@ -27,6 +27,7 @@ from etl.settings import MARTS
 from etl.warehouse.disclosure import Cells
 from etl.warehouse.overlaps import Overlap
 from etl.warehouse.reconciliation import Reconciliation
+from etl.warehouse.statement import names
 
 _DECLARED = re.compile(r"\A((?:--.*\n)+)")
 _EXACT = {"marts": "exact", "quality": "quality"}  # folder: schema; in the other one a file's name says it
@@ -168,10 +169,7 @@ def in_order(all_: Iterable[Mart | Overlap]) -> list[Step]:
         MartError: if two read each other.
     """
     found = {one.exact: one for one in all_}
-    reads = {
-        name: {other for other in found if other != name and re.search(rf"\b{re.escape(other)}\b", one.statement)}
-        for name, one in found.items()
-    }
+    reads = {name: names(one.statement) & found.keys() - {name} for name, one in found.items()}
     try:
         order = [*graphlib.TopologicalSorter(reads).static_order()]
     except graphlib.CycleError as error:

@@ -56,15 +56,18 @@ def test_what_was_refused_when_it_came_is_refused_whoever_walks_it(
     assert table(shared, "business.taxpayers") == before
 
 
-def test_a_file_of_no_period_is_refused_also_when_its_withdrawal_is_taken_back(
-    shared: Pipeline, send: Send, clean_day: Path
+@pytest.mark.parametrize("name", ["visits.xml", "visits_2026-03-02.html"])
+def test_what_was_refused_does_not_get_in_by_a_withdrawal_that_is_taken_back(
+    shared: Pipeline, send: Send, clean_day: Path, name: str
 ) -> None:
-    content = next((clean_day / "health" / "visits").iterdir()).read_bytes()
-    refused = send(shared, "health/visits", "visits.xml", content)
-    shared.withdraw(refused.dataset, refused.delivery_id, "sent by mistake")
-    ends = [outcome.state for _, outcome in shared.reinstate(refused.dataset, refused.delivery_id, "after all")]
-    assert ends == ["rejected", "rejected"]
-    assert shared.ledger.get(refused.dataset, refused.delivery_id).rule == refused.rule == "no_period_in_name"
+    content = next((clean_day / "health" / "visits").iterdir()).read_bytes() + name.encode()
+    refused = send(shared, "health/visits", name, content)
+    before = table(shared, "people.visits")
+    assert shared.withdraw(refused.dataset, refused.delivery_id, "sent by mistake").state == "rejected"
+    assert list(shared.reinstate(refused.dataset, refused.delivery_id, "after all")) == []
+    again = shared.ledger.get(refused.dataset, refused.delivery_id)
+    assert (again.state, again.rule) == ("rejected", refused.rule)
+    assert table(shared, "people.visits") == before
 
 
 def test_a_stricter_rule_takes_rows_out_and_a_held_walk_leaves_the_table(
