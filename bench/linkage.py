@@ -64,7 +64,7 @@ def city(title: str, linkage: Linkage, size: int, seed: int, missing: float, wro
         model = probable.learnt(grouped, linkage)
         clock.passed("learn")
         assert model is not None
-        kept["found"] = probable.found(grouped, linkage, model)
+        kept["found"], _ = probable.found(grouped, linkage, model)
         clock.passed("probable")
         kept["groups"] = grouped.select("dataset", "key", "group", "is_register")
         found: persons.Probable = kept["found"]
@@ -175,7 +175,7 @@ def febrl() -> None:
         prepared = persons.grouped(rows, linkage).with_columns(is_settled=pl.col("is_register"))
         model = probable.learnt(prepared, linkage)
         assert model is not None
-        links = probable.found(prepared, linkage, model).links
+        links = probable.found(prepared, linkage, model)[0].links
         who = prepared.select("group", "key")
         links = links.join(who, left_on="one", right_on="group").join(
             who, left_on="other", right_on="group", suffix="_of"

@@ -211,7 +211,7 @@ def test_without_any_id_nearly_all_are_linked_and_nearly_nobody_wrongly() -> Non
     def compare(grouped: pl.DataFrame) -> persons.Probable:
         model = probable.learnt(grouped, LINKAGE)
         assert model is not None
-        return probable.found(grouped, LINKAGE, model)
+        return probable.found(grouped, LINKAGE, model)[0]
 
     found = persons.linked(said, LINKAGE, NO_DECISIONS, SECRET, compare).records
     found = found.join(rows.select("dataset", "key", whose="person"), on=["dataset", "key"])
