@@ -48,7 +48,7 @@ _MEMORY = "2GB"  # of DuckDB; beyond it works on disk
 def made_of(linkage: Linkage) -> str:
     """What changes when a model must be learnt anew."""
     compared = [[field, levels.of(field, kind)] for field, kind in linkage.comparisons.items()]
-    return hashlib.sha256(json.dumps([compared, linkage.blocks]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([compared, linkage.blocks, _NONE]).encode()).hexdigest()
 
 
 def learnt(rows: pl.DataFrame, linkage: Linkage) -> Settings | None:
