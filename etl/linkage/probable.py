@@ -72,7 +72,11 @@ def learnt(rows: pl.DataFrame, linkage: Linkage) -> Settings | None:
         model = _begun(linker.misc.save_model_to_json())
     with _candidates(settled, loose, model, with_levels=True) as database:
         candidates = database.sql("SELECT * FROM candidate ORDER BY one, other").pl()
-    return _fitted(model, candidates, loose.height)
+    model = _fitted(model, candidates, loose.height)
+    # Again: by what was learnt others come into question than by what it began with.
+    with _candidates(settled, loose, model) as database:
+        sums = database.sql("SELECT sum(odds ORDER BY odds) AS all_odds FROM candidate GROUP BY one ORDER BY one").pl()
+    return model | {_NONE: _share_of_none(sums["all_odds"].to_numpy(), loose.height, _UNEXPLAINED, _ROUNDS)}
 
 
 def found(
@@ -291,7 +295,7 @@ def _fitted(model: Settings, candidates: pl.DataFrame, loose: int) -> Settings:
         for gamma, told in zip(gammas, known, strict=True):
             odds *= np.append(told[:, 0] / told[:, 1], 1.0)[gamma]  # -1, where one is absent, is the last
         sums = np.bincount(of, odds, minlength=0)
-        none = _share_of_none(sums, loose, none)
+        none = _share_of_none(sums, loose, none, rounds=1)
         weight = odds * (1 - none) / (none + (1 - none) * sums[of])
         for gamma, told in zip(gammas, known, strict=True):
             seen = np.bincount(gamma[gamma >= 0], weight[gamma >= 0], minlength=len(told))
@@ -300,18 +304,21 @@ def _fitted(model: Settings, candidates: pl.DataFrame, loose: int) -> Settings:
     for said, told in zip(levels_, known, strict=True):
         for level, m in zip(said, told[:, 0], strict=True):
             level["m_probability"] = round(float(m), 6)
-    return model | {_NONE: none}
+    return model
 
 
-def _share_of_none(sums: np.ndarray, loose: int, none: float) -> float:
+def _share_of_none(sums: np.ndarray, loose: int, none: float, rounds: int) -> float:
     """What share of the loose ones are none of the settled.
 
     Args:
         sums: odds of all who come into question, for each loose one who has any.
         loose: all loose ones.
-        none: what was thought before.
+        none: a first guess.
+        rounds: how often to look again.
     """
-    return float((np.sum(none / (none + (1 - none) * sums)) + loose - len(sums)) / loose)
+    for _ in range(rounds):
+        none = float((np.sum(none / (none + (1 - none) * sums)) + loose - len(sums)) / loose)
+    return none
 
 
 @contextmanager
