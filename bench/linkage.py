@@ -1,8 +1,9 @@
 """`make linkage`: how many of the made-up agencies' rows are linked to the right person, and at what cost.
 
-Three questions. Without any number of a person, what share of the links is right (precision), and what share of the
+Four questions. Without any number of a person, what share of the links is right (precision), and what share of the
 rows whose person the register knows is linked (recall)? The same with ids of which some are missing or wrong. And
-FEBRL4, two files of 5,000 made-up Australians that others have measured with.
+FEBRL4, two files of 5,000 made-up Australians that others have measured with. And what linking costs after a day that
+changes a hundredth of the rows.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 import resource
 import time
 from datetime import UTC, date, datetime
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table
+from upath import UPath
 
 from etl.contract import load_all
-from etl.linkage import declared, evidence, number, persons, probable
+from etl.linkage import declared, evidence, memory, number, persons, probable
 from etl.linkage.declared import Linkage
 from simulate.identity import seen
 
@@ -26,6 +29,7 @@ app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=F
 console = Console(width=120, highlight=False)
 _TODAY = date(2026, 3, 2)
 _CURVE = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+_OF_A_DAY = 100_000  # persons at most
 _REGISTER = "police.residents"
 
 
@@ -39,6 +43,10 @@ def run(
     linkage = declared.read(load_all())
     city(f"{size:,} persons, no number of a person anywhere", linkage, size, seed, 1.0, 0.0)
     city(f"{size:,} persons, 2.5 % of the ids missing and 2.5 % wrong", linkage, size, seed, 0.025, 0.025)
+    some = min(size, _OF_A_DAY)
+    day(f"{some:,} persons, no number of a person anywhere, 1 % of the rows changed", linkage, some, seed, 1.0, 0.0)
+    title = f"{some:,} persons, 2.5 % of the ids missing and 2.5 % wrong, 1 % of the rows changed"
+    day(title, linkage, some, seed, 0.025, 0.025)
 
 
 def city(title: str, linkage: Linkage, size: int, seed: int, missing: float, wrong: float) -> None:
@@ -64,7 +72,7 @@ def city(title: str, linkage: Linkage, size: int, seed: int, missing: float, wro
         model = probable.learnt(grouped, linkage)
         clock.passed("learn")
         assert model is not None
-        kept["found"] = probable.found(grouped, linkage, model)
+        kept["found"], _ = probable.found(grouped, linkage, model)
         clock.passed("probable")
         kept["groups"] = grouped.select("dataset", "key", "group", "is_register")
         found: persons.Probable = kept["found"]
@@ -75,6 +83,66 @@ def city(title: str, linkage: Linkage, size: int, seed: int, missing: float, wro
     console.print(f"\n{title}: {records.height:,} rows", style="bold")
     console.print(f"{clock}; {linked.records['person'].n_unique():,} persons, {linked.review.height:,} pairs to review")
     _print_scores(linked, truth, kept["found"], kept["groups"])
+
+
+def day(title: str, linkage: Linkage, size: int, seed: int, missing: float, wrong: float) -> None:
+    """Link rows, change a hundredth of them, and print what linking costs then: all anew, and what changed alone.
+
+    It ends with an error if both do not find the same. Reading and writing the warehouse is not in it.
+
+    Args:
+        title: what they are.
+        linkage: what is declared.
+        size: persons.
+        seed: of chance.
+        missing: share of the rows without any number of a person.
+        wrong: share of the rows with another's or nobody's id.
+    """
+    first = _records(seen(seed, size, _TODAY, missing, wrong), linkage)
+    model = probable.learnt(persons.grouped(first, linkage), linkage)
+    assert model is not None
+    console.print(f"\n{title}: {first.height:,} rows", style="bold")
+    with TemporaryDirectory() as folder:
+        root, way = UPath(folder), probable.way(linkage, model)
+
+        def link(records: pl.DataFrame) -> persons.Linked:
+            clock = _Clock()
+
+            def compare(grouped: pl.DataFrame) -> persons.Probable:
+                clock.passed("certain")
+                before = memory.read(root, way)
+                clock.passed("remember")
+                found, compared = probable.found(grouped, linkage, model, before)
+                clock.passed("probable")
+                memory.write(root, way, compared)
+                clock.passed("keep")
+                return found
+
+            linked = persons.linked(records, linkage, _no_decisions(), b"secret", compare)
+            clock.passed("numbers")
+            console.print(f"  {clock}")
+            return linked
+
+        before = link(first)
+        second = _changed(first, seed)
+        by_change = link(second)
+        (root / "linkage" / "compared.zip").unlink()
+        anew = link(second)
+    if not by_change.records.equals(anew.records):
+        raise SystemExit("Linking what changed finds something else than linking all anew.")
+    written = anew.records.join(before.records, on=anew.records.columns, how="anti").height
+    console.print(
+        f"  above: first, what changed, all anew. Both find the same; {written:,} rows of it are to be written"
+    )
+
+
+def _changed(records: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """The records of the day after: of 200 one is gone, and of 200 one says a name and a birth of another record."""
+    rows = records.sample(fraction=0.995, seed=seed, shuffle=True).with_row_index("at")
+    others = rows.select("name", "birth", "birth_precision").reverse()
+    says_another = pl.col("at") < rows.height // 200
+    said = (pl.when(says_another).then(others[name]).otherwise(pl.col(name)).alias(name) for name in others.columns)
+    return rows.with_columns(said).drop("at")
 
 
 def _records(rows: pl.DataFrame, linkage: Linkage) -> pl.DataFrame:
@@ -153,13 +221,13 @@ class _Clock:
 
     def passed(self, step: str) -> None:
         now = time.process_time()
-        self.steps.append(f"{step} {now - self._last:.0f}")
+        self.steps.append(f"{step} {now - self._last:.1f}")
         self._last = now
 
     def __str__(self) -> str:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
         wall = time.monotonic() - self._begun
-        cpu = f"CPU s: {', '.join(self.steps)}, all {self._last - self._first:.0f}"
+        cpu = f"CPU s: {', '.join(self.steps)}, all {self._last - self._first:.1f}"
         return f"{cpu}; {wall:.0f} s by the clock; {peak:.1f} GiB"
 
 
@@ -175,7 +243,7 @@ def febrl() -> None:
         prepared = persons.grouped(rows, linkage).with_columns(is_settled=pl.col("is_register"))
         model = probable.learnt(prepared, linkage)
         assert model is not None
-        links = probable.found(prepared, linkage, model).links
+        links = probable.found(prepared, linkage, model)[0].links
         who = prepared.select("group", "key")
         links = links.join(who, left_on="one", right_on="group").join(
             who, left_on="other", right_on="group", suffix="_of"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from etl.cli.console import console
+
+if TYPE_CHECKING:
+    from etl.linkage.review import Pair
+    from etl.pipeline.pipeline import Pipeline
 
 commands = typer.Typer()
 linkage = typer.Typer(help="Who is who across agencies: link all records, and decide on pairs that may be one person.")
@@ -37,13 +43,23 @@ def link(
 
 
 @linkage.command()
-def review(count: Annotated[int, typer.Option(help="Pairs at most.")] = 10) -> None:
+def review(
+    count: Annotated[int, typer.Option(help="Pairs at most.")] = 10,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Write them as an HTML page into this file, which only you can read; delete it afterwards."),
+    ] = None,
+) -> None:
     """Show the pairs of records that may be of one person, side by side. Personal data: for whom it is granted."""
     from etl.linkage.review import pairs
     from etl.pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
-    for pair in pairs(pipeline.ledger, pipeline.contracts, count):
+    found = pairs(pipeline.ledger, pipeline.contracts, count)
+    if page is not None:
+        _write_page(pipeline, found, page)
+        return
+    for pair in found:
         table = Table(title=f"{pair.name}: {pair.probability:.3f}", title_justify="left")
         for column in ("", *(escape(" ".join(filter(None, record))) for record in pair.records)):
             table.add_column(column)
@@ -52,6 +68,20 @@ def review(count: Annotated[int, typer.Option(help="Pairs at most.")] = 10) -> N
         for field, both in pair.said.items():
             table.add_row(field, *map(escape, both), weights.get(field, ""))
         console.print(table)
+
+
+def _write_page(pipeline: Pipeline, found: list[Pair], file: Path) -> None:
+    from upath import UPath
+
+    from etl.delivery.publish import write_text
+    from etl.linkage import explain
+    from etl.linkage.page import page
+    from etl.linkage.review import model
+
+    learnt = model(pipeline.ledger)
+    prior, weights = (explain.prior(learnt), explain.of_model(learnt)) if learnt else (0.0, {})
+    write_text(UPath(file), page(found, prior, weights, pipeline.contracts, datetime.now(UTC)))
+    console.print(f"{len(found)} pairs: {file}", soft_wrap=True, highlight=False, markup=False)
 
 
 @linkage.command()

@@ -56,5 +56,23 @@ def weights(pairs: pl.DataFrame, linkage: Linkage, model: dict[str, Any]) -> lis
     return [[_weight(field, learnt[field][level]) for field, level in row.items() if level] for row in found]
 
 
+def prior(model: dict[str, Any]) -> float:
+    """What is thought of any two records before they are compared, in bits."""
+    share: float = model["probability_two_random_records_match"]
+    return log2(share / (1 - share))
+
+
+def of_model(model: dict[str, Any]) -> dict[str, list[Weight]]:
+    """What each way of agreeing weighs, field by field, the best first."""
+    return {
+        comparison["output_column_name"]: [
+            _weight(comparison["output_column_name"], level)
+            for level in comparison["comparison_levels"]
+            if not level.get("is_null_level")
+        ]
+        for comparison in model["comparisons"]
+    }
+
+
 def _weight(field: str, level: dict[str, Any]) -> Weight:
     return Weight(field, level["label_for_charts"], log2(level["m_probability"] / level["u_probability"]))

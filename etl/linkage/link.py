@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from etl.contract import Contracts
 from etl.delivery.storage import Storage
-from etl.linkage import declared, evidence, number, persons
+from etl.linkage import declared, evidence, memory, number, persons
 from etl.linkage.number import PAIR, RECORD
 from etl.linkage.persons import Linked, Probable
 from etl.warehouse.copy import copy_rows
@@ -64,7 +65,10 @@ def link(ledger: Ledger, storage: Storage, contracts: Contracts, secret: bytes, 
                 if model is None:
                     return persons.nothing_probable(rows)
                 _keep(connection, probable.made_of(linkage), model)
-            return probable.found(rows, linkage, model)
+            way = probable.way(linkage, model)
+            found, compared = probable.found(rows, linkage, model, memory.read(storage.root, way))
+            memory.write(storage.root, way, compared)
+            return found
 
         linked = persons.linked(records, linkage, _decisions(connection), secret, compare)
         return _write(connection, linked)
@@ -92,18 +96,42 @@ def _decisions(connection: sa.Connection) -> pl.DataFrame:
 
 def _write(connection: sa.Connection, linked: Linked) -> Linking:
     """Put what was found in the place of what was there, and write down who became another."""
-    columns = (*RECORD, "person")
-    before = evidence.copied(connection.engine, f"SELECT {', '.join(columns)} FROM link.person_record", columns)
-    changes = number.changes(before, linked.records.select(*RECORD, "person"))
     everybody = linked.records.group_by("person").agg(
         pl.col("known_since").min(),
         records=pl.len().cast(pl.Int64),
         datasets=pl.col("dataset").n_unique().cast(pl.Int64),
     )
-    for table, content in (("person", everybody), ("person_record", linked.records), ("review", linked.review)):
-        connection.execute(sa.text(f"DELETE FROM link.{table}"))
-        copy_rows(connection, f"link.{table}", [content])
+    before = _replace(connection, "link.person_record", RECORD, linked.records)
+    _replace(connection, "link.person", ["person"], everybody)
+    _replace(connection, "link.review", PAIR, linked.review)
+    changes = number.changes(before.select(*RECORD, "person"), linked.records.select(*RECORD, "person"))
     copy_rows(connection, "link.change", [changes.with_columns(pl.col("records").cast(pl.Int64))])
     kinds = Counter(changes.unique("person")["kind"])
     reasons = dict(sorted(linked.records["reason"].value_counts().iter_rows()))
     return Linking(everybody.height, reasons, linked.review.height, kinds["merged"], kinds["split"])
+
+
+def _replace(connection: sa.Connection, table: str, key: Sequence[str], rows: pl.DataFrame) -> pl.DataFrame:
+    """Bring a table to hold these rows, by removing and writing those alone that differ; gives what it held before.
+
+    Args:
+        connection: in whose transaction it happens.
+        table: as SQL names it.
+        key: its key.
+        rows: with all columns of the table.
+    """
+    before = evidence.copied(connection.engine, f"SELECT {', '.join(rows.columns)} FROM {table}", rows.columns)
+    before = before.with_columns(
+        pl.col(name).str.to_datetime(time_unit="us", time_zone="UTC") if kind.is_temporal() else pl.col(name).cast(kind)
+        for name, kind in rows.schema.items()
+    )
+    gone = before.join(rows, on=rows.columns, how="anti").select(key)
+    if not gone.is_empty():
+        names = ", ".join(key)
+        connection.exec_driver_sql(f"CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT {names} FROM {table} WHERE false")
+        copy_rows(connection, "gone", [gone])
+        same = " AND ".join(f"t.{name} = gone.{name}" for name in key)
+        connection.exec_driver_sql(f"DELETE FROM {table} t USING gone WHERE {same}")
+        connection.exec_driver_sql("DROP TABLE gone")
+    copy_rows(connection, table, [rows.join(before, on=rows.columns, how="anti")])
+    return before

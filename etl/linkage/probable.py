@@ -23,8 +23,10 @@ import polars as pl
 from splink import Linker, block_on
 from splink.backends.duckdb import DuckDBAPI
 
-from etl.linkage import levels
+from etl.linkage import levels, memory
 from etl.linkage.declared import BIRTH, Linkage
+from etl.linkage.memory import Compared
+from etl.linkage.number import RECORD
 from etl.linkage.persons import Probable
 
 Settings = dict[str, Any]
@@ -37,13 +39,16 @@ _RETAIN = ("retain_matching_columns", "retain_intermediate_calculation_columns")
 _SEED = 1
 _LEAST = 1e-5  # probability of a level that training never saw
 _UNEXPLAINED = 0.05  # share of loose ones that are no settled person; what estimating it begins with
+_NONE = "share_of_none"  # in a model: of loose ones, those who are none of the settled
+_FOUND = ("best", "odds", "all_odds")  # what is remembered of a loose one
+_OF = "\x1f"  # between the parts of a record's name
 _MEMORY = "2GB"  # of DuckDB; beyond it works on disk
 
 
 def made_of(linkage: Linkage) -> str:
     """What changes when a model must be learnt anew."""
     compared = [[field, levels.of(field, kind)] for field, kind in linkage.comparisons.items()]
-    return hashlib.sha256(json.dumps([compared, linkage.blocks]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([compared, linkage.blocks, _NONE]).encode()).hexdigest()
 
 
 def learnt(rows: pl.DataFrame, linkage: Linkage) -> Settings | None:
@@ -60,41 +65,131 @@ def learnt(rows: pl.DataFrame, linkage: Linkage) -> Settings | None:
     if settled.is_empty() or loose.is_empty():
         return None
     loose = loose.sample(min(_TRAINED_ON, loose.height), seed=_SEED)
+    settled, loose = (_compared(_prepared(profiles, None, [], linkage)[0], linkage) for profiles in (settled, loose))
     with _database() as database:
         linker = _linker(database, _declared(linkage, settled.height), settled, loose)
         linker.training.estimate_u_using_random_sampling(max_pairs=_PAIRS, seed=_SEED)
         model = _begun(linker.misc.save_model_to_json())
     with _candidates(settled, loose, model, with_levels=True) as database:
         candidates = database.sql("SELECT * FROM candidate ORDER BY one, other").pl()
-    return _fitted(model, candidates, loose.height)
+    model = _fitted(model, candidates, loose.height)
+    # Again: by what was learnt others come into question than by what it began with.
+    with _candidates(settled, loose, model) as database:
+        sums = database.sql("SELECT sum(odds ORDER BY odds) AS all_odds FROM candidate GROUP BY one ORDER BY one").pl()
+    return model | {_NONE: _share_of_none(sums["all_odds"].to_numpy(), loose.height, _UNEXPLAINED, _ROUNDS)}
 
 
-def found(rows: pl.DataFrame, linkage: Linkage, model: Settings) -> Probable:
-    """What is probable of loose groups of records.
+def found(
+    rows: pl.DataFrame, linkage: Linkage, model: Settings, before: Compared | None = None
+) -> tuple[Probable, Compared]:
+    """What is probable of loose groups of records, and what was compared for it.
+
+    A loose one is compared again if it is written otherwise than before, or if a settled one has come, gone or changed
+    with which it has a block in common: nobody else comes into question for it. The outcome is that of comparing all.
 
     Args:
         rows: as `etl.linkage.persons.grouped` gives them.
         linkage: what is declared.
         model: what was learnt.
+        before: what was compared the last time, by the same model; by default all is compared.
     """
     settled, loose, alike = _profiles(rows, linkage)
-    with _candidates(settled, loose, model) as database:
-        best: pl.DataFrame = database.sql(
-            "SELECT one, arg_max(other, {'odds': odds, 'other': -other}) AS other, max(odds) AS odds,"
-            " sum(odds) AS all_odds FROM candidate GROUP BY one ORDER BY one"
-        ).pl()
-    links, review = _told(best, loose.height, linkage)
+    settled, loose = _best(settled, loose, linkage, model, before)
     links, review = (
         alike.join(pairs, left_on="alike", right_on="one").select(one="group", other="other", probability="probability")
-        for pairs in (links, review)
+        for pairs in _told(loose, model[_NONE], linkage)
     )
     explained = pl.concat([links["one"], review["one"]]).unique()
     rest = alike.filter(~pl.col("group").is_in(explained.implode())).join(
-        loose, left_on="alike", right_on="unique_id", how="left"
+        loose.drop("other", *_FOUND), left_on="alike", right_on="unique_id", how="left"
     )
-    among = _among(rest.rename({"group": "unique_id"}).select(loose.columns), settled.height, linkage, model)
+    rest = rest.rename({"group": "unique_id"}).drop("alike")
+    among = _among(rest, linkage, model, before)
     is_sure = pl.col("probability") >= _SURE
-    return Probable(pl.concat([links, among.filter(is_sure)]), pl.concat([review, among.filter(~is_sure)]))
+    pairs = among.select("one", "other", "probability")
+    probable = Probable(pl.concat([links, pairs.filter(is_sure)]), pl.concat([review, pairs.filter(~is_sure)]))
+    compared = Compared(
+        settled.drop("unique_id"),
+        loose.drop("unique_id", "other"),
+        rest.select("record", *_written(linkage)),
+        among.drop("one", "other"),
+    )
+    return probable, compared
+
+
+def way(linkage: Linkage, model: Settings) -> str:
+    """A digest of all that comparing follows from, besides the records: see `etl.linkage.memory`."""
+    return memory.way(made_of(linkage) + repr(linkage.review) + json.dumps(model, sort_keys=True))
+
+
+def _best(
+    settled: pl.DataFrame, loose: pl.DataFrame, linkage: Linkage, model: Settings, before: Compared | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Profiles with the forms in which they are compared; of each loose one who is likeliest, as it is remembered.
+
+    Returns:
+        The settled ones; and the loose ones with other, and with best, odds and all_odds as in `Compared`.
+    """
+    written = _written(linkage)
+    settled, moved = _prepared(settled, before and before.settled, ["record", *written], linkage)
+    if before is not None:
+        gone = before.settled.join(settled, on=["record", *written], how="anti", nulls_equal=True)
+        moved = pl.concat([moved, gone], how="diagonal_relaxed")
+    loose, new = _prepared(loose, before and before.loose, written, linkage)
+    is_touched = pl.col("unique_id").is_in(pl.concat([new["unique_id"], _near(loose, moved, linkage)]).implode())
+    touched = loose.filter(is_touched).drop(_FOUND, strict=False)
+    near = settled.filter(pl.col("unique_id").is_in(_near(settled, touched, linkage).implode()))
+    with _candidates(_compared(near, linkage), _compared(touched, linkage), model) as database:
+        # Each sum in one order, so that it is the same to the last bit whenever it is made.
+        best: pl.DataFrame = database.sql(
+            "SELECT one, arg_max(other, {'odds': odds, 'other': -other}) AS other, max(odds) AS odds,"
+            " sum(odds ORDER BY odds) AS all_odds FROM candidate GROUP BY one"
+        ).pl()
+    of = settled.select("record", "unique_id")
+    best = best.join(of.rename({"record": "best", "unique_id": "other"}), on="other", how="left")
+    told = touched.join(best, left_on="unique_id", right_on="one", how="left")
+    kept = loose.filter(~is_touched)
+    if not kept.is_empty():
+        kept = kept.join(of.rename({"record": "best", "unique_id": "other"}), on="best", how="left")
+        told = pl.concat([told, kept], how="diagonal_relaxed")
+    return settled, told.sort("unique_id")
+
+
+def _written(linkage: Linkage) -> list[str]:
+    """The columns of a profile that say what was written."""
+    return [name for f in linkage.comparisons for name in ([f, f"{BIRTH}_precision"] if f == BIRTH else [f])]
+
+
+def _compared(profiles: pl.DataFrame, linkage: Linkage) -> pl.DataFrame:
+    """Profiles as splink takes them."""
+    forms = [form for field, kind in linkage.comparisons.items() for form in levels.columns(field, kind)]
+    return profiles.select(*dict.fromkeys(["unique_id", *_written(linkage), *forms]))
+
+
+def _prepared(
+    profiles: pl.DataFrame, before: pl.DataFrame | None, same: list[str], linkage: Linkage
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Profiles with the forms in which they are compared and with what else is remembered of them; and the new ones.
+
+    Args:
+        profiles: what is written.
+        before: those of the last time, with their forms.
+        same: columns in which a profile is as the last time.
+        linkage: what is declared.
+    """
+    new = profiles if before is None else profiles.join(before, on=same, how="anti", nulls_equal=True)
+    for field, kind in linkage.comparisons.items():
+        new = levels.prepared(new, field, kind)
+    if before is None:
+        return new, new
+    known = profiles.join(before, on=same, how="inner", nulls_equal=True)
+    return pl.concat([known, new], how="diagonal_relaxed").sort("unique_id"), new
+
+
+def _near(profiles: pl.DataFrame, others: pl.DataFrame, linkage: Linkage) -> pl.Series:
+    """Which profiles have a block in common with any of others."""
+    found_ = [profiles.join(others, on=list(block), how="semi")["unique_id"] for block in linkage.blocks]
+    return pl.concat(found_).unique()
 
 
 def _profiles(rows: pl.DataFrame, linkage: Linkage) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -102,22 +197,20 @@ def _profiles(rows: pl.DataFrame, linkage: Linkage) -> tuple[pl.DataFrame, pl.Da
 
     A group says of each field what the record says that is believed most.
     """
-    fields = {f: [f, f"{BIRTH}_precision"] if f == BIRTH else [f] for f in linkage.comparisons}
     order = rows.select("group", "trust").with_row_index("row").sort("group", "trust", "row")["row"]
     of = rows["group"].gather(order)
     made = rows.select(unique_id="group", is_settled="is_settled").unique("unique_id").sort("unique_id")
-    for columns in fields.values():
+    for field in linkage.comparisons:
+        columns = [field, f"{BIRTH}_precision"] if field == BIRTH else [field]
         said = rows.select(columns).select(pl.all().gather(order)).with_columns(of.alias("unique_id"))
-        said = said.filter(pl.col(columns[0]).is_not_null()).unique("unique_id", keep="first", maintain_order=True)
+        said = said.filter(pl.col(field).is_not_null()).unique("unique_id", keep="first", maintain_order=True)
         made = made.join(said, on="unique_id", how="left", maintain_order="left")
+    # A group is numbered by the first of its rows, which stand in the order of their records.
+    record = rows.select(RECORD).select(pl.all().gather(made["unique_id"])).select(pl.concat_str(RECORD, separator=_OF))
+    made = made.with_columns(record.to_series().alias("record"))
     settled, loose = (made.filter(is_it).drop("is_settled") for is_it in (pl.col("is_settled"), ~pl.col("is_settled")))
-    del made, said
-    first = loose.select(pl.col("unique_id").first().over(column for columns in fields.values() for column in columns))
-    alike = loose.select(group="unique_id").with_columns(first.to_series().alias("alike"))
-    loose = loose.filter(alike["alike"] == alike["group"])
-    for field, kind in linkage.comparisons.items():
-        settled, loose = (levels.prepared(profiles, field, kind) for profiles in (settled, loose))
-    return settled, loose, alike
+    alike = loose.select("record", group="unique_id", alike=pl.col("unique_id").first().over(_written(linkage)))
+    return settled, loose.filter(alike["alike"] == alike["group"]).drop("record"), alike
 
 
 @contextmanager
@@ -131,6 +224,7 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _linker(database: duckdb.DuckDBPyConnection, settings: Settings, *tables: pl.DataFrame) -> Linker:
     api = DuckDBAPI(database)
+    settings = {name: value for name, value in settings.items() if name != _NONE}
     names = ("settled", "loose")[-len(tables) :]
     registered = [api.register(t.to_arrow(), dataset_display_name=n) for t, n in zip(tables, names, strict=True)]
     return Linker(registered, settings, log_level=logging.ERROR)
@@ -223,7 +317,7 @@ def _share_of_none(sums: np.ndarray, loose: int, none: float, rounds: int) -> fl
         rounds: how often to look again.
     """
     for _ in range(rounds):
-        none = float((np.sum(none / (none + (1 - none) * sums)) + loose - len(sums)) / loose) if loose else none
+        none = float((np.sum(none / (none + (1 - none) * sums)) + loose - len(sums)) / loose)
     return none
 
 
@@ -251,32 +345,47 @@ def _candidates(
         yield database
 
 
-def _told(candidates: pl.DataFrame, loose: int, linkage: Linkage) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _told(loose: pl.DataFrame, none: float, linkage: Linkage) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Links, and what is to be reviewed: of each loose one the likeliest, with its probability among all.
 
-    How many loose ones are none of the settled is estimated from all of them.
-
     Args:
-        candidates: one (loose), other (the likeliest settled), odds (its), all_odds.
-        loose: all loose ones.
+        loose: unique_id, other (the likeliest settled), odds (its), all_odds; null where nobody comes into question.
+        none: share of loose ones that are none of the settled.
         linkage: what is declared.
     """
-    none = _share_of_none(candidates["all_odds"].to_numpy(), loose, _UNEXPLAINED, _ROUNDS)
     probability = pl.col("odds") * (1 - none) / (none + (1 - none) * pl.col("all_odds"))
-    best = candidates.select("one", "other", probability.alias("probability"))
+    best = loose.filter(pl.col("other").is_not_null()).select("other", one="unique_id", probability=probability)
     is_link = pl.col("probability") >= linkage.link
     return best.filter(is_link), best.filter(~is_link & (pl.col("probability") >= linkage.review))
 
 
-def _among(rest: pl.DataFrame, settled: int, linkage: Linkage, model: Settings) -> pl.DataFrame:
-    """Which of those whom no settled person explains are probably one: one, other, probability."""
-    if rest.height < 2:
-        return pl.DataFrame(schema={"one": pl.Int64, "other": pl.Int64, "probability": pl.Float64})
-    with _database() as database:
-        linker = _linker(database, model | {"link_type": "dedupe_only"}, rest)
-        pairs = linker.inference.predict(threshold_match_probability=linkage.review, warning_mode="never")
-        found_: pl.DataFrame = database.sql(
-            f"SELECT unique_id_l AS one, unique_id_r AS other, match_probability AS probability"
-            f" FROM {pairs.physical_name} ORDER BY one, other"
-        ).pl()
-    return found_
+def _among(rest: pl.DataFrame, linkage: Linkage, model: Settings, before: Compared | None) -> pl.DataFrame:
+    """Which of those whom no settled person explains are probably one.
+
+    Returns:
+        one, other, one_record, other_record, probability.
+    """
+    new = rest
+    if before is not None:
+        new = rest.join(before.rest, on=["record", *_written(linkage)], how="anti", nulls_equal=True)
+    compared = rest.filter(pl.col("unique_id").is_in(_near(rest, new, linkage).implode()))
+    pairs = pl.DataFrame(schema={"one": pl.Int64, "other": pl.Int64, "probability": pl.Float64})
+    if compared.height > 1:
+        with _database() as database:
+            linker = _linker(database, model | {"link_type": "dedupe_only"}, _compared(compared, linkage))
+            likely = linker.inference.predict(threshold_match_probability=linkage.review, warning_mode="never")
+            pairs = database.sql(
+                f"SELECT unique_id_l AS one, unique_id_r AS other, match_probability AS probability"
+                f" FROM {likely.physical_name}"
+            ).pl()
+    new_ones = new["unique_id"].implode()
+    pairs = pairs.filter(pl.col("one").is_in(new_ones) | pl.col("other").is_in(new_ones))
+    of = rest.select("unique_id", "record")
+    for side in ("one", "other"):
+        pairs = pairs.join(of.rename({"unique_id": side, "record": f"{side}_record"}), on=side, how="left")
+    if before is not None:
+        kept, of = before.among, of.filter(~pl.col("unique_id").is_in(new_ones))
+        for side in ("one", "other"):
+            kept = kept.join(of.rename({"unique_id": side, "record": f"{side}_record"}), on=f"{side}_record")
+        pairs = pl.concat([pairs, kept], how="diagonal_relaxed")
+    return pairs.select("one", "other", "one_record", "other_record", "probability").sort("one", "other")

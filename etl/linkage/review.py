@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 import sqlalchemy as sa
@@ -60,7 +60,6 @@ def pairs(ledger: Ledger, contracts: Contracts, count: int) -> list[Pair]:
     query = f"SELECT {columns}, probability FROM link.review ORDER BY probability DESC, {columns} LIMIT :n"
     with ledger.engine.connect() as connection:
         found = [tuple(row) for row in connection.execute(sa.text(query), {"n": count})]
-        settings = connection.execute(sa.text("SELECT settings FROM link.model")).scalar()
     tells = _tells(ledger, contracts, linkage, [record for row in found for record in (row[:3], row[3:6])])
     sides = [
         pl.DataFrame([row[at : at + 3] for row in found], dict.fromkeys(RECORD, pl.String), orient="row")
@@ -69,7 +68,8 @@ def pairs(ledger: Ledger, contracts: Contracts, count: int) -> list[Pair]:
         for at, side in ((0, "l"), (3, "r"))
     ]
     both = pl.concat(sides, how="horizontal")
-    why = weights(both, linkage, json.loads(settings)) if settings else [[]] * len(found)
+    learnt = model(ledger)
+    why = weights(both, linkage, learnt) if learnt else [[]] * len(found)
     shown = both.select(pl.all().cast(pl.String).fill_null("")).rows(named=True)
     made = []
     for row, told, its in zip(found, shown, why, strict=True):
@@ -77,6 +77,13 @@ def pairs(ledger: Ledger, contracts: Contracts, count: int) -> list[Pair]:
         records = ((row[0], row[1], row[2]), (row[3], row[4], row[5]))
         made.append(Pair(_name(*records), row[6], records, {f: s for f, s in said.items() if any(s)}, its))
     return made
+
+
+def model(ledger: Ledger) -> dict[str, Any] | None:
+    """What was learnt of how agencies write; None if nothing was."""
+    with ledger.engine.connect() as connection:
+        settings = connection.execute(sa.text("SELECT settings FROM link.model")).scalar()
+    return json.loads(settings) if settings else None
 
 
 def _tells(ledger: Ledger, contracts: Contracts, linkage: Linkage, records: Sequence[tuple[str, ...]]) -> pl.DataFrame:

@@ -12,14 +12,17 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 from typer.testing import CliRunner
 
 from etl.cli import app
 from etl.contract import ContractError, load_all
-from etl.linkage import declared, evidence, names, number, persons, probable
+from etl.linkage import declared, evidence, levels, names, number, persons, probable
+from etl.linkage.explain import Weight
 from etl.linkage.link import link
 from etl.linkage.number import PAIR, RECORD
-from etl.linkage.review import NoSuchPair, decide, pairs
+from etl.linkage.page import page as page_of
+from etl.linkage.review import SHOWN, NoSuchPair, Pair, decide, pairs
 from etl.pipeline.pipeline import Pipeline
 from simulate import write_city
 from simulate.identity import seen
@@ -211,7 +214,7 @@ def test_without_any_id_nearly_all_are_linked_and_nearly_nobody_wrongly() -> Non
     def compare(grouped: pl.DataFrame) -> persons.Probable:
         model = probable.learnt(grouped, LINKAGE)
         assert model is not None
-        return probable.found(grouped, LINKAGE, model)
+        return probable.found(grouped, LINKAGE, model)[0]
 
     found = persons.linked(said, LINKAGE, NO_DECISIONS, SECRET, compare).records
     found = found.join(rows.select("dataset", "key", whose="person"), on=["dataset", "key"])
@@ -271,8 +274,26 @@ def test_numbers_stay_through_a_late_delivery_a_withdrawal_and_all_anew(linked: 
     assert numbers_of(pipeline) == third
 
 
+def test_rows_that_do_not_change_are_not_written_again(linked: tuple[Pipeline, list[Path]]) -> None:
+    """A day then costs by the day in PostgreSQL too: its log, its replicas, its vacuum."""
+    pipeline, _ = linked
+    written_by = "SELECT xmin::text FROM link.{} ORDER BY ctid"
+    tables = ("person", "person_record", "review")
+    link(pipeline.ledger, pipeline.storage, pipeline.contracts, pipeline.settings.key)
+    before = [query(pipeline, written_by.format(table)).rows() for table in tables]
+    assert all(before[:2])
+    with pipeline.engine.begin() as connection:
+        wrong = "UPDATE link.person SET records = 99 WHERE person = (SELECT min(person) FROM link.person)"
+        connection.execute(sa.text(wrong))
+    link(pipeline.ledger, pipeline.storage, pipeline.contracts, pipeline.settings.key)
+    after = [query(pipeline, written_by.format(table)).rows() for table in tables]
+    assert [len(rows) for rows in after] == [len(rows) for rows in before]
+    assert after[1:] == before[1:]
+    assert len(set(after[0]) - set(before[0])) == 1, "one person was written"
+
+
 def test_a_decision_is_kept_and_asked_for_once(
-    linked: tuple[Pipeline, list[Path]], monkeypatch: pytest.MonkeyPatch
+    linked: tuple[Pipeline, list[Path]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pipeline, _ = linked
     monkeypatch.setenv("CITYDW_DATABASE_URL", str(pipeline.settings.database_url))
@@ -292,6 +313,13 @@ def test_a_decision_is_kept_and_asked_for_once(
     assert {"name", "birth", "sex"} <= {weight.field for weight in pair.weights}
     shown = CliRunner().invoke(app, ["link", "review", "--count", "100"])
     assert shown.exit_code == 0 and pair.name in shown.output and " bits" in shown.output
+    page = tmp_path / "page.html"
+    assert CliRunner().invoke(app, ["link", "review", "--count", "100", "--page", str(page)]).exit_code == 0
+    assert page.stat().st_mode & 0o777 == 0o600, "it holds personal data of several agencies"
+    text = page.read_text("utf-8")
+    assert all(escape(said) in text for both in pair.said.values() for said in both)
+    assert f"citydw link decide {pair.name} same" in text and f"citydw link decide {pair.name} different" in text
+    assert "<script" not in text and "http" not in text.replace("http-equiv", "")
     decision = [pair.name, "same", "--by", "Lan", "--reason", "the same address"]
     assert CliRunner().invoke(app, ["link", "decide", *decision]).exit_code == 0
     with pytest.raises(NoSuchPair):
@@ -299,6 +327,17 @@ def test_a_decision_is_kept_and_asked_for_once(
     assert CliRunner().invoke(app, ["link"]).exit_code == 0
     found = numbers_of(pipeline)
     assert found[dataset, role, one] == found[other]
+
+
+def test_the_page_of_pairs_says_all_fields_and_levels_in_both_languages_and_runs_nothing_that_agencies_wrote() -> None:
+    evil = "<script>alert(1)</script>"
+    of_kinds = [level.name for kind in levels.KINDS for level in levels.of("name", kind)]
+    weights = {field: [Weight(field, level, 1.0) for level in (*of_kinds, "differs")] for field in declared.FIELDS}
+    records_ = (("health.visits", "", evil), ("civil.marriages", "wife", evil))
+    pair = Pair("0123456789", 0.7, records_, dict.fromkeys(SHOWN, (evil, evil)), [Weight("name", "same", 9.0)])
+    text = page_of([pair], -20.0, weights, load_all(), datetime.now(UTC))
+    assert evil not in text and str(escape(evil)) in text
+    assert "Ngày sinh" in text and "khác thứ tự" in text
 
 
 def test_nobody_reads_who_is_who_but_those_for_whom_it_is_granted(linked: tuple[Pipeline, list[Path]]) -> None:
