@@ -28,7 +28,7 @@ from simulate.identity import seen
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
 console = Console(width=120, highlight=False)
 _TODAY = date(2026, 3, 2)
-_CURVE = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+_CURVE = (0.5, 0.8, 0.9, 0.95, 0.96, 0.98, 0.99, 0.995, 0.999)
 _OF_A_DAY = 100_000  # persons at most
 _REGISTER = "police.residents"
 

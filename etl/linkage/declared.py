@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Strict, ValidationEr
 
 from etl.contract import ContractError, Contracts, yaml_text
 from etl.contract.messages import sentences
+from etl.linkage import levels
 from etl.linkage.levels import Kind, columns
 from etl.settings import EXPECTATIONS
 from etl.warehouse.tables import content_columns
@@ -35,12 +36,14 @@ class Source(_Said):
         role: which person of several that a record names; empty if it names one.
         columns: the warehouse's column of each field that the dataset has; a name at least.
         is_register: whether a record is there because the person is, as in the register of residents.
+        is_once: whether a person has one record as a rule, so that two of them are hardly of one person.
     """
 
     dataset: str
     role: str = ""
     columns: dict[Field, str]
     is_register: bool = False
+    is_once: bool = False
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Source:
@@ -79,6 +82,8 @@ class Linkage(_Said):
 
     @model_validator(mode="after")
     def _fits(self) -> Linkage:
+        if "address" in self.comparisons.values() and levels.WARD not in self.comparisons:
+            raise ValueError("comparisons: what is of kind address needs the ward; compare it too, or write near")
         known = [form for field, kind in self.comparisons.items() for form in (field, *columns(field, kind))]
         for form in (form for block in self.blocks for form in block):
             if form not in known:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import duckdb
 import polars as pl
 
-from etl.linkage import levels
+from etl.linkage import levels, rarity
 from etl.linkage.declared import Linkage
 
 
@@ -18,7 +18,8 @@ class Weight(NamedTuple):
     Attributes:
         field: which one.
         level: at which both agree, as "marks lost"; "differs" if at none.
-        bits: by how many powers of two it makes one person likelier than two; negative: less likely.
+        bits: by how many powers of two it makes one person likelier than two; negative: less likely. A rare name that
+            both say makes it more than a frequent one.
     """
 
     field: str
@@ -39,21 +40,29 @@ def weights(pairs: pl.DataFrame, linkage: Linkage, model: dict[str, Any]) -> lis
     both = []
     for side in "lr":
         rows = pairs.select(pl.col(f"^.*_{side}$").name.map(lambda name: name[:-2]))
-        for field, kind in kinds.items():
+        for field, kind in linkage.comparisons.items():
             rows = levels.prepared(rows, field, kind)
+        rows = rarity.told(rows, linkage, model[rarity.IN_MODEL])
         both.append(rows.rename(lambda name, side=side: f"{name}_{side}"))  # type: ignore[misc]
     chosen = ", ".join(
-        f"CASE WHEN {field}_l IS NULL OR {field}_r IS NULL THEN 0 "
+        f"CASE WHEN {levels.absent(field, kind)} THEN 0 "
         + " ".join(f"WHEN {level.sql} THEN {n}" for n, level in enumerate(levels.of(field, kind), 1))
         + f" ELSE {len(levels.of(field, kind)) + 1} END AS {field}"
+        for field, kind in kinds.items()
+    )
+    rare = ", ".join(
+        f"{rarity.bits(levels.of(field, kind), lambda place, field=field: f'{field} = {place + 1}')} AS {field}_bits"  # type: ignore[misc]
         for field, kind in kinds.items()
     )
     if pairs.is_empty() or not chosen:
         return [[] for _ in range(pairs.height)]
     with duckdb.connect() as database:
         database.register("pairs", pl.concat(both, how="horizontal").with_row_index("_at").to_arrow())
-        found = database.sql(f"SELECT {chosen} FROM pairs ORDER BY _at").pl().rows(named=True)
-    return [[_weight(field, learnt[field][level]) for field, level in row.items() if level] for row in found]
+        found = database.sql(f"SELECT {chosen}, {rare} FROM pairs ORDER BY _at").pl().rows(named=True)
+    return [
+        [_weight(field, learnt[field][row[field]], row[f"{field}_bits"]) for field in kinds if row[field]]
+        for row in found
+    ]
 
 
 def prior(model: dict[str, Any]) -> float:
@@ -74,5 +83,5 @@ def of_model(model: dict[str, Any]) -> dict[str, list[Weight]]:
     }
 
 
-def _weight(field: str, level: dict[str, Any]) -> Weight:
-    return Weight(field, level["label_for_charts"], log2(level["m_probability"] / level["u_probability"]))
+def _weight(field: str, level: dict[str, Any], rare: float = 0.0) -> Weight:
+    return Weight(field, level["label_for_charts"], log2(level["m_probability"] / level["u_probability"]) + rare)

@@ -13,7 +13,8 @@ import polars as pl
 
 from etl.linkage import names
 
-Kind = Literal["name", "birth", "equal", "near", "number"]
+Kind = Literal["name", "birth", "equal", "near", "address", "number"]
+WARD = "ward"
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -23,10 +24,12 @@ class Level(NamedTuple):
     Attributes:
         name: for people.
         sql: a condition on the forms of both.
+        shares: the form that both then share, if it tells more where few have it: see `etl.linkage.rarity`.
     """
 
     name: str
     sql: str
+    shares: str | None = None
 
 
 def columns(field: str, kind: Kind) -> list[str]:
@@ -66,10 +69,10 @@ def _of_name(f: str) -> list[Level]:
     lengths = f"len({f}_plain_l) <> len({f}_plain_r)"
     has_initial = f"regexp_matches({f}_plain_l || ' ' || {f}_plain_r, '\\b[a-z]\\b')"
     return [
-        Level("same", same("marked")),
-        Level("marks lost", same("plain")),
-        Level("other order", same("words")),
-        Level("shortened", f"({same('ends')} AND {lengths}) OR ({same('initials')} AND {has_initial})"),
+        Level("same", same("marked"), f"{f}_words"),
+        Level("marks lost", same("plain"), f"{f}_words"),
+        Level("other order", same("words"), f"{f}_words"),
+        Level("shortened", f"({same('ends')} AND {lengths}) OR ({same('initials')} AND {has_initial})", f"{f}_ends"),
         Level("one letter", f"damerau_levenshtein({f}_plain_l, {f}_plain_r) <= 1"),
         Level("similar", f"jaro_winkler_similarity({f}_plain_l, {f}_plain_r) >= 0.92"),
     ]
@@ -112,6 +115,7 @@ _LEVELS: dict[Kind, Callable[[str], list[Level]]] = {
     "birth": _of_birth,
     "equal": lambda f: [Level("same", f"{f}_l = {f}_r")],
     "near": _of_near,
+    "address": _of_near,
     "number": _of_number,
 }
 
@@ -119,6 +123,14 @@ _LEVELS: dict[Kind, Callable[[str], list[Level]]] = {
 def of(field: str, kind: Kind) -> list[Level]:
     """The levels at which a field is compared, the best first; that neither fits is one more."""
     return _LEVELS[kind](field)
+
+
+def absent(field: str, kind: Kind) -> str:
+    """A condition that a field says nothing: one of both lacks it; or it is an address in another ward, which is told
+    by the ward already: who has moved has not two reasons to be somebody else.
+    """
+    lacking = f"{field}_l IS NULL OR {field}_r IS NULL"
+    return f"{lacking} OR {WARD}_l <> {WARD}_r" if kind == "address" else lacking
 
 
 NAME_AGREES = ("same", "marks lost", "other order", "shortened", "one letter")

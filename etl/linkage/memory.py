@@ -28,8 +28,8 @@ class Compared(NamedTuple):
 
     Attributes:
         settled: a row a settled group: record, fields, the forms in which they are compared.
-        loose: a row a way in which loose ones are written: fields, forms, best (the settled group that is likeliest),
-            odds (its), all_odds (of all who come into question); the three are null where nobody does.
+        loose: a row a way in which loose ones are written: fields, forms, likely (settled groups that are likeliest,
+            each with its odds), all_odds (of all who come into question); both are null where nobody does.
         rest: a row a group that no settled one explains: record, fields.
         among: pairs of the rest that may be one: one_record, other_record, probability.
     """

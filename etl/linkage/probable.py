@@ -23,8 +23,8 @@ import polars as pl
 from splink import Linker, block_on
 from splink.backends.duckdb import DuckDBAPI
 
-from etl.linkage import levels, memory
-from etl.linkage.declared import BIRTH, Linkage
+from etl.linkage import levels, memory, rarity
+from etl.linkage.declared import BIRTH, Field, Linkage
 from etl.linkage.memory import Compared
 from etl.linkage.number import RECORD
 from etl.linkage.persons import Probable
@@ -35,19 +35,21 @@ _SURE = 0.999  # least probability of a link of two that no register knows
 _TRAINED_ON = 50_000  # loose ones at most
 _PAIRS = 1e6  # of strangers that training looks at
 _ROUNDS = 20
-_RETAIN = ("retain_matching_columns", "retain_intermediate_calculation_columns")  # both, or no levels are given
 _SEED = 1
 _LEAST = 1e-5  # probability of a level that training never saw
 _UNEXPLAINED = 0.05  # share of loose ones that are no settled person; what estimating it begins with
 _NONE = "share_of_none"  # in a model: of loose ones, those who are none of the settled
-_FOUND = ("best", "odds", "all_odds")  # what is remembered of a loose one
+_FOUND = ("likely", "all_odds")  # what is remembered of a loose one
+_PART = 300_000  # loose ones that are compared at once
+_LIKELY = 4  # settled ones who are remembered of a loose one
+_AGAIN = 0.001  # share of persons who have a second record where one is the rule
 _OF = "\x1f"  # between the parts of a record's name
 _MEMORY = "2GB"  # of DuckDB; beyond it works on disk
 
 
 def made_of(linkage: Linkage) -> str:
     """What changes when a model must be learnt anew."""
-    compared = [[field, levels.of(field, kind)] for field, kind in linkage.comparisons.items()]
+    compared = [[f, levels.absent(f, kind), levels.of(f, kind)] for f, kind in linkage.comparisons.items()]
     return hashlib.sha256(json.dumps([compared, linkage.blocks, _NONE]).encode()).hexdigest()
 
 
@@ -65,16 +67,18 @@ def learnt(rows: pl.DataFrame, linkage: Linkage) -> Settings | None:
     if settled.is_empty() or loose.is_empty():
         return None
     loose = loose.sample(min(_TRAINED_ON, loose.height), seed=_SEED)
-    settled, loose = (_compared(_prepared(profiles, None, [], linkage)[0], linkage) for profiles in (settled, loose))
+    settled, loose = (_prepared(profiles, None, [], linkage)[0] for profiles in (settled, loose))
+    rare = rarity.learnt(settled, linkage)
+    settled, loose = (_compared(profiles, linkage, rare) for profiles in (settled, loose))
     with _database() as database:
         linker = _linker(database, _declared(linkage, settled.height), settled, loose)
         linker.training.estimate_u_using_random_sampling(max_pairs=_PAIRS, seed=_SEED)
-        model = _begun(linker.misc.save_model_to_json())
-    with _candidates(settled, loose, model, with_levels=True) as database:
+        model = _begun(linker.misc.save_model_to_json()) | {rarity.IN_MODEL: rare}
+    with _candidates(settled, loose, linkage, model, with_levels=True) as database:
         candidates = database.sql("SELECT * FROM candidate ORDER BY one, other").pl()
     model = _fitted(model, candidates, loose.height)
     # Again: by what was learnt others come into question than by what it began with.
-    with _candidates(settled, loose, model) as database:
+    with _candidates(settled, loose, linkage, model) as database:
         sums = database.sql("SELECT sum(odds ORDER BY odds) AS all_odds FROM candidate GROUP BY one ORDER BY one").pl()
     return model | {_NONE: _share_of_none(sums["all_odds"].to_numpy(), loose.height, _UNEXPLAINED, _ROUNDS)}
 
@@ -94,23 +98,21 @@ def found(
         before: what was compared the last time, by the same model; by default all is compared.
     """
     settled, loose, alike = _profiles(rows, linkage)
-    settled, loose = _best(settled, loose, linkage, model, before)
-    links, review = (
-        alike.join(pairs, left_on="alike", right_on="one").select(one="group", other="other", probability="probability")
-        for pairs in _told(loose, model[_NONE], linkage)
-    )
+    settled, loose, likely = _likely(settled, loose, linkage, model, before)
+    likely = alike.join(likely, left_on="alike", right_on="unique_id").select("group", "dataset", *likely.columns[1:])
+    links, review = _told(likely, _taken(rows), model[_NONE], linkage)
     explained = pl.concat([links["one"], review["one"]]).unique()
     rest = alike.filter(~pl.col("group").is_in(explained.implode())).join(
-        loose.drop("other", *_FOUND), left_on="alike", right_on="unique_id", how="left"
+        loose.drop(_FOUND), left_on="alike", right_on="unique_id", how="left"
     )
-    rest = rest.rename({"group": "unique_id"}).drop("alike")
+    rest = rest.rename({"group": "unique_id"}).drop("alike", "dataset")
     among = _among(rest, linkage, model, before)
     is_sure = pl.col("probability") >= _SURE
     pairs = among.select("one", "other", "probability")
     probable = Probable(pl.concat([links, pairs.filter(is_sure)]), pl.concat([review, pairs.filter(~is_sure)]))
     compared = Compared(
         settled.drop("unique_id"),
-        loose.drop("unique_id", "other"),
+        loose.drop("unique_id"),
         rest.select("record", *_written(linkage)),
         among.drop("one", "other"),
     )
@@ -122,13 +124,14 @@ def way(linkage: Linkage, model: Settings) -> str:
     return memory.way(made_of(linkage) + repr(linkage.review) + json.dumps(model, sort_keys=True))
 
 
-def _best(
+def _likely(
     settled: pl.DataFrame, loose: pl.DataFrame, linkage: Linkage, model: Settings, before: Compared | None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Profiles with the forms in which they are compared; of each loose one who is likeliest, as it is remembered.
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Profiles with the forms in which they are compared; and for each loose one who is likeliest.
 
     Returns:
-        The settled ones; and the loose ones with other, and with best, odds and all_odds as in `Compared`.
+        The settled ones; the loose ones with likely and all_odds as in `Compared`; and unique_id (loose), other
+        (settled), odds, all_odds.
     """
     written = _written(linkage)
     settled, moved = _prepared(settled, before and before.settled, ["record", *written], linkage)
@@ -138,21 +141,42 @@ def _best(
     loose, new = _prepared(loose, before and before.loose, written, linkage)
     is_touched = pl.col("unique_id").is_in(pl.concat([new["unique_id"], _near(loose, moved, linkage)]).implode())
     touched = loose.filter(is_touched).drop(_FOUND, strict=False)
-    near = settled.filter(pl.col("unique_id").is_in(_near(settled, touched, linkage).implode()))
-    with _candidates(_compared(near, linkage), _compared(touched, linkage), model) as database:
-        # Each sum in one order, so that it is the same to the last bit whenever it is made.
-        best: pl.DataFrame = database.sql(
-            "SELECT one, arg_max(other, {'odds': odds, 'other': -other}) AS other, max(odds) AS odds,"
-            " sum(odds ORDER BY odds) AS all_odds FROM candidate GROUP BY one"
-        ).pl()
-    of = settled.select("record", "unique_id")
-    best = best.join(of.rename({"record": "best", "unique_id": "other"}), on="other", how="left")
-    told = touched.join(best, left_on="unique_id", right_on="one", how="left")
+    parts = [touched] if touched.height <= _PART else touched.iter_slices(_PART)
+    found_ = pl.concat(_likely_of(part, settled, linkage, model) for part in parts)
+    of = settled.select("record", other="unique_id")
+    pairs = found_.explode("likely", empty_as_null=False, keep_nulls=False).unnest("likely")
+    pairs = pairs.join(of, on="other", how="left")
+    pairs = pairs.sort("unique_id", "odds", "other", descending=[False, True, False])
+    found_ = pairs.group_by("unique_id", maintain_order=True).agg(
+        pl.struct("record", "odds").alias("likely"), pl.col("all_odds").first()
+    )
+    told = touched.join(found_, on="unique_id", how="left")
     kept = loose.filter(~is_touched)
     if not kept.is_empty():
-        kept = kept.join(of.rename({"record": "best", "unique_id": "other"}), on="best", how="left")
         told = pl.concat([told, kept], how="diagonal_relaxed")
-    return settled, told.sort("unique_id")
+        known = kept.select("unique_id", *_FOUND).explode("likely", empty_as_null=False, keep_nulls=False)
+        pairs = pl.concat([pairs, known.unnest("likely").join(of, on="record", how="left")], how="diagonal_relaxed")
+    return settled, told.sort("unique_id"), pairs.select("unique_id", "other", "odds", "all_odds")
+
+
+def _likely_of(loose: pl.DataFrame, settled: pl.DataFrame, linkage: Linkage, model: Settings) -> pl.DataFrame:
+    """Of loose ones the likeliest settled ones: unique_id, all_odds, likely (a list of other and odds)."""
+    near = settled.filter(pl.col("unique_id").is_in(_near(settled, loose, linkage).implode()))
+    near, loose = (_compared(profiles, linkage, model[rarity.IN_MODEL]) for profiles in (near, loose))
+    with _candidates(near, loose, linkage, model) as database:
+        # Each sum in one order, so that it is the same to the last bit whenever it is made.
+        found_: pl.DataFrame = database.sql(
+            "SELECT one AS unique_id, sum(odds ORDER BY odds) AS all_odds,"
+            f" arg_max({{'other': other, 'odds': odds}}, {{'odds': odds, 'other': -other}}, {_LIKELY}) AS likely"
+            " FROM candidate GROUP BY one"
+        ).pl()
+    return found_
+
+
+def _taken(rows: pl.DataFrame) -> pl.DataFrame:
+    """In which datasets a settled person has a record that is certain: dataset, other, certain (true)."""
+    certain = rows.filter("is_settled").select("dataset", other="group").unique()
+    return certain.with_columns(certain=pl.lit(True))
 
 
 def _written(linkage: Linkage) -> list[str]:
@@ -160,10 +184,11 @@ def _written(linkage: Linkage) -> list[str]:
     return [name for f in linkage.comparisons for name in ([f, f"{BIRTH}_precision"] if f == BIRTH else [f])]
 
 
-def _compared(profiles: pl.DataFrame, linkage: Linkage) -> pl.DataFrame:
+def _compared(profiles: pl.DataFrame, linkage: Linkage, rare: Settings) -> pl.DataFrame:
     """Profiles as splink takes them."""
     forms = [form for field, kind in linkage.comparisons.items() for form in levels.columns(field, kind)]
-    return profiles.select(*dict.fromkeys(["unique_id", *_written(linkage), *forms]))
+    columns = dict.fromkeys(["unique_id", *_written(linkage), *forms, *rarity.columns(linkage)])
+    return rarity.told(profiles, linkage, rare).select(*columns)
 
 
 def _prepared(
@@ -209,7 +234,10 @@ def _profiles(rows: pl.DataFrame, linkage: Linkage) -> tuple[pl.DataFrame, pl.Da
     record = rows.select(RECORD).select(pl.all().gather(made["unique_id"])).select(pl.concat_str(RECORD, separator=_OF))
     made = made.with_columns(record.to_series().alias("record"))
     settled, loose = (made.filter(is_it).drop("is_settled") for is_it in (pl.col("is_settled"), ~pl.col("is_settled")))
-    alike = loose.select("record", group="unique_id", alike=pl.col("unique_id").first().over(_written(linkage)))
+    dataset = rows["dataset"].gather(loose["unique_id"])
+    alike = loose.select(
+        "record", dataset, group="unique_id", alike=pl.col("unique_id").first().over(_written(linkage))
+    )
     return settled, loose.filter(alike["alike"] == alike["group"]).drop("record"), alike
 
 
@@ -224,7 +252,7 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _linker(database: duckdb.DuckDBPyConnection, settings: Settings, *tables: pl.DataFrame) -> Linker:
     api = DuckDBAPI(database)
-    settings = {name: value for name, value in settings.items() if name != _NONE}
+    settings = {name: value for name, value in settings.items() if name not in (_NONE, rarity.IN_MODEL)}
     names = ("settled", "loose")[-len(tables) :]
     registered = [api.register(t.to_arrow(), dataset_display_name=n) for t, n in zip(tables, names, strict=True)]
     return Linker(registered, settings, log_level=logging.ERROR)
@@ -240,20 +268,25 @@ def _declared(linkage: Linkage, settled: int) -> Settings:
     return {
         "link_type": "link_only",
         "probability_two_random_records_match": 1 / max(settled, 2),
-        "comparisons": [_comparison(field, levels.of(field, kind)) for field, kind in linkage.comparisons.items()],
+        "comparisons": [_comparison(field, kind) for field, kind in linkage.comparisons.items()],
         "blocking_rules_to_generate_predictions": [block_on(*block) for block in linkage.blocks],
+        "additional_columns_to_retain": rarity.columns(linkage),
         "retain_matching_columns": False,
         "retain_intermediate_calculation_columns": False,
     }
 
 
-def _comparison(field: str, of: list[levels.Level]) -> Settings:
+def _fields(model: Settings) -> list[Field]:
+    return [comparison["output_column_name"] for comparison in model["comparisons"]]
+
+
+def _comparison(field: str, kind: levels.Kind) -> Settings:
     null = {
-        "sql_condition": f"{field}_l IS NULL OR {field}_r IS NULL",
+        "sql_condition": levels.absent(field, kind),
         "label_for_charts": "absent",
         "is_null_level": True,
     }
-    said = [{"sql_condition": level.sql, "label_for_charts": level.name} for level in of]
+    said = [{"sql_condition": level.sql, "label_for_charts": level.name} for level in levels.of(field, kind)]
     return {
         "output_column_name": field,
         "comparison_levels": [null, *said, {"sql_condition": "ELSE", "label_for_charts": "differs"}],
@@ -291,7 +324,7 @@ def _fitted(model: Settings, candidates: pl.DataFrame, loose: int) -> Settings:
     prior, none = model["probability_two_random_records_match"], _UNEXPLAINED
     known = [np.array([[level["m_probability"], level["u_probability"]] for level in said]) for said in levels_]
     for _ in range(_ROUNDS):
-        odds = np.full(len(of), prior)
+        odds = prior * 2.0 ** candidates["bits"].to_numpy()
         for gamma, told in zip(gammas, known, strict=True):
             odds *= np.append(told[:, 0] / told[:, 1], 1.0)[gamma]  # -1, where one is absent, is the last
         sums = np.bincount(of, odds, minlength=0)
@@ -323,38 +356,68 @@ def _share_of_none(sums: np.ndarray, loose: int, none: float, rounds: int) -> fl
 
 @contextmanager
 def _candidates(
-    settled: pl.DataFrame, loose: pl.DataFrame, model: Settings, *, with_levels: bool = False
+    settled: pl.DataFrame, loose: pl.DataFrame, linkage: Linkage, model: Settings, *, with_levels: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with a table `candidate`: who comes into question for whom.
 
-    Its columns are one (loose), other (settled) and odds; with_levels also the level of each comparison.
+    Its columns are one (loose), other (settled) and odds; with_levels also the level of each comparison, and the bits
+    of what both share.
     """
     with _database() as database:
         if settled.is_empty() or loose.is_empty():
             database.execute("CREATE TABLE candidate (one BIGINT, other BIGINT, odds DOUBLE)")
         else:
-            linker = _linker(database, model | dict.fromkeys(_RETAIN, with_levels), settled, loose)
-            pairs = linker.inference.predict(threshold_match_weight=_LEAST_WEIGHT, warning_mode="never")
+            pairs = _weighed(database, linkage, model, settled, loose)
             is_loose = "source_dataset_l = 'loose'"
-            gammas = "".join(f", gamma_{c['output_column_name']}" for c in model["comparisons"] if with_levels)
+            levels_ = "".join(f", gamma_{field}" for field in _fields(model) if with_levels)
             database.execute(
-                f"CREATE TEMP VIEW candidate AS SELECT pow(2, match_weight) AS odds{gammas},"
+                f"CREATE TEMP VIEW candidate AS SELECT odds{', bits' if with_levels else ''}{levels_},"
                 f" CASE WHEN {is_loose} THEN unique_id_l ELSE unique_id_r END AS one,"
-                f" CASE WHEN {is_loose} THEN unique_id_r ELSE unique_id_l END AS other FROM {pairs.physical_name}"
+                f" CASE WHEN {is_loose} THEN unique_id_r ELSE unique_id_l END AS other FROM {pairs}"
             )
         yield database
 
 
-def _told(loose: pl.DataFrame, none: float, linkage: Linkage) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _weighed(database: duckdb.DuckDBPyConnection, linkage: Linkage, model: Settings, *tables: pl.DataFrame) -> str:
+    """Pairs that have a block in common, as splink gives them, with bits (of what both share) and odds."""
+    linker = _linker(database, model | {"retain_matching_columns": True}, *tables)  # or no levels are given
+    pairs = linker.inference.predict(threshold_match_weight=_LEAST_WEIGHT, warning_mode="never")
+    bits = " + ".join(_bits(field, levels.of(field, linkage.comparisons[field])) for field in _fields(model))
+    return f"(SELECT *, {bits} AS bits, pow(2, match_weight + bits) AS odds FROM {pairs.physical_name})"
+
+
+def _bits(field: Field, of: list[levels.Level]) -> str:
+    return rarity.bits(of, lambda place: f"gamma_{field} = {len(of) - place}")
+
+
+def _told(
+    likely: pl.DataFrame, taken: pl.DataFrame, none: float, linkage: Linkage
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Links, and what is to be reviewed: of each loose one the likeliest, with its probability among all.
 
+    Where a person has one record as a rule, another one that is probably theirs counts against this one.
+
     Args:
-        loose: unique_id, other (the likeliest settled), odds (its), all_odds; null where nobody comes into question.
+        likely: group (loose), its dataset, other (settled), odds, all_odds (of all who come into question).
+        taken: dataset, other, certain: who has a record there already.
         none: share of loose ones that are none of the settled.
         linkage: what is declared.
     """
-    probability = pl.col("odds") * (1 - none) / (none + (1 - none) * pl.col("all_odds"))
-    best = loose.filter(pl.col("other").is_not_null()).select("other", one="unique_id", probability=probability)
+
+    def probability(odds: str, all_odds: str) -> pl.Expr:
+        return pl.col(odds) * (1 - none) / (none + (1 - none) * pl.col(all_odds))
+
+    once = [source.dataset for source in linkage.sources if source.is_once]
+    of_one = ("dataset", "other")
+    pairs = likely.sort(*of_one, "group").join(taken, on=of_one, how="left", maintain_order="left")
+    pairs = pairs.with_columns(alone=probability("odds", "all_odds"))
+    others = pl.col("alone").sum().over(of_one) - pl.col("alone") + pl.col("certain").fill_null(False)
+    is_free = pl.when(pl.col("dataset").is_in(once)).then((1 - others).clip(_AGAIN, 1)).otherwise(1.0)
+    pairs = pairs.with_columns(odds=pl.col("odds") * is_free, lost=pl.col("odds") * (1 - is_free))
+    pairs = pairs.sort("group", "odds", "other", descending=[False, True, False])
+    pairs = pairs.with_columns(all_odds=pl.col("all_odds") - pl.col("lost").sum().over("group"))
+    best = pairs.unique("group", keep="first", maintain_order=True)
+    best = best.select(one="group", other="other", probability=probability("odds", "all_odds"))
     is_link = pl.col("probability") >= linkage.link
     return best.filter(is_link), best.filter(~is_link & (pl.col("probability") >= linkage.review))
 
@@ -371,12 +434,12 @@ def _among(rest: pl.DataFrame, linkage: Linkage, model: Settings, before: Compar
     compared = rest.filter(pl.col("unique_id").is_in(_near(rest, new, linkage).implode()))
     pairs = pl.DataFrame(schema={"one": pl.Int64, "other": pl.Int64, "probability": pl.Float64})
     if compared.height > 1:
+        likely = model | {"link_type": "dedupe_only"}
         with _database() as database:
-            linker = _linker(database, model | {"link_type": "dedupe_only"}, _compared(compared, linkage))
-            likely = linker.inference.predict(threshold_match_probability=linkage.review, warning_mode="never")
+            weighed = _weighed(database, linkage, likely, _compared(compared, linkage, model[rarity.IN_MODEL]))
             pairs = database.sql(
-                f"SELECT unique_id_l AS one, unique_id_r AS other, match_probability AS probability"
-                f" FROM {likely.physical_name}"
+                f"SELECT unique_id_l AS one, unique_id_r AS other, odds / (1 + odds) AS probability"
+                f" FROM {weighed} WHERE probability >= {linkage.review}"
             ).pl()
     new_ones = new["unique_id"].implode()
     pairs = pairs.filter(pl.col("one").is_in(new_ones) | pl.col("other").is_in(new_ones))

@@ -359,7 +359,8 @@ def test_a_declaration_that_cannot_be_used_is_refused_with_its_place(tmp_path: P
     for wrong, told in (
         (said.replace("name: full_name", "name: fullname", 1), "has no column 'fullname'"),
         (said.replace("- [phone]", "- [telephone]"), "'telephone' is none of"),
-        (said.replace("link: 0.95", "link: 2"), "must be a probability"),
+        (said.replace("  ward: equal\n", ""), "what is of kind address needs the ward"),
+        (said.replace("link: 0.96", "link: 2"), "must be a probability"),
     ):
         file.write_text(wrong, "utf-8")
         with pytest.raises(ContractError, match=told):
