@@ -28,6 +28,9 @@ ASKED_MEANWHILE = {
     "60,000 vouchers, summed": "SELECT chapter, sum(amount) FROM business.budget_vouchers GROUP BY chapter",
 }
 WARD = "maxa_cu_tru"  # of visits
+_FIRST_LOAD = {"visits": (2.2, 2.6), "declarations": (2.6, 3.0)}  # times COPY: warm, cold
+_SMALL_FILE = {"visits": 150, "declarations": 100}  # milliseconds
+_SMALL_FILES = 5000  # rows of a whole dataset for one small file
 _STRATEGIES = ("delete-insert", "upsert")  # of dlt's merge; the first is its default
 _PART = 10  # pandas.to_sql takes minutes for a million rows; it is given a tenth
 
@@ -66,16 +69,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Target:
-    """What is demanded of a case: a figure made of its runs' results, and its bound."""
+    """What is demanded of a case: a figure made of its runs' results, and the most that it may be."""
 
     text: str
     value: Callable[[Sequence[Result]], float]
     bound: float
-    at_least: bool = False  # by default: at most
-
-    def is_met(self, value: float) -> bool:
-        """Whether the figure keeps to the bound."""
-        return value >= self.bound if self.at_least else value <= self.bound
 
 
 @dataclass(frozen=True)
@@ -132,6 +130,7 @@ class Workshop:
 
     def _case_1(self, name: str) -> Case:
         part = self._clean(name, part=_PART)
+        warm, cold = _FIRST_LOAD[name]
         return Case(
             "1",
             name,
@@ -147,11 +146,16 @@ class Workshop:
                     arguments={"file": self.files.first(name, self.size, bad=0.0)},
                 ),
                 *(self._dlt(f"merge, {strategy}", self._clean(name), strategy) for strategy in _STRATEGIES),
+                self._dlt_checked(name),
                 Run("pandas", "to_sql", peers.to_sql, self.size // _PART, part=_PART, arguments={"clean": part}),
             ],
             [
-                Target("at most 2.0 x COPY", slower, 2.0),
-                Target("dlt's merge at least 8 x slower", lambda r: r[3].seconds / r[0].seconds, 8.0, at_least=True),
+                Target(f"at most {warm} x COPY", slower, warm),
+                Target(
+                    f"with imports, at most {cold} x COPY",
+                    lambda r: (r[0].seconds + r[0].notes["start"]) / r[1].seconds,
+                    cold,
+                ),
             ],
         )
 
@@ -194,19 +198,20 @@ class Workshop:
             f"A file of {large:,} rows",
             [self._first(name, large), self._first(name, self.size)],
             [
-                Target("peak memory at most 1,536 MiB", lambda r: r[0].peak / 2**20, 1536),
+                Target("peak memory at most 1,024 MiB", lambda r: r[0].peak / 2**20, 1024),
                 Target("at most 11 x case 1", slower, 11.0),
             ],
         )
 
     def _case_5(self, name: str) -> Case:
-        count = max(self.size // 1000, 2)
+        count = max(self.size // _SMALL_FILES, 2)
         folder = self.files.small(name, count)
         rows = count * ROWS_OF_A_SMALL_FILE
         run = Run("citydw", "citydw run", subjects.run, rows, arguments={"folder": folder})
         asked = {"files": count, "rows": ROWS_OF_A_SMALL_FILE}
         gx = Run("Great Expectations", "16 expectations a file", peers.great_expectations, rows, arguments=asked)
-        target = Target("at most 150 ms a file", lambda r: r[0].seconds / count * 1000, 150)
+        bound = _SMALL_FILE[name]
+        target = Target(f"at most {bound} ms a file", lambda r: r[0].seconds / count * 1000, bound)
         return Case("5", name, f"{count:,} files of {ROWS_OF_A_SMALL_FILE} rows", [run, gx], [target])
 
     def _case_6(self, name: str) -> Case:
@@ -220,13 +225,13 @@ class Workshop:
 
     def _formats(self) -> list[Case]:
         rows = self.size // 10
-        listed: dict[str, tuple[str, dict[str, Callable[..., Any]]]] = {
-            "health.visits": ("XML", {"lxml": peers.lxml, "pygixml": peers.pygixml}),
-            "civil.deaths": ("Excel", {"fastexcel": peers.fastexcel}),
-            "land.parcels": ("GeoJSON", {"orjson": peers.orjson, "pyogrio": peers.pyogrio}),
+        listed: dict[str, tuple[str, float, dict[str, Callable[..., Any]]]] = {
+            "health.visits": ("XML", 1.0, {"lxml": peers.lxml, "pygixml": peers.pygixml}),
+            "civil.deaths": ("Excel", 2.5, {"fastexcel": peers.fastexcel}),
+            "land.parcels": ("GeoJSON", 1.0, {"orjson": peers.orjson, "pyogrio": peers.pyogrio}),
         }
         cases = []
-        for dataset, (form, libraries) in listed.items():
+        for dataset, (form, bound, libraries) in listed.items():
             file = self.files.of_format(dataset, rows)
             ours = Run(
                 "citydw", "station extract", subjects.extract, rows, arguments={"dataset": dataset, "file": file}
@@ -234,7 +239,8 @@ class Workshop:
             others = [
                 Run(tool, "reads only", subject, rows, arguments={"file": file}) for tool, subject in libraries.items()
             ]
-            cases.append(Case("7", dataset, f"Reading {form}, {rows:,} rows", [ours, *others]))
+            target = Target(f"at most {bound} x {next(iter(libraries))}", slower, bound)
+            cases.append(Case("7", dataset, f"Reading {form}, {rows:,} rows", [ours, *others], [target]))
         return cases
 
     def _look_back(self) -> Case:
@@ -303,6 +309,11 @@ class Workshop:
     def _dlt(self, work: str, clean: Clean, strategy: str, start: State | None = None) -> Run:
         arguments = {"clean": clean, "strategy": strategy}
         return Run("dlt", work, peers.dlt_merge, self.size, start, arguments=arguments)
+
+    def _dlt_checked(self, name: str) -> Run:
+        rules = {"contracts": self.contracts, "dataset": f"snapshot.{name}"}
+        arguments = {"clean": self._clean(name), "strategy": "upsert", **rules}
+        return Run("dlt and GX", "rules, then upsert", peers.dlt_merge_checked, self.size, arguments=arguments)
 
     def _merged(self, name: str, strategy: str) -> State:
         """The first snapshot is merged by dlt."""

@@ -38,4 +38,4 @@ def svg(made: dict[str, Any]) -> str:
 
 def _share(target: dict[str, Any]) -> float:
     share: float = target["value"] / target["bound"]
-    return 1 / share if target["at_least"] else share
+    return share

@@ -60,6 +60,49 @@ def dlt_merge(clock: Clock, clean: Clean, strategy: str) -> None:
         clean: the rows.
         strategy: of the merge: delete-insert is what dlt does by default, upsert is faster.
     """
+    pipeline = _dlt()
+    with clock:
+        _merge(pipeline, clean.arrow(), clean, strategy)
+
+
+def dlt_merge_checked(clock: Clock, clean: Clean, strategy: str, contracts: Path, dataset: str) -> None:
+    """The same after Great Expectations has judged the rows, by those of the dataset's rules that it knows itself.
+
+    Args:
+        clock: runs over both.
+        clean: the rows; all rules hold.
+        strategy: of the merge.
+        contracts: folder of contracts and suites.
+        dataset: whose rules they are.
+    """
+    import great_expectations as gx
+    import pandas as pd
+
+    from etl.contract import load_all
+    from etl.validate.suite import expected
+
+    pipeline = _dlt()
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    whole = (
+        context.data_sources.add_pandas("memory")
+        .add_dataframe_asset("rows")
+        .add_batch_definition_whole_dataframe("all")
+    )
+    rules = []
+    for rule in expected(load_all(contracts)[dataset]):
+        kind = getattr(gx.expectations, "".join(part.capitalize() for part in rule.type.split("_")), None)
+        if kind and set(rule.columns) <= set(clean.types):
+            rules.append(kind(**rule.kwargs))
+    with clock:
+        rows = clean.arrow()
+        frame = rows.to_pandas(types_mapper=pd.ArrowDtype)
+        suite = gx.ExpectationSuite("rows", expectations=rules)
+        whole.get_batch(batch_parameters={"dataframe": frame}).validate(suite, result_format="BASIC")
+        _merge(pipeline, rows, clean, strategy)
+
+
+def _dlt() -> Any:
     home = Settings.from_environment().home
     os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(home / "dlt")}
     import dlt
@@ -68,17 +111,18 @@ def dlt_merge(clock: Clock, clean: Clean, strategy: str) -> None:
     # dlt wants a password and a host; the server asks for none, and the host behind the question mark counts.
     url = _url().replace("@/", ":none@localhost/")
     destination = dlt.destinations.postgres(credentials=url)
-    pipeline = dlt.pipeline("bench", pipelines_dir=str(home / "dlt"), destination=destination, dataset_name="dlt")
-    merge: Any = {"disposition": "merge", "strategy": strategy}  # dlt's type wants each strategy written out
-    with clock:
-        done = pipeline.run(
-            clean.arrow(),
-            table_name="clean",
-            write_disposition=merge,
-            primary_key=list(clean.key),
-            loader_file_format="parquet",
-        )
-        done.raise_on_failed_jobs()
+    return dlt.pipeline("bench", pipelines_dir=str(home / "dlt"), destination=destination, dataset_name="dlt")
+
+
+def _merge(pipeline: Any, rows: Any, clean: Clean, strategy: str) -> None:
+    done = pipeline.run(
+        rows,
+        table_name="clean",
+        write_disposition={"disposition": "merge", "strategy": strategy},
+        primary_key=list(clean.key),
+        loader_file_format="parquet",
+    )
+    done.raise_on_failed_jobs()
 
 
 def to_sql(clock: Clock, clean: Clean) -> None:

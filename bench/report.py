@@ -42,8 +42,8 @@ def results(case: Case, rounds: Sequence[Sequence[Measurement]]) -> dict[str, An
     targets = []
     for target in case.targets:
         value = target.value(medians)
-        bound = {"bound": target.bound, "at_least": target.at_least}
-        targets.append({"target": target.text, "value": value, "met": target.is_met(value)} | bound)
+        met = value <= target.bound
+        targets.append({"target": target.text, "value": value, "met": met, "bound": target.bound})
     return {"case": case.number, "of": case.of, "title": case.title, "runs": runs, "targets": targets}
 
 
