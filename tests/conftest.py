@@ -53,7 +53,7 @@ SLOW = {
     "demo": "demo systems",
     "draft": "draft excerpts",
     "extract": "pollution",
-    "linkage": "linkage",
+    "linkage": "incremental likelihood linkage",
     "operate": "backup notify",
     "promises/agency": "check drift held words",
     "promises/analyst": "business_city city coherence disclosure people_city questions reconciliations roles",
