@@ -120,8 +120,9 @@ def unique_key(names: list[str], contract: Contract) -> Expectation:
 def like_the_past(baseline: Baseline, contract: Contract) -> Expectation:
     """That a measure of a delivery lies where it lay in those before it, as a baseline of its contract says."""
     column = contract.column(baseline.of) if baseline.of else None
-    rule = _OF_WARDS if column and column.semantic_type == "ward" and baseline.measure == "share" else None
-    rule = rule or _UNUSUAL[baseline.measure]
+    rule = _UNUSUAL[baseline.measure]
+    if baseline.measure == "share" and column and column.semantic_type == "ward":
+        rule = _OF_WARDS
     about = wording(rule)
     kwargs = baseline.model_dump(exclude_defaults=True, exclude={"severity"})
     meta = _meta_of(rule, about, about.bare(column=column.label if column else ""))
