@@ -7,20 +7,24 @@ contract may say is in `etl.contract.document`, and nothing else is accepted: a 
 
 from __future__ import annotations
 
-from etl.contract.fields import Choice, DeliveryMode, LogicalType, SemanticType, Text
+from etl.contract.baseline import FEWEST, SHARES, Baseline, Measure
+from etl.contract.fields import Choice, DeliveryMode, LogicalType, SemanticType, Severity, Text
 from etl.contract.formats import ENDINGS, MEMBER, OF_VALUE, SHEET, Format
 from etl.contract.messages import ContractError
-from etl.contract.model import GEOMETRY_TYPES, REASON_CHARS, Column, Contract, Hold, Severity, Source
+from etl.contract.model import GEOMETRY_TYPES, REASON_CHARS, Column, Contract, Hold, Source
 from etl.contract.reading import Contracts, load, load_all, read_all, written_out
 from etl.contract.servers import Server
 
 __all__ = [
     "ENDINGS",
+    "FEWEST",
     "GEOMETRY_TYPES",
     "MEMBER",
     "OF_VALUE",
     "REASON_CHARS",
+    "SHARES",
     "SHEET",
+    "Baseline",
     "Choice",
     "Column",
     "Contract",
@@ -30,6 +34,7 @@ __all__ = [
     "Format",
     "Hold",
     "LogicalType",
+    "Measure",
     "SemanticType",
     "Server",
     "Severity",

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
+from etl.contract.baseline import Baseline
 from etl.contract.fields import Both, Choice, DeliveryMode, Length, Name, Part, Share, Words, hours_of
 from etl.contract.names import NAME, OF_NAMES
 from etl.contract.source import Source
@@ -108,6 +109,9 @@ class DatasetProperties(Part):
         default=(),
         description="columns of numbers whose sum over all rows the manifest beside a file must declare; a file of "
         "which it does not is held",
+    )
+    baselines: Annotated[tuple[Baseline, ...], Strict(False)] = Field(
+        default=(), description="how far a delivery may differ from the accepted ones before it"
     )
 
 

@@ -20,6 +20,7 @@ SemanticType = Literal[
 Classification = Literal["open", "basic", "sensitive"]
 GeometryType = Literal["Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon"]
 Choice = Literal["accept", "accept-passing", "reject"]  # what a person decides on a held delivery
+Severity = Literal["critical", "warning"]
 _LENGTH = re.compile(r"\d{1,4}[hdwmy]")
 _LONGEST_YEARS = 10
 _HOURS = {"h": 1, "d": 24, "w": 168, "m": 730, "y": 8766}

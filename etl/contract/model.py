@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from etl.contract.baseline import Baseline
 from etl.contract.column import DECIMALS, FLOAT, MOST_DIGITS
 from etl.contract.date_format import DateFormat, Kind, date_format
 from etl.contract.expansion import shared_files
@@ -20,7 +21,6 @@ from etl.contract.names import nearest
 from etl.contract.number_format import PLAIN, NumberFormat
 from etl.contract.servers import Server
 
-Severity = Literal["critical", "warning"]
 GEOMETRY_TYPES = get_args(GeometryType)
 REASON_CHARS = 500  # of a decision's reason: it is written on a receipt, which is a page
 # Where a contract names none.
@@ -163,6 +163,7 @@ class Contract:
     control_totals: tuple[str, ...]  # the columns whose sum over all rows a sender must declare
     max_rejected: float  # share of rows that may fail one derived expectation before the delivery is held
     hold: Hold
+    baselines: tuple[Baseline, ...]  # how far a delivery may differ from those before it
     tell_rejected: float  # share of a delivery's rows that may be rejected before somebody is told
     tags: tuple[str, ...]
     notes: tuple[str, ...]  # what it says that is not used here, in sentences

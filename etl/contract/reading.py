@@ -270,6 +270,7 @@ def _contract(
         control_totals=custom.control_totals,
         max_rejected=custom.max_rejected,
         hold=Hold(**custom.hold.model_dump()),
+        baselines=custom.baselines,
         tell_rejected=custom.tell_rejected,
         tags=tuple(head.tags),
         notes=notes,

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from etl.contract.baseline import Baseline
 from etl.contract.city import City, Units
 from etl.contract.column import Column, ColumnProperties, Element, LogicalTypeOptions, Numbers, Unit
 from etl.contract.document import Agency, DatasetProperties, Document, Hold, Purpose, Support, Table, Times
@@ -67,6 +68,7 @@ _SECTIONS: tuple[tuple[str, type[Part]], ...] = (
     ("`source`", Source),
     ("`unpivot`", Unpivot),
     ("`hold`", Hold),
+    ("A line of `baselines`", Baseline),
     ("`servers`: a PostgreSQL database", PostgresqlServer),
     ("`servers`: a MariaDB or MySQL database", MysqlServer),
     ("`customProperties` of a database", DatabaseProperties),

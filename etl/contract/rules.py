@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 
+from etl.contract import baseline_faults
 from etl.contract.city import city, may_hold
 from etl.contract.column import Column
 from etl.contract.column_rules import place, source_name
@@ -88,6 +89,7 @@ def of_whole(said: Document, columns: Collection[Column]) -> Iterator[str]:
     if part is not None:
         yield from _of_part(part, columns)
     yield from _of_totals(said.custom_properties.control_totals, columns)
+    yield from baseline_faults.faults(said.custom_properties.baselines, mode, columns)
     source = said.custom_properties.source
     for name, needs in ((MEMBER, source.archive == "parts"), (SHEET, source.sheets is not None)):
         if not needs and source.format not in ("xml", "geojson") and name in map(source_name, columns):

@@ -35,8 +35,6 @@ class _Kwargs(_Typed):
     condition: str = ""
     ignore_row_if: str = ""
     match_on: str = ""
-    measure: str = ""
-    of: str = ""
     regex: str = ""
     regex_list: list[str] = []
     strftime_format: str = ""
@@ -45,9 +43,7 @@ class _Kwargs(_Typed):
     or_equal: bool = False
     strict_max: bool = False
     strict_min: bool = False
-    last: int = 0
     at_most: int | None = None
-    most: float | None = None
     slack: float = 0.0
     sum_total: float = 0.0
     threshold: float = 0.0

@@ -58,9 +58,9 @@ class Wording:
 
         return Text(self.vi.format_map(safe("vi")), self.en.format_map(safe("en")))
 
-    def bare(self) -> Text:
-        """The sentence with … for each detail, because details may quote the file."""
-        return Text(self.vi.format_map(_Dots()), self.en.format_map(_Dots()))
+    def bare(self, **details: str) -> Text:
+        """The sentence with … for each detail, because details may quote the file, but for those that are given."""
+        return Text(self.vi.format_map(_Dots(details)), self.en.format_map(_Dots(details)))
 
 
 class _Dots(dict[str, str]):

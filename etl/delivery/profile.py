@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, TypedDict
+from typing import TypedDict
 
-Measure = Literal["rows", "nulls", "share", "amount", "age", "changed", "ended"]
-SHARES: tuple[Measure, ...] = ("nulls", "share", "changed", "ended")  # of some rows: from 0 to 1
+from etl.contract import Measure
 
 
 class Number(TypedDict):

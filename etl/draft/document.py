@@ -18,7 +18,7 @@ from etl.draft.columns import Guess
 
 TODO = "TODO"
 _UNSAID = "sensitive"  # the class of a column of which the contract says none
-_SLACK = 0.5  # of the usual number of rows
+_BASELINE = {"measure": "rows", "slack": 0.5, "severity": "warning"}  # half of the usual rows less or more is noted
 _NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 
@@ -59,6 +59,7 @@ def contract(draft: Draft) -> str:
     custom: dict[str, Any] = {"deliveryMode": draft.mode, "source": dict(draft.source)}
     if not any(column.key_position for column in draft.columns):
         custom["key"] = "whole_row"
+    custom["baselines"] = [_BASELINE]
     lines = [
         f"# Drafted by `citydw draft`. What only a person knows is marked; `citydw lint {draft.id}` lists it.",
         *(f"# {note}" for note in draft.notes),
@@ -132,18 +133,10 @@ def _subject(line: str) -> str:
 def suite(draft: Draft) -> str:
     """The suite's text: nothing in it sends a row back. Of columns that have yet to be named it says nothing."""
     columns = draft.columns if draft.has_names else ()
-    rules = [_rows(), *(rule for column in columns for rule in _of_column(column))]
+    rules = [rule for column in columns for rule in _of_column(column)]
     for rule in rules:
         rule["id"] = str(uuid.uuid5(_NAMESPACE, f"{draft.id} {json.dumps(rule['kwargs'], sort_keys=True)}"))
     return json.dumps({"name": draft.id, "expectations": rules}, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-
-
-def _rows() -> dict[str, Any]:
-    vi = "Tệp có {value} dòng; {last} lần giao gần đây có từ {least} đến {most}. Hãy kiểm tra xem tệp có đủ không."
-    en = "The file has {value} rows; by the last {last} deliveries {least} to {most} are usual. Is it whole?"
-    return _rule(
-        "expect_like_the_past", {"measure": "rows", "slack": _SLACK}, "unusual_number_of_rows", "accuracy", vi, en
-    )
 
 
 def _of_column(column: Guess) -> Iterator[dict[str, Any]]:

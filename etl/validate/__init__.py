@@ -31,7 +31,7 @@ from etl.validate.expected import Expectation
 from etl.validate.findings import Finding, found_problems, judge, merged
 from etl.validate.profile import Counts, counted, total
 from etl.validate.rows import Rows
-from etl.validate.suite import expected, like_the_past
+from etl.validate.suite import expected
 from etl.validate.uniqueness import keys, unique
 
 
@@ -191,7 +191,7 @@ def _judge_batch(
     found = found_problems(raw, findings, extracted, contract)
     is_good = ~raw[ROW].is_in(rejected_rows(pl.concat([extracted, found])).implode())
     good = pl.DataFrame([raw[ROW], keys(rows).hash_rows().alias("key")]).filter(is_good)
-    counts = counted(rows, dict.fromkeys(like.of for _, like in like_the_past(contract) if like.measure == "share"))
+    counts = counted(rows, dict.fromkeys(b.of for b in contract.baselines if b.measure == "share" and b.of))
     return _Part(merged([findings]), found, good, counts)
 
 

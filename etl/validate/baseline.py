@@ -1,4 +1,4 @@
-"""Comparison with the past: whether a delivery looks like the accepted ones before it, as far as its suite says.
+"""Comparison with the past: whether a delivery looks like the accepted ones before it, as far as its contract says.
 
 What is looked back on is what lay before it in time, not what arrived before it: a delivery that walks again is
 compared with the same ones. Files of one period that are parts of a whole, such as one a hospital, are told apart by
@@ -15,24 +15,21 @@ from typing import Any
 
 import polars as pl
 
-from etl.contract import Column, Contract, Text
+from etl.contract import FEWEST, SHARES, Baseline, Column, Contract, Text
 from etl.delivery.columns import ROW
-from etl.delivery.messages import HOLD_MINIMUM, Wording
+from etl.delivery.messages import HOLD_MINIMUM, wording
 from etl.delivery.model import Delivery
 from etl.delivery.problems import PROBLEM, problems
-from etl.delivery.profile import SHARES, Earlier, Number, Profile
+from etl.delivery.profile import Earlier, Number, Profile
 from etl.delivery.storage import Storage
-from etl.validate.expected import Expectation
+from etl.validate.expected import like_the_past
 from etl.validate.findings import Finding, judge
-from etl.validate.own_conditions import LikeThePast
 from etl.validate.profile import Counts, Sent, staged_keys
 from etl.validate.rows import Rows
-from etl.validate.suite import like_the_past
 
 _SHARED = 0.1  # share of the records of the smaller of two snapshots below which they may be two parts
-_FEWEST = 5  # deliveries that make a past
 _ERRORS = 3  # standard errors outside the past that are taken for chance
-_NAMED = 3  # numbers of one expectation, or new columns, that are named
+_NAMED = 3  # numbers of one baseline, or new columns, that are named
 _ITEMS = {
     "mean": Text("trung bình", "the mean"),
     "q10": Text("mức mà 10% số dòng không vượt quá", "the 10% quantile"),
@@ -90,17 +87,15 @@ def compare(
         return NOTHING
     if (other := _other_part(storage, delivery, contract, keys, earlier)) and not is_waived:
         return replace(NOTHING, other=other.file_name)
-    expectations = like_the_past(contract)
     part = _part(storage, delivery, contract)
-    past = earlier.profiles(part, max((like.last for _, like in expectations), default=1))
+    past = earlier.profiles(part, max((baseline.last for baseline in contract.baselines), default=1))
     sent = Sent(storage, delivery, contract, keys, counts, past[-1].delivery_id if past else None)
     renamed = _named(*sent.renamed())
     if contract.mode != "snapshot" and past and past[-1].as_of == delivery.as_of:
         return replace(NOTHING, renamed=renamed)  # a later word on some rows of a period
-    asked = dict.fromkeys((like.measure, like.of) for _, like in expectations)
-    numbers = [number for measure, of in asked for number in sent.numbers(measure, of)]
+    numbers = [n for baseline in contract.baselines for n in sent.numbers(baseline.measure, baseline.of or "")]
     profile = Profile(delivery.id, delivery.as_of, part, sent.count, numbers)
-    return replace(_judged(profile, past, expectations, contract, is_waived), renamed=renamed)
+    return replace(_judged(profile, past, contract, is_waived), renamed=renamed)
 
 
 def _named(came: list[str], gone: list[Column]) -> str:
@@ -136,84 +131,79 @@ def _part(storage: Storage, delivery: Delivery, contract: Contract) -> str | Non
     return ", ".join(values.sort()) or None
 
 
-def _judged(
-    profile: Profile,
-    past: Sequence[Profile],
-    expectations: Sequence[tuple[Expectation, LikeThePast]],
-    contract: Contract,
-    is_waived: bool,
-) -> Compared:
+def _judged(profile: Profile, past: Sequence[Profile], contract: Contract, is_waived: bool) -> Compared:
     # Numbers without bounds, because the past is too short, are not judged.
-    bounded = [_bounded(profile, past, like).drop_nulls("most") for _, like in expectations]
+    bounded = [_bounded(profile, past, baseline).drop_nulls("most") for baseline in contract.baselines]
     if all(numbers.is_empty() for numbers in bounded):
         return replace(NOTHING, profile=profile)
     findings, warnings, reasons = [], [], []
-    for (expectation, _), numbers in zip(expectations, bounded, strict=True):
+    for baseline, numbers in zip(contract.baselines, bounded, strict=True):
+        expectation = like_the_past(baseline, contract)
         asked = expectation.waived() if is_waived else expectation
         (found,) = judge(Rows(numbers, contract), [asked])
         findings.append(found)
         outside = numbers[found.positions]
-        about = expectation.about
-        texts = [_said(number, about, len(past)) for number in outside.head(_NAMED).iter_rows(named=True)]
+        label = contract.column(baseline.of).label if baseline.of else ""
+        texts = [_said(number, found.rule, label, len(past)) for number in outside.head(_NAMED).iter_rows(named=True)]
         if found.severity == "critical":
             reasons += texts
         else:
             row = pl.DataFrame({ROW: [None], "value": [None]}, schema={ROW: pl.Int64, "value": pl.String})
-            warnings += [problems(row, found.column, found.rule, text, about, "warning") for text in texts]
+            warnings += [problems(row, found.column, found.rule, text, expectation.about, "warning") for text in texts]
     return Compared(profile, findings, pl.concat([NOTHING.problems, *warnings]), reasons)
 
 
-def _bounded(profile: Profile, past: Sequence[Profile], like: LikeThePast) -> pl.DataFrame:
-    """The numbers that an expectation is about: what and item, value, and between which bounds it should lie.
+def _bounded(profile: Profile, past: Sequence[Profile], baseline: Baseline) -> pl.DataFrame:
+    """The numbers that a baseline is about: what and item, value, and between which bounds it should lie.
 
-    They are the least and the most of the past, widened by the suite's slack, by what chance explains, and by as many
-    rows as no delivery is held for. Where the past is too short there are none.
+    They are the least and the most of the past, widened by the baseline's slack, by what chance explains, and by as
+    many rows as no delivery is held for. Where the past is too short there are none.
     """
-    mine = _of(profile, like)
-    before = [_of(p, like) for p in past[-like.last :]]
+    mine = _of(profile, baseline)
+    before = [_of(p, baseline) for p in past[-baseline.last :]]
     before = [numbers for numbers in before if numbers]
     items = dict.fromkeys([*mine, *(item for numbers in before for item in numbers)]) if mine else {}
     rows = []
     for item in items:
         number = mine.get(item)
-        if number is None and like.measure != "share":
+        if number is None and baseline.measure != "share":
             continue
-        number = number or Number(measure="share", of=like.of, item=item, value=0, error=0, rows=profile.rows)
+        number = number or Number(measure="share", of=baseline.of or "", item=item, value=0, error=0, rows=profile.rows)
         least: float | None = None
         most: float | None = None
-        if like.most is not None:
-            least, most = 0.0, max(like.most, HOLD_MINIMUM / number["rows"])
-        elif len(before) >= _FEWEST and (number["rows"] >= HOLD_MINIMUM or like.measure == "rows"):
+        if baseline.most is not None:
+            least, most = 0.0, max(baseline.most, HOLD_MINIMUM / number["rows"])
+        elif len(before) >= FEWEST and (number["rows"] >= HOLD_MINIMUM or baseline.measure == "rows"):
             values = [numbers[item]["value"] if item in numbers else 0.0 for numbers in before]
-            width = _width(like, number, statistics.median(values))
+            width = _width(baseline, number, statistics.median(values))
             least, most = min(values) - width, max(values) + width
-        rows.append((like.measure, item, number["value"], least, most))
+        rows.append((baseline.measure, item, number["value"], least, most))
     schema = {"measure": pl.String, "item": pl.String, **dict.fromkeys(("value", "least", "most"), pl.Float64)}
     return pl.DataFrame(rows, schema, orient="row")
 
 
-def _width(like: LikeThePast, number: Number, usual: float) -> float:
+def _width(baseline: Baseline, number: Number, usual: float) -> float:
     """How far outside the past a number may lie."""
-    chance, slack = _ERRORS * number["error"], like.slack
-    if like.measure in SHARES:
+    chance, slack = _ERRORS * number["error"], baseline.slack
+    if baseline.measure in SHARES:
         return max(slack, chance, HOLD_MINIMUM / number["rows"])
-    if like.measure == "age":
+    if baseline.measure == "age":
         return max(slack, chance)
-    fewest = HOLD_MINIMUM if like.measure == "rows" else 0
+    fewest = HOLD_MINIMUM if baseline.measure == "rows" else 0
     return max(slack * abs(usual), chance, fewest)
 
 
-def _of(profile: Profile, like: LikeThePast) -> dict[str, Number]:
-    asked = (like.measure, like.of)
+def _of(profile: Profile, baseline: Baseline) -> dict[str, Number]:
+    asked = (baseline.measure, baseline.of or "")
     return {n["item"]: n for n in profile.numbers if (n["measure"], n["of"]) == asked}
 
 
-def _said(number: dict[str, Any], about: Wording, past: int) -> Text:
-    """The suite's sentence on a number that lies outside its bounds."""
+def _said(number: dict[str, Any], rule: str, label: str, past: int) -> Text:
+    """The rule's sentence on a number that lies outside its bounds."""
     measure, item = number["measure"], number["item"]
     named = _ITEMS[item] if measure in ("amount", "age") else item
     shown = {name: _shown(measure, number[name]) for name in ("value", "least", "most")}
-    return about.fill(item=named, last=past, **shown)
+    return wording(rule).fill(column=label, item=named, last=past, **shown)
 
 
 def _shown(measure: str, number: float) -> str:

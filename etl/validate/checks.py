@@ -37,12 +37,11 @@ _META_OF_SUITE = ("great_expectations_version",)
 _OF_EXPECTATION = ("type", "kwargs", "meta", "severity", "id", "notes")
 _META = ("rule", "vi", "en", "dimension", "responsible")
 _MAY_SAY = (*_META, "example")
-_PAST = LikeThePast.type
-_FILLED_IN = {"item", "value", "least", "most", "last"}  # into the sentence on a comparison with the past
-_OF_ROWS_AS_A_WHOLE = ("rows", "changed", "ended")  # measures that are of no column
-_COUNTED = ("code", "ward")
+_OF_THE_CONTRACT = (
+    "a comparison with the past is one line of the contract: customProperties, "
+    "{property: baselines, value: [{measure: rows, slack: 0.5}, ...]}; write it there, and leave it out here"
+)
 _NO_NOTES = "notes are not shown here; what people are told stands in meta, as vi and en"
-_BY_TYPE: dict[str, tuple[str, ...]] = {"amount": ("integer", "number"), "age": ("date", "timestamp")}
 
 
 def checked(contract: Contract) -> list[Mapping[str, Any]]:
@@ -117,6 +116,9 @@ def _of_expectations(expectations: list[Any], contract: Contract) -> Iterator[st
         meta, kwargs = expectation.get("meta"), expectation.get("kwargs")
         rule = meta.get("rule") if isinstance(meta, dict) else None
         place = f"expectation {number} ({rule or expectation.get('type')})"
+        if expectation.get("type") == LikeThePast.type:
+            yield f"{place}: {_OF_THE_CONTRACT}"
+            continue
         for field in expectation.keys() - set(_OF_EXPECTATION):
             yield f"{place}: unknown field {field!r}; {nearest(field, _OF_EXPECTATION)}"
         if not isinstance(meta, dict) or not isinstance(kwargs, dict):
@@ -124,7 +126,7 @@ def _of_expectations(expectations: list[Any], contract: Contract) -> Iterator[st
             continue
         for finding in (*_of_meta(expectation, meta), *_of_type(expectation, kwargs, contract)):
             yield f"{place}: {finding}"
-        about = (rule, *_columns_of(kwargs), kwargs.get("measure"), kwargs.get("of"))
+        about = (rule, *_columns_of(kwargs))
         if str(about) in map(str, rules):
             yield f"{place}: another expectation has this rule already; each needs a name of its own"
         rules.add(about)
@@ -148,20 +150,18 @@ def _of_meta(expectation: Mapping[str, Any], meta: Mapping[str, Any]) -> Iterato
         yield f"severity is {expectation.get('severity')!r}, not one of {', '.join(SEVERITIES)}"
     if bare(meta.get("rule")):
         yield "meta: rule is the name of a rule that the stations apply themselves; choose another"
-    filled = _FILLED_IN if expectation.get("type") == _PAST else set()
     for language in ("vi", "en"):
-        yield from _of_sentence(str(meta.get(language, "")), language, filled)
+        yield from _of_sentence(str(meta.get(language, "")), language)
 
 
-def _of_sentence(text: str, language: str, filled: set[str]) -> Iterator[str]:
+def _of_sentence(text: str, language: str) -> Iterator[str]:
     try:
         named = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
     except ValueError as error:
         yield f"meta: {language}: {error}; write {{{{ for a brace that is to be read"
         return
-    for name in sorted(named - filled):
-        mend = f"filled in are {', '.join(sorted(filled))}" if filled else "write the sentence without braces"
-        yield f"meta: {language}: nothing is filled in for {{{name}}}; {mend}"
+    for name in sorted(named):
+        yield f"meta: {language}: nothing is filled in for {{{name}}}; write the sentence without braces"
 
 
 def _of_type(expectation: Mapping[str, Any], kwargs: Mapping[str, Any], contract: Contract) -> Iterator[str]:
@@ -189,9 +189,7 @@ def _of_type(expectation: Mapping[str, Any], kwargs: Mapping[str, Any], contract
     wrong = [name for name in _columns_of(kwargs) if name not in (*_names(contract), AS_OF)]
     for name in wrong:
         yield f"kwargs: the contract has no column {name!r}; {nearest(name, _names(contract))}"
-    if expectation["type"] == _PAST:
-        yield from _of_measure(str(kwargs["measure"]), kwargs.get("of", ""), contract)
-    elif not wrong:
+    if not wrong:
         yield from _of_values(kwargs, contract)
 
 
@@ -204,18 +202,6 @@ def _of_kwargs(type_: str, kwargs: Mapping[str, Any]) -> list[str]:
 
         return [f"kwargs: {fault}" for fault in gx.faults(type_, kwargs)]
     return []
-
-
-def _of_measure(measure: str, of: str, contract: Contract) -> Iterator[str]:
-    if measure in _OF_ROWS_AS_A_WHOLE:
-        if of:
-            yield f"kwargs: {measure} is of all rows; leave out `of`"
-    elif of not in _names(contract):
-        yield f"kwargs: of: the contract has no column {of!r}; {nearest(of, _names(contract))}"
-    elif measure == "share" and contract.column(of).semantic_type not in _COUNTED:
-        yield f"kwargs: of: shares are counted of {' and '.join(_COUNTED)} only, for others may name a person"
-    elif contract.column(of).type not in _BY_TYPE.get(measure, (contract.column(of).type,)):
-        yield f"kwargs: of: {measure} is of a column of type {' or '.join(_BY_TYPE[measure])}, and {of} is none"
 
 
 def _of_values(kwargs: Mapping[str, Any], contract: Contract) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from etl.contract import GEOMETRY_TYPES, Column, Contract, ContractError, Severity, Text
+from etl.contract import GEOMETRY_TYPES, Baseline, Column, Contract, ContractError, Severity, Text
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Wording, wording
 from etl.validate.conditions import ColumnsMatchSet, Condition
@@ -24,6 +24,17 @@ from etl.validate.own_conditions import LikeThePast, RowCondition, Understood
 # Semantic types that take every value of their column's type: there is nothing to expect of them.
 _ALWAYS_UNDERSTOOD = {"text", "date", "time", "boolean", "money", "number", "address"}
 _MOST_CHARACTERS = 1 << 30  # in a value, where a contract does not say it
+# The rule of each measure that is compared with the past; of a column of wards, districts are compared.
+_UNUSUAL = {
+    "rows": "unusual_number_of_rows",
+    "nulls": "unusual_share_of_empty_cells",
+    "share": "unusual_share_of_a_code",
+    "amount": "unusual_amounts",
+    "age": "unusual_dates",
+    "changed": "unusual_share_of_changes",
+    "ended": "too_many_ended",
+}
+_OF_WARDS = "unusual_share_of_a_district"
 
 
 @dataclass(frozen=True)
@@ -75,8 +86,6 @@ class Expectation:
     @property
     def text(self) -> Text:
         """What people are told, without details of a file."""
-        if isinstance(self.condition, LikeThePast):
-            return self.about.bare()
         return Text(self.meta["vi"], self.meta["en"])
 
     def waived(self) -> Self:
@@ -106,6 +115,18 @@ def unique_key(names: list[str], contract: Contract) -> Expectation:
     """That no two rows share their standard key, which has columns of these names."""
     unique = UniqueTogether(column_list=names) if len(names) > 1 else Unique(column=names[0])
     return Expectation.of(unique, _meta("unique_key", columns=", ".join(c.label for c in contract.key)), "critical")
+
+
+def like_the_past(baseline: Baseline, contract: Contract) -> Expectation:
+    """That a measure of a delivery lies where it lay in those before it, as a baseline of its contract says."""
+    column = contract.column(baseline.of) if baseline.of else None
+    rule = _UNUSUAL[baseline.measure]
+    if baseline.measure == "share" and column and column.semantic_type == "ward":
+        rule = _OF_WARDS
+    about = wording(rule)
+    kwargs = baseline.model_dump(exclude_defaults=True, exclude={"severity"})
+    meta = _meta_of(rule, about, about.bare(column=column.label if column else ""))
+    return Expectation(LikeThePast.type, kwargs, meta, baseline.severity, condition=LikeThePast())
 
 
 def _of_column(column: Column, contract: Contract, with_bare_deletions: bool) -> Iterator[Expectation]:
@@ -180,7 +201,10 @@ def _column_meta(rule: str, column: Column) -> Mapping[str, str]:
 
 def _meta(rule: str, **details: object) -> Mapping[str, str]:
     about = wording(rule)
-    text = about.fill(**details)
+    return _meta_of(rule, about, about.fill(**details))
+
+
+def _meta_of(rule: str, about: Wording, text: Text) -> Mapping[str, str]:
     return {
         "rule": rule,
         "vi": text.vi,

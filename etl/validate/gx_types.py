@@ -17,8 +17,7 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_con
     multicolumn_condition_partial,
 )
 
-from etl.contract import Contract, load_all
-from etl.delivery.profile import Measure
+from etl.contract import Contract, Measure, load_all
 from etl.validate import own_conditions as own
 from etl.validate.conditions import Condition
 from etl.validate.rows import Rows
@@ -140,7 +139,7 @@ class ExpectGeometryNearWard(MulticolumnMapExpectation):  # type: ignore[misc]
 class ExpectLikeThePast(MulticolumnMapExpectation):  # type: ignore[misc]
     """Expect a measure of a delivery's profile to lie where it lay in the accepted deliveries before it.
 
-    It is judged on a frame of numbers with their bounds; see `etl.validate.baseline`, which reckons them.
+    It follows from a contract's `baselines` and stands in no suite; without it Great Expectations shows no result.
     """
 
     measure: Measure

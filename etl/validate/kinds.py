@@ -25,13 +25,13 @@ from etl.validate.core_conditions import (
     Unique,
     UniqueTogether,
 )
-from etl.validate.own_conditions import AreaAgrees, DaysInOrder, LikeThePast, NearWard, RowCondition
+from etl.validate.own_conditions import AreaAgrees, DaysInOrder, NearWard, RowCondition
 
 # Those that are judged without Great Expectations, unless a column's type does not suit.
 KINDS: Mapping[str, type[Condition]] = {
     kind.type: kind
     for kind in (
-        AreaAgrees, Between, DaysInOrder, InSet, LengthsBetween, LengthsEqual, LikeThePast, MatchRegex, MatchRegexList,
+        AreaAgrees, Between, DaysInOrder, InSet, LengthsBetween, LengthsEqual, MatchRegex, MatchRegexList,
         NearWard, NotInSet, NotMatchRegex, NotMatchRegexList, NotNull, Null, PairEqual, PairGreater, RowCondition,
         Unique, UniqueTogether,
     )

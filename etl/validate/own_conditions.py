@@ -11,8 +11,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 from pydantic import Field
 
-from etl.delivery.profile import Measure
-from etl.validate.conditions import Condition, OfSeveral, Types
+from etl.validate.conditions import Condition, OfSeveral
 from etl.validate.rows import Rows
 
 Ignore: TypeAlias = Literal["all_values_are_missing", "any_value_is_missing", "never"]
@@ -101,31 +100,13 @@ class NearWard(OfSeveral):
 
 
 class LikeThePast(Condition):
-    """A measure of a delivery's profile lies where it lay in the accepted deliveries before it.
-
-    It is judged on numbers with their bounds; see `etl.validate.baseline`, which reckons them.
-
-    Attributes:
-        measure: see `etl.delivery.profile.Number`.
-        of: the column, where the measure is of one.
-        last: deliveries that are looked back on.
-        slack: how far outside it may lie: of a share and of days so much, of another number such a part.
-        most: a bound of its own in place of the past.
-    """
+    """A number of a delivery's profile lies between its bounds; see `etl.validate.baseline`, which reckons them."""
 
     type = "expect_like_the_past"
-    measure: Measure
-    of: str = ""
-    last: int = 28
-    slack: float = 0.0
-    most: float | None = None
 
     @property
     def columns(self) -> Sequence[str]:
-        return [self.of] if self.of else []
-
-    def suits(self, types: Types) -> bool:
-        return True
+        return []
 
     def holds(self, rows: Rows) -> pl.Expr:
         return pl.col("value").is_between("least", "most")

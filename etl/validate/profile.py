@@ -12,12 +12,12 @@ import polars as pl
 from upath import UPath
 
 from etl import datatypes
-from etl.contract import Column, Contract
+from etl.contract import Column, Contract, Measure
 from etl.datatypes import ward, whole_row
 from etl.delivery import batches
 from etl.delivery.columns import RECEIVED, UNKNOWN
 from etl.delivery.model import Delivery
-from etl.delivery.profile import Measure, Number
+from etl.delivery.profile import Number
 from etl.delivery.storage import Storage
 from etl.validate.rows import Rows
 

@@ -16,7 +16,6 @@ from etl.validate.checks import checked, sample
 from etl.validate.expected import Expectation, follows
 from etl.validate.findings import JudgeError, judge
 from etl.validate.kinds import KINDS
-from etl.validate.own_conditions import LikeThePast
 from etl.validate.rows import Rows
 
 
@@ -34,13 +33,8 @@ def expected(
     Raises:
         ContractError: if the suite would not be judged as it is written.
     """
-    own = [e for e in read(contract) if e.type != LikeThePast.type]
-    return (*follows(contract, with_bare_deletions=with_bare_deletions), *(e.waived() if is_waived else e for e in own))
-
-
-def like_the_past(contract: Contract) -> list[tuple[Expectation, LikeThePast]]:
-    """What the suite expects of a delivery in comparison with those before it."""
-    return [(e, e.condition) for e in read(contract) if isinstance(e.condition, LikeThePast)]
+    own = (e.waived() if is_waived else e for e in read(contract))
+    return (*follows(contract, with_bare_deletions=with_bare_deletions), *own)
 
 
 @cache
@@ -54,7 +48,7 @@ def read(contract: Contract) -> tuple[Expectation, ...]:
     expectations = tuple(_expectation(fields, contract) for fields in written)
     rows = Rows(sample(contract), contract)
     try:
-        judge(rows, [e for e in expectations if e.condition and e.type != LikeThePast.type])
+        judge(rows, [e for e in expectations if e.condition])
         for expectation in expectations:
             if expectation.condition is None:
                 from etl.validate import gx

@@ -103,7 +103,7 @@ OF_SUITE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a condition of the comparison with the past": (
         {"type": "expect_like_the_past", "kwargs": {"measure": "rows", "condition": "EXISTS (SELECT 1)"}},
-        "knows no 'condition'",
+        "is one line of the contract",
     ),
     "a page of its own": (
         {"type": BETWEEN, "kwargs": {"column": "pupils", "min_value": 0}, "notes": "<script src=//x></script>"},

@@ -21,7 +21,7 @@ from unittest.mock import ANY
 import pytest
 import yaml
 
-from etl.contract import Column, Contract, ContractError, Hold, Source, Text, load, load_all
+from etl.contract import Baseline, Column, Contract, ContractError, Hold, Source, Text, load, load_all
 from etl.contract.codes import read as read_codes
 from etl.contract.expansion import dictionary
 from etl.contract.model import Unit
@@ -46,6 +46,7 @@ PLAIN = {
     "date": "date", "timestamp": "date", "time": "time", "boolean": "boolean", "integer": "number", "number": "number",
     "string": "text",
 }  # fmt: skip
+BASELINE = {"slack": 0.0, "last": 28, "severity": "critical"}  # where a line says nothing else
 OF_NOTATION = ("format", "defaultTimezone")  # logicalTypeOptions that say how values are written
 
 
@@ -93,6 +94,14 @@ def column_as_documented(said: dict[str, Any], elements: dict[str, Any], numbers
     )
 
 
+def with_positions(columns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The columns of a key in the order in which they stand, where none says its place."""
+    key = [column for column in columns if column.get("primaryKey")]
+    if any("primaryKeyPosition" in column for column in key):
+        return columns
+    return [column | ({"primaryKeyPosition": key.index(column) + 1} if column in key else {}) for column in columns]
+
+
 def notation(said: dict[str, Any]) -> NumberFormat:
     return NumberFormat(**said | {"currency": tuple(said.get("currency", ()))}, has_signs=True)
 
@@ -133,12 +142,14 @@ def as_documented(
             root=source.get("root"),
         ),
         "columns": tuple(
-            column_as_documented(column, elements, source.get("numbers", "plain")) for column in table["properties"]
+            column_as_documented(column, elements, source.get("numbers", "plain"))
+            for column in with_positions(table["properties"])
         ),
         "has_whole_row_key": custom.get("key") == "whole_row",
         "part": custom.get("part"),
         "control_totals": tuple(custom.get("controlTotals", ())),
         "max_rejected": custom.get("maxRejected", 0.2),
+        "baselines": tuple(Baseline(**BASELINE | said) for said in custom.get("baselines", ())),
         "hold": Hold(days=hold.get("days", 3), default=hold.get("default", "reject")),
         "tell_rejected": custom.get("tellRejected", 0.1),
         "tags": tuple(document.get("tags", ())),
@@ -197,8 +208,8 @@ def slips(document: Any, at: tuple[str | int, ...] = ()) -> Iterator[Slip]:
 
 
 def may_be_any_number(slip: Slip) -> bool:
-    """A number for an example, as tools write one, stands for its text; and a factor may be any."""
-    is_of_such = "examples" in slip.path[-2:-1] or slip.path[-1] == "factor"
+    """A number for an example, as tools write one, stands for its text; and a factor or a slack may be any."""
+    is_of_such = "examples" in slip.path[-2:-1] or slip.path[-1] in ("factor", "slack")
     return is_of_such and type(slip.value) in (int, float)
 
 

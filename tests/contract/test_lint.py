@@ -30,6 +30,13 @@ from tests import TESTS
 SCHOOLS = TESTS / "schools"
 DATASET = "education.schools"
 MORE = "\n          - {property: "
+HELD = "{property: hold, value: {days: 3, default: reject}}"
+
+
+def baselines(*said: str) -> tuple[str, str]:
+    """What stands in schools.yaml, and the same with baselines in its place."""
+    return HELD, f"{{property: baselines, value: [{', '.join(said)}]}}"
+
 
 # What a person mistypes in schools.yaml -> what that person is told.
 OF_CONTRACT = {
@@ -326,6 +333,52 @@ OF_CONTRACT = {
         "datatype, value: code}" + MORE + "codeList, value: sex}" + MORE + "periodColumn, value: opened_on}",
         "no code of sex.csv has a valid_from or a valid_to",
     ),
+    "no list of baselines": (HELD, "{property: baselines, value: rows}", "baselines is 'rows', and must be a list"),
+    "a baseline's field, misspelt": (
+        *baselines("{measure: rows, slak: 0.1}"),
+        "baselines: unknown 'slak'; did you mean 'slack'?",
+    ),
+    "an unknown measure": (
+        *baselines("{measure: sums, of: pupils}"),
+        "baselines: measure is 'sums', not one of rows, nulls, share",
+    ),
+    "no measure": (*baselines("{slack: 0.1}"), "baselines: measure is missing; what is compared"),
+    "a measure of nothing": (
+        *baselines("{measure: nulls}"),
+        "baselines: nulls: `of` is missing; name the column, as {measure: nulls, of: ...}",
+    ),
+    "a measure of no column": (
+        *baselines("{measure: amount, of: pupil}"),
+        "baselines: amount of pupil: there is no column 'pupil'; did you mean 'pupils'?",
+    ),
+    "all rows of a column": (
+        *baselines("{measure: rows, of: pupils}"),
+        "baselines: rows of pupils: it is of all rows; leave out `of`",
+    ),
+    "names that are counted": (*baselines("{measure: share, of: name}"), "share of name: shares are counted of code"),
+    "an amount of a text": (*baselines("{measure: amount, of: name}"), "of type integer or number, and name is none"),
+    "the age of a number": (*baselines("{measure: age, of: pupils}"), "of type date or timestamp, and pupils is none"),
+    "a baseline twice": (
+        *baselines("{measure: rows, slack: 0.1}", "{measure: rows, slack: 0.2}"),
+        "baselines: rows stands twice; keep one",
+    ),
+    "an end without a bound": (*baselines("{measure: ended, slack: 0.1}"), "baselines: ended: `most` is missing"),
+    "an end by the past": (
+        *baselines("{measure: ended, most: 0.1, last: 30}"),
+        "ended: `most` bounds it, whatever the past; leave out `slack` and `last`",
+    ),
+    "a bound of what is compared": (*baselines("{measure: rows, most: 0.1}"), "only ended has `most`; write `slack`"),
+    "a slack of 20 percent": (
+        *baselines("{measure: nulls, of: phone, slack: 20}"),
+        "nulls of phone: slack is 20, and must be a share of rows from 0 to 1",
+    ),
+    "a slack below nothing": (*baselines("{measure: rows, slack: -1}"), "baselines: slack is -1.0, and must be a"),
+    "a past of one": (*baselines("{measure: rows, last: 1}"), "baselines: last is 1, and must be 5 or more"),
+    "an end of events": (
+        "value: snapshot}",
+        "value: append}\n  - {property: baselines, value: [{measure: ended, most: 0.1}]}",
+        "baselines: ended: it is of snapshots, and deliveryMode is append; leave it out",
+    ),
     "a control total of a text": (
         "  - {property: deliveryMode, value: snapshot}",
         "  - {property: deliveryMode, value: snapshot}\n  - {property: controlTotals, value: [pupil]}",
@@ -406,23 +459,13 @@ OF_SUITE = {
         '"column_list": ["pupils", "name"], "condition": "pupils + 1"',
         "is neither true nor false",
     ),
-    "an unknown measure": (
-        '"column": "pupils", "min_value": 1',
-        '"measure": "sums", "of": "pupils"',
-        "kwargs: measure",
+    "a comparison with the past": (
+        "expect_column_values_to_be_between",
+        "expect_like_the_past",
+        "expectation 2 (has_pupils): a comparison with the past is one line of the contract",
     ),
-    "a measure of nothing": (
-        '"column": "pupils", "min_value": 1',
-        '"measure": "nulls"',
-        "the contract has no column ''",
-    ),
-    "names that are counted": (
-        '"column": "pupils", "min_value": 1',
-        '"measure": "share", "of": "name"',
-        "may name a person",
-    ),
+    "a rule of the comparison with the past": ("has_pupils", "unusual_amounts", "choose another"),
 }
-_TYPE_OF = {'"condition"': "expect_row_condition", '"measure"': "expect_like_the_past"}
 
 
 @pytest.fixture(scope="module")
@@ -485,9 +528,9 @@ def test_a_mistake_in_a_suite(tmp_path: Path, home: str, mistake: str) -> None:
     before, after, told = OF_SUITE[mistake]
     folder = folder_with(tmp_path, "schools.json", before, after)
     path = folder / "education" / "schools.json"
-    for sign, kind in _TYPE_OF.items():
-        if sign in after:
-            path.write_text(path.read_text("utf-8").replace("expect_column_values_to_be_between", kind), "utf-8")
+    if '"condition"' in after:
+        of_row = path.read_text("utf-8").replace("expect_column_values_to_be_between", "expect_row_condition")
+        path.write_text(of_row, "utf-8")
     errors = found(folder, DATASET, home)
     assert [error.path for error in errors] == [path]
     assert any(told in finding for finding in errors[0].findings), errors[0].findings

@@ -18,7 +18,7 @@ from tests.contract.test_contract_mutations import assert_can_be_mended, drawn, 
 
 # What a suite may leave out, or write as null: Great Expectations has a default for it, which is that of its own pages.
 OPTIONAL = {
-    "id", "notes", "meta", "great_expectations_version", "expectations", "example", "mostly", "slack", "most", "last",
+    "id", "notes", "meta", "great_expectations_version", "expectations", "example", "mostly", "slack",
     "min_value", "max_value", "at_most", "or_equal", "ignore_row_if", "strict_min", "strict_max",
     "vi", "en",  # a sentence in one language is enough
 }  # fmt: skip

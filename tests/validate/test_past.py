@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import sys
 import zipfile
 from collections.abc import Callable
@@ -20,10 +21,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from etl.contract import load_all
 from etl.datatypes import ward
 from etl.datatypes.address import REFORM
 from etl.pipeline.pipeline import Pipeline
 from simulate import write_city
+from tests import TESTS
 from tests.city import CONTRACTS
 
 Send = Callable[..., Any]
@@ -240,15 +243,26 @@ def test_a_profile_holds_codes_and_districts_and_no_cell_of_a_person(
                 assert columns[number["of"]].semantic_type in ("code", "ward"), "of no other column is a value counted"
 
 
-def test_a_measure_names_a_column_that_there_is() -> None:
-    from etl.validate.suite import like_the_past
+def test_a_baseline_that_only_warns_is_noted_and_holds_nothing(
+    new_pipeline: Callable[..., Pipeline], send: Send, tmp_path: Path
+) -> None:
+    shutil.copytree(TESTS / "schools", tmp_path / "education")
+    path = tmp_path / "education" / "schools.yaml"
+    said = "{property: baselines, value: [{measure: ended, most: 0.1, severity: warning}]}"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("{property: hold, value: {days: 3, default: reject}}", said), "utf-8")
+    pipeline = new_pipeline(tmp_path)
+    for month, schools in (("09", 60), ("10", 30)):
+        rows = [f"79{number:06},Trường {number},25/09/1995,,900" for number in range(schools)]
+        content = "\n".join(["ma_truong,ten_truong,ngay_thanh_lap,dien_thoai,so_hoc_sinh", *rows]).encode("utf-8-sig")
+        entry = send(pipeline, "education/schools", f"schools_2026-{month}-01.csv", content)
+        assert (entry.state, entry.rejected) == ("loaded", 0)
+    with pipeline.engine.connect() as connection:
+        noted = connection.exec_driver_sql("SELECT rule, severity, dimension, en FROM ops.problem").one()
+    assert tuple(noted[:3]) == ("too_many_ended", "warning", "completeness")
+    assert "50,0% of the records" in noted.en and "up to 33,3% is allowed" in noted.en, "20 rows hold no delivery"
 
-    measured = []
-    for contract in CONTRACTS.values():
-        for _, like in like_the_past(contract):
-            measured.append((contract.id, like.measure))
-            if like.of:
-                contract.column(like.of)
-            if like.measure in ("changed", "ended"):
-                assert contract.mode == "snapshot"
-    assert {dataset for dataset, _ in measured} == set(CONTRACTS)
+
+def test_every_dataset_is_compared_with_its_past() -> None:
+    for dataset, contract in load_all().items():
+        assert "rows" in [baseline.measure for baseline in contract.baselines], dataset
