@@ -16,7 +16,6 @@ from etl import cli, datatypes
 from etl.contract import Contract, load, load_all, reference, standard, written_out
 from etl.delivery.messages import wording
 from etl.settings import EXPECTATIONS, PROJECT
-from etl.validate import gx
 from etl.validate.expected import like_the_past
 from etl.validate.suite import expected
 from tests.city import CONTRACTS
@@ -100,6 +99,8 @@ def test_a_columns_example_is_understood_by_its_own_rules(contract: Contract) ->
 
 @BOTH
 def test_every_rule_is_worded_in_both_languages(contract: Contract, tmp_path: Path) -> None:
+    from etl.validate import gx  # seconds, wherever tests are collected
+
     suite = expected(contract)
     own = gx.opened(contract, str(tmp_path)).expectations
     assert own, "a suite of its own"
