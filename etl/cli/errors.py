@@ -14,6 +14,7 @@ _OF_THE_WAREHOUSE = (
     "tenacity", "fcntl", "pwd",
 )  # fmt: skip
 _OF_THE_OBJECT_STORE = ("botocore.", "aiobotocore.", "aiohttp.")
+_UNREACHABLE = ("08", "28", "57P")  # SQLSTATE: no connection, no such user, the server ends or begins
 _NO_OBJECT_STORE = (
     "The object store of CITYDW_DATA cannot be reached ({}): is it up, are AWS_ENDPOINT_URL and the credentials right?"
 )
@@ -91,7 +92,9 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
     if isinstance(error, ours):
         return str(error)
     match error.orig if isinstance(error, sa.exc.DBAPIError) else error:
-        case psycopg.OperationalError():
+        case psycopg.errors.DeadlockDetected() | psycopg.errors.LockNotAvailable():
+            return "Another command was at the same tables, and PostgreSQL ended this one: run the command again."
+        case psycopg.OperationalError() as fault if (fault.sqlstate or "08").startswith(_UNREACHABLE):
             return "The warehouse cannot be reached: is the server of CITYDW_DATABASE_URL up, and does it let you in?"
         case psycopg.errors.UndefinedTable():
             return "The warehouse has no such table: run `citydw migrate`, and `citydw marts` for the marts."

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from etl.contract import load_all
 from etl.load import LoadFault
@@ -47,6 +48,21 @@ def columns(pipeline: Pipeline) -> list[tuple[str, ...]]:
 
 def test_a_second_migration_finds_nothing_to_do(pipeline: Pipeline) -> None:
     assert migrate(pipeline.engine, pipeline.contracts.values()) == []
+
+
+def test_a_migration_that_changes_nothing_waits_for_no_reader_and_no_mart_in_the_making(pipeline: Pipeline) -> None:
+    """Both held one table and waited for the other's: PostgreSQL then ended one of them, often the mart."""
+    with pipeline.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE MATERIALIZED VIEW mart.one AS SELECT 1 AS n")
+    migrate(pipeline.engine, pipeline.contracts.values())
+    impatient = sa.create_engine(pipeline.engine.url, connect_args={"options": "-c lock_timeout=1s"})
+    with pipeline.engine.begin() as other:
+        views = other.exec_driver_sql("SELECT schemaname, viewname FROM pg_views WHERE viewowner = current_user").all()
+        for view in views:
+            other.exec_driver_sql("SELECT FROM {}.{} LIMIT 0".format(*view))
+        other.exec_driver_sql("REFRESH MATERIALIZED VIEW mart.one")
+        assert migrate(impatient, pipeline.contracts.values()) == []
+    assert len(views) > len(pipeline.contracts)
 
 
 @pytest.mark.parametrize(
