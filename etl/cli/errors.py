@@ -81,11 +81,11 @@ def _sentence_of_the_warehouse(error: Exception) -> str:
     from etl.operate.backup import BackupError
     from etl.operate.hold import Undecidable
     from etl.site.lineage import LineageError
-    from etl.warehouse.embedded import ServerError
     from etl.warehouse.mart import MartError
     from etl.warehouse.marts import MartIsRead
     from etl.warehouse.migrate import MigrationRefused
     from etl.warehouse.overlaps import OverlapError
+    from etl.warehouse.server_processes import ServerError
 
     ours = (
         MigrationRefused,
