@@ -38,6 +38,7 @@ from etl.receive.inbox import DONE, is_sidecar, sidecars
 from etl.settings import Settings
 from etl.warehouse import embedded
 from etl.warehouse.migrate import migrate
+from etl.warehouse.server_processes import ServerError
 
 PEOPLE = 5_000
 FIRST_DAY = date(2026, 3, 2)
@@ -286,7 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         start(given.people) if given.command == "start" else stop()
-    except (AgenciesError, AirflowError, embedded.ServerError) as error:
+    except (AgenciesError, AirflowError, ServerError) as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:

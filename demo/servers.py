@@ -20,6 +20,7 @@ import psycopg
 import pymysql
 
 from etl.warehouse import embedded
+from etl.warehouse.server_processes import ServerError
 
 ADMIN = "quan_tri"
 _SECONDS = 60.0  # in which a server must come up
@@ -55,7 +56,7 @@ class Server:
     def _do(self, *command: str | Path) -> None:
         done = subprocess.run(command, cwd="/", capture_output=True, check=False, **self._as)
         if done.returncode:
-            raise embedded.ServerError(f"{Path(command[0]).name} failed: {done.stderr.decode()[-2_000:]}")
+            raise ServerError(f"{Path(command[0]).name} failed: {done.stderr.decode()[-2_000:]}")
 
     def _serve(self, *command: str | Path, is_ready: Callable[[], object], faults: type[Exception]) -> None:
         with (self.folder / "server.log").open("ab") as log:
@@ -70,7 +71,7 @@ class Server:
             except faults:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     said = (self.folder / "server.log").read_text()[-2_000:]
-                    raise embedded.ServerError(f"{Path(command[0]).name} does not come up: {said}") from None
+                    raise ServerError(f"{Path(command[0]).name} does not come up: {said}") from None
                 time.sleep(0.1)
 
     @property
@@ -152,7 +153,7 @@ class MariaServer(Server):
             ServerError: if there is no MariaDB on this machine.
         """
         if self.PROGRAM is None:
-            raise embedded.ServerError("There is no MariaDB on this machine: apt-get install mariadb-server")
+            raise ServerError("There is no MariaDB on this machine: apt-get install mariadb-server")
         self._serve(
             self.PROGRAM, "--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}",
             f"--tmpdir={self.folder}", f"--socket={self.folder / 'socket'}", "--bind-address=127.0.0.1",

@@ -1,8 +1,8 @@
--- When deliveries are due and what is late. Idempotent: run by `citydw migrate`, which puts the city's time for :zone.
+-- When deliveries are due and what is late. `citydw migrate` makes these views in :views, and puts the city's time for :zone.
 -- A period that begins on day D ends at D + frequency (ops.schedule) and is due a latency later, in the city's time.
-DROP VIEW IF EXISTS ops.punctuality, ops.freshness, ops.part_freshness;
+DROP VIEW IF EXISTS :views.punctuality, :views.freshness, :views.part_freshness;
 
-CREATE VIEW ops.punctuality AS
+CREATE VIEW :views.punctuality AS
 SELECT
     d.dataset,
     d.delivery_id,
@@ -22,9 +22,9 @@ FROM ops.delivery d
 JOIN ops.schedule s USING (dataset)
 CROSS JOIN LATERAL (SELECT (d.as_of + s.frequency + s.latency) AT TIME ZONE :zone AS at) due
 CROSS JOIN LATERAL (SELECT min(f.received_at) AS first_arrival FROM ops.delivery f WHERE f.dataset = d.dataset) since;
-COMMENT ON VIEW ops.punctuality IS 'One row a delivery: when it was due, by how much it was late / Hạn giao và độ trễ của từng lần giao';
+COMMENT ON VIEW :views.punctuality IS 'One row a delivery: when it was due, by how much it was late / Hạn giao và độ trễ của từng lần giao';
 
-CREATE VIEW ops.freshness AS
+CREATE VIEW :views.freshness AS
 SELECT
     s.dataset,
     greatest(last.loaded, asked.on_day) AS last_period_loaded,
@@ -52,9 +52,9 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT ((greatest(last.loaded, asked.on_day) + s.frequency)::date + s.frequency + s.latency) AT TIME ZONE :zone AS at
 ) due;
-COMMENT ON VIEW ops.freshness IS 'One row a dataset: the last period loaded, when the next one is due, and by how much it is late / Độ mới của từng bộ dữ liệu';
+COMMENT ON VIEW :views.freshness IS 'One row a dataset: the last period loaded, when the next one is due, and by how much it is late / Độ mới của từng bộ dữ liệu';
 
-CREATE VIEW ops.part_freshness AS
+CREATE VIEW :views.part_freshness AS
 WITH came AS (
     SELECT
         s.dataset,
@@ -116,4 +116,4 @@ CROSS JOIN LATERAL (
         coalesce((h.last_period + s.frequency)::date, since.first_period) + s.frequency + s.latency
     ) AT TIME ZONE :zone AS at
 ) due;
-COMMENT ON VIEW ops.part_freshness IS 'One row a part that is expected of a dataset that comes in parts, as a ward: its last period loaded, when its next one is due, and by how much it is late / Độ mới của từng phần của bộ dữ liệu';
+COMMENT ON VIEW :views.part_freshness IS 'One row a part that is expected of a dataset that comes in parts, as a ward: its last period loaded, when its next one is due, and by how much it is late / Độ mới của từng phần của bộ dữ liệu';

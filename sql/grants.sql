@@ -1,5 +1,6 @@
--- Who may read what. Idempotent: run by `citydw migrate`, which puts the schemas of the warehouse for :schemas,
--- but for `link`.
+-- Who may read what. Idempotent: run by `citydw migrate`, which puts the names of the warehouse's schemas for :schemas,
+-- but for `link`. What somebody may read already is not granted again: that would change the table's entry in the
+-- catalog, for which a mart in the making and we would wait for each other.
 -- citydw_analyst: a group; a person's own role is made a member, with limits of its own (docs/how-to/operate.md).
 -- citydw_linkage: a group; who may see which records of all agencies are of one person. Grant it person by person.
 -- citydw_reader: what `citydw query` logs in as; it reads all and can change, lock or run nothing.
@@ -25,8 +26,24 @@ END
 $$;
 -- Analysts read marts and reference data. Histories hold personal data: access to them is granted person by person.
 GRANT USAGE ON SCHEMA mart, ref TO citydw_analyst;
-GRANT SELECT ON ALL TABLES IN SCHEMA ref TO citydw_analyst;
-GRANT USAGE ON SCHEMA :schemas TO citydw_reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA :schemas TO citydw_reader;
 GRANT USAGE ON SCHEMA link TO citydw_linkage;
-GRANT SELECT ON ALL TABLES IN SCHEMA link TO citydw_linkage;
+DO $$
+DECLARE
+    grants text;
+BEGIN
+    SELECT string_agg(format('GRANT USAGE ON SCHEMA %I TO citydw_reader', name), ';') INTO grants
+    FROM unnest(ARRAY[:schemas]) AS name;
+    EXECUTE grants;
+    SELECT string_agg(format('GRANT SELECT ON %s TO %I', c.oid::regclass, reader), ';') INTO grants
+    FROM pg_class c
+    JOIN (
+        SELECT 'citydw_reader' AS reader, unnest(ARRAY[:schemas]) AS schema
+        UNION ALL
+        VALUES ('citydw_analyst', 'ref'), ('citydw_linkage', 'link')
+    ) may ON c.relnamespace = to_regnamespace(quote_ident(may.schema))
+    WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT has_table_privilege(reader, c.oid, 'SELECT');
+    IF grants IS NOT NULL THEN
+        EXECUTE grants;
+    END IF;
+END
+$$;

@@ -62,6 +62,16 @@ def query(pipeline: Pipeline, sql: str, schema: pl.Schema | None = None) -> pl.D
     return pl.DataFrame(rows, schema=types, orient="row", infer_schema_length=None)
 
 
+def on_list(pipeline: Pipeline, view: str, *keys: str) -> set[tuple[object, ...]]:
+    """What a list of what to correct names, by these of its columns."""
+    return set(query(pipeline, f"SELECT {', '.join(keys)} FROM quality.{view}").rows())
+
+
+def true_today(city: Path, table: str) -> pl.DataFrame:
+    """The rows of a table that are true and in force, as the made-up city says."""
+    return pl.read_parquet(city / "truth" / "tables" / f"{table}.parquet").filter(pl.col("valid_to").is_null())
+
+
 def file_names(pipeline: Pipeline) -> dict[str, str]:
     entries = pipeline.ledger.all()
     return {f"{e.dataset}/{e.delivery_id}": f"{e.dataset.replace('.', '/')}/{e.file_name}" for e in entries}

@@ -19,20 +19,8 @@ from pymysql.constants import FIELD_TYPE
 from pymysql.converters import encoders, escape_string
 from pymysql.cursors import SSCursor
 
-from etl.connectors.database import (
-    AT_ONCE,
-    CONNECT_SECONDS,
-    LOCK_SECONDS,
-    LONGER,
-    SAMPLE,
-    SAMPLE_CHARS,
-    Column,
-    Database,
-    Marks,
-    Sheet,
-    is_here,
-    stamp_column,
-)  # fmt: skip
+from etl.connectors import database
+from etl.connectors.database import Column, Database, Marks, Sheet
 from etl.connectors.model import FaultKind, SourceFault, Window
 from etl.contract.city import city
 from etl.contract.servers import MysqlServer
@@ -81,8 +69,8 @@ class Mysql(Database[pymysql.connections.Connection, str]):
         with view.cursor() as cursor:
             cursor.execute(f"SELECT q.* FROM {self._relation} AS q LIMIT 0")
             columns = [Column(field.name, _type(field)) for field in cursor._result.fields]
-            cells = ", ".join(f"LEFT({_text_of(column)}, {SAMPLE_CHARS})" for column in columns)
-            cursor.execute(f"SELECT {cells} FROM {self._relation} AS q LIMIT {SAMPLE}")
+            cells = ", ".join(f"LEFT({_text_of(column)}, {database.SAMPLE_CHARS})" for column in columns)
+            cursor.execute(f"SELECT {cells} FROM {self._relation} AS q LIMIT {database.SAMPLE}")
             rows = [[None if cell is None else cell.decode(errors="replace") for cell in row] for row in cursor]
         return columns, rows
 
@@ -91,7 +79,7 @@ class Mysql(Database[pymysql.connections.Connection, str]):
         mark = self.server.custom_properties.watermark
         if mark is None:
             return Marks(None, None, "TRUE")
-        stamp_column(self.contract, mark.column, columns, _STAMPS)
+        database.stamp_column(self.contract, mark.column, columns, _STAMPS)
         stamp = f"q.{_named(mark.column)}"
         if window.first is not None and window.last is not None:
             first, last = (f"'{moment:%Y-%m-%d %H:%M:%S}'" for moment in (window.first, window.last))
@@ -132,7 +120,7 @@ class Mysql(Database[pymysql.connections.Connection, str]):
                     raise SourceFault("too_large", f"{sentence}: row {rows} by the key.")
                 waiting += line
                 waiting += b"\n"
-                if len(waiting) >= AT_ONCE:
+                if len(waiting) >= database.AT_ONCE:
                     sheet.write(waiting)
                     waiting.clear()
         sheet.write(waiting)
@@ -166,7 +154,7 @@ class Mysql(Database[pymysql.connections.Connection, str]):
 
     def _account(self) -> dict[str, Any]:
         place = {"unix_socket": self.host} if self.host.startswith("/") else {"host": self.host, "port": self.port}
-        timeout = self.server.timeout.total_seconds() + LONGER
+        timeout = self.server.timeout.total_seconds() + database.LONGER
         account: dict[str, Any] = {
             **place,
             "user": self.connection.login or "",
@@ -175,14 +163,14 @@ class Mysql(Database[pymysql.connections.Connection, str]):
             "charset": "utf8mb4",
             "use_unicode": False,
             "conv": encoders,  # what comes stays as it is
-            "connect_timeout": CONNECT_SECONDS,
+            "connect_timeout": database.CONNECT_SECONDS,
             "read_timeout": timeout,
             "write_timeout": timeout,
             "max_allowed_packet": 1 << 30,
             "program_name": "citydw",
         }
         authority = self.connection.extra.get("ssl_ca")
-        if authority or not is_here(self.host):  # both the certificate and the server's name are looked at
+        if authority or not database.is_here(self.host):  # both the certificate and the server's name are looked at
             account["ssl"] = ssl.create_default_context(cafile=authority)
         return account
 
@@ -191,8 +179,8 @@ class Mysql(Database[pymysql.connections.Connection, str]):
         yield "SET SESSION sql_mode = ''"
         yield f"SET SESSION time_zone = '{_zone()}'"
         yield f"SET SESSION {name} = {self.server.timeout.total_seconds() * unit:.0f}"
-        yield f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}"
-        yield f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}"
+        yield f"SET SESSION lock_wait_timeout = {database.LOCK_SECONDS}"
+        yield f"SET SESSION innodb_lock_wait_timeout = {database.LOCK_SECONDS}"
         yield "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
         yield "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 

@@ -22,20 +22,8 @@ from psycopg import generators, sql
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
-from etl.connectors.database import (
-    AT_ONCE,
-    CONNECT_SECONDS,
-    LOCK_SECONDS,
-    LONGER,
-    SAMPLE,
-    SAMPLE_CHARS,
-    Column,
-    Database,
-    Marks,
-    Sheet,
-    is_here,
-    stamp_column,
-)  # fmt: skip
+from etl.connectors import database
+from etl.connectors.database import Column, Database, Marks, Sheet
 from etl.connectors.model import FaultKind, SourceFault, Window
 from etl.contract.city import city
 from etl.contract.servers import XMIN, PostgresqlServer
@@ -60,7 +48,7 @@ class Postgresql(Database[_View, _Query]):
         """One read-only transaction, `REPEATABLE READ`."""
         is_hung_up = threading.Event()
         # A transaction has two long statements at most: that of the last stamp, and that of the rows.
-        seconds = 2 * self.server.timeout.total_seconds() + LONGER
+        seconds = 2 * self.server.timeout.total_seconds() + database.LONGER
         try:
             with closing(psycopg.connect(**self._account())) as view, _hang_up(view, seconds, is_hung_up):
                 view.read_only = True
@@ -86,11 +74,11 @@ class Postgresql(Database[_View, _Query]):
             if len({column.name for column in columns}) < len(columns):
                 return columns, []  # two of one name, none of which can be asked for
             cells = [
-                sql.SQL("left({}::text, {})").format(sql.Identifier("q", column.name), SAMPLE_CHARS)
+                sql.SQL("left({}::text, {})").format(sql.Identifier("q", column.name), database.SAMPLE_CHARS)
                 for column in columns
             ]
             sample = sql.SQL("SELECT {} FROM {} AS q LIMIT {}")
-            cursor.execute(sample.format(sql.SQL(", ").join(cells), self._relation, SAMPLE))
+            cursor.execute(sample.format(sql.SQL(", ").join(cells), self._relation, database.SAMPLE))
             result = cursor.pgresult
             assert result is not None
             rows = [[result.get_value(row, at) for at in range(result.nfields)] for row in range(result.ntuples)]
@@ -108,7 +96,7 @@ class Postgresql(Database[_View, _Query]):
             if not 0 <= until - since < _EPOCH // 2 or since < 0:  # all of it: too long ago, or a server built anew
                 return Marks(None, str(until), everything)
             return Marks(window.since, str(until), _written_since(since))
-        kind = sql.SQL(stamp_column(self.contract, mark.column, columns, _STAMPS))
+        kind = sql.SQL(database.stamp_column(self.contract, mark.column, columns, _STAMPS))
         stamp = sql.Identifier("q", mark.column)
         if window.first is not None and window.last is not None:
             within = sql.SQL("{stamp} >= CAST({first} AS {kind}) AND {stamp} < CAST({last} AS {kind})")
@@ -161,7 +149,7 @@ class Postgresql(Database[_View, _Query]):
 
     def _account(self) -> dict[str, Any]:
         of_tls = {name: self.connection.extra[name] for name in _TLS if name in self.connection.extra}
-        if "sslmode" not in of_tls and not is_here(self.host):
+        if "sslmode" not in of_tls and not database.is_here(self.host):
             of_tls = {"sslmode": "verify-full", "sslrootcert": "system"} | of_tls
         return {
             "host": self.host,
@@ -171,7 +159,7 @@ class Postgresql(Database[_View, _Query]):
             "password": self.connection.password,
             "application_name": "citydw",
             "client_encoding": "UTF8",
-            "connect_timeout": CONNECT_SECONDS,
+            "connect_timeout": database.CONNECT_SECONDS,
             **_KEEPALIVES,
             **of_tls,
         }
@@ -183,7 +171,7 @@ class Postgresql(Database[_View, _Query]):
         yield "extra_float_digits", "1"
         yield "bytea_output", "hex"
         yield "search_path", '"{}"'.format(self.server.schema_.replace('"', '""'))
-        yield "lock_timeout", f"{LOCK_SECONDS}s"
+        yield "lock_timeout", f"{database.LOCK_SECONDS}s"
         yield "statement_timeout", f"{self.server.timeout.total_seconds():.0f}s"
 
     @property
@@ -220,7 +208,7 @@ def _copy_out(view: _View, query: _Query, sheet: Sheet) -> int:
         size, data = line.get_copy_data(1)
         if size > 0:
             waiting += data
-            if len(waiting) >= AT_ONCE:
+            if len(waiting) >= database.AT_ONCE:
                 sheet.write(waiting)
                 waiting.clear()
         elif size == 0:  # nothing is here yet

@@ -22,9 +22,9 @@ from etl.contract.names import NAME, OF_NAMES
 from etl.contract.reading import contract_of
 from etl.delivery.messages import Stop
 from etl.draft import columns, document, keys, layout
-from etl.draft.columns import Guess
 from etl.draft.document import Draft
 from etl.draft.found import Layout, Undrafted
+from etl.draft.guess import Guess, Shown
 from etl.draft.meaning import ENOUGH, Meaning
 from etl.draft.naming import folded, names
 from etl.draft.sample import Sample, fields_in, read
@@ -262,7 +262,7 @@ def _understood(tables: Iterable[Table], column: Column) -> float:
     return good / filled if filled else 0.0
 
 
-def _key(made: Draft, sample: Sample, seen: dict[str, columns.Shown]) -> None:
+def _key(made: Draft, sample: Sample, seen: dict[str, Shown]) -> None:
     """Mark the smallest set of columns that tells the rows apart; where there are several, some are named."""
     may_be = [
         guess

@@ -4,130 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from etl.contract import Contract
 from etl.contract.column import FLOAT
-from etl.contract.fields import Classification, LogicalType, SemanticType
 from etl.draft import dates, meaning, nothing, numbers
+from etl.draft.amounts import CODES, as_numbers, in_range
 from etl.draft.cells import longest, matching, total
+from etl.draft.guess import SHOWN, Guess, Notations, Shown, listed, so_many
 from etl.draft.meaning import ENOUGH, Meaning
-from etl.draft.numbers import Notation
 from etl.draft.sample import Sample
 
-_CODES = 50  # different values at most of a column that is taken for one of codes
 _OFTEN = 5  # times that each of them comes, on the average
 _LONGEST_CODE = 40
-_SHOWN = 5  # different values that a comment names
-_IDENTIFIER = r"^ma(?:_|$)|(?:^|_)(?:id|ids|code|zip|postcode|postal|uuid|key)(?:_|$)"  # digits of it are no amount
-_NUMBER_OF = (
-    r"^so(?:_(?:hieu|giay|ho_so|the|don|quyet).*)?$|(?:^|_)(?:no|number|nr|num)$"  # long ones: `so_tang` counts
-)
-_KIND = (
-    r"(?:^|_)(?:loai|kieu|nhom|trang_thai|tinh_trang|hinh_thuc|type|kind|class|category|status|state|phien_ban)(?:_|$)"
-)
-_ROUND = 0.5  # share of round numbers from which they are amounts
 _OF_NUMBERS = ("money", "number")  # datatypes
 _OF_JSON = ("json", "ndjson", "geojson")
 _YES_AND_NO = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"có", "không"})
 _CLOCK, _SECONDS = r"^(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?$", r":[0-9]{2}:[0-9]{2}$"
 _BIRTH = r"ngay_sinh|nam_sinh|birth|(?:^|_)dob(?:_|$)"
-_EVEN = 5  # digits from which numbers all as long as each other are identifiers
-_LONG, _MANY = 8, 50  # digits from which few such numbers prove it, and different ones that shorter ones take
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What the cells of a column show by themselves, before the others are asked.
-
-    Attributes:
-        empty: cells that hold nothing.
-        different: values.
-        digits: of numbers.
-        written: of dates; None if they are none.
-    """
-
-    empty: int
-    different: int
-    digits: numbers.Digits
-    written: dates.Written | None
-
-
-@dataclass
-class Guess:
-    """What a column is taken for.
-
-    Attributes:
-        name: in the warehouse.
-        source: what the agency calls it.
-        type: ODCS's logical type.
-        empty: the share of its cells that hold nothing.
-        format: of dates and times.
-        pivot: of a year with two digits.
-        physical_type: of numbers with decimals.
-        means: what its values mean.
-        nulls: values that stand for nothing.
-        codes: its different values, where they are few.
-        numbers: how they are written, where otherwise than in the rest of the file.
-        least: of numbers.
-        most: of numbers.
-        key_position: from 1; None if it is not in the key.
-        role: in a file of changes, where its element does not say it.
-        position: in a line of fixed width.
-        is_required: it tells a record from a line that is none.
-        notes: what is to be known of it.
-        todo: what a person has to decide.
-    """
-
-    name: str
-    source: str
-    type: LogicalType = "string"
-    empty: float = 0.0
-    format: str | None = None
-    pivot: int | None = None
-    physical_type: str | None = None
-    means: Meaning = field(default_factory=Meaning)
-    nulls: list[str] = field(default_factory=list)
-    codes: list[str] = field(default_factory=list)
-    numbers: dict[str, object] = field(default_factory=dict)
-    least: float | None = None
-    most: float | None = None
-    key_position: int | None = None
-    role: str | None = None
-    position: str | None = None
-    is_required: bool = False
-    notes: list[str] = field(default_factory=list)
-    todo: list[str] = field(default_factory=list)
-
-    @property
-    def datatype(self) -> SemanticType | None:
-        """What its values mean, if that is more than its type says."""
-        return self.means.datatype
-
-    @property
-    def classification(self) -> Classification | None:
-        """How far it may be shown; None: nobody knows."""
-        return self.means.classification
-
-
-@dataclass(frozen=True)
-class Notations:
-    """What one program, which wrote a file, does in all of its columns.
-
-    Attributes:
-        numbers: their notation.
-        is_proven: whether some number shows it: `proven`, `free` or `open`.
-        day_first: the column that proves that the day stands before the month.
-        month_first: the column that proves that it stands behind it.
-    """
-
-    numbers: Notation
-    is_proven: str
-    day_first: str | None
-    month_first: str | None
 
 
 def shown(values: pl.DataFrame) -> Shown:
@@ -182,7 +79,7 @@ def guess(
     if words := nothing.words(filled):
         made.nulls += words
         count = total(filled.filter(pl.col("value").is_in(words)))
-        made.todo.append(f"{_listed(words)} ({_cells(count)}) taken for nothing: is it?")
+        made.todo.append(f"{listed(words)} ({so_many(count)}) taken for nothing: is it?")
     said = filled.filter(~pl.col("value").is_in(made.nulls))
     # In JSON text stands in quotation marks; digits in them are meant as such where other columns are without.
     is_text = contract.source.format in _OF_JSON and bool(sample.bare) and not sample.bare[source]
@@ -200,12 +97,12 @@ def guess(
         _dates(made, of.written, all_of, sample.dated[source])
     else:
         made.means = meaning.of_text(column, said, elements)
-        if made.means.datatype is None and _numbers(made, said, of.digits, all_of, is_text=is_text, is_bare=is_bare):
+        if made.means.datatype is None and as_numbers(made, said, of.digits, all_of, is_text=is_text, is_bare=is_bare):
             element = meaning.of_element(column, said, elements, _OF_NUMBERS)
             is_money = made.type == "integer"  # what has decimals may be a price by weight, a rate
             made.means = element or (meaning.of_number_named(made.source) if is_money else Meaning())
     if made.type in ("integer", "number") and made.least is None:
-        _range(made, said, "plain" if is_float else all_of.numbers)
+        in_range(made, said, "plain" if is_float else all_of.numbers)
     if made.type == "date" and re.search(_BIRTH, made.name):
         made.todo.append("of datatype partial_date, if of some persons only a month or a year is known?")
     if made.means.share < 1:
@@ -244,134 +141,19 @@ def _dates(made: Guess, written: dates.Written, all_of: Notations, dated: int) -
         else:
             made.todo.append(f"ambiguous: {mine} or {other}? no cell has a day above 12")
     elif written.contradicting:
-        made.notes.append(f"{_cells(written.contradicting)} only with day and month exchanged")
+        made.notes.append(f"{so_many(written.contradicting)} only with day and month exchanged")
     if written.share < 1:
         made.notes.append(f"{1 - written.share:.1%} of the cells are no such date")
-
-
-def _numbers(
-    made: Guess, said: pl.DataFrame, of: numbers.Digits, all_of: Notations, *, is_text: bool, is_bare: bool
-) -> bool:
-    """Take a column for one of numbers, if it is one."""
-    share = of.share(all_of.numbers)
-    if share < ENOUGH:
-        return _in_its_own_way(made, said, is_bare=is_bare)
-    decimal = "." if all_of.numbers == "plain" else ","
-    scale = of.plain_scale if all_of.numbers == "plain" else of.vietnamese_scale
-    is_whole = of.plain == 0 if all_of.numbers == "plain" else scale == 0
-    if of.padded:
-        made.notes.append("zeros in front: kept as text")
-        return False
-    if of.are_too_long or (is_text and of.whole == of.filled):
-        return False
-    if _are_names(made.name, said, is_whole=of.whole == of.filled):
-        made.notes.append("digits that name something: kept as text")
-        return False
-    is_sent_back = all_of.numbers == "plain" and of.unread(is_whole=is_whole) > 1 - ENOUGH
-    if (of.ambiguous and all_of.is_proven == "open") or is_sent_back:
-        return _is_ambiguous(made, said)
-    if is_whole and of.ambiguous and all_of.numbers == "plain":
-        made.notes.append(f"{_cells(of.ambiguous)} with three digits behind a dot can be read in two ways: sent back")
-    if is_whole:
-        made.type = "integer"
-    elif not is_bare and (same := numbers.differ_by_zeros(said["value"], decimal)):
-        made.todo.append(f"are {' and '.join(same)} one number, or two versions? kept as text until it is clear")
-        return False
-    elif (are_floats := numbers.are_floats(said["value"], decimal)) is not None:
-        return _floats(made, are_exact=are_floats)
-    else:
-        made.type = "number"
-        made.physical_type = f"numeric({max(18, min(38, of.longest + scale + 3))},{scale})"
-    if share < 1:
-        made.notes.append(f"{1 - share:.1%} of the cells are no numbers")
-    return True
-
-
-def _is_ambiguous(made: Guess, said: pl.DataFrame) -> bool:
-    """Leave a column as text if its numbers can be read in two ways, and say so."""
-    if one := numbers.ambiguous(said, ENOUGH):
-        made.todo.append(
-            f"ambiguous: is {one} a thousand times more, or has it decimals? kept as text until it is clear"
-        )
-    return False
-
-
-def _floats(made: Guess, *, are_exact: bool) -> bool:
-    """Take a column for one of floats, where a float holds each of its numbers as it is written."""
-    if not are_exact:
-        made.todo.append(f"{FLOAT}? it would change the last digits of some; kept as text until it is clear")
-        return False
-    made.type, made.physical_type = "number", FLOAT
-    return True
-
-
-def _in_its_own_way(made: Guess, said: pl.DataFrame, *, is_bare: bool) -> bool:
-    """Take a column for one of numbers that are written in a way of their own, if they are."""
-    found = numbers.written_otherwise(said, ENOUGH)
-    if found is None:
-        return _is_ambiguous(made, said)
-    if found.may_be_codes and not is_bare:
-        one = said.filter(pl.col("value").str.contains("[eE]"))["value"][0]
-        made.todo.append(f"is {one} a number with an exponent, or a code? kept as text until it is clear")
-        return False
-    if found.are_floats is False:
-        return _floats(made, are_exact=False)
-    made.numbers, made.least, made.most = found.said, found.least, found.most
-    made.type = "number" if found.scale or found.notation.percent else "integer"
-    if found.are_floats and not found.may_be_codes:
-        _floats(made, are_exact=True)
-    elif found.scale:
-        made.physical_type = f"numeric(18,{found.scale})"
-    if found.notation.percent:
-        made.todo.append("percent: keep 12.5 % as 12.5, or divide: 0.125?")
-    if found.share < 1:
-        made.notes.append(f"{1 - found.share:.1%} of the cells are no such numbers")
-    return True
-
-
-def _are_names(name: str, said: pl.DataFrame, *, is_whole: bool) -> bool:
-    """Whether digits name something rather than count it: by the column's name, or by their even length."""
-    if re.search(_IDENTIFIER, name) or (is_whole and re.search(_KIND, name) and said.height <= _CODES):
-        return True
-    if not is_whole or meaning.of_number_named(name).datatype:
-        return False
-    lengths = said["value"].str.len_chars()
-    length = longest(said["value"])
-    is_even = lengths.n_unique() == 1 and length >= _EVEN and said.height >= (_EVEN if length >= _LONG else _MANY)
-    is_even = is_even and matching(said["value"], "00$") < _ROUND
-    return is_even or (bool(re.search(_NUMBER_OF, name)) and longest(said["value"]) >= _EVEN)
-
-
-def _range(made: Guess, said: pl.DataFrame, notation: Notation) -> None:
-    markers = nothing.numbers(said)
-    if markers:
-        made.nulls += markers
-        count = total(said.filter(pl.col("value").is_in(markers)))
-        made.todo.append(f"{_listed(markers)} ({_cells(count)}) taken for nothing: is it?")
-    cells = said.filter(~pl.col("value").is_in(markers))["value"]
-    if notation == "vietnamese":
-        cells = cells.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-    found = cells.cast(pl.Float64, strict=False).drop_nulls()
-    if len(found):
-        made.least, made.most = float(found.min()), float(found.max())  # type: ignore[arg-type]
 
 
 def _codes(made: Guess, said: pl.DataFrame) -> None:
     """Note the values of a column that repeats a few short ones."""
     cells = said["value"]
-    if said.height <= _CODES and longest(cells) <= _LONGEST_CODE and total(said) >= _OFTEN * said.height:
+    if said.height <= CODES and longest(cells) <= _LONGEST_CODE and total(said) >= _OFTEN * said.height:
         made.codes = sorted(cells.to_list())
         if lists := meaning.lists_of(made.codes):
-            made.todo.append(f"datatype code, with the codeList {' or '.join(lists[:_SHOWN])}?")
+            made.todo.append(f"datatype code, with the codeList {' or '.join(lists[:SHOWN])}?")
 
 
 def _is_day_first(written: dates.Written) -> bool:
     return written.format.find("dd") < written.format.find("MM")
-
-
-def _listed(values: list[str]) -> str:
-    return ", ".join(values[:_SHOWN]) + (", ..." if len(values) > _SHOWN else "")
-
-
-def _cells(count: int) -> str:
-    return f"{count:,} cell{'s' if count != 1 else ''}"

@@ -14,7 +14,7 @@ import yaml
 
 from etl.contract import DeliveryMode
 from etl.contract.model import FORMATS
-from etl.draft.columns import Guess
+from etl.draft.guess import Guess
 
 TODO = "TODO"
 _UNSAID = "sensitive"  # the class of a column of which the contract says none

@@ -26,7 +26,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from etl.warehouse import server_processes
 from etl.warehouse.access_list import let_pass
+from etl.warehouse.server_processes import ServerError
 
 WAREHOUSE = "citydw"
 AIRFLOW = "airflow"
@@ -51,10 +55,6 @@ log_min_messages = warning
 log_min_error_statement = panic
 log_error_verbosity = terse
 """
-
-
-class ServerError(RuntimeError):
-    """The embedded server cannot do what was asked; the text says why."""
 
 
 def start(data_dir: Path, database: str = WAREHOUSE) -> str:
@@ -93,10 +93,8 @@ def stop(data_dir: Path) -> bool:
     data_dir = data_dir.resolve()
     if not is_running(data_dir):
         return False
-    import psutil
-
     with _locked(data_dir):
-        pid = _postmaster(data_dir)
+        pid = server_processes.postmaster(data_dir)
         if pid is None:
             return False
         process = psutil.Process(pid)
@@ -112,7 +110,7 @@ def stop(data_dir: Path) -> bool:
 def is_running(data_dir: Path) -> bool:
     """Whether the server of this data folder is up and takes connections."""
     data_dir = data_dir.resolve()
-    return _postmaster(data_dir) is not None and _status(data_dir) == "ready"
+    return server_processes.postmaster(data_dir) is not None and server_processes.status(data_dir) == "ready"
 
 
 def url(data_dir: Path, database: str = WAREHOUSE, user: str = SYSTEM_USER) -> str:
@@ -150,9 +148,9 @@ def _start(data_dir: Path) -> None:
     os.chown(data_dir / "citydw.conf", account.pw_uid, account.pw_gid)
     (data_dir / "citydw.conf").chmod(0o600)
 
-    _wait_for_orphans(data_dir)
+    server_processes.wait_for_orphans(data_dir, _STOP_SECONDS)
     for lock in (data_dir / "postmaster.pid", socket_dir / ".s.PGSQL.5432.lock"):
-        if _is_reused(lock):
+        if server_processes.is_reused(lock):
             lock.unlink()  # the server would take the stranger, or a zombie, for its predecessor
     log_path = data_dir.parent / f"{data_dir.name}.log"
     with log_path.open("ab") as log:
@@ -294,58 +292,6 @@ def _make_socket_dir(data_dir: Path, account: pwd.struct_passwd) -> Path:
                 f"{folder} is not a private folder of {account.pw_name}: remove it and try again."
             ) from None
     return folder
-
-
-def _postmaster(data_dir: Path) -> int | None:
-    """Process id of the server that runs on this data folder."""
-    import psutil
-
-    try:
-        pid = int((data_dir / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
-        process = psutil.Process(pid)
-        if process.status() != psutil.STATUS_ZOMBIE and str(data_dir) in process.cmdline():
-            return pid
-    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
-        return None
-    return None  # the file was left behind by a crash, and the number is another process's now
-
-
-def _wait_for_orphans(data_dir: Path) -> None:
-    """Wait for what a killed server left behind: two servers on one folder would ruin it.
-
-    Raises:
-        ServerError: if one of its processes does not end.
-    """
-    import psutil
-
-    deadline = time.monotonic() + _STOP_SECONDS
-    while left := [p.pid for p in psutil.process_iter(["name", "cwd"]) if _works_in(p, data_dir)]:
-        if time.monotonic() > deadline:
-            raise ServerError(f"Processes of a killed PostgreSQL still run: {left}. End them and try again.")
-        time.sleep(0.05)
-
-
-def _works_in(process: Any, data_dir: Path) -> bool:
-    return bool(process.info["name"] == "postgres" and process.info["cwd"] == str(data_dir))
-
-
-def _is_reused(pid_file: Path) -> bool:
-    """Whether a pid file that is not a running server's names some other live process, as after a reboot."""
-    import psutil
-
-    try:
-        return psutil.pid_exists(int(pid_file.read_text(encoding="utf-8").split("\n", 1)[0]))
-    except (FileNotFoundError, ValueError):
-        return False
-
-
-def _status(data_dir: Path) -> str:
-    """The last line of the server's own pid file: starting, ready, stopping."""
-    with contextlib.suppress(FileNotFoundError):
-        lines = (data_dir / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        if len(lines) >= 8:
-            return lines[7].strip()
-    return ""
 
 
 @contextlib.contextmanager

@@ -50,17 +50,12 @@ def migrate(engine: sa.Engine, contracts: Iterable[Contract]) -> list[str]:
             connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {named(schema)}")
             connection.exec_driver_sql(f"COMMENT ON SCHEMA {named(schema)} IS {literal(comment)}")
         applied = _apply_additions(connection, metadata, all_schemas) + _align_checks(connection, metadata)
-        for contract in contracts:
-            view = named(contract.schema, f"{contract.table}_current")
-            connection.exec_driver_sql(
-                f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {table_name(contract)} WHERE valid_to IS NULL"
-            )
-            said = literal(f"{both(contract.title)} (current rows)")
-            connection.exec_driver_sql(f"COMMENT ON VIEW {view} IS {said}")
+        for schema in sorted({contract.schema for contract in contracts}):
+            _make_views(connection, schema, "\n".join(_current(c) for c in contracts if c.schema == schema))
         reference.fill(connection, metadata)
         _load_schedule(connection, metadata, contracts)
-        for script in ("functions.sql", "freshness.sql"):
-            _run(connection, script, all_schemas)
+        connection.exec_driver_sql(_script("functions.sql"))
+        _make_views(connection, "ops", _script("freshness.sql"))
         open_to_roles(connection, contracts)
     engine.dispose()  # for sessions that count days as the database now says
     return applied
@@ -74,14 +69,48 @@ def open_to_roles(connection: sa.Connection, contracts: Collection[Contract]) ->
         contracts: whose schemas it has.
     """
     connection.exec_driver_sql(_CITY_DAYS.replace("{zone}", literal(city().time_zone)))
-    _run(connection, "grants.sql", schemas(contracts))
+    names = ", ".join(literal(schema) for schema in schemas(contracts) if schema != persons.SCHEMA)
+    connection.exec_driver_sql(_script("grants.sql").replace(":schemas", names))
 
 
-def _run(connection: sa.Connection, script: str, schemas: Iterable[str]) -> None:
-    statements = (SQL / script).read_text(encoding="utf-8").replace("%", "%%")
-    names = ", ".join(named(schema) for schema in schemas if schema != persons.SCHEMA)
-    zone = literal(city().time_zone)
-    connection.exec_driver_sql(statements.replace(":zone", zone).replace(":schemas", names))
+def _script(name: str) -> str:
+    """A script of `sql/`, for the driver."""
+    statements = (SQL / name).read_text(encoding="utf-8").replace("%", "%%")
+    return statements.replace(":zone", literal(city().time_zone))
+
+
+def _current(contract: Contract) -> str:
+    """The statements that make the view of a dataset's current rows."""
+    view = f":views.{named(f'{contract.table}_current')}"
+    said = literal(f"{both(contract.title)} (current rows)")
+    return (
+        f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {table_name(contract)} WHERE valid_to IS NULL;"
+        f" COMMENT ON VIEW {view} IS {said};"
+    )
+
+
+def _make_views(connection: sa.Connection, schema: str, script: str) -> None:
+    """Make the views of a schema and what is said of them, unless all are as they should be; then nothing is locked.
+
+    To replace a view locks out its readers, and a mart reads several: it would hold one and wait for another, as we do.
+    PostgreSQL keeps a query in its own words, so the wanted views are made in passing and compared in these words.
+
+    Args:
+        connection: of the migration.
+        schema: that the views belong in.
+        script: makes them in the schema `:views`.
+    """
+    connection.exec_driver_sql(script.replace(":views", "pg_temp"))
+    query = sa.text(
+        "SELECT string_agg(format('pg_temp.%I', relname), ', '), bool_and((pg_get_viewdef(v.oid),"
+        " obj_description(v.oid, 'pg_class')) IS NOT DISTINCT FROM (pg_get_viewdef(there), obj_description(there,"
+        " 'pg_class'))) FROM pg_class v CROSS JOIN to_regclass(format('%I.%I', CAST(:schema AS text), relname)) there"
+        " WHERE relnamespace = pg_my_temp_schema() AND relkind = 'v'"
+    )
+    made, is_same = connection.execute(query, {"schema": schema}).one()
+    connection.exec_driver_sql(f"DROP VIEW {made}")
+    if not is_same:
+        connection.exec_driver_sql(script.replace(":views", named(schema)))
 
 
 def _apply_additions(connection: sa.Connection, metadata: sa.MetaData, schemas: Collection[str]) -> list[str]:

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from demo.servers import ADMIN, PostgresServer
 from etl import site
-from etl.connectors import connector, postgresql
+from etl.connectors import connector, database
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
 from etl.contract import Contract, load
@@ -253,7 +253,7 @@ def test_a_new_column_is_told_and_stays_where_it_is(register: Register) -> None:
 
 
 def test_a_locked_table_is_waited_for_and_then_left(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgresql, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 1)
     pipeline = register.pipeline()
     with register.admin() as admin, admin.transaction():
         admin.execute("LOCK TABLE truong IN ACCESS EXCLUSIVE MODE")
@@ -312,7 +312,7 @@ def test_what_never_returns_ends_by_the_contract_s_timeout(
     register: Register, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hangs: bool
 ) -> None:
     monkeypatch.setattr(DatabaseServer, "timeout", timedelta(seconds=2))
-    monkeypatch.setattr(postgresql, "LONGER", 0.0)
+    monkeypatch.setattr(database, "LONGER", 0.0)
     query = "SELECT t.*, pg_sleep(60)::text AS cho FROM truong t"
     source = connector(register.contract(query=query), register.account(), DEFAULT_LIMITS)
     stopped: list[int] = []

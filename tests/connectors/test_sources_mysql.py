@@ -19,7 +19,7 @@ import pytest
 import trustme
 
 from demo.servers import MariaServer
-from etl.connectors import connector, mysql
+from etl.connectors import connector, database
 from etl.connectors.connection import Connection
 from etl.connectors.model import SourceFault, Window
 from etl.contract import Contract, load
@@ -229,7 +229,7 @@ def test_what_is_wrong_with_a_source_is_said_in_a_sentence(
 def test_a_locked_table_is_waited_for_and_then_left(
     register: Register, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(mysql, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 1)
     locker = register.server.connect("giao_duc")
     with locker.cursor() as cursor:
         cursor.execute("LOCK TABLES truong WRITE")
@@ -257,7 +257,7 @@ def test_what_never_returns_ends_by_the_contract_s_timeout(
     register.do("INSERT INTO truong VALUES ('1', 'Trường', NULL, NULL, 1, NULL)")
     query = "SELECT SLEEP(60) AS ma_truong, t.ten_truong, t.ngay_thanh_lap, t.dien_thoai, t.so_hoc_sinh FROM truong t"
     monkeypatch.setattr(DatabaseServer, "timeout", timedelta(seconds=1))
-    monkeypatch.setattr(mysql, "LONGER", 1.0)
+    monkeypatch.setattr(database, "LONGER", 1.0)
     source = connector(register.contract(query=query), register.account(), DEFAULT_LIMITS)
     if hangs:
         threading.Timer(0.5, os.kill, (register.server.pid, signal.SIGSTOP)).start()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from etl.contract import load_all
 from etl.load import LoadFault
@@ -47,6 +49,21 @@ def columns(pipeline: Pipeline) -> list[tuple[str, ...]]:
 
 def test_a_second_migration_finds_nothing_to_do(pipeline: Pipeline) -> None:
     assert migrate(pipeline.engine, pipeline.contracts.values()) == []
+
+
+def test_a_migration_that_changes_nothing_waits_for_no_reader_and_no_mart_in_the_making(pipeline: Pipeline) -> None:
+    """Both held one table and waited for the other's: PostgreSQL then ended one of them, often the mart."""
+    with pipeline.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE MATERIALIZED VIEW mart.one AS SELECT 1 AS n")
+    migrate(pipeline.engine, pipeline.contracts.values())
+    impatient = sa.create_engine(pipeline.engine.url, connect_args={"options": "-c lock_timeout=1s"})
+    with pipeline.engine.begin() as other:
+        views = other.exec_driver_sql("SELECT schemaname, viewname FROM pg_views WHERE viewowner = current_user").all()
+        for view in views:
+            other.exec_driver_sql("SELECT FROM {}.{} LIMIT 0".format(*view))
+        other.exec_driver_sql("REFRESH MATERIALIZED VIEW mart.one")
+        assert migrate(impatient, pipeline.contracts.values()) == []
+    assert len(views) > len(pipeline.contracts)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +149,16 @@ def test_a_ledger_that_breaks_a_check_is_refused_whole(
 def test_a_new_meaning_changes_the_comment(pipeline: Pipeline, tmp_path: Path) -> None:
     contracts = changed(tmp_path, lambda text: text.replace("Name of the taxpayer.", "Registered name."))
     assert any("Registered name." in statement for statement in migrate(pipeline.engine, contracts))
+
+
+def test_a_new_title_is_that_of_the_view_too(pipeline: Pipeline, tmp_path: Path) -> None:
+    migrate(
+        pipeline.engine,
+        changed(tmp_path, lambda text: re.sub("^name: .*", "name: Sổ thuế / Tax roll", text, flags=re.M)),
+    )
+    with pipeline.engine.connect() as connection:
+        said = "SELECT obj_description(to_regclass('business.taxpayers_current'), 'pg_class')"
+        assert connection.exec_driver_sql(said).scalar_one().startswith("Sổ thuế / Tax roll")
 
 
 @pytest.mark.parametrize(

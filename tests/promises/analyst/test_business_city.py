@@ -30,7 +30,9 @@ from tests.city import (
     assert_table_is_true,
     file_names,
     loaded_city,
+    on_list,
     query,
+    true_today,
 )
 
 DATASETS = [sender.dataset for sender in (*business_group.SENDERS, *land_group.SENDERS)]
@@ -91,20 +93,12 @@ def test_nothing_is_warned_of_but_planted_mistakes_and_what_is_odd_in_the_city(c
     assert set(others["rule"]) == ODD
 
 
-def found(pipeline: Pipeline, view: str, *keys: str) -> set[tuple[object, ...]]:
-    return set(query(pipeline, f"SELECT {', '.join(keys)} FROM quality.{view}").rows())
-
-
-def now(city: Path, table: str) -> pl.DataFrame:
-    return pl.read_parquet(city / "truth" / "tables" / f"{table}.parquet").filter(pl.col("valid_to").is_null())
-
-
 def test_what_several_agencies_together_show_to_be_wrong_is_found(city: Path, loaded: Pipeline) -> None:
-    paid, projects = now(city, "business.disbursements"), now(city, "business.projects")
+    paid, projects = true_today(city, "business.disbursements"), true_today(city, "business.projects")
     unknown = paid.join(projects, on="project_code", how="anti")
     assert unknown.height > 0
-    assert found(loaded, "disbursed_without_project", "project_code") == set(unknown.select("project_code").rows())
-    booked = now(city, "business.budget_vouchers").filter(pl.col("project_code").is_not_null())
+    assert on_list(loaded, "disbursed_without_project", "project_code") == set(unknown.select("project_code").rows())
+    booked = true_today(city, "business.budget_vouchers").filter(pl.col("project_code").is_not_null())
     booked = booked.group_by("project_code", report_month=pl.col("posted_on").dt.month_start()).agg(
         pl.col("amount").sum()
     )
@@ -112,22 +106,24 @@ def test_what_several_agencies_together_show_to_be_wrong_is_found(city: Path, lo
         pl.col("paid_month") != pl.col("amount").fill_null(0)
     )
     assert 0 < both.height < paid.height / 10
-    assert found(loaded, "paid_unlike_vouchers", "project_code", "report_month") == set(
+    assert on_list(loaded, "paid_unlike_vouchers", "project_code", "report_month") == set(
         both.select("project_code", "report_month").rows()
     )
-    running = now(city, "business.enterprises").filter(
+    running = true_today(city, "business.enterprises").filter(
         pl.col("status").ne_missing("CD"), pl.col("registered_on") < LAST_DAY - timedelta(days=7)
     )
-    untaxed = running.join(now(city, "business.taxpayers"), left_on="enterprise_code", right_on="tax_code", how="anti")
+    untaxed = running.join(
+        true_today(city, "business.taxpayers"), left_on="enterprise_code", right_on="tax_code", how="anti"
+    )
     assert untaxed.height > 0
-    assert found(loaded, "enterprises_on_no_tax_list", "enterprise_code") == set(
+    assert on_list(loaded, "enterprises_on_no_tax_list", "enterprise_code") == set(
         untaxed.select("enterprise_code").rows()
     )
-    works = now(city, "land.works").filter(pl.col("permit_no").is_not_null())
-    unpermitted = works.join(now(city, "land.permits"), on=["authority", "permit_no"], how="anti")
+    works = true_today(city, "land.works").filter(pl.col("permit_no").is_not_null())
+    unpermitted = works.join(true_today(city, "land.permits"), on=["authority", "permit_no"], how="anti")
     assert 0 < unpermitted.height < works.height
-    assert found(loaded, "works_without_permit", "work_code") == set(unpermitted.select("work_code").rows())
-    hours = now(city, "land.measurements").select(
+    assert on_list(loaded, "works_without_permit", "work_code") == set(unpermitted.select("work_code").rows())
+    hours = true_today(city, "land.measurements").select(
         "station_code", "measured_at", "averaging", "parameter", "measured_value"
     )
     at = ["station_code", "measured_at", "averaging"]
@@ -135,7 +131,7 @@ def test_what_several_agencies_together_show_to_be_wrong_is_found(city: Path, lo
     both = fine.join(dust, on=at).cast({"measured_value": pl.Float64, "measured_value_right": pl.Float64})
     odd = both.filter(pl.col("measured_value") > pl.col("measured_value_right") * 1.1)
     assert odd.height > 0
-    assert found(loaded, "fine_dust_above_dust", *at) == set(odd.select(at).rows())
+    assert on_list(loaded, "fine_dust_above_dust", *at) == set(odd.select(at).rows())
 
 
 PARCEL = ["ward", "ward_valid_from", "sheet_no", "parcel_no"]
@@ -203,7 +199,10 @@ def test_a_mart_equals_the_truth(city: Path, loaded: Pipeline, truth_of: Callabl
 
 def test_analysts_learn_of_no_owner_and_no_amount_of_few_taxpayers(city: Path, loaded: Pipeline) -> None:
     shown = query(loaded, "SELECT * FROM mart.business_entity")
-    owners = {*now(city, "business.households")["owner_id"], *now(city, "business.taxpayers")["representative_id"]}
+    owners = {
+        *true_today(city, "business.households")["owner_id"],
+        *true_today(city, "business.taxpayers")["representative_id"],
+    }
     told = {value for column in shown.select(cs.string()) for value in column.drop_nulls()}
     assert len(owners) > 200 and not told & owners
     households = shown.filter(pl.col("kind") == "HKD")
@@ -251,7 +250,10 @@ def test_a_vice_chair_reads_how_the_goals_stand_and_what_is_missing(city: Path, 
         if row["measure"] not in ("G1b", "G1c", "G1d", "G2a", "G2b", "G2c"):  # of persons, or listed elsewhere
             listed = [row["denominator"] - row["numerator"], row["numerator"]]
             assert [len(items) for items in lists] == [n for n in listed if n]
-    names = now(city, "governance.databases")["name"].to_list() + now(city, "business.projects")["name"].to_list()
+    names = (
+        true_today(city, "governance.databases")["name"].to_list()
+        + true_today(city, "business.projects")["name"].to_list()
+    )
     told = page.getroot().text_content()
     assert not [name for name in names if name in told], "what senders wrote is not for all"
 
@@ -280,7 +282,7 @@ def test_a_question_is_answered_by_its_query(
     answer = query(loaded, sql)
     assert answer.height > 0
     if title in ANSWERS:
-        true = ANSWERS[title](lambda table: now(city, table))
+        true = ANSWERS[title](lambda table: true_today(city, table))
     elif title in OF_LAND:
         true = OF_LAND[title](cadastre)
     else:

@@ -27,7 +27,9 @@ from tests.city import (
     assert_rows_are_accounted_for,
     assert_table_is_true,
     loaded_city,
+    on_list,
     query,
+    true_today,
     walk,
 )
 
@@ -71,39 +73,31 @@ def test_the_rejected_rows_are_exactly_the_planted_defects_and_each_names_its_co
     assert_rejected_is_planted(city, loaded)
 
 
-def found(pipeline: Pipeline, view: str, *keys: str) -> set[tuple[object, ...]]:
-    return set(query(pipeline, f"SELECT {', '.join(keys)} FROM quality.{view}").rows())
-
-
-def now(city: Path, table: str) -> pl.DataFrame:
-    return pl.read_parquet(city / "truth" / "tables" / f"{table}.parquet").filter(pl.col("valid_to").is_null())
-
-
 def test_what_several_agencies_together_show_to_be_wrong_is_found_person_by_person(
     city: Path, loaded: Pipeline
 ) -> None:
-    residents = now(city, "people.residents")
-    cards = now(city, "people.health_membership").filter(
+    residents = true_today(city, "people.residents")
+    cards = true_today(city, "people.health_membership").filter(
         pl.col("card_until").is_null() | (pl.col("card_until") >= LAST_DAY)
     )
     uncovered = cards.join(residents, on="personal_id", how="anti")
     assert uncovered.height > 0
-    assert found(loaded, "insured_without_residence", "card_no", "card_from") == set(
+    assert on_list(loaded, "insured_without_residence", "card_no", "card_from") == set(
         uncovered.select("card_no", "card_from").rows()
     )
     permanent = residents.filter(pl.col("residence_kind") == "TT").group_by("household_no")
     heads = permanent.agg((pl.col("relation_to_head") == "CH").sum()).filter(pl.col("relation_to_head") != 1)
-    assert found(loaded, "households_without_one_head", "household_no") == set(heads.select("household_no").rows())
-    born = now(city, "people.births").filter(
+    assert on_list(loaded, "households_without_one_head", "household_no") == set(heads.select("household_no").rows())
+    born = true_today(city, "people.births").filter(
         pl.col("registration_date") < LAST_DAY - timedelta(days=30), pl.col("personal_id").is_not_null()
     )
     missing = born.join(residents, on="personal_id", how="anti")
-    assert found(loaded, "newborns_not_resident", "personal_id") == set(missing.select("personal_id").rows())
-    deaths = now(city, "people.deaths").select("personal_id", died_on=pl.col("death_at").dt.date())
-    lines = now(city, "people.benefits").filter(pl.col("line_kind") == "HT").join(deaths, on="personal_id")
+    assert on_list(loaded, "newborns_not_resident", "personal_id") == set(missing.select("personal_id").rows())
+    deaths = true_today(city, "people.deaths").select("personal_id", died_on=pl.col("death_at").dt.date())
+    lines = true_today(city, "people.benefits").filter(pl.col("line_kind") == "HT").join(deaths, on="personal_id")
     late = lines.filter(pl.col("pay_month") > pl.col("died_on") + timedelta(days=62))
     assert late.height > 0
-    assert found(loaded, "benefits_after_death", "case_no", "pay_month") == set(
+    assert on_list(loaded, "benefits_after_death", "case_no", "pay_month") == set(
         late.select("case_no", "pay_month").rows()
     )
 
@@ -129,7 +123,7 @@ def test_each_persons_spans_are_those_of_the_truth(city: Path, loaded: Pipeline)
     found = query(loaded, "SELECT * FROM link.person_span", truth.schema).select(truth.columns)
     assert_frame_equal(found.sort("person", "since"), truth.sort("person", "since"))
     dead = truth.filter(~pl.col("alive"))
-    registered_later = dead.join(now(city, "people.residents"), on="personal_id", how="semi")
+    registered_later = dead.join(true_today(city, "people.residents"), on="personal_id", how="semi")
     assert registered_later.height > 0, "the register of residents still has some who have died"
     assert truth.filter(pl.col("told_by") == "civil.births").height > 0
     assert truth.group_by("person").len().filter(pl.col("len") > 1).height > 0

@@ -1,0 +1,51 @@
+"""Without the packages of an extra, a command that needs them says in a sentence what to install."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from etl.cli.errors import sentence
+from etl.pipeline.pipeline import Pipeline
+from tests import commands
+
+PROJECT = Path(__file__).parents[3]
+EXTRAS = ("warehouse", "linkage", "s3")
+HIDDEN = "import sys; sys.modules.update(dict.fromkeys({hidden!r})); from etl.cli import main; main()"
+
+
+def test_every_package_of_an_extra_is_known_by_it() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    for extra in EXTRAS:
+        packages = {Requirement(line).name for line in declared[extra]} - {"citydw"}
+        assert packages
+        for package in packages:
+            missing = ModuleNotFoundError(f"No module named {package!r}", name=package)
+            assert f"pip install 'citydw[{extra}]'" in sentence(missing), package
+
+
+@pytest.mark.parametrize(
+    ("hidden", "arguments", "extra"),
+    [
+        (["pgpq"], ["run", "tests"], "warehouse"),
+        (["sqlalchemy", "psycopg"], ["marts"], "warehouse"),
+        (["splink"], ["link"], "linkage"),
+        (["s3fs"], ["audit"], "s3"),
+        (["botocore"], ["audit"], "s3"),
+    ],
+)
+def test_what_is_missing_is_said_in_a_sentence(
+    hidden: list[str], arguments: list[str], extra: str, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    url = pipeline.engine.url.render_as_string(hide_password=False)
+    environment = os.environ | {"CITYDW_HOME": str(tmp_path), "CITYDW_DATABASE_URL": url}
+    if extra == "s3":
+        environment["CITYDW_DATA"] = "s3://bucket/data"
+    done = commands.run(*arguments, env=environment, program=HIDDEN.format(hidden=hidden))
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(f"pip install 'citydw[{extra}]'")
+    assert "Traceback" not in done.stdout + done.stderr
