@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from etl.contract import load_all
-from etl.linkage import declared, evidence, explain, persons, probable
+from etl.linkage import declared, evidence, explain, learning, persons, probable
 from etl.linkage.number import PAIR
 from simulate.identity import seen
 
@@ -37,7 +37,7 @@ def city() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def model(city: pl.DataFrame) -> dict[str, object]:
-    learnt = probable.learnt(persons.grouped(city, LINKAGE), LINKAGE)
+    learnt = learning.learnt(persons.grouped(city, LINKAGE), LINKAGE)
     assert learnt is not None
     return learnt
 
