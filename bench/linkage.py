@@ -21,7 +21,7 @@ from rich.table import Table
 from upath import UPath
 
 from etl.contract import load_all
-from etl.linkage import declared, evidence, memory, number, persons, probable
+from etl.linkage import declared, evidence, learning, memory, number, persons, probable
 from etl.linkage.declared import Linkage
 from simulate.identity import seen
 
@@ -69,7 +69,7 @@ def city(title: str, linkage: Linkage, size: int, seed: int, missing: float, wro
 
     def compare(grouped: pl.DataFrame) -> persons.Probable:
         clock.passed("certain")
-        model = probable.learnt(grouped, linkage)
+        model = learning.learnt(grouped, linkage)
         clock.passed("learn")
         assert model is not None
         kept["found"], _ = probable.found(grouped, linkage, model)
@@ -99,7 +99,7 @@ def day(title: str, linkage: Linkage, size: int, seed: int, missing: float, wron
         wrong: share of the rows with another's or nobody's id.
     """
     first = _records(seen(seed, size, _TODAY, missing, wrong), linkage)
-    model = probable.learnt(persons.grouped(first, linkage), linkage)
+    model = learning.learnt(persons.grouped(first, linkage), linkage)
     assert model is not None
     console.print(f"\n{title}: {first.height:,} rows", style="bold")
     with TemporaryDirectory() as folder:
@@ -241,7 +241,7 @@ def febrl() -> None:
     for title, more in (("with the id", {"personal_id": "number"}), ("without it", {})):
         linkage = _of_febrl(more)
         prepared = persons.grouped(rows, linkage).with_columns(is_settled=pl.col("is_register"))
-        model = probable.learnt(prepared, linkage)
+        model = learning.learnt(prepared, linkage)
         assert model is not None
         links = probable.found(prepared, linkage, model)[0].links
         who = prepared.select("group", "key")

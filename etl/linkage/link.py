@@ -57,14 +57,14 @@ def link(ledger: Ledger, storage: Storage, contracts: Contracts, secret: bytes, 
         records = evidence.records(ledger, storage, contracts, linkage)
 
         def compare(rows: pl.DataFrame) -> Probable:
-            from etl.linkage import probable  # a second
+            from etl.linkage import learning, probable  # a second
 
-            model = None if learn else _model(connection, probable.made_of(linkage))
+            model = None if learn else _model(connection, learning.made_of(linkage))
             if model is None:
-                model = probable.learnt(rows, linkage)
+                model = learning.learnt(rows, linkage)
                 if model is None:
                     return persons.nothing_probable(rows)
-                _keep(connection, probable.made_of(linkage), model)
+                _keep(connection, learning.made_of(linkage), model)
             way = probable.way(linkage, model)
             found, compared = probable.found(rows, linkage, model, memory.read(storage.root, way))
             memory.write(storage.root, way, compared)

@@ -8,75 +8,20 @@ better of two weights. What no settled person explains is compared with its like
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-import duckdb
-import numpy as np
 import polars as pl
-from splink import Linker, block_on
-from splink.backends.duckdb import DuckDBAPI
 
-from etl.linkage import levels, memory
-from etl.linkage.declared import BIRTH, Linkage
+from etl.linkage import memory
+from etl.linkage.candidates import NONE, Settings, in_question, linker_of, new_database
+from etl.linkage.declared import Linkage
+from etl.linkage.learning import made_of
 from etl.linkage.memory import Compared
-from etl.linkage.number import RECORD
 from etl.linkage.persons import Probable
+from etl.linkage.profiles import as_compared, columns_written, prepared, profiles_of, sharing_a_block
 
-Settings = dict[str, Any]
-_LEAST_WEIGHT = -7.0  # bits; what has less does not come into question
 _SURE = 0.999  # least probability of a link of two that no register knows
-_TRAINED_ON = 50_000  # loose ones at most
-_PAIRS = 1e6  # of strangers that training looks at
-_ROUNDS = 20
-_RETAIN = ("retain_matching_columns", "retain_intermediate_calculation_columns")  # both, or no levels are given
-_SEED = 1
-_LEAST = 1e-5  # probability of a level that training never saw
-_UNEXPLAINED = 0.05  # share of loose ones that are no settled person; what estimating it begins with
-_NONE = "share_of_none"  # in a model: of loose ones, those who are none of the settled
 _FOUND = ("best", "odds", "all_odds")  # what is remembered of a loose one
-_OF = "\x1f"  # between the parts of a record's name
-_MEMORY = "2GB"  # of DuckDB; beyond it works on disk
-
-
-def made_of(linkage: Linkage) -> str:
-    """What changes when a model must be learnt anew."""
-    compared = [[field, levels.of(field, kind)] for field, kind in linkage.comparisons.items()]
-    return hashlib.sha256(json.dumps([compared, linkage.blocks, _NONE]).encode()).hexdigest()
-
-
-def learnt(rows: pl.DataFrame, linkage: Linkage) -> Settings | None:
-    """How agencies write, learnt from records of which nobody says whose they are.
-
-    Args:
-        rows: as `etl.linkage.persons.grouped` gives them.
-        linkage: what is declared.
-
-    Returns:
-        Settings of splink; None if there is nothing to learn from.
-    """
-    settled, loose, _ = _profiles(rows, linkage)
-    if settled.is_empty() or loose.is_empty():
-        return None
-    loose = loose.sample(min(_TRAINED_ON, loose.height), seed=_SEED)
-    settled, loose = (_compared(_prepared(profiles, None, [], linkage)[0], linkage) for profiles in (settled, loose))
-    with _database() as database:
-        linker = _linker(database, _declared(linkage, settled.height), settled, loose)
-        linker.training.estimate_u_using_random_sampling(max_pairs=_PAIRS, seed=_SEED)
-        model = _begun(linker.misc.save_model_to_json())
-    with _candidates(settled, loose, model, with_levels=True) as database:
-        candidates = database.sql("SELECT * FROM candidate ORDER BY one, other").pl()
-    model = _fitted(model, candidates, loose.height)
-    # Again: by what was learnt others come into question than by what it began with.
-    with _candidates(settled, loose, model) as database:
-        sums = database.sql("SELECT sum(odds ORDER BY odds) AS all_odds FROM candidate GROUP BY one ORDER BY one").pl()
-    return model | {_NONE: _share_of_none(sums["all_odds"].to_numpy(), loose.height, _UNEXPLAINED, _ROUNDS)}
 
 
 def found(
@@ -93,11 +38,11 @@ def found(
         model: what was learnt.
         before: what was compared the last time, by the same model; by default all is compared.
     """
-    settled, loose, alike = _profiles(rows, linkage)
+    settled, loose, alike = profiles_of(rows, linkage)
     settled, loose = _best(settled, loose, linkage, model, before)
     links, review = (
         alike.join(pairs, left_on="alike", right_on="one").select(one="group", other="other", probability="probability")
-        for pairs in _told(loose, model[_NONE], linkage)
+        for pairs in _told(loose, model[NONE], linkage)
     )
     explained = pl.concat([links["one"], review["one"]]).unique()
     rest = alike.filter(~pl.col("group").is_in(explained.implode())).join(
@@ -111,7 +56,7 @@ def found(
     compared = Compared(
         settled.drop("unique_id"),
         loose.drop("unique_id", "other"),
-        rest.select("record", *_written(linkage)),
+        rest.select("record", *columns_written(linkage)),
         among.drop("one", "other"),
     )
     return probable, compared
@@ -130,16 +75,18 @@ def _best(
     Returns:
         The settled ones; and the loose ones with other, and with best, odds and all_odds as in `Compared`.
     """
-    written = _written(linkage)
-    settled, moved = _prepared(settled, before and before.settled, ["record", *written], linkage)
+    written = columns_written(linkage)
+    settled, moved = prepared(settled, before and before.settled, ["record", *written], linkage)
     if before is not None:
         gone = before.settled.join(settled, on=["record", *written], how="anti", nulls_equal=True)
         moved = pl.concat([moved, gone], how="diagonal_relaxed")
-    loose, new = _prepared(loose, before and before.loose, written, linkage)
-    is_touched = pl.col("unique_id").is_in(pl.concat([new["unique_id"], _near(loose, moved, linkage)]).implode())
+    loose, new = prepared(loose, before and before.loose, written, linkage)
+    is_touched = pl.col("unique_id").is_in(
+        pl.concat([new["unique_id"], sharing_a_block(loose, moved, linkage)]).implode()
+    )
     touched = loose.filter(is_touched).drop(_FOUND, strict=False)
-    near = settled.filter(pl.col("unique_id").is_in(_near(settled, touched, linkage).implode()))
-    with _candidates(_compared(near, linkage), _compared(touched, linkage), model) as database:
+    near = settled.filter(pl.col("unique_id").is_in(sharing_a_block(settled, touched, linkage).implode()))
+    with in_question(as_compared(near, linkage), as_compared(touched, linkage), model) as database:
         # Each sum in one order, so that it is the same to the last bit whenever it is made.
         best: pl.DataFrame = database.sql(
             "SELECT one, arg_max(other, {'odds': odds, 'other': -other}) AS other, max(odds) AS odds,"
@@ -153,196 +100,6 @@ def _best(
         kept = kept.join(of.rename({"record": "best", "unique_id": "other"}), on="best", how="left")
         told = pl.concat([told, kept], how="diagonal_relaxed")
     return settled, told.sort("unique_id")
-
-
-def _written(linkage: Linkage) -> list[str]:
-    """The columns of a profile that say what was written."""
-    return [name for f in linkage.comparisons for name in ([f, f"{BIRTH}_precision"] if f == BIRTH else [f])]
-
-
-def _compared(profiles: pl.DataFrame, linkage: Linkage) -> pl.DataFrame:
-    """Profiles as splink takes them."""
-    forms = [form for field, kind in linkage.comparisons.items() for form in levels.columns(field, kind)]
-    return profiles.select(*dict.fromkeys(["unique_id", *_written(linkage), *forms]))
-
-
-def _prepared(
-    profiles: pl.DataFrame, before: pl.DataFrame | None, same: list[str], linkage: Linkage
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Profiles with the forms in which they are compared and with what else is remembered of them; and the new ones.
-
-    Args:
-        profiles: what is written.
-        before: those of the last time, with their forms.
-        same: columns in which a profile is as the last time.
-        linkage: what is declared.
-    """
-    new = profiles if before is None else profiles.join(before, on=same, how="anti", nulls_equal=True)
-    for field, kind in linkage.comparisons.items():
-        new = levels.prepared(new, field, kind)
-    if before is None:
-        return new, new
-    known = profiles.join(before, on=same, how="inner", nulls_equal=True)
-    return pl.concat([known, new], how="diagonal_relaxed").sort("unique_id"), new
-
-
-def _near(profiles: pl.DataFrame, others: pl.DataFrame, linkage: Linkage) -> pl.Series:
-    """Which profiles have a block in common with any of others."""
-    found_ = [profiles.join(others, on=list(block), how="semi")["unique_id"] for block in linkage.blocks]
-    return pl.concat(found_).unique()
-
-
-def _profiles(rows: pl.DataFrame, linkage: Linkage) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """One row a group: settled ones, loose ones, and which loose ones are written alike and so compared as one.
-
-    A group says of each field what the record says that is believed most.
-    """
-    order = rows.select("group", "trust").with_row_index("row").sort("group", "trust", "row")["row"]
-    of = rows["group"].gather(order)
-    made = rows.select(unique_id="group", is_settled="is_settled").unique("unique_id").sort("unique_id")
-    for field in linkage.comparisons:
-        columns = [field, f"{BIRTH}_precision"] if field == BIRTH else [field]
-        said = rows.select(columns).select(pl.all().gather(order)).with_columns(of.alias("unique_id"))
-        said = said.filter(pl.col(field).is_not_null()).unique("unique_id", keep="first", maintain_order=True)
-        made = made.join(said, on="unique_id", how="left", maintain_order="left")
-    # A group is numbered by the first of its rows, which stand in the order of their records.
-    record = rows.select(RECORD).select(pl.all().gather(made["unique_id"])).select(pl.concat_str(RECORD, separator=_OF))
-    made = made.with_columns(record.to_series().alias("record"))
-    settled, loose = (made.filter(is_it).drop("is_settled") for is_it in (pl.col("is_settled"), ~pl.col("is_settled")))
-    alike = loose.select("record", group="unique_id", alike=pl.col("unique_id").first().over(_written(linkage)))
-    return settled, loose.filter(alike["alike"] == alike["group"]).drop("record"), alike
-
-
-@contextmanager
-def _database() -> Iterator[duckdb.DuckDBPyConnection]:
-    with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "linkage.duckdb")) as database:
-        database.execute(
-            f"SET memory_limit = '{_MEMORY}'; SET preserve_insertion_order = false; SET enable_progress_bar = false"
-        )
-        yield database
-
-
-def _linker(database: duckdb.DuckDBPyConnection, settings: Settings, *tables: pl.DataFrame) -> Linker:
-    api = DuckDBAPI(database)
-    settings = {name: value for name, value in settings.items() if name != _NONE}
-    names = ("settled", "loose")[-len(tables) :]
-    registered = [api.register(t.to_arrow(), dataset_display_name=n) for t, n in zip(tables, names, strict=True)]
-    return Linker(registered, settings, log_level=logging.ERROR)
-
-
-def _declared(linkage: Linkage, settled: int) -> Settings:
-    """Settings of splink before anything is learnt.
-
-    Args:
-        linkage: what is declared.
-        settled: persons that a loose one may be, each as likely.
-    """
-    return {
-        "link_type": "link_only",
-        "probability_two_random_records_match": 1 / max(settled, 2),
-        "comparisons": [_comparison(field, levels.of(field, kind)) for field, kind in linkage.comparisons.items()],
-        "blocking_rules_to_generate_predictions": [block_on(*block) for block in linkage.blocks],
-        "retain_matching_columns": False,
-        "retain_intermediate_calculation_columns": False,
-    }
-
-
-def _comparison(field: str, of: list[levels.Level]) -> Settings:
-    null = {
-        "sql_condition": f"{field}_l IS NULL OR {field}_r IS NULL",
-        "label_for_charts": "absent",
-        "is_null_level": True,
-    }
-    said = [{"sql_condition": level.sql, "label_for_charts": level.name} for level in of]
-    return {
-        "output_column_name": field,
-        "comparison_levels": [null, *said, {"sql_condition": "ELSE", "label_for_charts": "differs"}],
-    }
-
-
-def _said(comparison: Settings) -> list[Settings]:
-    """The levels of a comparison of two values that are there, as splink numbers them: from the worst, 0."""
-    return [level for level in reversed(comparison["comparison_levels"]) if not level.get("is_null_level")]
-
-
-def _begun(model: Settings) -> Settings:
-    """A model that knows how often strangers agree, and guesses how often a person's own records do.
-
-    Comparisons of what no two records have are left out; a level that never occurred is all but impossible.
-    """
-    kept = [c for c in model["comparisons"] if any(level.get("u_probability") for level in _said(c))]
-    for comparison in kept:
-        of = _said(comparison)
-        for better, level in enumerate(of):
-            level["u_probability"] = max(level.get("u_probability") or 0.0, _LEAST)
-            level["m_probability"] = 4.0**better / sum(4.0**n for n in range(len(of)))
-    return model | {"comparisons": kept}
-
-
-def _fitted(model: Settings, candidates: pl.DataFrame, loose: int) -> Settings:
-    """The model that explains best who comes into question for each loose one, of whom one at most is the person.
-
-    Expectation maximisation. splink's own takes pairs one by one; here they compete, which says what share of them can
-    be right: otherwise it finds groups of pairs that are alike in another way, as families.
-    """
-    levels_ = [_said(comparison) for comparison in model["comparisons"]]
-    gammas = [candidates[f"gamma_{c['output_column_name']}"].to_numpy() for c in model["comparisons"]]
-    of = candidates["one"].rank("dense").cast(pl.Int64).to_numpy() - 1
-    prior, none = model["probability_two_random_records_match"], _UNEXPLAINED
-    known = [np.array([[level["m_probability"], level["u_probability"]] for level in said]) for said in levels_]
-    for _ in range(_ROUNDS):
-        odds = np.full(len(of), prior)
-        for gamma, told in zip(gammas, known, strict=True):
-            odds *= np.append(told[:, 0] / told[:, 1], 1.0)[gamma]  # -1, where one is absent, is the last
-        sums = np.bincount(of, odds, minlength=0)
-        none = _share_of_none(sums, loose, none, rounds=1)
-        weight = odds * (1 - none) / (none + (1 - none) * sums[of])
-        for gamma, told in zip(gammas, known, strict=True):
-            seen = np.bincount(gamma[gamma >= 0], weight[gamma >= 0], minlength=len(told))
-            if seen.sum() > 0:
-                told[:, 0] = np.maximum(seen / seen.sum(), _LEAST)
-    for said, told in zip(levels_, known, strict=True):
-        for level, m in zip(said, told[:, 0], strict=True):
-            level["m_probability"] = round(float(m), 6)
-    return model
-
-
-def _share_of_none(sums: np.ndarray, loose: int, none: float, rounds: int) -> float:
-    """What share of the loose ones are none of the settled.
-
-    Args:
-        sums: odds of all who come into question, for each loose one who has any.
-        loose: all loose ones.
-        none: a first guess.
-        rounds: how often to look again.
-    """
-    for _ in range(rounds):
-        none = float((np.sum(none / (none + (1 - none) * sums)) + loose - len(sums)) / loose)
-    return none
-
-
-@contextmanager
-def _candidates(
-    settled: pl.DataFrame, loose: pl.DataFrame, model: Settings, *, with_levels: bool = False
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with a table `candidate`: who comes into question for whom.
-
-    Its columns are one (loose), other (settled) and odds; with_levels also the level of each comparison.
-    """
-    with _database() as database:
-        if settled.is_empty() or loose.is_empty():
-            database.execute("CREATE TABLE candidate (one BIGINT, other BIGINT, odds DOUBLE)")
-        else:
-            linker = _linker(database, model | dict.fromkeys(_RETAIN, with_levels), settled, loose)
-            pairs = linker.inference.predict(threshold_match_weight=_LEAST_WEIGHT, warning_mode="never")
-            is_loose = "source_dataset_l = 'loose'"
-            gammas = "".join(f", gamma_{c['output_column_name']}" for c in model["comparisons"] if with_levels)
-            database.execute(
-                f"CREATE TEMP VIEW candidate AS SELECT pow(2, match_weight) AS odds{gammas},"
-                f" CASE WHEN {is_loose} THEN unique_id_l ELSE unique_id_r END AS one,"
-                f" CASE WHEN {is_loose} THEN unique_id_r ELSE unique_id_l END AS other FROM {pairs.physical_name}"
-            )
-        yield database
 
 
 def _told(loose: pl.DataFrame, none: float, linkage: Linkage) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -367,12 +124,12 @@ def _among(rest: pl.DataFrame, linkage: Linkage, model: Settings, before: Compar
     """
     new = rest
     if before is not None:
-        new = rest.join(before.rest, on=["record", *_written(linkage)], how="anti", nulls_equal=True)
-    compared = rest.filter(pl.col("unique_id").is_in(_near(rest, new, linkage).implode()))
+        new = rest.join(before.rest, on=["record", *columns_written(linkage)], how="anti", nulls_equal=True)
+    compared = rest.filter(pl.col("unique_id").is_in(sharing_a_block(rest, new, linkage).implode()))
     pairs = pl.DataFrame(schema={"one": pl.Int64, "other": pl.Int64, "probability": pl.Float64})
     if compared.height > 1:
-        with _database() as database:
-            linker = _linker(database, model | {"link_type": "dedupe_only"}, _compared(compared, linkage))
+        with new_database() as database:
+            linker = linker_of(database, model | {"link_type": "dedupe_only"}, as_compared(compared, linkage))
             likely = linker.inference.predict(threshold_match_probability=linkage.review, warning_mode="never")
             pairs = database.sql(
                 f"SELECT unique_id_l AS one, unique_id_r AS other, match_probability AS probability"

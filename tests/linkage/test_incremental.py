@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from etl.contract import load_all
-from etl.linkage import declared, evidence, memory, persons, probable
+from etl.linkage import declared, evidence, learning, memory, persons, probable
 from etl.linkage.number import PAIR, RECORD
 from simulate.identity import seen
 
@@ -37,7 +37,7 @@ def city() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def model(city: pl.DataFrame) -> dict[str, object]:
-    learnt = probable.learnt(persons.grouped(city, LINKAGE), LINKAGE)
+    learnt = learning.learnt(persons.grouped(city, LINKAGE), LINKAGE)
     assert learnt is not None
     return learnt
 

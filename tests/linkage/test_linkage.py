@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from etl.cli import app
 from etl.contract import ContractError, load_all
-from etl.linkage import declared, evidence, levels, names, number, persons, probable
+from etl.linkage import declared, evidence, learning, levels, names, number, persons, probable
 from etl.linkage.explain import Weight
 from etl.linkage.link import link
 from etl.linkage.number import PAIR, RECORD
@@ -212,7 +212,7 @@ def test_without_any_id_nearly_all_are_linked_and_nearly_nobody_wrongly() -> Non
     )
 
     def compare(grouped: pl.DataFrame) -> persons.Probable:
-        model = probable.learnt(grouped, LINKAGE)
+        model = learning.learnt(grouped, LINKAGE)
         assert model is not None
         return probable.found(grouped, LINKAGE, model)[0]
 
