@@ -16,7 +16,7 @@ from etl.contract import REASON_CHARS, Choice, Contract, Text
 from etl.contract.city import told
 
 if TYPE_CHECKING:
-    from etl.operate.hold import Hold
+    from etl.operate.hold import HeldDelivery
     from etl.pipeline.pipeline import Pipeline
 
 OPTIONS: dict[str, Choice] = {"Accept": "accept", "Accept what passes": "accept-passing", "Reject": "reject"}
@@ -83,7 +83,7 @@ class DecideOperator(HITLOperator, SkipMixin):
             if (hold.entry.dataset, hold.entry.delivery_id) == delivery:
                 self._ask(pipeline, context["ti"].id, hold)
 
-    def _ask(self, pipeline: Pipeline, ti_id: Any, hold: Hold) -> None:
+    def _ask(self, pipeline: Pipeline, ti_id: Any, hold: HeldDelivery) -> None:
         from etl.operate.hold import hold_page
 
         options = list(OPTIONS) if hold.is_acceptable else ["Reject"]

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from upath import UPath
 
 from etl.contract import load_all
-from etl.operate.audit import Finding, audit
+from etl.operate.audit import Discrepancy, audit
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive
 from etl.receive.manifest import MANIFEST
@@ -40,7 +40,7 @@ def walk(pipeline: Pipeline, files: list[Path]) -> None:
             pass
 
 
-def audited(pipeline: Pipeline) -> list[Finding]:
+def audited(pipeline: Pipeline) -> list[Discrepancy]:
     """What is wrong by the two laws, which are looked at for every delivery."""
     return list(audit(pipeline.ledger, pipeline.storage, pipeline.contracts))
 

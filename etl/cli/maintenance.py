@@ -14,7 +14,7 @@ from etl.cli.arguments import agency_and_dataset
 from etl.cli.console import console
 
 if TYPE_CHECKING:
-    from etl.operate.audit import Finding
+    from etl.operate.audit import Discrepancy
 
 commands = typer.Typer()
 _COLUMNS_SIDE_BY_SIDE = 12  # a wider row is printed down the page
@@ -120,7 +120,7 @@ def verify() -> None:
     from etl.pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
-    print_findings(audit.verify(pipeline.ledger, pipeline.storage))
+    print_discrepancies(audit.verify(pipeline.ledger, pipeline.storage))
 
 
 @commands.command()
@@ -130,7 +130,7 @@ def audit() -> None:
     from etl.pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
-    print_findings(audit.audit(pipeline.ledger, pipeline.storage, pipeline.contracts))
+    print_discrepancies(audit.audit(pipeline.ledger, pipeline.storage, pipeline.contracts))
 
 
 @commands.command()
@@ -155,7 +155,7 @@ def restore(folder: Annotated[Path, typer.Argument(help="What `citydw backup` wr
     pipeline = Pipeline.from_environment()
     settings = pipeline.settings
     backup.restore(warehouse_url(settings), settings.data, folder, pipeline.contracts.values())
-    print_findings(audit.verify(pipeline.ledger, pipeline.storage))
+    print_discrepancies(audit.verify(pipeline.ledger, pipeline.storage))
 
 
 @commands.command()
@@ -223,12 +223,12 @@ def simulate(
         serve(out)
 
 
-def print_findings(findings: Iterable[Finding]) -> None:
+def print_discrepancies(discrepancies: Iterable[Discrepancy]) -> None:
     """Print what is off as it is found; exit with 1 if anything is."""
     is_in_order = True
-    for finding in findings:
+    for one in discrepancies:
         is_in_order = False
-        line = f"{finding.delivery}: {finding.zone}: {finding.text}"
+        line = f"{one.delivery}: {one.zone}: {one.text}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if not is_in_order:
         raise typer.Exit(1)

@@ -15,7 +15,7 @@ from etl.contract.city import city, told
 from etl.delivery.display import shown
 from etl.delivery.entry import LedgerEntry, Part, Unfinished
 from etl.delivery.state import State
-from etl.operate.hold import Hold
+from etl.operate.hold import HeldDelivery
 from etl.operate.replay import Replay
 from etl.warehouse.ops import COUNTS
 
@@ -59,7 +59,7 @@ def print_deliveries(
             console.print(f"{entry.dataset} {entry.file_name[:80]}: {said}", markup=False)
 
 
-def print_holds(console: Console, holds: Iterable[Hold]) -> None:
+def print_holds(console: Console, holds: Iterable[HeldDelivery]) -> None:
     """Print which deliveries wait for a decision, why, and what is decided if nobody does."""
     table = Table("dataset", Column("delivery", no_wrap=True), "held since", "may be accepted", "decided by itself", "")
     holds = list(holds)

@@ -34,7 +34,7 @@ from etl.warehouse.waiting import waiting_deliveries
 
 
 @dataclass(frozen=True)
-class Finding:
+class Discrepancy:
     """Something that is not as it must be.
 
     Attributes:
@@ -48,7 +48,7 @@ class Finding:
     text: str
 
 
-def verify(ledger: Ledger, storage: Storage) -> Iterator[Finding]:
+def verify(ledger: Ledger, storage: Storage) -> Iterator[Discrepancy]:
     """Hash everything in landing again and compare it with the ledger, both ways; and what is kept of the files."""
     known = {}
     for entry in ledger.all():
@@ -57,16 +57,16 @@ def verify(ledger: Ledger, storage: Storage) -> Iterator[Finding]:
             delivery = storage.delivery(*_names(entry.dataset), entry.delivery_id)
             found = digest_of(storage.content(delivery))
         except FileNotFoundError as error:
-            yield Finding(entry.name, "landing", f"{UPath(str(error.filename)).name} is missing")
+            yield Discrepancy(entry.name, "landing", f"{UPath(str(error.filename)).name} is missing")
             continue
         if found != entry.sha256:
-            yield Finding(entry.name, "landing", f"SHA-256 is {found}, the ledger says {entry.sha256}")
+            yield Discrepancy(entry.name, "landing", f"SHA-256 is {found}, the ledger says {entry.sha256}")
         if delivery.to_json() != entry.delivery.to_json():
-            yield Finding(entry.name, "landing", "manifest.json describes another delivery than the ledger")
+            yield Discrepancy(entry.name, "landing", "manifest.json describes another delivery than the ledger")
     for manifest in sorted((storage.root / "landing").glob("*/*/*/manifest.json")):
         agency, dataset, delivery_id = manifest.parts[-4:-1]
         if f"{agency}.{dataset}/{delivery_id}" not in known:
-            yield Finding(f"{agency}.{dataset}/{delivery_id}", "ledger", "is in landing and unknown to the ledger")
+            yield Discrepancy(f"{agency}.{dataset}/{delivery_id}", "ledger", "is in landing and unknown to the ledger")
     for file in sorted(storage.processed.glob("*/*/*")):
         name = f"{file.parent.parent.name}.{file.parent.name}/{file.name.split('_', 1)[0]}"
         if is_sidecar(file) or name not in known:
@@ -77,10 +77,10 @@ def verify(ledger: Ledger, storage: Storage) -> Iterator[Finding]:
             text = f"the file has changed since it was received: {file.stat().st_size} bytes are there now"
         except OSError as error:
             text = f"what was received cannot be read, or is no plain file ({type(error).__name__})"
-        yield Finding(name, "processed", text)
+        yield Discrepancy(name, "processed", text)
 
 
-def audit(ledger: Ledger, storage: Storage, contracts: Mapping[str, Contract]) -> Iterator[Finding]:
+def audit(ledger: Ledger, storage: Storage, contracts: Mapping[str, Contract]) -> Iterator[Discrepancy]:
     """Check every delivery against landing, raw, validated, staging and warehouse.
 
     Yields:
@@ -92,14 +92,14 @@ def audit(ledger: Ledger, storage: Storage, contracts: Mapping[str, Contract]) -
     for one in decided.values():
         if now - one.decision.at >= GRACE:  # one that was decided a moment ago is just on its way
             text = f"{one.decision.by} decided {one.decision.choice}, and it has not come to its end: `citydw held`"
-            yield Finding(one.entry.name, "ledger", text)
+            yield Discrepancy(one.entry.name, "ledger", text)
     for waiting, why in overdue(waiting_deliveries(ledger), now):
         if (waiting.dataset, waiting.delivery_id) not in decided:
-            yield Finding(f"{waiting.dataset}/{waiting.delivery_id}", "ledger", why)
+            yield Discrepancy(f"{waiting.dataset}/{waiting.delivery_id}", "ledger", why)
     for contract in contracts.values():
         for entry in lacking(ledger, storage, contract):
             text = f"is no delivery of {contract.id}, which is read from its file: `citydw catch-up {contract.id}`"
-            yield Finding(entry.name, "ledger", text)
+            yield Discrepancy(entry.name, "ledger", text)
     in_tables = [entry for entry in ledger.all() if entry.loaded_at is not None]
     for entry in in_tables:
         if entry.state is State.LOADED:  # one that walks again has new files in some zones and old ones in others
@@ -108,10 +108,12 @@ def audit(ledger: Ledger, storage: Storage, contracts: Mapping[str, Contract]) -
         if dataset in contracts:
             yield from _table(ledger, storage, contracts[dataset])
         else:
-            yield Finding(dataset, "warehouse", "not looked at, for its contract is missing or wrong: `citydw lint`")
+            yield Discrepancy(
+                dataset, "warehouse", "not looked at, for its contract is missing or wrong: `citydw lint`"
+            )
 
 
-def _zones(ledger: Ledger, storage: Storage, entry: LedgerEntry) -> Iterator[Finding]:
+def _zones(ledger: Ledger, storage: Storage, entry: LedgerEntry) -> Iterator[Discrepancy]:
     delivery, name = entry.delivery, entry.name
     rows_in, rejected, duplicates = entry.rows_in or 0, entry.rejected or 0, entry.duplicates or 0
     try:
@@ -121,7 +123,7 @@ def _zones(ledger: Ledger, storage: Storage, entry: LedgerEntry) -> Iterator[Fin
         accepted = _read(storage, "validated", delivery, "accepted")
         staged = _read(storage, "staging", delivery, "rows")
     except _Unreadable as error:
-        yield Finding(name, error.zone, str(error))
+        yield Discrepancy(name, error.zone, str(error))
         return
     broken = extracted.filter(pl.col(ROW).is_not_null() & ~pl.col(ROW).is_in(rows[ROW].implode()))[ROW].n_unique()
     good = rows_in - rejected - duplicates
@@ -135,25 +137,25 @@ def _zones(ledger: Ledger, storage: Storage, entry: LedgerEntry) -> Iterator[Fin
         ("ledger", "rows in all counts together", sum(getattr(entry, c) for c in COUNTS), rows_in),
     ):
         if found != expected:
-            yield Finding(name, zone, f"{found} {what}, not {expected}")
+            yield Discrepancy(name, zone, f"{found} {what}, not {expected}")
 
 
-def _table(ledger: Ledger, storage: Storage, contract: Contract) -> Iterator[Finding]:
+def _table(ledger: Ledger, storage: Storage, contract: Contract) -> Iterator[Discrepancy]:
     table = f"{contract.schema}.{contract.table}"
     try:
         result = replay(ledger, storage, contract)
     except (OSError, pl.exceptions.PolarsError) as error:
-        yield Finding(contract.id, "staging", f"{table} cannot be built anew ({type(error).__name__})")
+        yield Discrepancy(contract.id, "staging", f"{table} cannot be built anew ({type(error).__name__})")
         return
     for delivery_id in result.unheard:
         text = f"not one of its rows is in {table}, though nothing superseded it"
-        yield Finding(f"{contract.id}/{delivery_id}", "warehouse", text)
+        yield Discrepancy(f"{contract.id}/{delivery_id}", "warehouse", text)
     for delivery_id, count in result.missing.items():
         text = f"{table} lacks {count} versions that staging says it opened"
-        yield Finding(f"{contract.id}/{delivery_id}", "warehouse", text)
+        yield Discrepancy(f"{contract.id}/{delivery_id}", "warehouse", text)
     for delivery_id, count in result.surplus.items():
         text = f"{table} has {count} versions under its name that staging does not say"
-        yield Finding(f"{contract.id}/{delivery_id}", "warehouse", text)
+        yield Discrepancy(f"{contract.id}/{delivery_id}", "warehouse", text)
 
 
 class _Unreadable(Exception):

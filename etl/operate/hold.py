@@ -43,7 +43,7 @@ class Undecidable(Exception):
 
 
 @dataclass(frozen=True)
-class Hold:
+class HeldDelivery:
     """A delivery that waits for a decision.
 
     Attributes:
@@ -85,10 +85,10 @@ class Hold:
         return self.entry.rows_in is not None
 
 
-def holds(ledger: Ledger, contracts: Contracts) -> list[Hold]:
+def holds(ledger: Ledger, contracts: Contracts) -> list[HeldDelivery]:
     """The deliveries that wait for a person's decision, the one that must be decided first on top."""
     held = ledger.in_state(State.HELD)
-    waiting = [Hold(entry, contracts[entry.dataset]) for entry in held if not is_ours_to_mend(entry, contracts)]
+    waiting = [HeldDelivery(entry, contracts[entry.dataset]) for entry in held if not is_ours_to_mend(entry, contracts)]
     return sorted(waiting, key=lambda hold: hold.deadline)
 
 
@@ -147,7 +147,7 @@ def check(entry: LedgerEntry, choice: Choice, unfinished: Unfinished | None = No
         )
 
 
-def hold_page(ledger: Ledger, storage: Storage, hold: Hold) -> str:
+def hold_page(ledger: Ledger, storage: Storage, hold: HeldDelivery) -> str:
     """What a person must know to decide on a held delivery, in Markdown; personal data is masked.
 
     Args:

@@ -17,7 +17,7 @@ from etl.contract.city import city
 from etl.delivery.entry import LedgerEntry
 from etl.delivery.messages import WRONG_CONTRACT, wording
 from etl.delivery.state import State
-from etl.operate.hold import Hold
+from etl.operate.hold import HeldDelivery
 from etl.warehouse import notices as sent_notices
 from etl.warehouse import pulls
 from etl.warehouse.decisions import REJECTED_ON_REVIEW
@@ -161,7 +161,7 @@ def notices(
         if entry.state is State.HELD and (entry.rule == WRONG_CONTRACT or not contract):
             yield _held_for_contract(entry)
         elif entry.state is State.HELD and contract:
-            yield _held(Hold(entry, contract))
+            yield _held(HeldDelivery(entry, contract))
         elif _is_told(entry) and _share(entry) > (contract.tell_rejected if contract else 0):
             yield _rejected(entry, contract)
     for row in freshness:
@@ -179,7 +179,7 @@ def _held_for_contract(entry: LedgerEntry) -> Notice:
     return Notice("held", entry.dataset, entry.delivery_id, heading, told, _counts(entry))
 
 
-def _held(hold: Hold) -> Notice:
+def _held(hold: HeldDelivery) -> Notice:
     entry, reason = hold.entry, _reason(hold.entry)
     until = f"{hold.deadline.astimezone(city().zone):%Y-%m-%d %H:%M %Z}"
     return Notice(

@@ -173,9 +173,9 @@ class Pipeline:
 
     def decide_by_default(self, dataset: str, delivery_id: str) -> Outcome:
         """Decide what the contract says for a delivery on which nobody decided in time."""
-        from etl.operate.hold import Hold
+        from etl.operate.hold import HeldDelivery
 
-        hold = Hold(self.ledger.get(dataset, delivery_id), self.contracts[dataset])
+        hold = HeldDelivery(self.ledger.get(dataset, delivery_id), self.contracts[dataset])
         reason = said(f"không ai quyết định trong {hold.days:g} ngày", f"nobody decided within {hold.days:g} days")
         return self.decide(dataset, delivery_id, hold.default, "timeout", reason)
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from etl import cli
-from etl.operate.hold import Hold, Undecidable, hold_page, holds, masked
+from etl.operate.hold import HeldDelivery, Undecidable, hold_page, holds, masked
 from etl.pipeline.pipeline import Pipeline
 from tests.city import audited
 
@@ -146,7 +146,7 @@ def test_what_is_not_held_waits_for_no_decision(pipeline: Pipeline, send: Send, 
 
 
 def test_the_page_shows_what_to_decide_on_and_no_personal_data(pipeline: Pipeline, held: dict[str, Any]) -> None:
-    page = hold_page(pipeline.ledger, pipeline.storage, Hold(held, pipeline.contracts[held.dataset]))
+    page = hold_page(pipeline.ledger, pipeline.storage, HeldDelivery(held, pipeline.contracts[held.dataset]))
     assert held.rule in page and "page_no_positive" in page and "accept what passes" in page
     assert "| accept | 102 | 3 |" in page
     assert "| accept what passes | 102 | 43 |" in page
@@ -165,7 +165,7 @@ def test_a_file_without_a_header_shows_nobodys_data(pipeline: Pipeline, send: Se
     rows[0][5] = rows[0][7] = STRANGE
     entry = send(pipeline, FOLDER, NAME, as_csv(rows[0], rows[1:]))
     assert entry.rule == "no_header" and STRANGE not in entry.message_vi
-    page = hold_page(pipeline.ledger, pipeline.storage, Hold(entry, pipeline.contracts[entry.dataset]))
+    page = hold_page(pipeline.ledger, pipeline.storage, HeldDelivery(entry, pipeline.contracts[entry.dataset]))
     assert "tệp thiếu dòng tên cột" in page and STRANGE not in page
 
 
