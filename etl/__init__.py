@@ -1,4 +1,7 @@
-"""The city's data pipeline: one module per station, in the order in which a delivery walks them."""
+"""The city's data pipeline: a package a station, what they share below them, and those who use them above.
+
+`docs/architecture.md` draws them in the order in which a delivery passes them.
+"""
 
 import os
 

@@ -163,7 +163,7 @@ def hold_page(ledger: Ledger, storage: Storage, hold: HeldDelivery) -> str:
     lines = [
         f"**{title}**, delivery `{entry.delivery_id}`, held for `{entry.rule}`:",
         "",
-        told(Text(_plain(message.vi), _plain(message.en)), "\n\n"),
+        told(Text(plain(message.vi), plain(message.en)), "\n\n"),
         "",
         f"If nobody decides until **{deadline}**: **{hold.default}**.",
         "",
@@ -224,7 +224,7 @@ def _worst(entry: LedgerEntry, contract: Contract, problems: pl.DataFrame) -> li
             f"{number}: " + ("(empty)" if value is None else f"{_code(masked(value, column))}")
             for number, value in zip(numbers, values, strict=True)
         ]
-        label = f"`{rule}` ({severity}){f', {column.label}' if column else ''}: {_plain(text)}"
+        label = f"`{rule}` ({severity}){f', {column.label}' if column else ''}: {plain(text)}"
         lines.append(f"| {label} | {count:,} | {count / max(entry.rows_in or 0, 1):.0%} | {', '.join(sample)} |")
     return [*lines, ""]
 
@@ -250,7 +250,7 @@ def _code(text: str) -> str:
     return "`" + " ".join(text.split()).replace("`", "ˋ").replace("|", "\\|") + "`"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that came from outside, on one line, without what Markdown or HTML would make something of.
 
     Bare addresses, too, become links on Airflow's page (GitHub's Markdown): http://, www., and anybody@somewhere. They

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 from etl import cli
-from etl.operate.hold import Hold, Undecidable, _plain, hold_page
+from etl.operate.hold import HeldDelivery, Undecidable, hold_page, plain
 from etl.operate.reconcile import GRACE
 from etl.pipeline.pipeline import Pipeline
 from etl.warehouse import address
@@ -151,7 +151,7 @@ def as_markdown(page: str) -> list[Any]:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_a_sender_wrote_is_text_on_the_decision_page(text: str) -> None:
-    start, inline, end = as_markdown(_plain(text))
+    start, inline, end = as_markdown(plain(text))
     assert (start.type, end.type) == ("paragraph_open", "paragraph_close")
     assert {token.type for token in inline.children} <= {"text", "text_special"}
     shown = "".join(token.content for token in inline.children)
@@ -166,7 +166,9 @@ def test_the_decision_page_has_no_link(pipeline: Pipeline, send: Callable[..., A
     (inbox / f"{NAME}.manifest.json").write_text(json.dumps({words: 1}))
     entry = send(pipeline, "civil/births", NAME, doubtful)
     assert entry.state == "held" and "evil.example" in entry.message_en
-    tokens = as_markdown(hold_page(pipeline.ledger, pipeline.storage, Hold(entry, pipeline.contracts[entry.dataset])))
+    tokens = as_markdown(
+        hold_page(pipeline.ledger, pipeline.storage, HeldDelivery(entry, pipeline.contracts[entry.dataset]))
+    )
     leaves = [leaf for token in tokens for leaf in token.children or ()]
     assert not {leaf.type for leaf in leaves} & {"link_open", "image", "html_inline"}
     assert not AUTOLINKS.search(" ".join(leaf.content for leaf in leaves if leaf.type != "code_inline"))

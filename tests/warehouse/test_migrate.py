@@ -66,6 +66,25 @@ def test_a_migration_that_changes_nothing_waits_for_no_reader_and_no_mart_in_the
     assert len(views) > len(pipeline.contracts)
 
 
+def test_a_view_that_says_something_else_and_a_privilege_that_is_gone_are_put_right(pipeline: Pipeline) -> None:
+    asked = (
+        "SELECT viewname, definition,"
+        " has_table_privilege('citydw_reader', format('%I.%I', schemaname, viewname), 'SELECT') FROM pg_views"
+        " WHERE (schemaname, viewname) IN (('ops', 'freshness'), ('people', 'births_current')) ORDER BY 1"
+    )
+    with pipeline.engine.begin() as connection:
+        right = connection.execute(sa.text(asked)).all()
+        connection.exec_driver_sql("CREATE OR REPLACE VIEW people.births_current AS SELECT * FROM people.births")
+        connection.exec_driver_sql("DROP VIEW ops.freshness")
+        connection.exec_driver_sql("CREATE VIEW ops.freshness AS SELECT 1 AS n")
+        connection.exec_driver_sql("REVOKE SELECT ON people.births_current FROM citydw_reader")
+        assert connection.execute(sa.text(asked)).all() != right
+    assert migrate(pipeline.engine, pipeline.contracts.values()) == []
+    with pipeline.engine.connect() as connection:
+        assert connection.execute(sa.text(asked)).all() == right
+    assert [may_read for _, _, may_read in right] == [True, True]
+
+
 @pytest.mark.parametrize(
     "view", [None, "CREATE VIEW one AS SELECT v.* FROM people.visits v GROUP BY ma_lk, valid_from"]
 )
