@@ -194,4 +194,4 @@ def _times(number: str, factor: Decimal) -> str:
         return f"{Decimal(number) * factor:f}"
 
 
-TYPE = SemanticType(_outputs, _standardise)
+TYPE = SemanticType(_outputs, _standardise, keeps=lambda column: column.unit is None)
