@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -124,8 +125,8 @@ def make_folder(folder: UPath) -> None:
     """Make a folder and those above it, so that they are there after a power cut too; an object store needs none."""
     if not isinstance(folder, Path) or folder.is_dir():
         return
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    for place in reversed(missing):
+    missing = takewhile(lambda place: not place.exists(), chain([folder], folder.parents))
+    for place in reversed([*missing]):
         place.mkdir(_FOLDER, exist_ok=True)
         sync(place.parent)
     folder.mkdir(parents=True, exist_ok=True)

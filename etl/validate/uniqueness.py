@@ -9,7 +9,7 @@ from etl import datatypes
 from etl.contract import Contract
 from etl.datatypes import whole_row
 from etl.delivery.columns import ROW
-from etl.delivery.problems import PROBLEM, rejected_rows
+from etl.delivery.problems import NO_PROBLEMS, rejected_rows
 from etl.validate.expected import unique_key
 from etl.validate.findings import NOWHERE, Finding, Positions, failures, judge
 from etl.validate.rows import Rows
@@ -46,13 +46,13 @@ def unique(path: UPath, good: pl.DataFrame, contract: Contract) -> tuple[pl.Seri
         Numbers of the accepted rows, in their order; the problems of contradictory ones; and the finding on them.
     """
     if contract.has_whole_row_key:  # each of equal rows is a record
-        return good[ROW], pl.DataFrame(schema=PROBLEM), []
+        return good[ROW], NO_PROBLEMS, []
     if good.is_empty():
-        return good[ROW], pl.DataFrame(schema=PROBLEM), []
+        return good[ROW], NO_PROBLEMS, []
     ordered = good["key"].sort()  # takes far less memory than a hash table of millions of hashes
     twice = ordered.filter(ordered == ordered.shift(1)).unique()
     if twice.is_empty():
-        return good[ROW], pl.DataFrame(schema=PROBLEM), [_finding(NOWHERE, good.height, contract)]
+        return good[ROW], NO_PROBLEMS, [_finding(NOWHERE, good.height, contract)]
     again = good.filter(pl.col("key").is_in(twice.implode()))[ROW]
     rows = pl.scan_parquet(str(path)).filter(pl.col(ROW).is_in(again.implode())).collect(engine="streaming")
     standard = Rows(rows, contract)
