@@ -7,7 +7,7 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -121,19 +121,21 @@ def standardise(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
     return TYPES[column.semantic_type].standardise(frame, column)
 
 
-def standard_already(frame: pl.DataFrame, columns: Iterable[Column]) -> frozenset[str]:
+def standard_already(frame: pl.DataFrame, columns: Sequence[Column]) -> frozenset[str]:
     """Names of columns whose values all have their standard form: cheaper to see of all at once than of each.
 
     Args:
         frame: typed contract columns.
         columns: those that are asked about.
     """
-    text = [column for column in columns if frame.schema[column.name] == pl.String]
+    kept = frozenset(column.name for column in columns if TYPES[column.semantic_type].keeps(column))
+    schema = frame.schema  # made anew each time that it is asked for
+    text = [column for column in columns if schema[column.name] == pl.String]
     patterns = {column.name: right for column in text if (right := TYPES[column.semantic_type].right(column))}
     if not patterns:
-        return frozenset()
+        return kept
     seen = frame.select(pl.col(name).str.contains(right).all() for name, right in patterns.items())
-    return frozenset(name for name, is_so in seen.row(0, named=True).items() if is_so)
+    return kept.union(name for name, is_so in seen.row(0, named=True).items() if is_so)
 
 
 def standardise_each(frame: pl.DataFrame, columns: Sequence[Column]) -> list[pl.DataFrame]:

@@ -33,4 +33,4 @@ def _outputs(column: Column) -> tuple[Output, ...]:
     return (Output(column.name, "boolean", True, column.description),)
 
 
-TYPE = SemanticType(_outputs, lambda frame, column: frame.select(column.name))
+TYPE = SemanticType(_outputs, lambda frame, column: frame.select(column.name), keeps=lambda _: True)

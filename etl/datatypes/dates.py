@@ -146,7 +146,7 @@ def _partial(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
 
 
 def _partly_known(values: pl.Series) -> pl.Series:
-    parts = values.alias("value").to_frame().lazy().select(pl.col("value").str.extract_groups(_PARTIAL)).unnest("value")
+    parts = values.str.extract_groups(_PARTIAL).struct.unnest()
     known = parts.select(
         year=pl.coalesce("y1", "y2"),
         month=pl.coalesce("m1", "m2", pl.lit("00")).str.zfill(2),
@@ -162,8 +162,7 @@ def _partly_known(values: pl.Series) -> pl.Series:
     first = pl.concat_str("year", pl.col("month").replace("00", "01"), pl.col("day").replace("00", "01"))
     made = known.select(first.str.to_date("%Y%m%d", strict=False).alias("date"), precision.alias("precision"))
     good = pl.col("date").dt.year().is_between(*_YEARS) & pl.col("precision").is_not_null()
-    both = pl.struct(pl.when(good).then("date").alias("date"), pl.when(good).then("precision").alias("precision"))
-    return made.select(both).collect().to_series()
+    return made.select(pl.when(good).then(name).alias(name) for name in made.columns).to_struct("known")
 
 
 def possible_days(values: pl.Series) -> pl.DataFrame:
@@ -207,6 +206,9 @@ def _typed(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
 TIME = SemanticType(
     lambda column: (Output(column.name, "time", True, column.description),),
     lambda frame, column: frame.select(column.name),
+    keeps=lambda _: True,
 )
 PARTIAL = SemanticType(_partial_outputs, _partial)
-TYPED = SemanticType(_typed_outputs, _typed)
+TYPED = SemanticType(
+    _typed_outputs, _typed, keeps=lambda column: not column.is_instant and column.dates.precision == "D"
+)

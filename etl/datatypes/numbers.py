@@ -17,7 +17,7 @@ import polars as pl
 from etl.contract import Column, Text
 from etl.contract.column import DECIMALS, MOST_DIGITS
 from etl.contract.number_format import NumberFormat
-from etl.datatypes.output import Output, SemanticType, on_unique
+from etl.datatypes.output import Output, SemanticType, made_of, on_unique
 
 _THREE_DECIMALS = 3
 _ONE_POINT = r"^-?[1-9][0-9]{0,2}\.[0-9]{3}$"  # of a number as every program writes it
@@ -92,7 +92,7 @@ def _plain(values: pl.Series, notation: NumberFormat, pattern: str, *, is_float:
     takes_exponent = notation.exponent or is_float
     expected = f"{pattern.removesuffix('$')}({_EXPONENT})?$" if takes_exponent else pattern
     bare = _bare(values, notation)
-    made = pl.select(pl.when(bare.str.contains(expected)).then(bare)).to_series()
+    made = made_of(bare, lambda number: pl.when(number.str.contains(expected)).then(number))
     if notation.thousands:
         is_one = notation.parting == re.escape(notation.thousands)
         made = made.str.replace_all(notation.thousands if is_one else notation.parting, "", literal=is_one)
@@ -194,4 +194,4 @@ def _times(number: str, factor: Decimal) -> str:
         return f"{Decimal(number) * factor:f}"
 
 
-TYPE = SemanticType(_outputs, _standardise)
+TYPE = SemanticType(_outputs, _standardise, keeps=lambda column: column.unit is None)

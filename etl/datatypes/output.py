@@ -35,6 +35,7 @@ class SemanticType:
     outputs: Callable[[Column], tuple[Output, ...]]
     standardise: Callable[[pl.DataFrame, Column], pl.DataFrame]
     right: Callable[[Column], str | None] = lambda _: None  # pattern of values that stay as they are; None: no such
+    keeps: Callable[[Column], bool] = lambda _: False  # whether all values stay as typed, and are all that it makes
 
 
 def one_text(column: Column) -> tuple[Output, ...]:

@@ -9,30 +9,33 @@ they are a possible personal id, and either have a zero in front themselves or m
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from etl.datatypes import personal_id
 from etl.datatypes.output import of_text, ungrouped, where_not
 
-_WEIGHTS = (31, 29, 23, 19, 17, 13, 7, 5, 3)
+_WEIGHTS = np.array([31, 29, 23, 19, 17, 13, 7, 5, 3], dtype=np.uint64)  # of the first digits
+_PLACES = 10 ** np.arange(len(_WEIGHTS), dtype=np.uint64)[::-1]
 _DIGITS = r"^[0-9]+$"
 
 
 def standard(values: pl.Series) -> pl.Series:
     """Digits only; null where the check digit is wrong, or the rest is none of the three."""
-    code = pl.col("code")
-    is_person = code.str.contains(f"^{personal_id.possible()}$") & (
-        code.str.starts_with("0") | ~_is_enterprise("0" + code)
-    )
-    compact = where_not(values, _DIGITS, ungrouped).alias("code").to_frame()
-    return compact.select(pl.when(_is_enterprise(code) | is_person).then(code)).to_series()
+    code = where_not(values, _DIGITS, ungrouped)
+    is_person = code.str.contains(f"^{personal_id.possible()}$")
+    may_be_branch = (is_person & ~code.str.starts_with("0")).arg_true()
+    is_person = is_person.scatter(may_be_branch, ~_is_enterprise("0" + code.gather(may_be_branch)))
+    return pl.select(pl.when(_is_enterprise(code) | is_person).then(code)).to_series()
 
 
-def _is_enterprise(code: pl.Expr) -> pl.Expr:
-    total = pl.sum_horizontal(code.str.slice(i, 1).cast(pl.Int32, strict=False) * w for i, w in enumerate(_WEIGHTS))
-    checked = (10 - total % 11).cast(pl.String) == code.str.slice(9, 1)
-    is_one = code.str.contains(r"^[0-9]{10}([0-9]{3})?$") & checked & (code.str.slice(2, 7) != "0000000")
-    return is_one & (code.str.slice(10) != "000")
+def _is_enterprise(codes: pl.Series) -> pl.Series:
+    weighed = codes.str.head(len(_WEIGHTS)).cast(pl.UInt64, strict=False).fill_null(0).to_numpy()
+    total = (weighed[:, np.newaxis] // _PLACES % 10) @ _WEIGHTS
+    code, checked = pl.col("code"), pl.Series("checked", 10 - total % 11).cast(pl.String)
+    is_one = code.str.contains(r"^[0-9]{10}([0-9]{3})?$") & (code.str.slice(9, 1) == pl.col("checked"))
+    is_one &= (code.str.slice(2, 7) != "0000000") & (code.str.slice(10) != "000")
+    return pl.DataFrame([codes.alias("code"), checked]).select(is_one).to_series()
 
 
 TYPE = of_text(standard)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 import polars as pl
 from viet_text_tools import normalize_diacritics
@@ -76,15 +77,12 @@ def older_tone_marks(values: pl.Series) -> pl.Series:
     moved = {word: right for word in marked if (right := _older(word)) != word}
     if not moved:
         return values
-    frame = pl.DataFrame({"value": values, "row": pl.int_range(values.len(), eager=True)})
-    affected = frame.filter(pl.col("value").str.contains_any(list(moved)))
-    mended = affected.select(
-        "row", pl.col("value").str.split(" ").list.eval(pl.element().replace(moved)).list.join(" ").alias("mended")
-    )
-    joined = frame.join(mended, on="row", how="left", maintain_order="left")
-    return joined.select(pl.coalesce("mended", "value").alias(values.name)).to_series()
+    affected = values.str.contains_any(list(moved)).arg_true()
+    mended = [" ".join(moved.get(word, word) for word in value.split(" ")) for value in values.gather(affected)]
+    return values.clone().scatter(affected, pl.Series(mended, dtype=pl.String))
 
 
+@lru_cache(maxsize=1 << 16)
 def _older(token: str) -> str:
     return re.sub(r"[^\W\d_]+", lambda word: _older_word(word[0]), unicodedata.normalize("NFC", token))
 

@@ -178,25 +178,21 @@ def units_of(codes: pl.Series, period: pl.Series, is_of_today: bool) -> pl.DataF
     day = pl.col("period").fill_null(_ENDLESS if is_of_today else first).clip(lower_bound=first)
     is_certain = (pl.col("period") >= first).fill_null(is_of_today)
     code = pl.col("code").str.strip_chars()
-    rows = (
-        pl.DataFrame([codes.alias("code"), period.alias("period")])
-        .lazy()
-        .select(
-            pl.when(day >= last).then(code).otherwise(code.replace(city().units_aliases)).alias("code"),
-            day.alias("day"),
-            pl.when(is_certain).then(pl.lit("exact")).otherwise(pl.lit("ambiguous")).alias("status"),
-        )
+    rows = pl.DataFrame([codes.alias("code"), period.alias("period")]).select(
+        pl.when(day >= last).then(code).otherwise(code.replace(city().units_aliases)).alias("code"),
+        day.alias("day"),
+        pl.when(is_certain).then(pl.lit("exact")).otherwise(pl.lit("ambiguous")).alias("status"),
     )
     made = (
         rows.with_row_index("row")
         .sort("day")
-        .join_asof(known.lazy(), left_on="day", right_on="since", by="code", check_sortedness=False)
+        .join_asof(known, left_on="day", right_on="since", by="code", check_sortedness=False)
         .sort("row")
     )
     is_valid = pl.col("valid_from").is_not_null() & (
         pl.col("valid_to").is_null() | (pl.col("day") < pl.col("valid_to"))
     )
-    return made.select(pl.when(is_valid).then(name).alias(name) for name in ("code", "valid_from", "status")).collect()
+    return made.select(pl.when(is_valid).then(name).alias(name) for name in ("code", "valid_from", "status"))
 
 
 @cache

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from itertools import accumulate
+from itertools import accumulate, chain, islice
 from typing import IO, TypeVar
 
 import polars as pl
@@ -79,10 +79,10 @@ def writing(path: UPath) -> Iterator[Callable[[pl.DataFrame], None]]:
                 flush()
 
         yield write
-        if waiting:
-            flush()
         if begun:
             begun.pop().result()
+        if waiting:
+            put(pl.concat(waiting))
 
 
 def _writer(stream: IO[bytes], schema: pa.Schema, rows: pl.DataFrame) -> pq.ParquetWriter:
@@ -109,9 +109,14 @@ def slices(rows: pl.DataFrame, size: int | None = None) -> Iterator[pl.DataFrame
 
 def each(function: Callable[[In], Out], batches: Iterable[In]) -> Iterator[Out]:
     """Apply a function to batches, several at once, and give what it returns in their order."""
+    batches = iter(batches)
+    first = list(islice(batches, 2))
+    if len(first) < 2:  # a thread of its own would only cost a small file the way to it
+        yield from map(function, first)
+        return
     waiting: deque[Future[Out]] = deque()
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for batch in batches:
+        for batch in chain(first, batches):
             waiting.append(pool.submit(function, batch))
             if len(waiting) > _WORKERS:
                 yield waiting.popleft().result()

@@ -26,6 +26,7 @@ PROBLEM = pl.Schema(
         "en": pl.String(),
     }
 )
+NO_PROBLEMS = pl.DataFrame(schema=PROBLEM)
 
 
 def problems(
@@ -63,7 +64,7 @@ def found_in(storage: Storage, delivery: Delivery) -> pl.DataFrame:
         path = storage.folder(zone, delivery) / "problems.parquet"
         if path.exists():
             return pl.read_parquet(str(path))
-    return pl.DataFrame(schema=PROBLEM)
+    return NO_PROBLEMS
 
 
 def rejected_rows(found: pl.DataFrame) -> pl.Series:

@@ -9,10 +9,12 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import polars as pl
 from upath import UPath
 
@@ -121,10 +123,10 @@ def publish_again(path: UPath, target: UPath) -> None:
 
 def make_folder(folder: UPath) -> None:
     """Make a folder and those above it, so that they are there after a power cut too; an object store needs none."""
-    if not isinstance(folder, Path):
+    if not isinstance(folder, Path) or folder.is_dir():
         return
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    for place in reversed(missing):
+    missing = takewhile(lambda place: not place.exists(), chain([folder], folder.parents))
+    for place in reversed([*missing]):
         place.mkdir(_FOLDER, exist_ok=True)
         sync(place.parent)
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +146,8 @@ def sync(path: Path) -> None:
 
 def write_json(path: UPath, content: dict[str, Any]) -> None:
     """Publish a JSON file, readable by people."""
-    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
+    said = json.dumps(content, ensure_ascii=False, default=str)  # it indents at a tenth of the pace
+    write_text(path, msgspec.json.format(said, indent=2) + "\n")
 
 
 def write_text(path: UPath, content: str, *, is_last: bool = True) -> None:

@@ -45,10 +45,9 @@ class Storage:
 
     def folder(self, zone: Zone, delivery: Delivery) -> UPath:
         """The folder of one delivery in one zone."""
-        dataset = self.root / zone / delivery.agency / delivery.dataset
-        if zone in ("raw", "staging") and delivery.as_of:
-            dataset = dataset / f"as_of={delivery.as_of.isoformat()}"
-        return dataset / delivery.id
+        is_by_period = zone in ("raw", "staging") and delivery.as_of is not None
+        period = [f"as_of={delivery.as_of}"] if is_by_period else []
+        return self.root.joinpath(zone, delivery.agency, delivery.dataset, *period, delivery.id)
 
     def content(self, delivery: Delivery) -> UPath:
         """The untouched bytes in landing."""

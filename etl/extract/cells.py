@@ -16,7 +16,7 @@ from etl.datatypes.numbers import fits_unit, parse_decimals, parse_floats, parse
 from etl.datatypes.text import clean, free
 from etl.delivery.columns import RECEIVED, ROW, UNKNOWN
 from etl.delivery.messages import wording
-from etl.delivery.problems import PROBLEM, problems
+from etl.delivery.problems import NO_PROBLEMS, problems
 
 _TAKES_WORDS = ("text", "person_name", "address")  # semantic types to which NULL is a word like any other
 _DIGITS_OF_WHOLE = 18  # of a whole number that fits whatever its digits are
@@ -43,7 +43,7 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
     are_clean = dict(zip(there, text_type.are_clean([rows[name] for name in there]), strict=True))
 
     def cells(name: str, made: Callable[[pl.Series], pl.Series] = free) -> pl.Series:
-        if name not in rows.columns:
+        if name not in are_clean:
             return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
         of_column = rows[name].alias("cell")  # polars takes a name like "^a.*$" for many names
         return of_column if are_clean[name] else made(of_column)
@@ -71,7 +71,7 @@ def type_cells(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl
             failing = pl.DataFrame([rows[ROW], text.alias("value")]).filter(wrong)
             found += _untypable(failing, column)
     made += [cells(name).alias(UNKNOWN + name) for name in unknown]
-    return pl.DataFrame(made), pl.concat(found) if found else pl.DataFrame(schema=PROBLEM)
+    return pl.DataFrame(made), pl.concat(found) if found else NO_PROBLEMS
 
 
 def _is_as_sent(column: Column) -> bool:

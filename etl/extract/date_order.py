@@ -14,7 +14,7 @@ from etl.contract.date_format import DateFormat, date_format
 from etl.datatypes.dates import parse_dates
 from etl.delivery.columns import RECEIVED, ROW
 from etl.delivery.messages import Stop
-from etl.delivery.problems import PROBLEM
+from etl.delivery.problems import NO_PROBLEMS
 from etl.extract.table import on_the_file
 
 _EVIDENCE = pl.Schema(
@@ -79,7 +79,7 @@ def check_order(found: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     total = found.group_by("column", maintain_order=True).agg(
         pl.sum("proving", "contradicting", "ambiguous", "proving_stored", "ambiguous_stored"), pl.min("first")
     )
-    warnings = [pl.DataFrame(schema=PROBLEM)]
+    warnings = [NO_PROBLEMS]
     is_proved = total["proving"].sum() > 0
     for name, proving, contradicting, ambiguous, proving_stored, ambiguous_stored, first in total.iter_rows():
         column = contract.column(name)

@@ -19,7 +19,7 @@ from etl.contract import Column, Contract, Source
 from etl.delivery import correction
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop, wording
-from etl.delivery.problems import PROBLEM, problems
+from etl.delivery.problems import NO_PROBLEMS, problems
 from etl.extract import old_workbook, seen, workbook
 from etl.extract.bounded import check_columns
 from etl.extract.file_kind import damaged_workbook, overlapping_merges
@@ -137,7 +137,7 @@ def _cut(place: Place, source: Source, contract: Contract, limits: Limits) -> Ta
     body = grid.cells[header_at + 1 :]
     first = header_at + 2  # the first row's number in Excel
     data = [pl.int_range(first, first + len(body), eager=True, dtype=pl.Int64).alias(ROW)]
-    doubts = [pl.DataFrame(schema=PROBLEM)]
+    doubts = [NO_PROBLEMS]
     stored = [pl.DataFrame(schema=CELLS)]
     without: dict[int, str] = {}  # rows that miss a value, each with the rule that says so
     for at, name in enumerate(names):
@@ -263,7 +263,7 @@ def _doubts(
         by_rule.setdefault(rule, []).append((at + first, stored))
         if column.on_invalid == "flag" and rule not in seen.WARNINGS:
             values[at] = None
-    made = [pl.DataFrame(schema=PROBLEM)]
+    made = [NO_PROBLEMS]
     for rule, rows in by_rule.items():
         failing = pl.DataFrame(rows, {ROW: pl.Int64, "value": pl.String}, orient="row")
         about = wording(rule)

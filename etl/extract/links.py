@@ -14,7 +14,7 @@ import polars as pl
 from etl.contract import Contract, ContractError
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop, wording
-from etl.delivery.problems import PROBLEM, problems
+from etl.delivery.problems import NO_PROBLEMS, problems
 from etl.extract.cells import type_cells
 from etl.extract.table import Table
 
@@ -56,7 +56,7 @@ def unmet(rows: pl.DataFrame, known: Mapping[str, pl.Series], contract: Contract
         known: from `linked`.
         contract: of the rows.
     """
-    made = [pl.DataFrame(schema=PROBLEM)]
+    made = [NO_PROBLEMS]
     for name, values in known.items():
         about, column = wording("not_in_main_table"), contract.column(name)
         failing = rows.filter(~pl.col(name).is_in(values.implode())).select(ROW, value=name)

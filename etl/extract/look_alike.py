@@ -8,7 +8,7 @@ from etl.contract import Contract
 from etl.datatypes.text import is_ascii
 from etl.delivery.columns import ROW
 from etl.delivery.messages import wording
-from etl.delivery.problems import PROBLEM, problems
+from etl.delivery.problems import NO_PROBLEMS, problems
 
 _OTHER = r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Cherokee}\p{Coptic}--\x{2126}]"
 _TWINS = "АВЕЅІЈКМНОРСТУХЗаеѕіјкорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧινορυχ"  # Cyrillic and Greek letters that look Latin
@@ -23,7 +23,7 @@ def keys(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
         contract: names the key columns.
     """
     about = wording("look_alike_key")
-    found = [pl.DataFrame(schema=PROBLEM)]
+    found = [NO_PROBLEMS]
     for column in contract.key:
         if column.type != "string" or is_ascii(typed[column.name]):
             continue

@@ -27,7 +27,7 @@ from etl.datatypes.text import CONTROL
 from etl.delivery.columns import ROW
 from etl.delivery.display import shown
 from etl.delivery.messages import Stop, wording
-from etl.delivery.problems import MISREAD, PROBLEM, READS, problems
+from etl.delivery.problems import MISREAD, NO_PROBLEMS, READS, problems
 from etl.extract.encodings import LEGACY, bytes_of, decode_by, everyday_name, is_latin_1
 from etl.extract.table import on_the_file
 
@@ -119,11 +119,11 @@ def judge(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.Data
         if mask.any()
     ]
     if not found:
-        return pl.DataFrame(schema=PROBLEM), _counts([None], [every])
+        return NO_PROBLEMS, _counts([None], [every])
     cells = pl.concat(found)
     accused = _accused(cells, contract.source.encoding)
     controlled = cells.filter(pl.col("value").str.contains(CONTROL)).join(accused, on=[ROW, "column"], how="anti")
-    said = [pl.DataFrame(schema=PROBLEM)]
+    said = [NO_PROBLEMS]
     for (name, encoding), failing in accused.partition_by("column", "encoding", as_dict=True).items():
         both = pl.concat_str(_visible("value"), pl.lit(READS), _visible("reading"))
         failing = failing.select(ROW, value=both)

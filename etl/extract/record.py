@@ -11,7 +11,7 @@ import polars as pl
 from etl.contract import Column, Contract, Severity, Text
 from etl.delivery.columns import ROW
 from etl.delivery.messages import wording
-from etl.delivery.problems import PROBLEM, problems
+from etl.delivery.problems import NO_PROBLEMS, problems
 from etl.extract.json_text import Number, Twice, written
 from etl.extract.table import Table, text_rows
 from etl.settings import Limits
@@ -163,7 +163,7 @@ class Records:
                 names |= dict.fromkeys(cells)
         rows = text_rows(self._numbers, self._cells, [*names], limits)
         found = [self._problems(*kind, *where) for kind, where in self._faults.items()]
-        nothing = pl.DataFrame(schema=PROBLEM)
+        nothing = NO_PROBLEMS
         return Table(rows, pl.concat([nothing, *broken]), doubts=pl.concat([nothing, *found]))
 
     def _problems(self, rule: str, name: str, came: Text | None, numbers: list[int], values: list[str]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 from etl.delivery import batches
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop, wording
-from etl.delivery.problems import PROBLEM, problems
+from etl.delivery.problems import NO_PROBLEMS, problems
 from etl.extract.bounded import check_columns, check_emptiness
 from etl.settings import Limits
 
@@ -32,9 +32,9 @@ class Table:
     """
 
     rows: pl.DataFrame
-    problems: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
+    problems: pl.DataFrame = field(default_factory=lambda: NO_PROBLEMS)
     may_omit_columns: bool = False
-    doubts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
+    doubts: pl.DataFrame = field(default_factory=lambda: NO_PROBLEMS)
     stored_dates: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CELLS))
     begins: str | None = None
 
@@ -63,7 +63,7 @@ def broken_lines(rule: str, numbers: list[int], texts: list[str] | list[None]) -
 def on_the_file(rule: str | None = None, **details: object) -> pl.DataFrame:
     """A warning on a file as a whole, which is a problem without a row; none if there is no rule."""
     if rule is None:
-        return pl.DataFrame(schema=PROBLEM)
+        return NO_PROBLEMS
     about = wording(rule)
     whole = pl.DataFrame({ROW: [None], "value": [None]}, schema={ROW: pl.Int64, "value": pl.String})
     return problems(whole, None, rule, about.fill(**details), about, "warning")

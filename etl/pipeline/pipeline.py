@@ -71,7 +71,7 @@ class _Clock:
 
 @dataclass(frozen=True)
 class _Known:
-    """What a station must know of a delivery before it begins, asked for at once."""
+    """What a station must know of a delivery before it begins, asked for at once; no more than that."""
 
     entry: LedgerEntry
     decision: Decision | None
@@ -194,7 +194,11 @@ class Pipeline:
         if station == "load" and dataset not in self.contracts.wrong:
             return self._load(delivery, self.contracts[dataset])
         with self.ledger.transaction() as ledger:
-            known = _Known(ledger.get(dataset, delivery_id), decision(ledger, delivery), ledger.declared(delivery))
+            known = _Known(
+                ledger.get(dataset, delivery_id),
+                decision(ledger, delivery) if station == "validate" else None,
+                ledger.declared(delivery) if station != "normalize" else {},
+            )
         if known.entry.state is State.WITHDRAWN:
             return Outcome(State.WITHDRAWN)
         if is_refused(known.entry):

@@ -97,7 +97,8 @@ def receipt(
 
 
 def _problems(storage: Storage, delivery: Delivery) -> pl.LazyFrame:
-    return pl.scan_parquet(str(storage.folder("validated", delivery) / "problems.parquet"))
+    """What was found in a delivery, in memory as when it was judged: to open the file for each question is dear."""
+    return pl.read_parquet(str(storage.folder("validated", delivery) / "problems.parquet")).lazy()
 
 
 def _to_mend(

@@ -8,7 +8,7 @@ column, is made once; see `Rows`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from functools import cached_property, reduce
 from operator import and_, or_
 from typing import ClassVar, Literal
 
@@ -57,13 +57,19 @@ class Condition(BaseModel):
         """Whether each row meets it; null where that cannot be told, which is no fault."""
         raise NotImplementedError
 
+    @cached_property
+    def is_judged(self) -> pl.Expr:
+        """Whether it is asked of each row, and judges it."""
+        return self.asked() & self.judged()
+
     def fails(self, rows: Rows) -> pl.Expr:
         """Whether each row is judged and does not meet it."""
-        return self.asked() & self.judged() & ~self.holds(rows).fill_null(True)
+        return self.is_judged & ~self.holds(rows).fill_null(True)
 
+    @cached_property
     def counts(self) -> pl.Expr:
         """One struct: how many rows are `asked`, and how many of them are `judged`."""
-        return pl.struct(asked=self.asked().sum(), judged=(self.asked() & self.judged()).sum())
+        return pl.struct(asked=self.asked().sum(), judged=self.is_judged.sum())
 
 
 class OfColumn(Condition):

@@ -16,7 +16,7 @@ from etl import datatypes
 from etl.contract import Contract, ContractError, Severity, Text
 from etl.delivery.columns import RECEIVED, ROW
 from etl.delivery.messages import wording
-from etl.delivery.problems import PROBLEM, problems
+from etl.delivery.problems import NO_PROBLEMS, problems
 from etl.validate.conditions import ColumnsMatchSet
 from etl.validate.expected import Expectation
 from etl.validate.own_conditions import Understood
@@ -153,7 +153,7 @@ def _judged(rows: Rows, expectations: Sequence[Expectation]) -> list[Finding]:
         if e.condition and not isinstance(e.condition, ColumnsMatchSet)
     }
     fails = rows.frame.select(condition.fails(rows).fill_null(False).alias(name) for name, condition in of_rows.items())
-    counts = rows.frame.select(condition.counts().alias(name) for name, condition in of_rows.items())
+    counts = rows.frame.select(condition.counts.alias(name) for name, condition in of_rows.items()).row(0, named=True)
     found = []
     for number, expectation in enumerate(expectations):
         if isinstance(expectation.condition, ColumnsMatchSet):
@@ -161,7 +161,7 @@ def _judged(rows: Rows, expectations: Sequence[Expectation]) -> list[Finding]:
             found.append(Finding(expectation, expectation.condition.is_met(there), {"observed_value": there}, NOWHERE))
         else:
             failing = np.flatnonzero(fails[str(number)].to_numpy())
-            count = counts[str(number)].item()
+            count = counts[str(number)]
             found.append(Finding.counted(expectation, count["asked"], count["judged"], failing))
     return found
 
@@ -201,7 +201,7 @@ def found_problems(
     """
     found = [failures(rows, finding, contract) for finding in findings if finding.failed]
     if not found:
-        return pl.DataFrame(schema=PROBLEM)
+        return NO_PROBLEMS
     # A cell that could not be typed is null in `rows`: "required" would accuse it a second time. One that was sent back
     # is not accused twice either; but a text that was only flagged must still pass the rules.
     typed = [column.name for column in contract.columns if column.type != "string"]
@@ -212,7 +212,7 @@ def found_problems(
 def failures(rows: pl.DataFrame, finding: Finding, contract: Contract) -> pl.DataFrame:
     """Problems of the rows that failed one expectation."""
     if not len(finding.positions):
-        return pl.DataFrame(schema=PROBLEM)
+        return NO_PROBLEMS
     failing = rows[finding.positions]
     named = next((n for n in (f"{RECEIVED}{finding.column}", finding.column) if n in rows.columns), None)
     value = pl.col(named) if named else pl.lit(None, pl.String)

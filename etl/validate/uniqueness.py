@@ -9,7 +9,7 @@ from etl import datatypes
 from etl.contract import Contract
 from etl.datatypes import whole_row
 from etl.delivery.columns import ROW
-from etl.delivery.problems import PROBLEM, rejected_rows
+from etl.delivery.problems import NO_PROBLEMS, rejected_rows
 from etl.validate.expected import unique_key
 from etl.validate.findings import NOWHERE, Finding, Positions, failures, judge
 from etl.validate.rows import Rows
@@ -46,24 +46,36 @@ def unique(path: UPath, good: pl.DataFrame, contract: Contract) -> tuple[pl.Seri
         Numbers of the accepted rows, in their order; the problems of contradictory ones; and the finding on them.
     """
     if contract.has_whole_row_key:  # each of equal rows is a record
-        return good[ROW], pl.DataFrame(schema=PROBLEM), []
+        return good[ROW], NO_PROBLEMS, []
     if good.is_empty():
-        return good[ROW], pl.DataFrame(schema=PROBLEM), []
+        return good[ROW], NO_PROBLEMS, []
     ordered = good["key"].sort()  # takes far less memory than a hash table of millions of hashes
     twice = ordered.filter(ordered == ordered.shift(1)).unique()
     if twice.is_empty():
-        return good[ROW], pl.DataFrame(schema=PROBLEM), [_finding(NOWHERE, good.height, contract)]
+        return good[ROW], NO_PROBLEMS, [_finding(NOWHERE, good.height, contract)]
     again = good.filter(pl.col("key").is_in(twice.implode()))[ROW]
     rows = pl.scan_parquet(str(path)).filter(pl.col(ROW).is_in(again.implode())).collect(engine="streaming")
+    is_first = _is_first(rows.select(c.name for c in contract.columns))  # those equal as typed are equal as standard
+    later, rows = rows.filter(~is_first)[ROW], rows.filter(is_first)
+    if good.filter(pl.col(ROW).is_in(rows[ROW].implode()))["key"].is_unique().all():
+        return _without(good, later), NO_PROBLEMS, [_finding(NOWHERE, good.height - len(later), contract)]
     standard = Rows(rows, contract)
-    whole = pl.concat([standard.standard(c) for c in contract.columns], how="horizontal")
-    is_first = whole.select(pl.struct(pl.all()).is_first_distinct()).to_series()
-    later, rows, made = rows.filter(~is_first)[ROW], rows.filter(is_first), keys(standard).filter(is_first)
+    is_first = _is_first(pl.concat([standard.standard(c) for c in contract.columns], how="horizontal"))
+    later = pl.concat([later, rows.filter(~is_first)[ROW]])
+    rows, made = rows.filter(is_first), keys(standard).filter(is_first)
     (judged,) = judge(Rows(made, contract), [unique_key(made.columns, contract)])
     found = _finding(judged.positions, good.height - len(later), contract)
     contradicting = failures(rows, found, contract)
-    gone = pl.concat([later, rejected_rows(contradicting)])
-    return good[ROW].filter(~good[ROW].is_in(gone.implode())), contradicting, [found]
+    return _without(good, pl.concat([later, rejected_rows(contradicting)])), contradicting, [found]
+
+
+def _is_first(rows: pl.DataFrame) -> pl.Series:
+    """Whether each row is the first of those equal to it."""
+    return rows.select(pl.struct(pl.all()).is_first_distinct()).to_series()
+
+
+def _without(good: pl.DataFrame, gone: pl.Series) -> pl.Series:
+    return good[ROW].filter(~good[ROW].is_in(gone.implode()))
 
 
 def _finding(failing: Positions, count: int, contract: Contract) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ def entry_columns() -> list[sa.Column[Any]]:
     return [delivery_table().c[name] for name in COLUMNS]
 
 
+@cache
 def select_entries() -> sa.Select[Any]:
     """A query for ledger entries: of all deliveries, until it is narrowed."""
     return sa.select(*entry_columns())

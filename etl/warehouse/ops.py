@@ -278,5 +278,6 @@ def lock(connection: sa.Connection, name: str) -> None:
     """
     take = sa.text("SELECT FROM ops.lock WHERE name = :name FOR UPDATE")
     if connection.execute(take, {"name": name}).rowcount == 0:
-        connection.execute(sa.text("INSERT INTO ops.lock (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": name})
-        connection.execute(take, {"name": name})
+        make = sa.text("INSERT INTO ops.lock (name) VALUES (:name) ON CONFLICT DO NOTHING")
+        if connection.execute(make, {"name": name}).rowcount == 0:  # one that is made here nobody else can lock
+            connection.execute(take, {"name": name})
