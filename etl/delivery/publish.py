@@ -146,8 +146,14 @@ def sync(path: Path) -> None:
 
 def write_json(path: UPath, content: dict[str, Any]) -> None:
     """Publish a JSON file, readable by people."""
-    said = json.dumps(content, ensure_ascii=False, default=str)  # it indents at a tenth of the pace
-    write_text(path, msgspec.json.format(said, indent=2) + "\n")
+    try:
+        said = json.dumps(
+            content, ensure_ascii=False, default=str, allow_nan=False
+        )  # it indents at a tenth of the pace
+        said = msgspec.json.format(said, indent=2)
+    except ValueError:  # infinity, as the mean of numbers near the end of a double's range
+        said = json.dumps(content, ensure_ascii=False, indent=2, default=str)
+    write_text(path, said + "\n")
 
 
 def write_text(path: UPath, content: str, *, is_last: bool = True) -> None:

@@ -8,6 +8,7 @@ before it on the same period may be a part all the same, and a person is asked.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -94,6 +95,8 @@ def compare(
     if contract.mode != "snapshot" and past and past[-1].as_of == delivery.as_of:
         return replace(NOTHING, renamed=renamed)  # a later word on some rows of a period
     numbers = [n for baseline in contract.baselines for n in sent.numbers(baseline.measure, baseline.of or "")]
+    # A sum of numbers near the end of a double's range is none.
+    numbers = [n for n in numbers if math.isfinite(n["value"]) and math.isfinite(n["error"])]
     profile = Profile(delivery.id, delivery.as_of, part, sent.count, numbers)
     return replace(_judged(profile, past, contract, is_waived), renamed=renamed)
 

@@ -153,7 +153,8 @@ def _judged(rows: Rows, expectations: Sequence[Expectation]) -> list[Finding]:
         if e.condition and not isinstance(e.condition, ColumnsMatchSet)
     }
     fails = rows.frame.select(condition.fails(rows).fill_null(False).alias(name) for name, condition in of_rows.items())
-    counts = rows.frame.select(condition.counts.alias(name) for name, condition in of_rows.items()).row(0, named=True)
+    said = rows.frame.select(condition.counts.alias(name) for name, condition in of_rows.items())
+    counts = said.row(0, named=True) if of_rows else {}  # a column set is no question on rows
     found = []
     for number, expectation in enumerate(expectations):
         if isinstance(expectation.condition, ColumnsMatchSet):

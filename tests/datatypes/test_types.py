@@ -202,3 +202,26 @@ def test_a_float_that_may_be_thousands_is_not_understood() -> None:
     assert parse_floats(plain, NAMED["plain"]).to_list() == [None, None, 12.345, 0.5, 1234.5, 500.0]
     grouped = pl.Series(["1.500.000", "5.000e2", "5e2", "12,5"])
     assert parse_floats(grouped, NAMED["vietnamese"]).to_list() == [1_500_000.0, None, 500.0, 12.5]
+
+
+SIZES = """
+customProperties:
+  - {property: deliveryMode, value: append}
+  - {property: key, value: whole_row}
+  - {property: baselines, value: [{measure: amount, of: size, slack: 0.5}]}
+schema:
+  - physicalName: business.sizes
+    properties: [{name: place}, {name: size, logicalType: number, physicalType: double precision}]
+"""
+
+
+def test_floats_whose_sum_is_none_are_loaded_and_compared_with_nothing(
+    tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., Any]
+) -> None:
+    """The mean of numbers near the end of a double's range is infinity, which no JSON and no table of ours takes."""
+    write(tmp_path, "shops.sizes", SIZES)
+    pipeline = new_pipeline(tmp_path)
+    for day in range(1, 7):
+        sizes = "".join(f"{day}.{place},{'-' * (place % 3 == 0)}1.5e308\n" for place in range(30))
+        entry = send(pipeline, "shops/sizes", f"sizes_2024-01-0{day}.csv", f"place,size\n{sizes}".encode())
+        assert (entry.state, entry.rejected) == ("loaded", 0), entry.message_en
