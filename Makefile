@@ -15,7 +15,7 @@
 # make lines       how many lines each dataset is: contract, suite, simulator
 # make hashes      what the image installs, each file by its hash, anew: docker/requirements.txt
 # make sbom        what all this is made of, as a CycloneDX list: build/sbom.cdx.json
-# make bench       what it costs, beside COPY and other tools (hours); or, in minutes, make bench SIZE=20_000 ROUNDS=1
+# make bench       what it costs, beside COPY and other tools (half an hour); or, in minutes, make bench SIZE=20_000
 # make linkage     who is who in a made-up city: how many rows find their person, and at what cost; or SIZE=100_000
 # make bench-docs  the latest figures into docs/performance.md
 # make bench-airflow  from a file's arrival to its rows in the table, in the demo's Airflow
@@ -134,8 +134,8 @@ sbom: $(VENV)/.installed-dev $(SBOM)/.installed
 	@echo "build/sbom.cdx.json"
 
 SIZE ?= 1_000_000
-ROUNDS ?= 3
-CASES ?= 1 2 3 4 5 6 7 asof pull land city
+ROUNDS ?= 1
+CASES ?= 1 2 3 4 5 6 7 asof
 ROWS_OF ?= visits declarations
 bench: $(VENV)/.installed-bench
 	@"$(BIN)/python" -m bench run --size $(SIZE) --rounds $(ROUNDS) --cases "$(CASES)" --rows-of "$(ROWS_OF)"

@@ -28,7 +28,7 @@ from etl.draft.guess import Guess, Shown
 from etl.draft.meaning import ENOUGH, Meaning
 from etl.draft.naming import folded, names
 from etl.draft.sample import Sample, fields_in, read
-from etl.extract import read_tables
+from etl.extract.reading import read_tables
 from etl.extract.table import Table
 from etl.settings import EXPECTATIONS, Limits
 

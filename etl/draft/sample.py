@@ -18,7 +18,7 @@ from etl.contract import Contract
 from etl.datatypes.text import clean
 from etl.delivery import batches
 from etl.delivery.columns import ROW
-from etl.extract import read_tables
+from etl.extract.reading import read_tables
 from etl.extract.table import Table
 from etl.settings import Limits
 
