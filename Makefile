@@ -73,7 +73,7 @@ demo-sources: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m demo.sources
 
 quick: $(VENV)/.installed-dev
-	@"$(BIN)/python" -m pytest --numprocesses auto --dist loadfile -m "not slow"
+	@"$(BIN)/python" -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test: $(VENV)/.installed-dev
 	@"$(BIN)/python" -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

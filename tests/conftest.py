@@ -45,7 +45,7 @@ LONGEST = [
 ]
 # Those that `make quick` leaves out, by folder: they try whole cities, kill processes, start Airflow or a browser.
 SLOW = {
-    "attack": "access dags deciding deciding_dags hostile identity memory pages receiving roles",
+    "attack": "access config dags deciding deciding_dags hostile identity memory pages receiving roles",
     "bench": "bench",
     "connectors": "api_source remote_folders sources sources_killed sources_mysql",
     "contract": "contract_mutations lint suite_mutations",
@@ -54,16 +54,20 @@ SLOW = {
     "draft": "draft excerpts",
     "extract": "pollution",
     "linkage": "incremental likelihood linkage",
-    "operate": "backup notify",
-    "promises/agency": "check drift held words",
-    "promises/analyst": "business_city city coherence disclosure people_city questions reconciliations roles",
-    "promises/engineer": "datasets elsewhere faults generated_contracts history_law object_store truth walk_again",
+    "operate": "audit backup notify",
+    "promises/agency": "check drift held tables words",
+    "promises/analyst": (
+        "business_city city coherence disclosure land_marts people_city questions reconciliations roles whole_rows"
+    ),
+    "promises/engineer": (
+        "datasets elsewhere extras faults generated_contracts history_law new_dataset object_store truth walk_again"
+    ),
     "receipt": "receipt receipt_page",
     "receive": "arrival",
     "simulate": "simulate",
     "site": "site",
     "validate": "judge past",
-    "warehouse": "mart_as_of mart_inputs migrate",
+    "warehouse": "ledger mart_as_of mart_inputs migrate",
 }
 
 
