@@ -50,7 +50,8 @@ def sentence(error: Exception) -> str:
         case ContractError() | NotReceived() | SourceFault():
             return str(error)
         case OSError():
-            return f"{error.strerror or type(error).__name__}: {error.filename}. Mend it and run the command again."
+            name = error.filename2 or error.filename  # what was to be put in the place of another is ours alone
+            return f"{error.strerror or type(error).__name__}: {name}. Mend it and run the command again."
         case _ if type(error).__module__.startswith(_OF_THE_OBJECT_STORE):
             return _NO_OBJECT_STORE.format(type(error).__name__)
         case ImportError() if said := _to_install(error):

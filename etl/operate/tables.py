@@ -6,7 +6,7 @@ from etl.contract import Contract
 from etl.delivery.entry import LedgerEntry
 from etl.delivery.state import State
 from etl.delivery.storage import Storage
-from etl.receive.refusal import REFUSALS
+from etl.receive.refusal import is_refused
 from etl.warehouse.ledger import Ledger
 
 
@@ -28,7 +28,7 @@ def lacking(ledger: Ledger, storage: Storage, contract: Contract) -> list[Ledger
 
 
 def _has_tables(entry: LedgerEntry, storage: Storage) -> bool:
-    if entry.corrects or entry.rule in REFUSALS or entry.state is State.WITHDRAWN:
+    if entry.corrects or is_refused(entry) or entry.state is State.WITHDRAWN:
         return False
     delivery = entry.delivery
     try:

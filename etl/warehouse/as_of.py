@@ -83,10 +83,14 @@ def _views(table: str, contract: Contract | None, day: date) -> dict[str, str]:
 
 
 def _make(connection: sa.Connection, one: Mart | Overlap, moved: dict[str, str], day: date) -> None:
-    text = statement.moved(one.text if isinstance(one, Overlap) else one.sql, moved, literal(day.isoformat()))
+    def as_of(query: str) -> str:
+        return statement.moved(query, moved, literal(day.isoformat()))
+
     if isinstance(one, Overlap):
+        said = one.declared
+        text = said.model_copy(update={"left": as_of(said.left), "right": as_of(said.right)}).model_dump_json()
         made = Overlap(Path(f"{_SCHEMA}.{one.exact.partition('.')[2]}.yaml"), text)
         refresh_overlap(connection, made, None, ())
     else:
-        connection.exec_driver_sql(text.replace("%", "%%"))
+        connection.exec_driver_sql(as_of(one.sql).replace("%", "%%"))
     connection.exec_driver_sql(f"ANALYZE {moved[one.exact]}")

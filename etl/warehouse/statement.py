@@ -12,6 +12,7 @@ from collections.abc import Mapping
 _NAMED = re.compile(r"""(?<![\w".'])"?([A-Za-z_]\w*)"?\s*\.\s*"?([A-Za-z_]\w*)\b"?(?!')""")
 _QUOTED = re.compile(r"'([a-z_]\w*\.[a-z_]\w*)'")
 _DAY = re.compile(r"\bcurrent_date\b", re.IGNORECASE)
+_SAID = re.compile(r"(--[^\n]*|/\*.*?\*/|'(?:[^']|'')*')", re.DOTALL)  # comments, and what is written into a cell
 _MOMENT = re.compile(r"\b(?:now\s*\(\s*\)|current_timestamp\b|localtimestamp\b)", re.IGNORECASE)
 
 
@@ -31,15 +32,20 @@ def is_of_today(statement: str) -> bool:
 
 
 def moved(statement: str, places: Mapping[str, str], day: str) -> str:
-    """The statement with other tables, and another today.
+    """The statement with other tables, and another today; texts, which a mart may show, stay as they are.
 
     Args:
         statement: SQL.
         places: what is to be named in the place of a name.
         day: that is today, as SQL writes a text.
     """
-    made = _NAMED.sub(lambda found: places.get(_name(found), found[0]), statement)
-    return _MOMENT.sub(f"(DATE {day})::timestamptz", _DAY.sub(f"DATE {day}", made))
+
+    def of_code(code: str) -> str:
+        made = _NAMED.sub(lambda found: places.get(_name(found), found[0]), code)
+        return _MOMENT.sub(f"(DATE {day})::timestamptz", _DAY.sub(f"DATE {day}", made))
+
+    parts = _SAID.split(statement)  # every second one is said, and no code
+    return "".join(part if place % 2 else of_code(part) for place, part in enumerate(parts))
 
 
 def _name(found: re.Match[str]) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from upath import UPath
 
-from etl.delivery.publish import publish, write_once
+from etl.cli.errors import sentence
+from etl.delivery.publish import publish, write_once, write_text
 from etl.pipeline.pipeline import Pipeline
 
 DIES_WRITING = """
@@ -115,3 +116,13 @@ def test_a_name_that_a_killed_writer_did_not_take_is_free(tmp_path: Path) -> Non
     die_writing(path)
     assert write_once(path, "mine")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_take_its_place_is_named_as_the_person_named_it(tmp_path: Path) -> None:
+    """As a page that is to be written onto a folder; what it was written into first is ours alone."""
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    with pytest.raises(OSError, match="directory") as fault:
+        write_text(UPath(folder), "a page")
+    assert f"{folder}. Mend it" in sentence(fault.value)
+    assert not [*tmp_path.glob(".*")], "nothing of it is left"

@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from etl.contract import load_all
-from etl.linkage import declared, evidence, learning, memory, persons, probable
-from etl.linkage.number import PAIR, RECORD
+from etl.linkage import memory, persons, probable
+from etl.linkage.number import RECORD
 from simulate.identity import seen
+from tests.linkage.rows import LINKAGE, NO_DECISIONS, as_records, learnt
 
-LINKAGE = declared.read(load_all())
-NO_DECISIONS = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String) | {"is_same": pl.Boolean})
 DAYS = 4
 
 
 @pytest.fixture(scope="module")
 def city() -> pl.DataFrame:
     """Records of 800 persons in eight agencies' rows; many lack an id or say a wrong one."""
-    rows = seen(11, 800, date(2026, 3, 2), missing_id=0.5, wrong_id=0.05)
-    trust = {source.dataset: place for place, source in reversed(list(enumerate(LINKAGE.sources)))}
-    return evidence.complete(
-        rows.with_columns(
-            role=pl.lit(""),
-            known_since=pl.lit(datetime(2026, 1, 1, tzinfo=UTC)).dt.cast_time_unit("us"),
-            is_register=pl.col("dataset") == "police.residents",
-            trust=pl.col("dataset").replace_strict(trust),
-        )
-    )
+    return as_records(seen(11, 800, date(2026, 3, 2), missing_id=0.5, wrong_id=0.05))
 
 
 @pytest.fixture(scope="module")
 def model(city: pl.DataFrame) -> dict[str, object]:
-    learnt = learning.learnt(persons.grouped(city, LINKAGE), LINKAGE)
-    assert learnt is not None
-    return learnt
+    return learnt(city)
 
 
 def linked(
@@ -87,6 +74,17 @@ def test_a_day_linked_by_what_changed_is_as_all_linked_anew(
         now = set(anew.records.filter(pl.col("reason") == "probable").select(*RECORD, "probability").rows())
         assert now != links, "each day some are linked otherwise, or the days prove nothing"
         links = now
+
+
+def test_many_are_compared_part_by_part_to_the_same_end(
+    city: pl.DataFrame, model: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, compared = linked(city, model, None)
+    monkeypatch.setattr(probable, "_PART", 100)
+    in_parts, compared_in_parts = linked(city, model, None)
+    assert compared.loose.height > 500
+    assert_frame_equal(in_parts.records, at_once.records, check_exact=True)
+    assert_frame_equal(compared_in_parts.loose, compared.loose, check_exact=True)
 
 
 def test_what_was_compared_in_another_way_is_not_trusted(

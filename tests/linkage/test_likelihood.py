@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import polars as pl
 import pytest
 
-from etl.contract import load_all
-from etl.linkage import declared, evidence, explain, learning, persons, probable
-from etl.linkage.number import PAIR
+from etl.linkage import explain, persons, probable
 from simulate.identity import seen
+from tests.linkage.rows import LINKAGE, NO_DECISIONS, as_records, learnt
 
-LINKAGE = declared.read(load_all())
-NO_DECISIONS = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String) | {"is_same": pl.Boolean})
 FREQUENT, RARE = "Nguyễn Thị Hoa", "Khổng Thị Hoa"
-
-
-def complete(rows: pl.DataFrame) -> pl.DataFrame:
-    trust = {source.dataset: place for place, source in reversed(list(enumerate(LINKAGE.sources)))}
-    return evidence.complete(
-        rows.with_columns(
-            role=pl.lit(""),
-            known_since=pl.lit(datetime(2026, 1, 1, tzinfo=UTC)).dt.cast_time_unit("us"),
-            is_register=pl.col("dataset") == "police.residents",
-            trust=pl.col("dataset").replace_strict(trust),
-        )
-    )
 
 
 @pytest.fixture(scope="module")
 def city() -> pl.DataFrame:
     """Records of 6,000 persons without any number."""
-    return complete(seen(5, 6_000, date(2026, 3, 2), missing_id=1.0, wrong_id=0.0))
+    return as_records(seen(5, 6_000, date(2026, 3, 2), missing_id=1.0, wrong_id=0.0))
 
 
 @pytest.fixture(scope="module")
 def model(city: pl.DataFrame) -> dict[str, object]:
-    learnt = learning.learnt(persons.grouped(city, LINKAGE), LINKAGE)
-    assert learnt is not None
-    return learnt
+    return learnt(city)
 
 
 def probabilities(city: pl.DataFrame, model: dict[str, object], *said: dict[str, object]) -> list[float | None]:
     """How probably each of some records is somebody's of the register; None if it is linked to nobody."""
     usual = {"name": RARE, "birth": date(1985, 3, 25), "birth_precision": "D", "sex": "2", "ward": "26740"}
-    rows = complete(pl.DataFrame([usual | {"key": f"told {n}"} | row for n, row in enumerate(said)]))
+    rows = as_records(pl.DataFrame([usual | {"key": f"told {n}"} | row for n, row in enumerate(said)]))
     records = pl.concat([city.filter("is_register"), rows])
     linked = persons.linked(
         records, LINKAGE, NO_DECISIONS, b"secret", lambda grouped: probable.found(grouped, LINKAGE, model)[0]

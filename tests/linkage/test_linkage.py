@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from etl.cli import app
 from etl.contract import ContractError, load_all
-from etl.linkage import declared, evidence, learning, levels, names, number, persons, probable
+from etl.linkage import declared, levels, names, number, persons, probable
 from etl.linkage.explain import Weight
 from etl.linkage.link import link
 from etl.linkage.number import PAIR, RECORD
@@ -27,27 +27,19 @@ from etl.pipeline.pipeline import Pipeline
 from simulate import write_city
 from simulate.identity import seen
 from tests.city import query, walk
+from tests.linkage.rows import LINKAGE, NO_DECISIONS, as_records, learnt
 
-LINKAGE = declared.read(load_all())
-TRUST = {source.dataset: place for place, source in reversed(list(enumerate(LINKAGE.sources)))}
-NO_DECISIONS = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String) | {"is_same": pl.Boolean})
 SECRET = b"secret"
 
 
 def records(*said: dict[str, object]) -> pl.DataFrame:
     """Records as the warehouse holds them; what is not said is as of everybody's."""
     usual = {
-        "dataset": "health.visits", "role": "", "name": "Nguyễn Thị Hòa", "birth": date(1985, 3, 25),
-        "birth_precision": "D", "sex": "2", "ward": "26740", "known_since": datetime(2026, 1, 1, tzinfo=UTC),
+        "dataset": "health.visits", "name": "Nguyễn Thị Hòa", "birth": date(1985, 3, 25), "birth_precision": "D",
+        "sex": "2", "ward": "26740", "known_since": datetime(2026, 1, 1, tzinfo=UTC),
     }  # fmt: skip
-    rows = pl.DataFrame([usual | {"key": str(n)} | row for n, row in enumerate(said)], infer_schema_length=None)
-    return evidence.complete(
-        rows.with_columns(
-            pl.col("known_since").dt.cast_time_unit("us"),
-            is_register=pl.col("dataset") == "police.residents",
-            trust=pl.col("dataset").replace_strict(TRUST),
-        )
-    )
+    rows = [usual | {"key": str(n)} | row for n, row in enumerate(said)]
+    return as_records(pl.DataFrame(rows, infer_schema_length=None))
 
 
 def who(rows: pl.DataFrame, decisions: pl.DataFrame = NO_DECISIONS) -> list[int]:
@@ -202,18 +194,10 @@ def test_who_became_another_is_written_down() -> None:
 def test_without_any_id_nearly_all_are_linked_and_nearly_nobody_wrongly() -> None:
     """At 3,000 persons; `make linkage` says what comes of a million."""
     rows = seen(5, 3_000, date(2026, 3, 2), missing_id=1.0, wrong_id=0.0)
-    said = evidence.complete(
-        rows.with_columns(
-            role=pl.lit(""),
-            known_since=pl.lit(datetime(2026, 1, 1)).dt.replace_time_zone("UTC"),
-            is_register=pl.col("dataset") == "police.residents",
-            trust=pl.col("dataset").replace_strict(TRUST),
-        )
-    )
+    said = as_records(rows)
+    model = learnt(said)
 
     def compare(grouped: pl.DataFrame) -> persons.Probable:
-        model = learning.learnt(grouped, LINKAGE)
-        assert model is not None
         return probable.found(grouped, LINKAGE, model)[0]
 
     found = persons.linked(said, LINKAGE, NO_DECISIONS, SECRET, compare).records

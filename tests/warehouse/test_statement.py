@@ -26,6 +26,15 @@ def test_the_name_of_a_dataset_in_quotes_is_no_table() -> None:
     )
 
 
+def test_what_a_mart_writes_into_a_cell_stays_as_it_is() -> None:
+    """And an apostrophe in a comment begins no text."""
+    statement = (
+        "-- a ward's\nSELECT 'of people.births, current_date; it''s now()' AS said FROM people.births /* it's */"
+    )
+    made = moved(statement, {"people.births": "as_of.x"}, "'2026-03-02'")
+    assert made == statement.replace("FROM people.births", "FROM as_of.x")
+
+
 @pytest.mark.parametrize(
     "today", ["current_date", "CURRENT_DATE", "now()", "Now ( )", "current_timestamp", "localtimestamp"]
 )
