@@ -16,7 +16,7 @@ from bench.measure import Measurement
 from etl.pipeline.pipeline import STATIONS
 
 Rows = list[list[str]]
-_STATIONS = ("receive", *STATIONS)
+_STATIONS = ("receive", *STATIONS, "indexes")
 
 
 def machine(postgres: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import IO
 
 from etl.delivery.display import megabytes
 from etl.delivery.messages import Stop
+from etl.extract.lines import count_of
 from etl.settings import Limits
 
 _BLOCK = 1 << 23  # bytes
@@ -83,7 +84,7 @@ def _read(stream: IO[bytes], most: int, limits: Limits, *, in_lines: bool) -> It
             if since + min(ends, default=len(block)) > limits.record_bytes:
                 raise Stop("rejected", "line_too_long", line=lines + 1, limit=megabytes(limits.record_bytes))
             since = len(block) - 1 - max(block.rfind(b"\n"), block.rfind(b"\r")) if ends else since + len(block)
-            lines += max(block.count(b"\n"), block.count(b"\r"))
+            lines += max(count_of(b"\n", block), count_of(b"\r", block))
             check_rows(lines, limits)
         yield block
 

@@ -15,10 +15,10 @@ import polars as pl
 from etl.contract import Contract, Source
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop
-from etl.extract import dialect, fit, quoting, shape
+from etl.extract import csv_lines, dialect, fit, quoting, shape
 from etl.extract.bounded import check_columns
 from etl.extract.csv_cells import Cut, cut_lines
-from etl.extract.lines import numbered
+from etl.extract.lines import Piece, numbered
 from etl.extract.table import Table, broken_lines, on_the_file
 from etl.extract.text import decoded
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -39,11 +39,12 @@ def read(
         Stop: if the bytes are not of the declared encoding, or a column that holds something has no name or another's.
     """
     pieces = numbered(decoded(blocks, source.encoding, any_line_end=True))
-    lines, is_last = next(pieces)
-    while not (written := lines["line"].str.strip_chars() != "").any():
-        if is_last:
+    piece = next(pieces)
+    while not (written := piece.lines["line"].str.strip_chars() != "").any():
+        if piece.is_last:
             raise Stop("rejected", "empty_file")
-        lines, is_last = next(pieces)
+        piece = next(pieces)
+    lines, is_last = piece.lines, piece.is_last
     if not source.header:
         lines = lines.slice(written.arg_true()[0])
     check_columns(lines["line"][0].count(source.delimiter) + 1, limits)
@@ -60,14 +61,39 @@ def read(
     about.append(on_the_file("header_came") if source.header == () and found.header_lines else on_the_file())
     yield _named(Table(cut.table.rows, pl.concat(about)), found)
     quotes, left_away = cut.quotes, cut.left_away
-    for lines, is_last in pieces:
-        lines, before = pl.concat([cut.rest, lines]), found
-        cut = _filled_up(lines, cut_lines(lines, found, is_last), found, header, contract, is_last)
-        cut, found = _requoted(lines, cut, found, is_last, quotes)
+    for piece in pieces:
+        before = found
+        cut, found = _next(piece, cut.rest, found, header, contract, quotes)
         about = [cut.table.problems, _said(found, source) if found != before else on_the_file()]
         about.append(_said_of_ends(cut.left_away - left_away))
         yield _named(Table(cut.table.rows, pl.concat(about)), found)
         quotes, left_away = quotes | cut.quotes, left_away | cut.left_away
+
+
+def _next(
+    piece: Piece, rest: pl.DataFrame, found: dialect.Dialect, header: int, contract: Contract, quotes: frozenset[str]
+) -> tuple[Cut, dialect.Dialect]:
+    """Cut the lines behind those that were cut.
+
+    Args:
+        piece: these.
+        rest: lines before them that must be seen together with them.
+        found: the dialect so far.
+        header: number of the header's line.
+        contract: the dataset's.
+        quotes: quotation marks that were seen so far.
+
+    Returns:
+        What was cut, and in which dialect.
+
+    Raises:
+        Stop: as `_requoted`.
+    """
+    if rest.is_empty() and (cut := csv_lines.cut(piece, found)):
+        return cut, found
+    lines = pl.concat([rest, piece.lines])
+    cut = _filled_up(lines, cut_lines(lines, found, piece.is_last), found, header, contract, piece.is_last)
+    return _requoted(lines, cut, found, piece.is_last, quotes)
 
 
 def _check_header(line: str, found: dialect.Dialect, source: Source, contract: Contract) -> None:

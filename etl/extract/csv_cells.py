@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 import polars as pl
@@ -19,7 +20,8 @@ from etl.extract import dialect
 from etl.extract.table import Table, broken_lines
 
 csv.field_size_limit((1 << 31) - 1)  # the most that Windows takes; the length of a line is limited before
-_LINES_IN_A_RECORD = 50  # a quote that is open for longer is a stray one
+_BLOCK = 1 << 20  # bytes that PyArrow cuts at a time
+LINES_IN_A_RECORD = 50  # a quote that is open for longer is a stray one
 
 
 class Cut(NamedTuple):
@@ -53,11 +55,11 @@ def cut_lines(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> Cut
         found: how they are written.
         is_last: whether no lines are to come; else some of the last ones may be left for later.
     """
-    columns = [ROW, *(name or f" {n}" for n, name in enumerate(found.header))]  # a name that was sent has no blanks
+    columns = [ROW, *columns_of(found)]
     sent = lines
     if found.mark != found.delimiter:
         lines = lines.with_columns(line=pl.Series(dialect.marked("\n".join(lines["line"]), found).split("\n")))
-    whole, unclosed, unsure, quotes, taken = _records(lines, len(columns) - 1, found, is_last)
+    whole, unclosed, unsure, quotes, taken = _records(lines, found, is_last)
     widths: dict[int, int] = {}
 
     def skip_ragged(row: pa.csv.InvalidRow) -> str:
@@ -69,25 +71,8 @@ def cut_lines(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> Cut
         numbered = whole.select(pl.concat_str(pl.col(ROW).cast(pl.String), pl.col("line"), separator=found.mark))
         longest: int = numbered.select(pl.first().str.len_bytes().max()).item()
         text = numbered.select(pl.first().str.join("\n")).to_series().to_arrow()
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(text.buffers()[-1]),
-            read_options=pa.csv.ReadOptions(
-                column_names=columns,
-                block_size=max(1 << 20, 2 * longest),  # a record must fit in
-            ),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=found.mark,
-                quote_char=found.quote,
-                escape_char=found.escape or False,
-                invalid_row_handler=skip_ragged,
-                newlines_in_values=True,
-            ),
-            convert_options=pa.csv.ConvertOptions(
-                column_types={ROW: pa.int64(), **dict.fromkeys(columns[1:], pa.large_string())},
-                strings_can_be_null=False,
-            ),
-        )
-        rows = pl.DataFrame(pl.from_arrow(table))
+        types = {ROW: pa.int64(), **dict.fromkeys(columns[1:], pa.large_string())}
+        rows = parsed(text.buffers()[-1], found, types, skip_ragged, longest)
     ragged = whole.filter(pl.col(ROW).is_in([*widths]))
     broken = {"unclosed_quote": unclosed, "behind_open_quote": unsure, "ragged_row": ragged}
     as_sent = pl.col("line").str.replace_all(found.mark, found.delimiter, literal=True)
@@ -97,8 +82,52 @@ def cut_lines(lines: pl.DataFrame, found: dialect.Dialect, is_last: bool) -> Cut
     return Cut(Table(rows, pl.concat(said)), sent.slice(taken), widths, quotes)
 
 
+def columns_of(found: dialect.Dialect) -> list[str]:
+    """Names of all columns; one without a name gets its number behind a blank, for a name that was sent has none."""
+    return [name or f" {n}" for n, name in enumerate(found.header)]
+
+
+def parsed(
+    text: pa.Buffer,
+    found: dialect.Dialect,
+    types: dict[str, pa.DataType],
+    skip: Callable[[pa.csv.InvalidRow], str],
+    longest: int | None = None,
+) -> pl.DataFrame:
+    """The records of a text.
+
+    Args:
+        text: in UTF-8.
+        found: how it is written.
+        types: of the columns, by their names.
+        skip: is called with each record that does not fit the header.
+        longest: the most bytes that a record has; None: each line is a record, and `skip` is told its number.
+
+    Raises:
+        pyarrow.ArrowInvalid: if a line is longer than a block.
+    """
+    table = pyarrow.csv.read_csv(
+        pa.BufferReader(text),
+        read_options=pa.csv.ReadOptions(
+            column_names=[*types],
+            block_size=max(_BLOCK, 2 * (longest or 0)),  # a record must fit in
+            use_threads=longest is not None,  # several do not know which row it is
+        ),
+        parse_options=pa.csv.ParseOptions(
+            delimiter=found.mark,
+            quote_char=found.quote,
+            escape_char=found.escape or False,
+            invalid_row_handler=skip,
+            newlines_in_values=longest is not None,
+            ignore_empty_lines=longest is not None,
+        ),
+        convert_options=pa.csv.ConvertOptions(column_types=types, strings_can_be_null=False, check_utf8=False),
+    )
+    return pl.DataFrame(pl.from_arrow(table))
+
+
 def _records(
-    lines: pl.DataFrame, width: int, found: dialect.Dialect, is_last: bool
+    lines: pl.DataFrame, found: dialect.Dialect, is_last: bool
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, frozenset[str], int]:
     """Tell records from lines that are none.
 
@@ -107,13 +136,13 @@ def _records(
         these that may belong to them or be records; the quotation marks that were seen; and how many lines from the
         top these are. Behind them stand those that more lines could make a record of, if more are to come.
     """
-    record = _pattern(found)
+    pattern, width = record(found), len(found.header)
     marks = re.escape(found.quote + dialect.QUOTE + (found.escape or ""))
     marked = lines["line"].str.contains(f"[{marks}{dialect.QUOTES}]").arg_true()
     text_marked = lines["line"].gather(marked)
     quoted = marked.filter(text_marked.str.contains(f"[{marks}]"))  # without any of these a line leaves no doubt
     quotes = dialect.quotes(text_marked, found)
-    doubtful = quoted.filter(~lines["line"].gather(quoted).str.contains(f"^{record}$")).to_list()
+    doubtful = quoted.filter(~lines["line"].gather(quoted).str.contains(f"^{pattern}$")).to_list()
     text = lines["line"].to_list() if doubtful else []
     taken = lines.height
     joined: dict[int, str] = {}
@@ -124,10 +153,10 @@ def _records(
     for first in doubtful:
         if first <= seen:
             continue
-        if not is_last and first + _LINES_IN_A_RECORD > lines.height:
+        if not is_last and first + LINES_IN_A_RECORD > lines.height:
             taken = first
             break
-        block = _record(text[first : first + _LINES_IN_A_RECORD], width, record, found)
+        block = record_of(text[first : first + LINES_IN_A_RECORD], found)
         seen = first + len(block) - 1
         if len(block) == 1:
             open_.append(first)
@@ -144,12 +173,10 @@ def _records(
         starts = lines[ROW].gather(list(joined))
         line = pl.col(ROW).replace_strict(starts, list(joined.values()), default=pl.col("line"))
         whole = whole.with_columns(line.alias("line"))
-    nothing = rf"[\s\x1a]*(?:{found.quote}{found.quote})?\s*"  # \x1a: the end of a file to old DOS programs
-    is_empty = pl.col("line").str.contains(f"^{nothing}(?:{re.escape(found.mark)}{nothing})*$")
-    return whole.filter(~is_empty), lines[open_], lines[unsure], quotes, taken
+    return whole.filter(~pl.col("line").str.contains(nothing(found))), lines[open_], lines[unsure], quotes, taken
 
 
-def _record(lines: list[str], width: int, record: str, found: dialect.Dialect) -> list[str]:
+def record_of(lines: list[str], found: dialect.Dialect) -> list[str]:
     """The first line and those behind it up to where its quotes close; the first alone if that makes no good record."""
     reader = csv.reader(
         (line + "\n" for line in lines),
@@ -163,10 +190,17 @@ def _record(lines: list[str], width: int, record: str, found: dialect.Dialect) -
     except csv.Error:
         return lines[:1]
     block = lines[: reader.line_num]
-    return block if len(cells) == width and re.fullmatch(record, "\n".join(block)) else lines[:1]
+    is_good = len(cells) == len(found.header) and re.fullmatch(record(found), "\n".join(block))
+    return block if is_good else lines[:1]
 
 
-def _pattern(found: dialect.Dialect) -> str:
+def nothing(found: dialect.Dialect) -> str:
+    """A regular expression, for polars, of a line without anything in its cells."""
+    cell = rf"[\s\x1a]*(?:{found.quote}{found.quote})?\s*"  # \x1a: the end of a file to old DOS programs
+    return f"^{cell}(?:{re.escape(found.mark)}{cell})*$"
+
+
+def record(found: dialect.Dialect) -> str:
     """A regular expression, for polars and for Python, of a record whose quotes leave no doubt.
 
     A cell is quoted as a whole, or its quotes come in pairs: `Khu "C"` is what it says, but the mark in `5"` may belong

@@ -37,7 +37,8 @@ def read(
     places = {c.source_name: c.position for c in contract.columns if c.position}
     above = max(source.header or (0,))
     is_empty = True
-    for lines, _ in numbered(decoded(blocks, source.encoding, any_line_end=True)):
+    for piece in numbered(decoded(blocks, source.encoding, any_line_end=True)):
+        lines = piece.lines
         is_empty = is_empty and not (lines["line"].str.strip_chars() != "").any()
         records = lines.filter(pl.col(ROW) > above, _LINE.str.strip_chars() != "")
         yield _cut(records, places, in_bytes=source.positions == "bytes")

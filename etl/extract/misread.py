@@ -16,14 +16,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from etl.contract import Column, Contract, Severity
 from etl.contract.city import city
 from etl.datatypes.syllable import is_syllable
-from etl.datatypes.text import CONTROL
+from etl.datatypes.text import CONTROL, letters
 from etl.delivery.columns import ROW
 from etl.delivery.display import shown
 from etl.delivery.messages import Stop, wording
@@ -100,12 +98,12 @@ def judge(rows: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, pl.Data
     columns = {c.source_name: c for c in contract.columns if c.source_name in rows.columns}
     texts, doubtful, beyond = list[pl.Series](), list[pl.Expr](), list[pl.Expr]()
     for name in columns:
-        letters = _letters(rows[name])
+        signs = letters(rows[name])
         cell = pl.col(str(len(texts)))  # polars takes a name like "^a.*$" for many names
-        if letters.max(initial=0) > ord("~"):
+        if signs.max(initial=0) > ord("~"):
             beyond.append(cell.str.len_bytes() != cell.str.len_chars())
             doubtful.append(cell.str.contains(_DOUBT))
-        elif letters.min(initial=ord(" ")) < ord(" ") or (letters == ord("&")).any():
+        elif signs.min(initial=ord(" ")) < ord(" ") or (signs == ord("&")).any():
             doubtful.append(cell.str.contains(_DOUBT_OF_ASCII))
         else:  # all is plain ASCII: seen ten times as fast as by a pattern
             continue
@@ -169,11 +167,6 @@ def of_windows(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     ):
         return on_the_file("read_as_windows_1252", encoding=everyday_name(contract.source.encoding))
     return on_the_file()
-
-
-def _letters(cells: pl.Series) -> npt.NDArray[np.uint8]:
-    """The bytes of all cells, in one run."""
-    return np.frombuffer(cells.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[-1] or b"", np.uint8)
 
 
 def _counts(encodings: list[str | None], rows: list[int]) -> pl.DataFrame:

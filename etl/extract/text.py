@@ -20,6 +20,7 @@ from viparse.normalize.tables import convert
 from etl.contract import Text
 from etl.delivery.messages import Stop
 from etl.extract.encodings import LEGACY, charmap, everyday_name, from_windows_1252, is_latin_1, surface
+from etl.extract.lines import count_of
 
 _MARKS = r"\p{M}{31}"  # Unicode's own bound (Stream-Safe Text) is 30; normalising takes the square of their number
 _MARKED = re.compile(b"\\A(?:" + codecs.BOM_UTF8 + b")*")  # some programs put a byte order mark before another
@@ -39,7 +40,7 @@ def decoded(blocks: Iterable[bytes], encoding: str, *, any_line_end: bool = Fals
     Args:
         blocks: the file's bytes, cut anywhere.
         encoding: a Python codec, or `tcvn3`, `vni`, `viscii`, `vps`.
-        any_line_end: every kind of line end becomes a line feed.
+        any_line_end: a carriage return that ends a line becomes a line feed; before one it stays.
 
     Yields:
         One cell of text that ends with a line, the last piece aside; not NFC yet, for that can make delimiters of other
@@ -69,7 +70,7 @@ def decoded(blocks: Iterable[bytes], encoding: str, *, any_line_end: bool = Fals
             cell = _cell(piece)
         except UnicodeDecodeError as error:
             raise _wrong(encoding, error, lines) from None
-        if any_line_end and b"\r" in piece:
+        if any_line_end and _has_return_alone(piece):
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             cell = _cell(piece)
         if encoding in LEGACY:
@@ -77,7 +78,7 @@ def decoded(blocks: Iterable[bytes], encoding: str, *, any_line_end: bool = Fals
             cell = _cell(piece)
         _check(piece, cell, lines, encoding)
         yield cell
-        lines += piece.count(b"\n")
+        lines += count_of(b"\n", piece)
 
 
 def _recoder(encoding: str) -> Callable[[bytes, bool], bytes]:
@@ -97,6 +98,15 @@ def _behind_last_line(text: bytes, any_line_end: bool) -> int:
     if any_line_end:
         at = max(at, text.rfind(b"\r", 0, -1))  # behind the last one of all may come its line feed
     return at + 1
+
+
+def _has_return_alone(content: bytes) -> bool:
+    """Whether some carriage return has no line feed behind it."""
+    if b"\r" not in content:
+        return False
+    signs = np.frombuffer(content, np.uint8)
+    (returns,) = np.nonzero(signs == ord("\r"))
+    return bool(returns[-1] == len(signs) - 1 or (signs[returns + 1] != ord("\n")).any())
 
 
 def _cell(content: bytes) -> pl.Series:

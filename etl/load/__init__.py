@@ -1,14 +1,15 @@
 """Load: a delivery's staged rows become versions in the dataset's history table, in one transaction with the ledger.
 
-The first delivery goes straight into the table. One that is the newest word on its records is merged with the current
-rows in SQL: the cost grows with the delivery; of a whole snapshot, only what the one before did not say goes there. Any
-other (late, a revision, older by its sequence, loaded before) has the histories of the records that it speaks of built
-anew from staging. All ways end in the same tables; `etl.load.history` says which. A delivery that is withdrawn goes the
-last way.
+The first delivery goes straight into the table, whose indexes but the key's are made when it is committed. One that is
+the newest word on its records is merged with the current rows in SQL: the cost grows with the delivery; of a whole
+snapshot, only what the one before did not say goes there. Any other (late, a revision, older by its sequence, loaded
+before) has the histories of the records that it speaks of built anew from staging. All ways end in the same tables;
+`etl.load.history` says which. A delivery that is withdrawn goes the last way.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,10 @@ from etl.delivery.storage import Storage
 from etl.load.merge import Loading
 from etl.warehouse.decisions import decision
 from etl.warehouse.ledger import Ledger
-from etl.warehouse.ops import lock_to_write
+from etl.warehouse.ops import lock, lock_to_write
+from etl.warehouse.tables import history_table
+
+log = logging.getLogger(__name__)
 
 
 class LoadFault(RuntimeError):
@@ -46,9 +50,29 @@ def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contrac
         entry = known.get(contract.id, delivery.id)
         if entry.state is State.WITHDRAWN:
             return None
-        counts = Loading(connection, known, storage, delivery, contract, is_reload=entry.loaded_at is not None).run()
+        loading = Loading(connection, known, storage, delivery, contract, is_reload=entry.loaded_at is not None)
+        counts = loading.run()
         known.merged(delivery, counts, {"load": time.perf_counter() - started}, decision(known, delivery))
+    if loading.has_filled:
+        _index(ledger, delivery, contract)
     return counts
+
+
+def _index(ledger: Ledger, delivery: Delivery, contract: Contract) -> None:
+    """Make the indexes of a table that was filled: behind the commit, for nobody needs them to read what is loaded.
+
+    Where it fails the delivery is loaded all the same, and the next migration makes what it finds missing.
+    """
+    started = time.perf_counter()
+    try:
+        with ledger.engine.begin() as connection:
+            lock(connection, contract.id)  # against the next load
+            for index in history_table(contract, sa.MetaData()).indexes:
+                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+    except sa.exc.DBAPIError as error:
+        log.warning("%s: its indexes are missing until `citydw migrate` makes them; %s", contract.id, _state(error))
+        return
+    ledger.spent(delivery, {"indexes": time.perf_counter() - started})
 
 
 def withdraw(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contract, reason: str) -> None:
@@ -79,6 +103,10 @@ def locked(ledger: Ledger, contract: Contract) -> Iterator[sa.Connection]:
             lock_to_write(connection, contract.id, f"{contract.schema}.{contract.table}")
             yield connection
     except sa.exc.DBAPIError as error:
-        state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
-        # PostgreSQL's own text quotes the row; only its class and code may leave.
-        raise LoadFault(f"{contract.id}: {type(error.orig).__name__} (SQLSTATE {state})") from None
+        raise LoadFault(f"{contract.id}: {_state(error)}") from None
+
+
+def _state(error: sa.exc.DBAPIError) -> str:
+    """Class and code of an error of PostgreSQL; its own text quotes the row."""
+    state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
+    return f"{type(error.orig).__name__} (SQLSTATE {state})"

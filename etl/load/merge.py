@@ -29,7 +29,11 @@ from etl.warehouse.timeline import Moment
 
 
 class Loading:
-    """One load, or its undoing, within one transaction."""
+    """One load, or its undoing, within one transaction.
+
+    Attributes:
+        has_filled: it was the first, and has left the table without the indexes that are not its key's.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class Loading:
         self.mine = Place(delivery.id, _period(delivery), *about)
         self.parts = part_columns(contract) if contract.mode == "snapshot" else []
         self.is_reload = is_reload
+        self.has_filled = False
 
     @cached_property
     def order(self) -> list[Place]:
@@ -155,11 +160,15 @@ class Loading:
 
         with self._without_indexes():
             inserted = copy_rows(self.connection, self.table, versions())
+        self.has_filled = True
         return {"inserted": inserted, "changed": 0, "unchanged": said - inserted, "ended": 0}
 
     @contextmanager
     def _without_indexes(self) -> Iterator[None]:
-        """Meanwhile the table has no index: one made of a full table costs half as much as one that grows with it."""
+        """Meanwhile the table has no index: one made of a full table costs half as much as one that grows with it.
+
+        Behind it stands the key again; the others are made when the rows are committed.
+        """
         table = history_table(self.contract, sa.MetaData())
         for index in table.indexes:
             index.drop(self.connection, checkfirst=True)
@@ -169,8 +178,6 @@ class Loading:
         if is_dropped:
             columns = _names([column.name for column in table.primary_key])
             self.connection.exec_driver_sql(f"ALTER TABLE {self.table} ADD CONSTRAINT {key} PRIMARY KEY ({columns})")
-        for index in table.indexes:
-            index.create(self.connection)
 
     def _drop(self, key: str) -> bool:
         """Drop the primary key, unless a view needs it because it groups by the key."""

@@ -280,6 +280,10 @@ class Ledger:
             ledger._update(delivery, {}, **NOTHING_SAID, state=State.RECEIVED)
             ledger._log_withdrawal(delivery, reason, is_withdrawn=False)
 
+    def spent(self, delivery: Delivery, spent: Spent) -> None:
+        """Record seconds that were spent on the delivery behind a station."""
+        self._update(delivery, spent)
+
     def receipted(self, delivery: Delivery, spent: Spent) -> None:
         """Record that the delivery's receipt is in the outbox."""
         self._update(delivery, spent, receipt_at=sa.func.now())

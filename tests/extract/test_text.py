@@ -5,11 +5,13 @@ from __future__ import annotations
 import codecs
 import re
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.delivery.messages import Stop
+from etl.extract.lines import numbered
 from etl.extract.text import decoded
 
 LETTERS = 'aăđ,;"\r\n\r\n '  # in each of the encodings below; line ends of every kind
@@ -35,8 +37,10 @@ def blocks(draw: st.DrawFn) -> tuple[str, str, list[bytes]]:
 def test_where_a_file_is_cut_makes_no_difference(cut: tuple[str, str, list[bytes]]) -> None:
     encoding, text, parts = cut
     pieces = [piece.item() for piece in decoded(parts, encoding, any_line_end=True)]
-    assert "".join(pieces) == re.sub("\r\n|\r", "\n", text)
+    assert re.sub("\r\n", "\n", "".join(pieces)) == re.sub("\r\n|\r", "\n", text)
     assert all(piece.endswith("\n") for piece in pieces[:-1] if piece)
+    lines = [line for piece in numbered(map(pl.Series, [[piece] for piece in pieces])) for line in piece.lines["line"]]
+    assert lines == (re.split("\r\n|\r|\n", text.removesuffix("\n").removesuffix("\r")) if text else [])
 
 
 @given(st.binary(max_size=30), st.lists(st.integers(0, 30), max_size=3))
