@@ -111,6 +111,26 @@ def test_a_first_load_leaves_the_table_as_it_was_made(
     assert migrate(pipeline.engine, pipeline.contracts.values()) == []
 
 
+def test_a_first_load_that_could_not_make_its_indexes_is_loaded_and_the_next_migration_makes_them(
+    pipeline: Pipeline, send: Callable[..., Any], clean_day: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where the disk is full, or the worker is killed, behind the commit."""
+    with pipeline.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE disk_full; END $$;"
+            " CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION refuse()"
+        )
+    file = next((clean_day / "health" / "visits").iterdir())
+    entry = send(pipeline, "health/visits", file.name, file.read_bytes())
+    assert entry.state == "loaded"
+    assert entry.inserted
+    assert "health.visits: its indexes are missing until `citydw migrate` makes them" in caplog.text
+    with pipeline.engine.begin() as connection:
+        connection.exec_driver_sql("DROP EVENT TRIGGER refuse")
+    (made,) = migrate(pipeline.engine, pipeline.contracts.values())
+    assert made.startswith("CREATE INDEX ")
+
+
 def test_a_new_column_is_added_and_kept_rows_have_null_there(
     pipeline: Pipeline, tmp_path: Path, send: Callable[..., Any], clean_day: Path
 ) -> None:
