@@ -51,7 +51,8 @@ class Piece:
     def _bounds(self) -> npt.NDArray[np.int64]:
         """Where each line begins in `content`, and where the last one ends."""
         behind = np.flatnonzero(np.frombuffer(self.content, np.uint8) == ord("\n")) + 1
-        return np.unique(np.concatenate([[0], behind, [len(self.content)]]))
+        is_open = self.content[-1:] not in (b"", b"\n")
+        return np.concatenate([[0], behind, [len(self.content)] if is_open else []], dtype=np.int64, casting="unsafe")
 
     @property
     def count(self) -> int:
