@@ -57,7 +57,8 @@ def columns(text: str, limits: Limits) -> Columns | None:
         text: the file.
         limits: what it may ask.
     """
-    if "\\" in text or any(f"{blank}:" in text for blank in " \t\r\n") or limits.depth < _NESTS + _OF_CRS:
+    is_colon_apart = any(blank in text and f"{blank}:" in text for blank in " \t\r\n")
+    if "\\" in text or is_colon_apart or limits.depth < _NESTS + _OF_CRS:
         return None
     try:
         collection = _DECODER.decode(text)
@@ -76,5 +77,5 @@ def columns(text: str, limits: Limits) -> Columns | None:
         or any([*feature.properties] != names for feature in features)
     ):
         return None
-    values = zip(*(feature.properties.values() for feature in features), strict=True)
-    return Columns(dict(zip(names, values, strict=True)), geometries, crs)
+    properties = {name: [feature.properties[name] for feature in features] for name in names}
+    return Columns(properties, geometries, crs)

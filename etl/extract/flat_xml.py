@@ -80,7 +80,8 @@ def cut(content: bytes, record: str, limits: Limits) -> pl.DataFrame | None:
             return None
         made.append(rows)
         at = behind
-    rows = pl.concat(made).with_row_index(ROW, offset=1).cast({ROW: pl.Int64}) if made else None
+    # In one piece, for else each step that follows would make one of it.
+    rows = pl.concat(made, rechunk=True).with_row_index(ROW, offset=1).cast({ROW: pl.Int64}) if made else None
     return rows if rows is not None and rows.height <= limits.rows and rows.width - 1 <= limits.columns else None
 
 
@@ -152,10 +153,10 @@ def _parts(text: bytes | memoryview, pattern: _Pattern) -> pl.DataFrame | None:
         return None
     in_tag = np.zeros(tags, np.int64)
     in_tag[1:-1:2] = [len(name) + 2 for name in pattern.fields]  # from where it begins to the cell behind it
-    offsets = np.append((begins.reshape(-1, tags) + in_tag)[:, :-1], len(text))
+    offsets = np.append((begins.reshape(-1, tags) + in_tag)[:, :-1], len(text)).astype(np.int32)
     sizes = np.diff(offsets)
     if offsets[0] or sizes.min() < 0:
         return None
     is_valid = np.packbits(sizes > 0, bitorder="little")
     buffers = [pa.py_buffer(is_valid), pa.py_buffer(offsets), pa.py_buffer(text)]
-    return pl.DataFrame({"part": pa.Array.from_buffers(pa.large_binary(), len(sizes), buffers)})
+    return pl.DataFrame({"part": pa.Array.from_buffers(pa.binary(), len(sizes), buffers)})

@@ -101,7 +101,11 @@ class Records:
                 or (column and column.type == "string" and kinds & _NUMBERS)
             ):
                 return None
-            made[name] = [v if v is None or isinstance(v, str) else self._of_number(v, column) for v in values]
+            made[name] = (
+                [v if v is None or isinstance(v, str) else self._of_number(v, column) for v in values]
+                if kinds & _NUMBERS
+                else list(values)
+            )
         return made
 
     def fault(self, rule: str, number: int, name: str, value: str, came: Text | None = None) -> str | None:

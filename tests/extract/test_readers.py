@@ -389,7 +389,7 @@ def test_geojson_that_a_program_writes_is_read_by_column() -> None:
     found = flat_geojson.columns(
         f'{{"type": "FeatureCollection", "features": [\n{",".join(features)}\n]}}', DEFAULT_LIMITS
     )
-    assert found is not None and found.properties == {"a": ("0", "1", "2")}
+    assert found is not None and found.properties == {"a": ["0", "1", "2"]}
 
 
 def came(read: Callable[..., Table], *of: object) -> object:
