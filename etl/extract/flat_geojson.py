@@ -6,13 +6,11 @@ that stands twice, an escape, a number as text) is not decided here: of such a f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from etl.extract.json_text import Number
 from etl.settings import Limits
 
 _KEYS_OF_FEATURE, _KEYS_OF_GEOMETRY = 3, 2
@@ -33,19 +31,20 @@ class _Collection(msgspec.Struct, forbid_unknown_fields=True):
     crs: msgspec.Raw | UnsetType = UNSET
 
 
-_DECODER = msgspec.json.Decoder(_Collection, float_hook=Number)
+# Numbers are bytes: Python's garbage collector would look again and again at all that holds objects of ours.
+_DECODER = msgspec.json.Decoder(_Collection, float_hook=str.encode)
 
 
 class Columns(NamedTuple):
     """A file of such features.
 
     Attributes:
-        properties: of each feature, by the property's name.
+        properties: of each feature, by the property's name; a number that is no int as it is written, in bytes.
         geometries: of each feature, as it is written.
         crs: as it is written; None if there is none.
     """
 
-    properties: dict[str, Sequence[object]]
+    properties: dict[str, list[Any]]
     geometries: list[str]
     crs: str | None
 
@@ -57,7 +56,8 @@ def columns(text: str, limits: Limits) -> Columns | None:
         text: the file.
         limits: what it may ask.
     """
-    if "\\" in text or any(f"{blank}:" in text for blank in " \t\r\n") or limits.depth < _NESTS + _OF_CRS:
+    is_colon_apart = any(blank in text and f"{blank}:" in text for blank in " \t\r\n")
+    if "\\" in text or is_colon_apart or limits.depth < _NESTS + _OF_CRS:
         return None
     try:
         collection = _DECODER.decode(text)
@@ -76,5 +76,5 @@ def columns(text: str, limits: Limits) -> Columns | None:
         or any([*feature.properties] != names for feature in features)
     ):
         return None
-    values = zip(*(feature.properties.values() for feature in features), strict=True)
-    return Columns(dict(zip(names, values, strict=True)), geometries, crs)
+    properties = {name: [feature.properties[name] for feature in features] for name in names}
+    return Columns(properties, geometries, crs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +23,7 @@ _BOOLEAN = Text("true hoặc false", "true or false")
 _NUMBER = Text("một số không có ngoặc kép", "a number without quotation marks")
 _DIGITS = 40  # that a number with an exponent may have when it is written out
 _SHOWN = 1000  # characters of what stands at fault
-_NUMBERS = {int, Number}
+_NUMBERS = {int, bytes}
 _TEXTS = {str, type(None)}
 _PLAIN = {*_TEXTS, *_NUMBERS}
 
@@ -83,11 +83,11 @@ class Records:
         """Whether an object is the cells of its record as it stands: text and nothing else, as in most files."""
         return _TEXTS.issuperset(map(type, fields.values())) and self._parents.isdisjoint(fields)
 
-    def plain(self, columns: dict[str, Sequence[object]]) -> dict[str, list[str | None]] | None:
+    def plain(self, columns: dict[str, list[Any]]) -> dict[str, list[str | None]] | None:
         """The cells of records of JSON, by column, as `put_json` makes them of one after the other.
 
         Args:
-            columns: the values of each field, parsed by `json_text`.
+            columns: the values of each field; a number that is no int is given in bytes, as it is written.
 
         Returns:
             The cells; None if one is not text, nothing, or a number where the contract has no text.
@@ -101,7 +101,8 @@ class Records:
                 or (column and column.type == "string" and kinds & _NUMBERS)
             ):
                 return None
-            made[name] = [v if v is None or isinstance(v, str) else self._of_number(v, column) for v in values]
+            has_numbers = not kinds <= _TEXTS
+            made[name] = [self._as_cell(v, column) for v in values] if has_numbers else values
         return made
 
     def fault(self, rule: str, number: int, name: str, value: str, came: Text | None = None) -> str | None:
@@ -213,8 +214,12 @@ class Records:
             return self.fault("not_text", number, name, written(value), came)
         return written(value) if isinstance(value, bool) else self._in_notation(written(value), column)
 
-    def _of_number(self, value: object, column: Column | None) -> str:
-        return self._in_notation(written(value), column) if column else written(value)
+    def _as_cell(self, value: str | int | bytes | None, column: Column | None) -> str | None:
+        """What `plain` makes of a value."""
+        if value is None or isinstance(value, str):
+            return value
+        text = value.decode() if isinstance(value, bytes) else str(value)
+        return self._in_notation(text, column) if column else text
 
     def _joined(self, number: int, name: str, items: list[Any], separator: str) -> str | None:
         parts: list[str] = []
