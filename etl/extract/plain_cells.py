@@ -96,8 +96,8 @@ def cut(rows: bytes) -> Cells | None:
     if not numbers["value"].str.contains(_NUMBER).all():
         return None
     filled = pl.concat([cells.filter(is_text), of_shared, left.filter(~others["is_empty"])])
-    last_column = max(map(column_of, filled.str.extract(_PLACE, 1).unique()), default=-1)
-    last_row = filled.to_frame().select(pl.col("cell").str.extract(_PLACE, 2).cast(pl.Int64).max()).item()
+    last_column = max(map(column_of, filled.str.extract('^r="([A-Z]+)').unique()), default=-1)
+    last_row = filled.to_frame().select(pl.col("cell").str.extract('^r="[A-Z]+([0-9]+)').cast(pl.Int64).max()).item()
     tagged = cells.filter(~cells.str.ends_with("</c>"))
     return Cells(
         tags="".join(_TAGS.findall(first + "".join(tagged))).encode(),

@@ -19,7 +19,8 @@ from etl.extract.number_format import GENERAL, Shown, padded, shown
 from etl.extract.sheet import Sheet
 
 _MOST_DIGITS = 10**15  # from here on Excel's numbers lose digits
-_SECOND = timedelta(seconds=1)
+_HALF_SECOND = timedelta(seconds=0.5)
+_MIDNIGHT = time()
 _TIME_DROPPED = "excel_time_dropped"
 WARNINGS = (_TIME_DROPPED,)  # rules that do not cost the row
 _SCALED: tuple[Shown, ...] = ("percent", "scaled")
@@ -230,8 +231,8 @@ def _rounded(cell: date) -> tuple[date, str | None]:
     """A point in time to the second, for Excel's hours are fractions of a day; and what is wrong with it as a day."""
     if not isinstance(cell, datetime):
         return cell, None
-    rounded = (cell + _SECOND / 2).replace(microsecond=0)
-    if rounded.time() != time():
+    rounded = (cell + _HALF_SECOND).replace(microsecond=0) if cell.microsecond else cell
+    if rounded.time() != _MIDNIGHT:
         return rounded, _TIME_DROPPED
     return rounded, "excel_midnight" if rounded > cell else None
 

@@ -170,7 +170,7 @@ def rows(draw: st.DrawFn) -> str:
     return made
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     rows=rows(),
     about=st.sampled_from(["", '<workbookPr date1904="1"/>', '<calcPr fullCalcOnLoad="1"/>']),
