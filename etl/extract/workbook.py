@@ -219,7 +219,7 @@ class _Book:
             else:
                 parser.Parse(rows + end)
             more = stream.read(_CHUNK)
-            may_be_plain = bool(end and more) and not (_holds_more(rest) or (cells is None and _holds_more(rows)))
+            may_be_plain = bool(end and more) and (cells is not None or not _holds_more(rows))
             rest += more
         parser.Parse(rest)
         while rest := stream.read(_CHUNK):

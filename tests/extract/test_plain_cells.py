@@ -74,7 +74,7 @@ def told(content: bytes, limits: Limits) -> Sheet | tuple[str, str]:
 def both(rows: str, limits: Limits = DEFAULT_LIMITS, **parts: str) -> Sheet | tuple[str, str]:
     """What is told of a sheet of these rows, whether or not all its cells are parsed."""
     plain = told(book(rows, **parts), limits)
-    parsed = told(book(rows, **(parts | {"before": "<!-- each is parsed -->"})), limits)
+    parsed = told(book(rows, **(parts | {"before": f"<!-- each is parsed -->{parts.get('before', '')}"})), limits)
     if isinstance(plain, Sheet) and isinstance(parsed, Sheet):
         assert by_format(plain) == by_format(parsed)
         assert plain.valueless == parsed.valueless and plain.odd_days == parsed.odd_days
@@ -242,6 +242,8 @@ ONE = '<row r="1"><c r="A1"><v>1</v></c></row>'
         (f'{ONE}<row r="2"><c r="XFD2"><v>1</v></c></row>', "", "too_many_columns"),
         (f'<row r="1"><c r="CV1048576" t="str"><v>a</v></c></row>{ONE}', "", "mostly_empty"),
         (f'{ONE}<row r="2"><c r="B2"><v>1</v></c></row>' * 3 + "<!DOCTYPE a>", "", "unreadable_excel"),
+        (f'{ONE}<row r="2"><c r="B2"><v>one</v></c></row>', "", "unreadable_excel"),
+        (f'{ONE}<row r="2"><c r="B2" t="str"><v>a\ufffe</v></c></row>', "", "unreadable_excel"),
     ],
 )
 def test_plain_cells_do_not_hide_what_a_workbook_is_refused_for(rows: str, behind: str, rule: str) -> None:
@@ -272,3 +274,43 @@ def test_a_formula_without_a_result_is_told_though_its_cell_is_plain() -> None:
 def test_a_plain_row_that_is_hidden_is_told() -> None:
     sheet = both(ONE + '<row r="2" hidden="1"><c r="A2" t="str"><v>a</v></c></row>')
     assert isinstance(sheet, Sheet) and sheet.hidden_rows == [1]
+
+
+def in_pieces(rows: str, **parts: str) -> Sheet | tuple[str, str]:
+    """As `both`, of a sheet whose rows do not all come at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workbook, "_CHUNK", 400)
+        return both(rows, **parts)
+
+
+PLAIN = [f'<row r="{row}"><c r="A{row}" s="1"><v>46083</v></c></row>' for row in range(10, 40)]
+
+
+def test_a_row_without_a_number_stands_behind_plain_cells() -> None:
+    below = (
+        '<row r="90"><c r="A95" s="1"><v>46083</v></c></row>' + PLAIN[0] * 9 + '<row hidden="1"><c><v>1</v></c></row>'
+    )
+    sheet = in_pieces("".join([*PLAIN, below]))
+    assert isinstance(sheet, Sheet) and sheet.hidden_rows == [10]
+
+
+def test_plain_cells_in_a_comment_or_in_another_cell_are_none_of_the_sheet() -> None:
+    commented = in_pieces(f"{ONE}<!-- <row r='2'></row>{''.join(PLAIN)} -->{ONE}")
+    assert isinstance(commented, Sheet) and not commented.numbers
+    in_pieces("".join(PLAIN), before='<c r="C1" t="e">', behind="</c>")
+
+
+def test_full_cells_of_every_kind_make_no_sheet_empty() -> None:
+    rows = (
+        '<row r="1"><c r="A1"><v>1</v></c><c r="B1" t="s"><v>1</v></c><c r="C1" t="str"><v>a</v></c>'
+        '<c r="D1" t="inlineStr"><is><t>a</t></is></c><c r="E1" t="b"><f>1=1</f><v>1</v></c></row>'
+    )
+    full = replace(DEFAULT_LIMITS, empty_cells=0)
+    assert isinstance(both(rows, full), Sheet)
+    refused = both(rows.replace('<v>1</v></c><c r="B1', '<v></v></c><c r="B1'), full)
+    assert isinstance(refused, tuple) and refused[0] == "mostly_empty"
+
+
+def test_a_plain_number_that_may_be_a_year_is_told() -> None:
+    sheet = both('<row r="1"><c r="A1" s="1"><v>1950</v></c><c r="B1" s="1"><v>46083</v></c></row>')
+    assert isinstance(sheet, Sheet) and sheet.odd_days == {0: {0: 1950.0}}
