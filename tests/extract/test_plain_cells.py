@@ -286,12 +286,12 @@ def in_pieces(rows: str, **parts: str) -> Sheet | tuple[str, str]:
 PLAIN = [f'<row r="{row}"><c r="A{row}" s="1"><v>46083</v></c></row>' for row in range(10, 40)]
 
 
-def test_a_row_without_a_number_stands_behind_plain_cells() -> None:
-    below = (
-        '<row r="90"><c r="A95" s="1"><v>46083</v></c></row>' + PLAIN[0] * 9 + '<row hidden="1"><c><v>1</v></c></row>'
-    )
-    sheet = in_pieces("".join([*PLAIN, below]))
-    assert isinstance(sheet, Sheet) and sheet.hidden_rows == [10]
+@pytest.mark.parametrize("pad", range(0, 100, 10))  # moves where a piece ends
+def test_a_row_without_a_number_follows_the_last_plain_cell(pad: int) -> None:
+    above = f'<row r="1"><c r="A1" t="str"><v>{"a" * pad}b</v></c></row>'
+    lower = '<row r="2"><c r="A20" s="1"><v>46083</v></c></row>' * 10
+    sheet = in_pieces(f'{above}{lower}<row hidden="1"><c><v>1</v></c></row>{"".join(PLAIN)}')
+    assert isinstance(sheet, Sheet) and sheet.hidden_rows == [20]
 
 
 def test_plain_cells_in_a_comment_or_in_another_cell_are_none_of_the_sheet() -> None:
