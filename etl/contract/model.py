@@ -130,7 +130,7 @@ class Column:
         """Whether its numbers are kept as binary fractions."""
         return self.numeric_type == FLOAT
 
-    @property
+    @cached_property
     def dates(self) -> DateFormat:
         """How a date, timestamp or time is written."""
         return date_format(self.format or FORMATS[self.type], cast("Kind", self.type))

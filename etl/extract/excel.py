@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date
 
 import polars as pl
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
@@ -140,12 +139,13 @@ def _cut(place: Place, source: Source, contract: Contract, limits: Limits) -> Ta
     doubts = [NO_PROBLEMS]
     stored = [pl.DataFrame(schema=CELLS)]
     without: dict[int, str] = {}  # rows that miss a value, each with the rule that says so
-    for at, name in enumerate(names):
-        cells = seen.Cells([row[at] for row in body], header_at + 1, at, merged.get(at, []))
+    columns = [*zip(*body, strict=True)] or [()] * len(names)
+    for at, (name, values) in enumerate(zip(names, columns, strict=True)):
+        cells = seen.Cells(values, header_at + 1, at, merged.get(at, []))
         texts, found = seen.texts(cells, known.get(name), grid.sheet, mark)
         if name in known:
             doubts.append(_doubts(found, texts, first, known[name]))
-            dated = [row for row, cell in enumerate(cells.values, start=first) if isinstance(cell, date)]
+            dated = [at + first for at in cells.dated]
             stored.append(pl.DataFrame({ROW: dated, "column": [known[name].name] * len(dated)}, schema=CELLS))
         if name != _COUNTER and not name.startswith(" "):
             without |= {row + first: rule for row, rule in cells.spread(grid.sheet.valueless[at]).items()}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import TypeVar
 
 from etl.contract import Column
@@ -18,7 +19,8 @@ from etl.extract.number_format import GENERAL, Shown, padded, shown
 from etl.extract.sheet import Sheet
 
 _MOST_DIGITS = 10**15  # from here on Excel's numbers lose digits
-_SECOND = timedelta(seconds=1)
+_HALF_SECOND = timedelta(seconds=0.5)
+_MIDNIGHT = time()
 _TIME_DROPPED = "excel_time_dropped"
 WARNINGS = (_TIME_DROPPED,)  # rules that do not cost the row
 _SCALED: tuple[Shown, ...] = ("percent", "scaled")
@@ -41,10 +43,21 @@ class Cells:
         merged: first and last row of each merged cell in the column.
     """
 
-    values: list[object]
+    values: Sequence[object]
     first: int
     at: int
     merged: Sequence[tuple[int, int]]
+
+    @cached_property
+    def kinds(self) -> set[type]:
+        """Types of the values; most columns are all text."""
+        return set(map(type, self.values))
+
+    @property
+    def dated(self) -> list[int]:
+        """Places of the values that are a day or a point in time."""
+        is_any = any(issubclass(kind, date) for kind in self.kinds)
+        return [at for at, cell in enumerate(self.values) if isinstance(cell, date)] if is_any else []
 
     def spread(self, by_row: dict[int, _Told]) -> dict[int, _Told]:
         """What is told of a merged cell told of all rows that it covers; rows are places in `values`."""
@@ -71,22 +84,25 @@ def texts(
         and its value as stored.
     """
     mark = column.numbers.decimal if column else mark
-    made = [cell or None if isinstance(cell, str) else _text(cell, mark) for cell in cells.values]
-    odd = [at for at, cell in enumerate(cells.values) if not isinstance(cell, str) and cell is not None]
+    if cells.kinds <= {str}:
+        return [str(cell) or None for cell in cells.values], []
+    if column is None:
+        return [_text(cell, mark) for cell in cells.values], []
+    judge = _judge_of(column, cells, sheet, mark)
+    made: list[str | None] = []
     doubts = []
-    if column and odd:
-        judge = _judge_of(column, cells, sheet, mark, {cells.values[at].__class__ for at in odd})
-        for at in odd:
-            stored = made[at]
-            made[at], rule = judge(at, cells.values[at])
-            if rule:
-                doubts.append((at, rule, stored))
+    for at, cell in enumerate(cells.values):
+        if isinstance(cell, str) or cell is None:
+            made.append(cell or None)
+            continue
+        text, rule = judge(at, cell)
+        made.append(text)
+        if rule:
+            doubts.append((at, rule, _text(cell, mark)))
     return made, doubts
 
 
-def _judge_of(
-    column: Column, cells: Cells, sheet: Sheet, mark: str, kinds: set[type]
-) -> Callable[[int, object], _Judged]:
+def _judge_of(column: Column, cells: Cells, sheet: Sheet, mark: str) -> Callable[[int, object], _Judged]:
     """What judges a column's cells that are no text, by place and value.
 
     Args:
@@ -94,7 +110,6 @@ def _judge_of(
         cells: the column's.
         sheet: what calamine does not tell of the cells.
         mark: the decimal one.
-        kinds: types of the cells that are no text.
     """
 
     def formats(*wanted: Shown) -> dict[int, str]:
@@ -116,7 +131,7 @@ def _judge_of(
         return lambda _, cell: (_text(cell, mark), "excel_no_offset" if isinstance(cell, date) else None)
     if column.type == "timestamp":
         unclear = formats(*_UNCLEAR_DAY)
-        with_hour = formats("moment") if date in kinds else {}
+        with_hour = formats("moment") if date in cells.kinds else {}
         return lambda at, cell: _moment(cell, mark, column, at in unclear, at in with_hour, odd_days.get(at))
     if column.semantic_type == "partial_date":
         unclear = formats(*_UNCLEAR_DAY)
@@ -149,15 +164,14 @@ def _time(cell: object, mark: str, column: Column) -> str | None:
 
 def _day(cell: object, mark: str, column: Column, is_unclear: bool, odd_day: float | None) -> _Judged:
     """A cell of a column of days; `is_unclear` where its format does not show all of one."""
-    if isinstance(cell, time | timedelta):
-        return str(cell), "excel_no_day"
     if not isinstance(cell, date):
-        return _text(cell, mark), None
-    if column.dates.precision != "D":
+        return _text(cell, mark), "excel_no_day" if isinstance(cell, time | timedelta) else None
+    notation = column.dates
+    if notation.precision != "D":
         return f"{cell}", None  # a day, where a month or a year is meant
     rounded, rule = _rounded(cell)
-    text = rounded.strftime(column.dates.strftime)
-    if "short_year" in column.dates.parts and rounded.year not in range(column.pivot or 0, (column.pivot or 0) + 100):
+    text = rounded.strftime(notation.strftime)
+    if "short_year" in notation.parts and rounded.year not in range(column.pivot or 0, (column.pivot or 0) + 100):
         text = f"{cell}"  # its two digits would mean another year
     return text, _no_day(odd_day) or ("excel_part_of_date" if is_unclear else rule)
 
@@ -213,12 +227,12 @@ def _no_day(number: float | None) -> str | None:
     return "excel_no_day" if number < 61 else "excel_bare_year"
 
 
-def _rounded(cell: date) -> tuple[datetime, str | None]:
+def _rounded(cell: date) -> tuple[date, str | None]:
     """A point in time to the second, for Excel's hours are fractions of a day; and what is wrong with it as a day."""
     if not isinstance(cell, datetime):
-        return datetime.combine(cell, time()), None
-    rounded = (cell + _SECOND / 2).replace(microsecond=0)
-    if rounded.time() != time():
+        return cell, None
+    rounded = (cell + _HALF_SECOND).replace(microsecond=0) if cell.microsecond else cell
+    if rounded.time() != _MIDNIGHT:
         return rounded, _TIME_DROPPED
     return rounded, "excel_midnight" if rounded > cell else None
 

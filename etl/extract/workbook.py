@@ -14,27 +14,29 @@ import re
 import struct
 import xml.parsers.expat as expat
 import zipfile
-from functools import cache
+from array import array
+from typing import IO
 
 from lxml import etree
 
 from etl.delivery.messages import Stop
+from etl.extract import plain_cells
 from etl.extract.archive import BROKEN
 from etl.extract.bounded import bomb, check_columns, check_emptiness, most_unpacked
 from etl.extract.file_kind import no_workbook
 from etl.extract.number_format import GENERAL, code_of
-from etl.extract.sheet import MOST_COLUMNS, Sheet
+from etl.extract.sheet import MOST_COLUMNS, Sheet, place_of, series_of
 from etl.settings import Limits
 
-Cell = tuple[int, int]  # row and column, counted from 0
-
-_CHUNK = 1 << 18
+_CHUNK = 1 << 21  # bytes
 _END = struct.Struct("<4s4H2LH")  # of a ZIP without a comment: what says where the list of its members is
 _ROOT, _WORKBOOK, _RELATIONS = "_rels/.rels", "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _TEXTS, _STYLES = "xl/sharedstrings.xml", "xl/styles.xml"  # calamine finds parts whatever the case of their names
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 _YES = ("1", "true")
-_REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
+_DECLARATION = rb"""<\?xml version=["']1\.0["'](?: encoding=["'](?i:utf-8)["'])?[^<>?]*\?>"""
+_UTF_8 = re.compile(rb"(?:\xef\xbb\xbf)?(?:" + _DECLARATION + rb")?[ \t\r\n]*<[A-Za-z]")
+_ROWS, _ROW_END = b"<sheetData>", b"</row>"
 
 
 def look_through(content: bytes, limits: Limits) -> list[Sheet]:
@@ -169,7 +171,7 @@ class _Book:
         self.sheets: dict[str, Sheet] = {}
         self._parts, self._is_1904, self._is_uncomputed = parts, is_1904, is_uncomputed
         self._formats: list[str] = []
-        self._shared: list[int] = []  # characters of each shared text
+        self._shared = array("q")  # characters of each shared text
 
     def read(self, archive: zipfile.ZipFile, name: str) -> None:
         """Read one part, if it is XML; one that calamine reads has to be."""
@@ -192,18 +194,59 @@ class _Book:
                 not chunk.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or name.endswith(".vml")
             ):
                 return
-            while chunk:
-                parser.Parse(chunk)
-                chunk = stream.read(_CHUNK)
-            parser.Parse(b"", True)
+            self._parse(parser, chunk, stream)
         self.area += (self._last_row + 1) * (self._last_column + 1)
         self.columns = max(self.columns, self._last_column + 1)
+
+    def _parse(self, parser: expat.XMLParserType, chunk: bytes, stream: IO[bytes]) -> None:
+        """Parse a part, but for plain cells.
+
+        Args:
+            parser: calls back.
+            chunk: the part's first bytes.
+            stream: has the others.
+        """
+        head, begin, rest = chunk.partition(_ROWS)
+        first = _UTF_8.match(head) if begin else None
+        parser.Parse(head + begin)
+        may_be_plain = first is not None and not _holds_more(head[first.end() :])
+        while may_be_plain:
+            rows, end, rest = rest.rpartition(_ROW_END)
+            cells = plain_cells.cut(rows + end) if not (self._in_cell or self._in_text) else None
+            if cells:
+                parser.Parse(cells.tags)
+                self._add(cells)
+            else:
+                parser.Parse(rows + end)
+            more = stream.read(_CHUNK)
+            may_be_plain = bool(end and more) and (cells is not None or not _holds_more(rows))
+            rest += more
+        parser.Parse(rest)
+        while rest := stream.read(_CHUNK):
+            parser.Parse(rest)
+        parser.Parse(b"", True)
+
+    def _add(self, cells: plain_cells.Cells) -> None:
+        """Note the cells of some rows."""
+        if cells.behind:
+            self._row, self._column = cells.behind
+        if cells.corner:
+            self._last_row = max(self._last_row, cells.corner[0])
+            self._last_column = max(self._last_column, cells.corner[1])
+        self.filled += cells.filled
+        if (cells.shared >= len(self._shared)).any():
+            raise ValueError("no such text")
+        self.text += int(series_of(self._shared).gather(cells.shared).sum())
+        for row, column, kind, style, value in cells.odd.iter_rows():
+            self._note(row, column, kind, style, value, is_computed=True)
+        for (style,), numbers in cells.numbers.partition_by("style", maintain_order=True, as_dict=True).items():
+            self._sheet.add_numbers(numbers, self._format(style), self._is_1904)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         match name if ":" not in name else name.rpartition(":")[2]:  # the most frequent ones first
             case "c":
                 if "r" in attributes:
-                    self._row, self._column = _position(attributes["r"])
+                    self._row, self._column = place_of(attributes["r"])
                 else:
                     self._column += 1
                 self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "0")
@@ -251,42 +294,35 @@ class _Book:
                     self._shared[-1] += len(self._value)
             case "c" if self._in_cell:
                 self._in_cell = False
-                self._note_cell()
+                at = self._row, self._column
+                self._note(*at, self._kind, self._style, self._value, is_computed=self._computed)
 
-    def _note_cell(self) -> None:
-        if self._kind == "s" and self._value:
-            self.text += self._shared[int(self._value)]
-        elif self._kind == "e":
-            self._sheet.valueless[self._column][self._row] = "formula_failed"
-        elif self._computed and self._is_without_result():
-            self._sheet.valueless[self._column][self._row] = "formula_not_computed"
-        elif self._kind == "n" and self._value:
-            style = int(self._style)
-            number_format = self._formats[style] if style < len(self._formats) else GENERAL
-            self._sheet.add_number(self._row, self._column, float(self._value), number_format, self._is_1904)
+    def _note(self, row: int, column: int, kind: str, style: str, value: str, *, is_computed: bool) -> None:
+        if kind == "s" and value:
+            self.text += self._shared[int(value)]
+        elif kind == "e":
+            self._sheet.valueless[column][row] = "formula_failed"
+        elif is_computed and self._is_without_result(kind, value):
+            self._sheet.valueless[column][row] = "formula_not_computed"
+        elif kind == "n" and value:
+            self._sheet.add_number(row, column, float(value), self._format(style), self._is_1904)
 
-    def _is_without_result(self) -> bool:
+    def _is_without_result(self, kind: str, value: str) -> bool:
         """Whether a formula has no result; programs that compute none store 0, or an empty text."""
         if self._is_uncomputed:
-            return self._value in ("", "0")
-        return not self._value and self._kind != "str"
+            return value in ("", "0")
+        return not value and kind != "str"
+
+    def _format(self, style: str) -> str:
+        number = int(style)
+        return self._formats[number] if number < len(self._formats) else GENERAL
+
+
+def _holds_more(piece: bytes) -> bool:
+    """Whether what follows a piece of a sheet may be something else than rows: within a comment, or behind them."""
+    return any(mark in piece for mark in (b"<!", b"<?", b"</sheetData"))
 
 
 def _refuse_doctype(*_: object) -> None:
     """No program writes one into a workbook, and what it declares is read in two ways."""
     raise ValueError("a document type")
-
-
-def _position(reference: str) -> Cell:
-    match = _REFERENCE.fullmatch(reference)
-    if match is None:
-        raise ValueError("no reference of a cell")
-    return int(match[2]) - 1, _column(match[1])
-
-
-@cache
-def _column(letters: str) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number - 1
