@@ -34,12 +34,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-slips", action="store_true", help="every slip of test_contract_mutations.py, not a tenth")
 
 
-# Files of tests that take minutes each: they begin first, so that no core is idle at the end.
+# Files of tests that take a minute of a core and more: they begin first, so that no core is idle at the end.
 LONGEST = [
     "promises/engineer/test_history_law",
     "promises/engineer/test_truth",
     "demo/test_demo",
     "attack/test_hostile",
+    "contract/test_lint",
+    "draft/test_draft",
+    "connectors/test_sources",
+    "promises/engineer/test_faults",
+    "promises/engineer/test_elsewhere",
     "bench/test_bench",
 ]
 # Those that `make quick` leaves out, by folder: they try whole cities, kill processes, start Airflow or a browser.
