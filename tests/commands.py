@@ -17,7 +17,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 CITYDW = "from etl.cli import main; main()"
-_LOADED = ("great_expectations", "pandas", "polars", "psycopg", "pyarrow", "pydantic", "rich", "sqlalchemy", "typer")
+LOADED = (
+    "alembic.autogenerate", "great_expectations", "openpyxl", "pandas", "phonenumbers", "polars", "psycopg", "pyarrow",
+    "pydantic", "pyproj", "rich.markup", "rich.table", "sqlalchemy", "typer", "upath.implementations.local",
+    "viparse.api", "yaml",
+)  # fmt: skip
 _OURS = ("etl", "simulate", "demo", "dags")
 _PROJECT = Path(__file__).parents[1]
 
@@ -35,7 +39,7 @@ def run(
         seconds: after which it is killed, and the test fails.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_LOADED])
+    context.set_forkserver_preload([*LOADED])
     with TemporaryDirectory() as folder:
         said = [Path(folder) / name for name in ("stdout", "stderr")]
         process = context.Process(target=_in_its_process, args=(program, arguments, dict(env), cwd, *said))

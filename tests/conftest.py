@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +16,7 @@ import sqlalchemy as sa
 from hypothesis import settings as hypothesis_settings
 from upath import UPath
 
-from etl.contract import load_all
+from etl.contract import Contracts, load_all
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive_inbox
 from etl.settings import EXPECTATIONS, Settings
@@ -35,12 +34,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-slips", action="store_true", help="every slip of test_contract_mutations.py, not a tenth")
 
 
-# Files of tests that take minutes each: they begin first, so that no core is idle at the end.
+# Files of tests that take a minute of a core and more: they begin first, so that no core is idle at the end.
 LONGEST = [
     "promises/engineer/test_history_law",
     "promises/engineer/test_truth",
     "demo/test_demo",
     "attack/test_hostile",
+    "contract/test_lint",
+    "draft/test_draft",
+    "connectors/test_sources",
+    "promises/engineer/test_faults",
+    "promises/engineer/test_elsewhere",
     "bench/test_bench",
 ]
 # Those that `make quick` leaves out, by folder: they try whole cities, kill processes, start Airflow or a browser.
@@ -97,6 +101,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("a server") / "postgres"  # with a blank in its path, as a clerk's folder may have
     embedded.start(folder)
+    with sa.create_engine(embedded.url(folder, "postgres"), isolation_level="AUTOCOMMIT").connect() as connection:
+        # No test cuts the power, and a process that is killed loses nothing that it has handed to the system.
+        connection.execute(sa.text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
     yield folder
     embedded.stop(folder)
     shutil.rmtree(folder, ignore_errors=True)
@@ -105,33 +113,33 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def new_pipeline(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pipeline]:
     made = iter(range(1000))
+    templates: dict[str, str] = {}
     maintenance = sa.create_engine(embedded.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
 
-    def on_database(name: str, contracts: Path, template: str) -> Pipeline:
+    def on_database(name: str, template: str, contracts: Contracts) -> Pipeline:
         with maintenance.connect() as connection:
             connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         home = tmp_path_factory.mktemp("home")
         settings = Settings(
             home=home, data=UPath(home / "data"), database_url=embedded.url(postgres, name), quiet_seconds=0
         )
-        return Pipeline(settings, load_all(contracts))
+        return Pipeline(settings, contracts)
 
-    @cache
-    def migrated() -> str:
-        """A database to copy, with the tables of all contracts: to make them anew takes a second and more."""
-        pipeline = on_database("migrated", EXPECTATIONS, "template1")
-        migrate(pipeline.engine, pipeline.contracts.values())
-        return "migrated"
+    def migrated(contracts: Contracts) -> str:
+        """A database to copy, with the tables of these contracts: to make them anew takes two seconds of a core."""
+        # Where a contract lies and where its dataset is fetched from make no other tables.
+        tables = repr([replace(contract, path=Path(), server=None, beside=()) for contract in contracts.values()])
+        if tables not in templates:
+            pipeline = on_database(f"migrated_{next(made)}", "template1", contracts)
+            migrate(pipeline.engine, contracts.values())
+            templates[tables] = pipeline.engine.url.database
+        return templates[tables]
 
-    def make(contracts: Path = EXPECTATIONS) -> Pipeline:
-        name = f"test_{next(made)}"
-        if contracts != EXPECTATIONS:
-            pipeline = on_database(name, contracts, "template1")
-            migrate(pipeline.engine, pipeline.contracts.values())
-            return pipeline
-        pipeline = on_database(name, contracts, migrated())
+    def make(folder: Path = EXPECTATIONS) -> Pipeline:
+        contracts = load_all(folder)
+        pipeline = on_database(f"test_{next(made)}", migrated(contracts), contracts)
         with pipeline.engine.begin() as connection:
-            open_to_roles(connection, pipeline.contracts.values())
+            open_to_roles(connection, contracts.values())
         pipeline.engine.dispose()  # for sessions that count days as the database now says
         return pipeline
 

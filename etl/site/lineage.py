@@ -148,6 +148,9 @@ def _mart(path: Path, statements: Sequence[exp.Expr | None], schema: _Schema) ->
     view = next(s for s in statements if isinstance(s, exp.Create) and s.kind == "VIEW")
     comments = [s for s in statements if isinstance(s, exp.Comment)]
     texts = {c.this.name if c.args["kind"] == "COLUMN" else "": _both(c.expression.name) for c in comments}
+    # Of what it reads alone: sqlglot goes through all that it is given.
+    tables = [table.split(".") for table in _tables(statements)]
+    schema = {db: {name: schema[db][name] for of, name in tables if of == db} for db, _ in tables}
     query = qualify(view.expression, schema=schema, dialect=_DIALECT)
     scope = build_scope(query)
     if not isinstance(query, exp.Query) or scope is None:

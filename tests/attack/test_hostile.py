@@ -14,8 +14,6 @@ import os
 import socket
 import stat
 import struct
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +32,7 @@ from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive_inbox
 from etl.settings import Limits
 from simulate.encodings import encode
-from tests import TESTS
+from tests import TESTS, commands
 
 GIB = 1 << 30
 SECONDS = 60  # most of it are imports and the copy to landing
@@ -78,9 +76,7 @@ def walk_alone(pipeline: Pipeline, **limits: int) -> dict[str, float]:
         "CITYDW_QUIET_SECONDS": "0",
         **{f"CITYDW_MAX_{name.upper()}": str(limit) for name, limit in limits.items()},
     }
-    done = subprocess.run(
-        [sys.executable, "-c", _WALK], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    done = commands.run(program=_WALK, env=environment, seconds=SECONDS)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Traceback" not in done.stderr
     used: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
