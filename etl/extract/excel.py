@@ -109,7 +109,7 @@ def _open(content: bytes, limits: Limits, *, has_table: bool) -> tuple[list[Grid
             table = book.get_table_by_name(name)
             (top, left), end = table.start, table.end
             tables[name] = table.sheet, ((top - 1, left), end)  # it begins with the row of names
-    except (CalamineError, OSError, ValueError, IndexError):
+    except (CalamineError, OSError, ValueError, IndexError, OverflowError):
         raise damaged_workbook() from None
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # Rust's; it is no Exception, and has no name to import

@@ -65,10 +65,12 @@ def test_a_format_says_what_a_reader_sees(code: str, what: str) -> None:
     assert shown(code) == what
 
 
-def workbook(rows: list[list[object]]) -> bytes:
+def workbook(rows: list[list[object]], number_format: str = "General") -> bytes:
     book = openpyxl.Workbook()
     for cells in rows:
         book.worksheets[0].append(cells)
+    for cell in book.worksheets[0][len(rows)]:
+        cell.number_format = number_format
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
@@ -178,6 +180,8 @@ GOOD = workbook([HEADER, ["00125", 4]])
         (GOOD.replace(b"PK\x01\x02", b"PK\x01\x03"), "damaged or was cut short"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "damaged or was cut short"),
         (b"\0\1\2\3", "damaged or was cut short"),
+        (workbook([HEADER, ["00125", 1e12]], "[h]:mm"), "damaged or was cut short"),  # more hours than there are
+        (workbook([HEADER, ["00125", -1e300]], "[h]:mm"), "damaged or was cut short"),
     ],
 )
 def test_what_is_no_workbook_is_told_in_everyday_words(content: bytes, told: str) -> None:
