@@ -207,7 +207,9 @@ class Workshop:
         count = max(self.size // _SMALL_FILES, 2)
         folder = self.files.small(name, count)
         rows = count * ROWS_OF_A_SMALL_FILE
-        run = Run("citydw", "citydw run", subjects.run, rows, arguments={"folder": folder})
+        (other,) = {*NAMES} - {name}
+        folders = {"folder": folder, "warm_up": self.files.small(other, 1)}
+        run = Run("citydw", "citydw run", subjects.run, rows, arguments=folders)
         asked = {"files": count, "rows": ROWS_OF_A_SMALL_FILE}
         gx = Run("Great Expectations", "16 expectations a file", peers.great_expectations, rows, arguments=asked)
         bound = _SMALL_FILE[name]
