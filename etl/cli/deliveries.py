@@ -43,7 +43,6 @@ def run(
     from etl.pipeline.reception import look_again, receive
     from etl.receive.arrival import whole
     from etl.receive.inbox import Found, found_at, found_in, told
-    from etl.validate import results
     from etl.warehouse import marts
     from etl.warehouse.migrate import migrate
 
@@ -83,7 +82,6 @@ def run(
             progress.update(task, completed=1 + number * (1 + len(STATIONS)))
         try:
             look_again(pipeline)
-            results.render(pipeline.contracts.values(), pipeline.settings.gx_home)
             for mart in marts.each_refreshed(pipeline.engine):
                 progress.update(task, description=f"mart {mart.number} of {mart.of}")
             first_page = site.build(pipeline.storage, pipeline.contracts, pipeline.ledger)
@@ -95,7 +93,8 @@ def run(
     for line in told(found):
         console.print(f"Left alone: {line}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"Receipts: {pipeline.storage.root / 'outbox'}", soft_wrap=True, highlight=False)
-    console.print(f"Data quality: {pipeline.settings.data_docs}", soft_wrap=True, highlight=False)
+    quality = pipeline.settings.data_docs
+    console.print(f"Data quality (its pages are written by citydw site): {quality}", soft_wrap=True, highlight=False)
     if first_page:
         console.print(f"Data catalogue: {first_page}", soft_wrap=True, highlight=False)
     loaded = sum(all(entry.state is State.LOADED for entry in entries) for entries in of_files)

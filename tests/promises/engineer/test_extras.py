@@ -49,3 +49,20 @@ def test_what_is_missing_is_said_in_a_sentence(
     assert done.returncode == 2
     assert done.stderr.strip().endswith(f"pip install 'citydw[{extra}]'")
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_run_needs_no_great_expectations_and_its_pages_are_written_when_asked_for(
+    pipeline: Pipeline, clean_day: Path, tmp_path: Path
+) -> None:
+    (file, *_) = (clean_day / "civil" / "births").iterdir()
+    url = pipeline.engine.url.render_as_string(hide_password=False)
+    environment = os.environ | {"CITYDW_HOME": str(tmp_path), "CITYDW_DATABASE_URL": url, "CITYDW_QUIET_SECONDS": "0"}
+    program = HIDDEN.format(hidden=["great_expectations"])
+    done = commands.run("run", str(file), "--dataset", "civil.births", env=environment, program=program)
+    assert (done.returncode, done.stderr) == (0, "")
+    index = tmp_path / "great_expectations" / "data_docs" / "index.html"
+    assert f"citydw site): {index}" in done.stdout
+    assert not index.parent.exists()
+    assert commands.run("site", env=environment).returncode == 0
+    (page,) = index.parent.glob("validations/civil/births/**/*.html")
+    assert page.relative_to(index.parent).as_posix() in index.read_text("utf-8")
