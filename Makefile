@@ -135,7 +135,7 @@ sbom: $(VENV)/.installed-dev $(SBOM)/.installed
 
 SIZE ?= 1_000_000
 ROUNDS ?= 1
-CASES ?= 1 2 3 4 5 6 7 asof
+CASES ?= 1 2 5 6 7
 ROWS_OF ?= visits declarations
 bench: $(VENV)/.installed-bench
 	@"$(BIN)/python" -m bench run --size $(SIZE) --rounds $(ROUNDS) --cases "$(CASES)" --rows-of "$(ROWS_OF)"

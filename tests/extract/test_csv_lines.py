@@ -69,3 +69,10 @@ def test_lines_are_cut_fast_though_a_name_has_quotes_and_a_quote_stays_open() ->
     assert dict(cut.table.problems.select("rule", "value").iter_rows()) == {
         "unclosed_quote": '91;"Trần', "ragged_row": "101;a;b",
     }  # fmt: skip
+
+
+def test_a_line_longer_than_what_is_parsed_at_a_time_is_left_to_the_other_way() -> None:
+    lines = [f"{number};a\n" for number in range(1, 300_000)]
+    lines[150_000] = f"150001;{'x' * 3_000_000}\n"
+    (cell,) = decoded(["".join(lines).encode()], "utf-8", any_line_end=True)
+    assert csv_lines.cut(Piece(cell, 1, is_last=True), dialect.Dialect(";", '"', 0, ["số", "tên"])) is None
