@@ -41,7 +41,7 @@ def test_each_case_is_in_the_tables_and_in_the_results(measured: tuple[Path, str
     assert bad["notes"]["counts"]["rejected"] > 10 * good["notes"]["counts"]["rejected"]
     for run in (bad, good):
         assert run["median"] > 0 < run["peak_mib"]
-        assert set(run["notes"]["stations"]) == {"extract", "validate", "normalize", "load"}
+        assert set(run["notes"]["stations"]) == {"extract", "validate", "normalize", "load", "indexes"}
     (look_back,) = cases["asof"]["runs"]
     for kind, query in look_back["notes"]["queries"].items():
         assert query["rows"] > 0, kind
