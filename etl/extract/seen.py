@@ -231,7 +231,8 @@ def _rounded(cell: date) -> tuple[date, str | None]:
     """A point in time to the second, for Excel's hours are fractions of a day; and what is wrong with it as a day."""
     if not isinstance(cell, datetime):
         return cell, None
-    rounded = (cell + _HALF_SECOND).replace(microsecond=0) if cell.microsecond else cell
+    is_before_end = cell < datetime.max - _HALF_SECOND  # no calendar has a day behind 31 December 9999
+    rounded = (cell + _HALF_SECOND if is_before_end else cell).replace(microsecond=0) if cell.microsecond else cell
     if rounded.time() != _MIDNIGHT:
         return rounded, _TIME_DROPPED
     return rounded, "excel_midnight" if rounded > cell else None

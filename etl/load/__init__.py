@@ -21,11 +21,11 @@ from etl.contract import Contract
 from etl.delivery.model import Delivery
 from etl.delivery.state import State
 from etl.delivery.storage import Storage
+from etl.load import first
 from etl.load.merge import Loading
 from etl.warehouse.decisions import decision
 from etl.warehouse.ledger import Ledger
 from etl.warehouse.ops import lock, lock_to_write
-from etl.warehouse.tables import history_table
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def load(ledger: Ledger, storage: Storage, delivery: Delivery, contract: Contrac
         loading = Loading(connection, known, storage, delivery, contract, is_reload=entry.loaded_at is not None)
         counts = loading.run()
         known.merged(delivery, counts, {"load": time.perf_counter() - started}, decision(known, delivery))
-    if loading.has_filled:
+    if loading.has_filled and first.has_indexes(contract):
         _index(ledger, delivery, contract)
     return counts
 
@@ -64,14 +64,10 @@ def _index(ledger: Ledger, delivery: Delivery, contract: Contract) -> None:
     Where it fails the delivery is loaded all the same, and the next migration makes what it finds missing.
     """
     started = time.perf_counter()
-    indexes = history_table(contract, sa.MetaData()).indexes
-    if not indexes:
-        return
     try:
         with ledger.engine.begin() as connection:
             lock(connection, contract.id)  # against the next load
-            for index in indexes:
-                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+            first.make_indexes(connection, contract)
             ledger.within(connection).spent(delivery, {"indexes": time.perf_counter() - started})
     except sa.exc.DBAPIError as error:
         log.warning("%s: its indexes are missing until `citydw migrate` makes them; %s", contract.id, _state(error))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 
 import polars as pl
-import psycopg
 import sqlalchemy as sa
 
 from etl.contract import Contract
@@ -18,13 +16,13 @@ from etl.delivery.columns import AS_OF, PART, SEQUENCE
 from etl.delivery.model import Delivery, Place
 from etl.delivery.publish import read_json
 from etl.delivery.storage import Storage
-from etl.load import history
+from etl.load import first, history
 from etl.load.staged import counted, parts_of, scan, snapshots, staged_assertions, staged_rows
 from etl.warehouse import timeline
 from etl.warehouse.copy import copy_rows
 from etl.warehouse.ledger import Ledger
 from etl.warehouse.names import named
-from etl.warehouse.tables import content_columns, history_table, key_columns, table_name
+from etl.warehouse.tables import content_columns, key_columns, table_name
 from etl.warehouse.timeline import Moment
 
 
@@ -32,7 +30,7 @@ class Loading:
     """One load, or its undoing, within one transaction.
 
     Attributes:
-        has_filled: it was the first, and has left the table without the indexes that are not its key's.
+        has_filled: it was the first, so that the table lacks its indexes; see `etl.load.first`.
     """
 
     def __init__(
@@ -158,37 +156,9 @@ class Loading:
                 opened = (pl.lit(self.mine.as_of).alias("valid_from"), pl.lit(self.delivery.id).alias("opened_by"))
                 yield lot.filter(~pl.col(history.DELETED)).select(*self.content, *opened)
 
-        with self._without_indexes():
-            inserted = copy_rows(self.connection, self.table, versions())
+        inserted = first.fill(self.connection, self.contract, versions())
         self.has_filled = True
         return {"inserted": inserted, "changed": 0, "unchanged": said - inserted, "ended": 0}
-
-    @contextmanager
-    def _without_indexes(self) -> Iterator[None]:
-        """Meanwhile the table has no index: one made of a full table costs half as much as one that grows with it.
-
-        Behind it stands the key again; the others are made when the rows are committed.
-        """
-        table = history_table(self.contract, sa.MetaData())
-        for index in table.indexes:
-            index.drop(self.connection, checkfirst=True)
-        key = named(f"{self.contract.table}_pkey")  # as PostgreSQL names it
-        is_dropped = self._drop(key)
-        yield
-        if is_dropped:
-            columns = _names([column.name for column in table.primary_key])
-            self.connection.exec_driver_sql(f"ALTER TABLE {self.table} ADD CONSTRAINT {key} PRIMARY KEY ({columns})")
-
-    def _drop(self, key: str) -> bool:
-        """Drop the primary key, unless a view needs it because it groups by the key."""
-        try:
-            with self.connection.begin_nested():
-                self.connection.exec_driver_sql(f"ALTER TABLE {self.table} DROP CONSTRAINT {key}")
-        except sa.exc.DBAPIError as error:
-            if isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
-                return False
-            raise
-        return True
 
     def _merge(self) -> dict[str, int]:
         """Close and open versions by comparison with the current rows."""

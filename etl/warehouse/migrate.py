@@ -17,6 +17,7 @@ from etl.contract.city import city
 from etl.settings import SQL
 from etl.warehouse import persons, reference
 from etl.warehouse.names import literal, named
+from etl.warehouse.ops import lock_to_index
 from etl.warehouse.tables import both, describe, schemas, table_name
 
 # Sessions count the days of instants in the city's time zone, unless they ask for another.
@@ -138,6 +139,9 @@ def _apply_additions(connection: sa.Connection, metadata: sa.MetaData, schemas: 
         )
     operations = Operations(context)
     for step in steps:
+        if isinstance(step, ops.CreateIndexOp):  # a first load may be about to make it
+            lock_to_index(connection, named(*filter(None, (step.schema, step.table_name))))
+            step.if_not_exists = True
         operations.invoke(step)
     return [_sql(step) for step in steps]
 

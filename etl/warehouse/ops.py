@@ -281,3 +281,8 @@ def lock(connection: sa.Connection, name: str) -> None:
         make = sa.text("INSERT INTO ops.lock (name) VALUES (:name) ON CONFLICT DO NOTHING")
         if connection.execute(make, {"name": name}).rowcount == 0:  # one that is made here nobody else can lock
             connection.execute(take, {"name": name})
+
+
+def lock_to_index(connection: sa.Connection, table: str) -> None:
+    """Wait until nobody else makes indexes of a table; held until this transaction ends. Readers and writers go on."""
+    connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")

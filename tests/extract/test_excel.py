@@ -14,6 +14,8 @@ from pathlib import Path
 import openpyxl
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl.agency.template import write_template
 from etl.contract import Contract, load
@@ -23,11 +25,13 @@ from etl.extract import extract_bytes, read_tables
 from etl.extract.footer import without_last_footer
 from etl.extract.number_format import shown
 from etl.extract.table import Table
+from etl.settings import EXPECTATIONS
 from tests import TESTS
 
 CASES = TESTS / "cases"
 HOUSEHOLDS = load(CASES / "expectations" / "excel" / "households.yaml")
 SCHOOLS = load(CASES / "expectations" / "excel" / "schools.yaml")
+DEATHS = load(EXPECTATIONS / "civil" / "deaths.yaml")
 CLASS_NAMES = ("BadZipFile", "CalamineError", "PanicException", "ExpatError", "Error", "Exception")
 
 
@@ -241,3 +245,19 @@ def test_a_footer_that_lies_across_two_pieces_of_a_file_is_one() -> None:
     assert sum(piece.rows_in for piece in made) == whole.rows_in == 100
     assert pl.concat(piece.problems for piece in made)["rule"].to_list() == ["footer"]
     assert pl.concat(piece.rows for piece in made)[ROW].to_list() == list(range(2, 102))
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([2958465.9999999, 2958466.0, 1e9, 59.99999999]),
+    st.sampled_from(["[h]:mm", "dd/mm/yyyy", "dd/mm/yyyy hh:mm:ss", "hh:mm", "mm/yyyy", "0%", "General"]),
+)
+def test_whatever_number_stands_in_a_cell_however_it_is_shown_the_file_is_read_or_refused(
+    number: float, number_format: str
+) -> None:
+    header: list[object] = [column.source_name for column in DEATHS.in_file]
+    try:
+        rows, _, count = extract_bytes(workbook([header, [number] * len(header)], number_format), DEATHS)
+    except Stop as stop:
+        assert stop.rule in ("unreadable_excel", "wrong_types")
+    else:
+        assert count == rows.height == 1

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from etl.contract import load_all
-from etl.load import LoadFault
+from etl.load import LoadFault, first
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS
 from etl.warehouse.migrate import MigrationRefused, migrate
+from etl.warehouse.tables import history_table
 
 COLUMN = """
       - name: fax
@@ -129,6 +132,31 @@ def test_a_first_load_that_could_not_make_its_indexes_is_loaded_and_the_next_mig
         connection.exec_driver_sql("DROP EVENT TRIGGER refuse")
     (made,) = migrate(pipeline.engine, pipeline.contracts.values())
     assert made.startswith("CREATE INDEX ")
+
+
+def test_a_migration_beside_a_first_load_that_makes_its_indexes_waits_for_them(
+    pipeline: Pipeline, send: Callable[..., Any], clean_day: Path
+) -> None:
+    """Both made the same index: the one that came second ended in an error."""
+    file = next((clean_day / "health" / "visits").iterdir())
+    assert send(pipeline, "health/visits", file.name, file.read_bytes()).inserted
+    contract = pipeline.contracts["health.visits"]
+    (index,) = history_table(contract, sa.MetaData()).indexes
+    with pipeline.engine.begin() as connection:
+        index.drop(connection)
+    migrated: list[str] = []
+    other = Thread(target=lambda: migrated.extend(migrate(pipeline.engine, pipeline.contracts.values())))
+    with pipeline.engine.begin() as connection:
+        first.make_indexes(connection, contract)
+        other.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE relation = 'people.visits'::regclass AND NOT granted"
+        while not connection.exec_driver_sql(waits).scalar_one():
+            assert other.is_alive()
+            time.sleep(0.05)
+    other.join()
+    (made,) = migrated
+    assert str(index.name) in made
+    assert migrate(pipeline.engine, pipeline.contracts.values()) == []
 
 
 def test_a_new_column_is_added_and_kept_rows_have_null_there(
