@@ -130,12 +130,9 @@ def standard_already(frame: pl.DataFrame, columns: Sequence[Column]) -> frozense
     """
     kept = frozenset(column.name for column in columns if TYPES[column.semantic_type].keeps(column))
     schema = frame.schema  # made anew each time that it is asked for
-    text = [column for column in columns if schema[column.name] == pl.String]
-    patterns = {column.name: right for column in text if (right := TYPES[column.semantic_type].right(column))}
-    if not patterns:
-        return kept
-    seen = frame.select(pl.col(name).str.contains(right).all() for name, right in patterns.items())
-    return kept.union(name for name, is_so in seen.row(0, named=True).items() if is_so)
+    texts = [column for column in columns if schema[column.name] == pl.String]
+    patterns = {column.name: right for column in texts if (right := TYPES[column.semantic_type].right(column))}
+    return kept | text.matching(frame, patterns)
 
 
 def standardise_each(frame: pl.DataFrame, columns: Sequence[Column]) -> list[pl.DataFrame]:

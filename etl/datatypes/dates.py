@@ -141,8 +141,13 @@ def _precision_output(column: Column) -> Output:
 
 
 def _partial(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
-    made = by_distinct(frame[column.name], _partly_known).struct.unnest()
+    made = partly_known(frame[column.name])
     return made.rename({"date": column.name, "precision": f"{column.name}_precision"})
+
+
+def partly_known(values: pl.Series) -> pl.DataFrame:
+    """Dates in text of which only a part may be known: `date`, its first day, and `precision`; null where none is."""
+    return by_distinct(values, _partly_known).struct.unnest()
 
 
 def _partly_known(values: pl.Series) -> pl.Series:
@@ -165,27 +170,25 @@ def _partly_known(values: pl.Series) -> pl.Series:
     return made.select(pl.when(good).then(name).alias(name) for name in made.columns).to_struct("known")
 
 
-def possible_days(values: pl.Series) -> pl.DataFrame:
-    """Between which days each date lies that is known in part only.
+def possible_days(first: pl.Series, precision: pl.Series) -> pl.DataFrame:
+    """Between which days dates lie that may be known in part only.
 
     Args:
-        values: dates, points in time, or text that a partly known date is written in.
+        first: of the days that are meant.
+        precision: D, M or Y.
 
     Returns:
         `first` and `last`; null where nothing is known.
     """
-    if values.dtype != pl.String:
-        return pl.DataFrame({"first": values.dt.date(), "last": values.dt.date()})
-    known = by_distinct(values, _partly_known).struct.unnest()
-    first, precision = pl.col("date"), pl.col("precision")
+    day = pl.col("first")
     last = (
-        pl.when(precision == "Y")
-        .then(first.dt.offset_by("1y").dt.offset_by("-1d"))
-        .when(precision == "M")
-        .then(first.dt.month_end())
-        .otherwise(first)
+        pl.when(pl.col("precision") == "Y")
+        .then(day.dt.offset_by("1y").dt.offset_by("-1d"))
+        .when(pl.col("precision") == "M")
+        .then(day.dt.month_end())
+        .otherwise(day)
     )
-    return known.select(first.alias("first"), last.alias("last"))
+    return pl.DataFrame({"first": first, "precision": precision}).select("first", last=last)
 
 
 def _typed_outputs(column: Column) -> tuple[Output, ...]:

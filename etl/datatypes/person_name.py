@@ -23,8 +23,9 @@ _NAME = rf"^(?:{_LETTER}|ー)(?:{_LETTER}|[ー '.·・\-])*$"
 _NAME_ELSEWHERE = rf"^(?:{_LETTER}|ー)(?:{_LETTER}|[ー '.·・0-9,()/&\-])*$"
 _OTHER_ALPHABET = r"[\p{Cyrillic}\p{Greek}]"  # with letters that look like Latin ones
 _ALIKE = {"’": "'", "‘": "'", "ʼ": "'", "ʻ": "'", "`": "'", "´": "'", "‐": "-", "‑": "-", "–": "-"}
-# Foreign keyboards and old fonts write the Icelandic eth or the African D, which look like the Vietnamese Đ, đ.
-_ETH = {"\u00d0": "Đ", "\u00f0": "đ", "\u0189": "Đ", "\u0256": "đ"}
+# Foreign keyboards and old fonts write the Icelandic eth or the African D, which look like the Vietnamese Đ, đ; here
+# the small ones.
+_ETH = {"\u00f0": "đ", "\u0256": "đ"}
 
 
 def standard(values: pl.Series) -> pl.Series:
@@ -40,10 +41,13 @@ def _standard(values: pl.Series) -> pl.Series:
     names = pl.select(pl.when(is_name & ~is_mixed).then(names)).to_series()
     if not is_here:
         return names
-    vietnamese = older_tone_marks(names.str.replace_many(_ETH).str.to_lowercase()).str.to_titlecase()
     small = names.str.to_lowercase()
+    titled = small.str.to_titlecase()
+    spelled = older_tone_marks(small.str.replace_many(_ETH))
+    other = (spelled != small).arg_true()
+    vietnamese = titled.clone().scatter(other, spelled.gather(other).str.to_titlecase())
     is_of_one_case = (small == names) | (names.str.to_uppercase() == names)
-    foreign = pl.select(pl.when(is_of_one_case).then(small.str.to_titlecase()).otherwise(names)).to_series()
+    foreign = pl.select(pl.when(is_of_one_case).then(titled).otherwise(names)).to_series()
     differ = (vietnamese != foreign).arg_true()
     is_vietnamese = pl.Series(map(_is_vietnamese, vietnamese.gather(differ)), dtype=pl.Boolean)
     return foreign.scatter(differ.filter(is_vietnamese), vietnamese.gather(differ.filter(is_vietnamese)))

@@ -32,20 +32,22 @@ def standard(values: pl.Series) -> pl.Series:
     ordinary = made_of(values, lambda v: pl.when(v.str.contains(_ordinary())).then("+84" + v.str.slice(1)))
     if ordinary.null_count() == values.null_count():
         return ordinary
-    rest = (values.is_not_null() & ordinary.is_null() & ~values.str.contains(_FRACTION)).arg_true()
+    rest = (values.is_not_null() & ordinary.is_null()).arg_true()
     return ordinary.scatter(rest, _dialled(values.gather(rest)))
 
 
 def _dialled(values: pl.Series) -> pl.Series:
     value, dialled = pl.col("value"), pl.col("dialled")
     written = (
-        value.str.replace_all(r"[\s.\-()]", "")
-        .str.replace(r"^(?:\+|00)840?", "0")
-        .str.replace(r"^840?([0-9]{9,10})$", "0${1}")  # "84..." of fewer digits is a mobile number that lost its zero
+        value.str.replace_all(r"[\s.\-()]+", "")
+        # "84..." of fewer digits is a mobile number that lost its zero.
+        .str.replace(r"^(?:(?:\+|00)840?|840?([0-9]{9,10})$)", "0${1}")
     )
     prefix = dialled.str.slice(0, 4).replace_strict(_MOVED, default=None, return_dtype=pl.String)
     is_old = dialled.str.contains(r"^01[0-9]{9}$") & prefix.is_not_null()
-    frame = pl.DataFrame({"value": values}).select(written.alias("dialled"))
+    frame = pl.DataFrame({"value": values}).select(
+        pl.when(~value.str.contains(_FRACTION)).then(written).alias("dialled")
+    )
     frame = frame.select(pl.when(is_old).then(prefix + dialled.str.slice(4)).otherwise(dialled).alias("dialled"))
     is_ordinary = dialled.str.contains(_ordinary())
     made = frame.select(

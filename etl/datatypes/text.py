@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -38,13 +38,25 @@ def is_ascii(values: pl.Series) -> bool:
 
 def are_clean(columns: Sequence[pl.Series]) -> list[bool]:
     """Of which columns `clean` and `free` would give all values back as they are: cheaper to see of all at once."""
-    if not columns:
-        return []
-    clean = dict.fromkeys((number for number, values in enumerate(columns) if _are_single_words(values)), True)
-    others = {number: values for number, values in enumerate(columns) if number not in clean}
-    frame = pl.DataFrame([values.alias(str(number)) for number, values in others.items()])
-    clean |= zip(others, frame.select(pl.all().str.contains(CLEAN).all()).row(0), strict=True) if others else ()
-    return [clean[number] for number in range(len(columns))]
+    frame = pl.DataFrame([values.alias(str(number)) for number, values in enumerate(columns)])
+    clean = matching(frame, dict.fromkeys(frame.columns, CLEAN))
+    return [name in clean for name in frame.columns]
+
+
+def matching(rows: pl.DataFrame, patterns: Mapping[str, str]) -> frozenset[str]:
+    """Names of columns whose values all match their pattern, absent ones aside.
+
+    Args:
+        rows: with columns of text.
+        patterns: by column; of others nothing is said.
+    """
+    if rows.height > _MANY:  # most columns that do not match are told by some of their rows
+        first = matching(rows.head(_MANY), patterns)
+        patterns = {name: pattern for name, pattern in patterns.items() if name in first}
+    words = [name for name, pattern in patterns.items() if pattern == CLEAN and _are_single_words(rows[name])]
+    asked = [pl.col(name).str.contains(pattern).all() for name, pattern in patterns.items() if name not in words]
+    seen = rows.select(asked).row(0, named=True) if asked else {}
+    return frozenset(words).union(name for name, is_so in seen.items() if is_so)
 
 
 def _are_single_words(values: pl.Series) -> bool:

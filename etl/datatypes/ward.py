@@ -173,6 +173,14 @@ def units_of(codes: pl.Series, period: pl.Series, is_of_today: bool) -> pl.DataF
         period: the day whose units apply to each.
         is_of_today: whether the units of today are meant where no period is known.
     """
+    asked = pl.DataFrame([codes.alias("asked"), period.alias("of")])
+    made = asked.unique()  # many rows are of few units and days
+    made = pl.concat([made, _units_of(made["asked"], made["of"], is_of_today)], how="horizontal")
+    rows = asked.join(made, on=asked.columns, how="left", nulls_equal=True, maintain_order="left")
+    return rows.drop(asked.columns)
+
+
+def _units_of(codes: pl.Series, period: pl.Series, is_of_today: bool) -> pl.DataFrame:
     known = _units_in_time()
     first, last = pl.lit(known["valid_from"].first()), pl.lit(known["valid_from"].last())
     day = pl.col("period").fill_null(_ENDLESS if is_of_today else first).clip(lower_bound=first)

@@ -209,8 +209,13 @@ def _accused(cells: pl.DataFrame, declared: str) -> pl.DataFrame:
     )
 
 
-def _others(text: str, declared: str) -> Iterator[tuple[str, str, int, dict[str, int]]]:
+@lru_cache(maxsize=1 << 12)
+def _others(text: str, declared: str) -> list[tuple[str, str, int, dict[str, int]]]:
     """Encodings in which a text may have been written: what it reads in each, `others`, and what words are worth."""
+    return list(_other_readings(text, declared))
+
+
+def _other_readings(text: str, declared: str) -> Iterator[tuple[str, str, int, dict[str, int]]]:
     unescaped = html.unescape(text)  # "&#7877;" is how a web page writes ễ
     if unescaped != text and not unescaped.isascii():
         yield "html", unescaped, 0, {text: _ENOUGH}

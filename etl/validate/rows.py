@@ -11,7 +11,7 @@ import polars as pl
 from etl import datatypes
 from etl.contract import Column, Contract
 from etl.contract.city import city
-from etl.datatypes.dates import possible_days
+from etl.datatypes.dates import partly_known, possible_days
 from etl.datatypes.geometry import areas
 from etl.datatypes.ward import units_of
 from etl.datatypes.ward_place import is_far
@@ -39,8 +39,8 @@ class Rows:
         return datatypes.standard_already(self.frame, there)
 
     def days(self, name: str) -> pl.DataFrame:
-        """Between which days each date of a column lies; see `possible_days`."""
-        return self._once("days", name, lambda: possible_days(self.frame[name]))
+        """Between which days each date of a column lies: `first` and `last`, null where nothing is known."""
+        return self._once("days", name, lambda: self._days(name))
 
     def areas(self, name: str) -> pl.Series:
         """The area of each geometry of a column, in square metres; null where there is none."""
@@ -57,6 +57,15 @@ class Rows:
         if change is None:
             return pl.repeat(False, self.frame.height, dtype=pl.Boolean, eager=True)
         return (self.standard(change).to_series(0) == city().deletion).fill_null(False)
+
+    def _days(self, name: str) -> pl.DataFrame:
+        values = self.frame[name]
+        column = next((column for column in self.contract.columns if column.name == name), None)
+        if column and column.semantic_type == "partial_date":
+            return possible_days(*self.standard(column))
+        if values.dtype == pl.String:
+            return possible_days(*partly_known(values))
+        return pl.DataFrame({"first": values.dt.date(), "last": values.dt.date()})
 
     def _once(self, kind: str, name: str, make: Callable[[], Made]) -> Made:
         if (kind, name) not in self._derived:

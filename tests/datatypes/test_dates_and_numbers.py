@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etl.contract.date_format import date_format
 from etl.contract.number_format import NAMED, PLAIN, VIETNAMESE
-from etl.datatypes.dates import parse_dates, parse_timestamps, possible_days
+from etl.datatypes.dates import parse_dates, parse_timestamps, partly_known, possible_days
 from etl.datatypes.numbers import parse_decimals, parse_integers
 
 from .columns import standard
@@ -198,7 +198,7 @@ def test_what_is_no_integer() -> None:
 
 def test_between_which_days_a_partly_known_date_lies() -> None:
     written = pl.Series(["1941", "03/1950", "29/02/2024", "20240229", "30/02/2024", None])
-    days = possible_days(written).rows()
+    days = possible_days(*partly_known(written)).rows()
     assert days == [
         (date(1941, 1, 1), date(1941, 12, 31)),
         (date(1950, 3, 1), date(1950, 3, 31)),
