@@ -145,3 +145,23 @@ def test_text_is_stable(values: list[str]) -> None:
     for semantic_type in ("text", "person_name", "address"):
         once = datatypes.standardise(frame, column(semantic_type))
         assert datatypes.standardise(once.select("x"), column(semantic_type)).equals(once)
+
+
+@pytest.mark.parametrize("place", [0, 4_095, 4_096, 9_999])
+@pytest.mark.parametrize(
+    ("semantic_type", "right", "odd"),
+    [
+        ("text", "ab12", "Bê\u0301n"),
+        ("text", "Bến Nghé", "Bến Nghé "),
+        ("icd10", "A09.0", "a090"),
+        ("personal_id", "079199000001", "079 199 000 001"),
+        ("bhyt", "DN4790349124953", "dn4790349124953"),
+    ],
+)
+def test_one_odd_value_among_thousands_gets_its_form(semantic_type: str, right: str, odd: str, place: int) -> None:
+    values = [right] * 10_000
+    values[place] = odd
+    (made,) = datatypes.standardise_each(pl.DataFrame({"x": values}), [column(semantic_type)])
+    (form,) = standard(semantic_type, [odd])
+    assert form is not None and form != odd
+    assert made["x"].to_list() == [*values[:place], form, *values[place + 1 :]]

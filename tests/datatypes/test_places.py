@@ -37,6 +37,14 @@ def test_the_seven_wards_with_two_codes_are_one_unit_each() -> None:
         assert standard("ward", [alias], [NEW]) == [(None, None, None)]
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(["26929", "26935", "00001", None]), st.sampled_from([EARLIER, OLD, NEW, None])))
+)
+def test_each_row_has_the_unit_that_it_would_have_alone(rows: list[tuple[str | None, date | None]]) -> None:
+    codes, days = [code for code, _ in rows], [day for _, day in rows]
+    assert standard("ward", codes, days) == [made for row in rows for made in standard("ward", [row[0]], [row[1]])]
+
+
 def test_a_code_must_exist_in_its_period() -> None:
     ended = sorted(set(ward.links()["old_code"]) - set(ward.links()["new_code"]))[0]
     nothing = (None, None, None)
