@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -224,3 +228,32 @@ def clean_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("small city")
     write_city(out, people=3_000, days=1, seed=5)
     return next((out / "days").iterdir())
+
+
+@pytest.fixture(scope="session")
+def airflow_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """Gives an Airflow its database, as `airflow db migrate` leaves it, and each of some modules that are run then.
+
+    One is made for all workers, and copied: it takes ten seconds of a core, and with the roles of deciders twenty.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def give(settings: dict[str, str], *modules: str) -> None:
+        made = shared / "_".join(("airflow", *modules))
+        with made.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                with TemporaryDirectory(dir=shared) as home:
+                    file = Path(home, "airflow.db")
+                    there = {"AIRFLOW_HOME": home, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{file}"}
+                    for command in ("airflow db migrate", *modules):
+                        run = [sys.executable, "-m", *command.split()]
+                        done = subprocess.run(run, env=settings | there, capture_output=True, text=True, check=False)
+                        assert done.returncode == 0, done.stderr[-2000:]
+                    file.rename(made)
+        home_of_it = Path(settings["AIRFLOW_HOME"])
+        home_of_it.mkdir(exist_ok=True)
+        shutil.copy(made, home_of_it / "airflow.db")
+
+    return give
