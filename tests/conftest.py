@@ -115,10 +115,17 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def new_pipeline(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pipeline]:
+def maintenance(postgres: Path) -> sa.Engine:
+    """For what is done to whole databases."""
+    return sa.create_engine(embedded.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+
+
+@pytest.fixture(scope="session")
+def new_pipeline(
+    postgres: Path, maintenance: sa.Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Pipeline]:
     made = iter(range(1000))
     templates: dict[str, str] = {}
-    maintenance = sa.create_engine(embedded.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
 
     def on_database(name: str, template: str, contracts: Contracts) -> Pipeline:
         with maintenance.connect() as connection:
@@ -151,8 +158,13 @@ def new_pipeline(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
 
 @pytest.fixture
-def pipeline(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
-    return new_pipeline()
+def pipeline(new_pipeline: Callable[..., Pipeline], maintenance: sa.Engine) -> Iterator[Pipeline]:
+    """Its database ends with the test: each that is left, PostgreSQL looks through once a minute."""
+    pipeline = new_pipeline()
+    yield pipeline
+    pipeline.engine.dispose()
+    with maintenance.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE IF EXISTS {pipeline.engine.url.database} WITH (FORCE)"))
 
 
 @pytest.fixture
