@@ -49,6 +49,12 @@ LONGEST = [
     "connectors/test_sources",
     "promises/engineer/test_faults",
     "promises/engineer/test_elsewhere",
+    "attack/test_deciding_dags",
+    "attack/test_pages",
+    "attack/test_receiving",
+    "promises/agency/test_check",
+    "promises/analyst/test_business_city",
+    "site/test_site",
     "bench/test_bench",
 ]
 # Those that `make quick` leaves out, by folder: they try whole cities, kill processes, start Airflow or a browser.
