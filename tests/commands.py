@@ -1,8 +1,8 @@
 """Programs in processes of their own, as a person starts them; what we build on is loaded already.
 
-To import that (Great Expectations alone takes five seconds of a core) is most of what a command costs. One process does
-it once for all tests of a worker, and each program is forked from it; our own modules it imports itself, by its own
-environment, whatever other tests have had loaded in that process.
+To import that (Great Expectations alone takes five seconds of a core) is most of what a command costs, and most of the
+rest are our own modules and the city's contracts. One process loads all this once for all tests of a worker, and each
+program is forked from it. One of another clone or another deployment imports our modules itself.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.machinery import PathFinder
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 CITYDW = "from etl.cli import main; main()"
-LOADED = (
-    "alembic.autogenerate", "great_expectations", "openpyxl", "pandas", "phonenumbers", "polars", "psycopg", "pyarrow",
-    "pydantic", "pyproj", "rich.markup", "rich.table", "sqlalchemy", "typer", "upath.implementations.local",
-    "viparse.api", "yaml",
-)  # fmt: skip
+LOADED = ("tests.preloaded",)  # by the process that others are forked from, of which each process has but one
 _OURS = ("etl", "simulate", "demo", "dags")
 _PROJECT = Path(__file__).parents[1]
 
@@ -68,13 +65,22 @@ def typed(line: str, env: Mapping[str, str], cwd: Path) -> subprocess.CompletedP
 
 
 def _in_its_process(program: str, arguments: tuple[str, ...], env: dict[str, str], cwd: Path, *said: Path) -> None:
+    assert {*LOADED} <= sys.modules.keys(), "what could not be imported, the server has not told"
     for number, path in enumerate(said, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    is_our_deployment = os.environ.get("CITYDW_EXPECTATIONS") == env.get("CITYDW_EXPECTATIONS")
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
     sys.path[:0] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
-    for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
-        del sys.modules[name]
+    sys.dont_write_bytecode = False
+    if not (is_our_deployment and _is_our_clone()):
+        for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
+            del sys.modules[name]
     sys.argv = ["-c", *arguments]
     exec(program, {"__name__": "__main__"})
+
+
+def _is_our_clone() -> bool:
+    found = PathFinder.find_spec("etl")
+    return found is not None and found.origin == sys.modules["etl"].__file__

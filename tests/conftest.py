@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -45,6 +49,12 @@ LONGEST = [
     "connectors/test_sources",
     "promises/engineer/test_faults",
     "promises/engineer/test_elsewhere",
+    "attack/test_deciding_dags",
+    "attack/test_pages",
+    "attack/test_receiving",
+    "promises/agency/test_check",
+    "promises/analyst/test_business_city",
+    "site/test_site",
     "bench/test_bench",
 ]
 # Those that `make quick` leaves out, by folder: they try whole cities, kill processes, start Airflow or a browser.
@@ -111,10 +121,17 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def new_pipeline(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pipeline]:
+def maintenance(postgres: Path) -> sa.Engine:
+    """For what is done to whole databases."""
+    return sa.create_engine(embedded.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+
+
+@pytest.fixture(scope="session")
+def new_pipeline(
+    postgres: Path, maintenance: sa.Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Pipeline]:
     made = iter(range(1000))
     templates: dict[str, str] = {}
-    maintenance = sa.create_engine(embedded.url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
 
     def on_database(name: str, template: str, contracts: Contracts) -> Pipeline:
         with maintenance.connect() as connection:
@@ -147,8 +164,13 @@ def new_pipeline(postgres: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
 
 @pytest.fixture
-def pipeline(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
-    return new_pipeline()
+def pipeline(new_pipeline: Callable[..., Pipeline], maintenance: sa.Engine) -> Iterator[Pipeline]:
+    """Its database ends with the test: each that is left, PostgreSQL looks through once a minute."""
+    pipeline = new_pipeline()
+    yield pipeline
+    pipeline.engine.dispose()
+    with maintenance.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE IF EXISTS {pipeline.engine.url.database} WITH (FORCE)"))
 
 
 @pytest.fixture
@@ -224,3 +246,32 @@ def clean_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("small city")
     write_city(out, people=3_000, days=1, seed=5)
     return next((out / "days").iterdir())
+
+
+@pytest.fixture(scope="session")
+def airflow_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """Gives an Airflow its database, as `airflow db migrate` leaves it, and each of some modules that are run then.
+
+    One is made for all workers, and copied: it takes ten seconds of a core, and with the roles of deciders twenty.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def give(settings: dict[str, str], *modules: str) -> None:
+        made = shared / "_".join(("airflow", *modules))
+        with made.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                with TemporaryDirectory(dir=shared) as home:
+                    file = Path(home, "airflow.db")
+                    there = {"AIRFLOW_HOME": home, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{file}"}
+                    for command in ("airflow db migrate", *modules):
+                        run = [sys.executable, "-m", *command.split()]
+                        done = subprocess.run(run, env=settings | there, capture_output=True, text=True, check=False)
+                        assert done.returncode == 0, done.stderr[-2000:]
+                    file.rename(made)
+        home_of_it = Path(settings["AIRFLOW_HOME"])
+        home_of_it.mkdir(exist_ok=True)
+        shutil.copy(made, home_of_it / "airflow.db")
+
+    return give

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,13 @@ def waiting(ask: Ask, role: str) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(2 * SECONDS)
 def test_an_agencys_decider_decides_by_her_login_and_no_other_agencys_does(
-    pipeline: Pipeline, held: Any, tmp_path: Path
+    pipeline: Pipeline, held: Any, airflow_database: Callable[..., None], tmp_path: Path
 ) -> None:
     pytest.importorskip("airflow.providers.fab")
     settings = environment(pipeline, tmp_path) | FAB
+    airflow_database(settings, "deciders")
     dags = str(PROJECT / "dags")
-    with airflow(settings, "deciders") as ask, (tmp_path / "run").open("w+") as log:
+    with airflow(settings) as ask, (tmp_path / "run").open("w+") as log:
         program = [sys.executable, "-c", RUN, dags, "civil_births", held.delivery_id]
         run = subprocess.Popen(program, env=settings, stdout=log, stderr=log, text=True)
         try:

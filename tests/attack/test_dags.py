@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ SECONDS = 600  # to start Airflow, read its DAGs and run three of them, on a bus
 # `DAG.test` gives a run no partition key by itself; Airflow's scheduler does, by the event of the asset.
 THROUGH_AIRFLOW = """
 import asyncio, json, sys
-from airflow.utils.db import initdb
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models import dagrun
 from airflow.models.asset import AssetEvent
@@ -36,7 +35,6 @@ from airflow.utils.session import create_session
 from inbox_trigger import InboxTrigger
 
 dags, data, *run_these = sys.argv[1:]
-initdb()
 bag = DagBag(dags)
 create = dagrun.get_or_create_dagrun
 
@@ -100,9 +98,11 @@ def drop_all(inbox: Path) -> int:
     return len(kinds)
 
 
-def through_airflow(pipeline: Pipeline, home: Path, *datasets: str) -> dict[str, Any]:
+def through_airflow(
+    pipeline: Pipeline, airflow_database: Callable[..., None], home: Path, *datasets: str
+) -> dict[str, Any]:
     dags = PROJECT / "dags"
-    settings = {
+    settings = os.environ | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(dags / "plugins"),
@@ -113,9 +113,10 @@ def through_airflow(pipeline: Pipeline, home: Path, *datasets: str) -> dict[str,
         "CITYDW_QUIET_SECONDS": "0",
         "PYTHONPATH": os.pathsep.join([str(PROJECT), str(dags), str(dags / "plugins")]),
     }
+    airflow_database(settings)
     done = subprocess.run(
         [sys.executable, "-c", THROUGH_AIRFLOW, str(dags), str(pipeline.storage.root), *datasets],
-        env=os.environ | settings,
+        env=settings,
         capture_output=True,
         text=True,
         check=False,
@@ -131,13 +132,14 @@ def test_through_airflow_another_agencys_file_is_loaded_exactly(
     pipeline: Pipeline,
     inbox: Path,
     clean_day: Path,
+    airflow_database: Callable[..., None],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert drop_all(inbox) > 40
     sent = drop_good(pipeline, clean_day)
     began = time.time()
-    came = through_airflow(pipeline, tmp_path, "tax.taxpayers")
+    came = through_airflow(pipeline, airflow_database, tmp_path, "tax.taxpayers")
     assert came["states"] == {"receive": "success", "tax.taxpayers": "success"}
     (entry,) = pipeline.ledger.all("tax.taxpayers")
     assert f"tax.taxpayers/{entry.delivery_id}" in came["announced"]

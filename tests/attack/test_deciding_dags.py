@@ -38,7 +38,6 @@ NEVER = 99
 AIRFLOW = """
 import json, pathlib, sys, threading, time
 from airflow._shared.timezones import timezone
-from airflow.utils.db import initdb
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models import dagrun
 from airflow.models.hitl import HITLDetail
@@ -47,7 +46,6 @@ from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
 from airflow.utils.session import create_session
 import decide
 
-initdb()
 bag = DagBag(sys.argv[1])
 create, execute = dagrun.get_or_create_dagrun, decide.DecideOperator.execute
 
@@ -185,9 +183,13 @@ def city(new_pipeline: Callable[..., Pipeline]) -> Pipeline:
 
 
 @pytest.fixture(scope="module")
-def airflow(city: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+def airflow(
+    city: Pipeline, airflow_database: Callable[..., None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Airflow]:
     home = tmp_path_factory.mktemp("airflow")
-    running = Airflow(home, environment_of_airflow(city, home))
+    settings = environment_of_airflow(city, home)
+    airflow_database(settings)
+    running = Airflow(home, settings)
     yield running
     running.stop()
 

@@ -35,6 +35,7 @@ from simulate.encodings import encode
 from tests import TESTS, commands
 
 GIB = 1 << 30
+UNPACKED = 1_100  # mebibytes: more than a file may have unpacked, and more than the memory it may take
 SECONDS = 60  # most of it are imports and the copy to landing
 Make = Callable[[Path, Path], None]  # the clean day's file, and where to write the hostile one
 Row = dict[str, Any]
@@ -116,7 +117,7 @@ def zip_bomb(_: Path, out: Path) -> None:
         zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         archive.open("to_khai.csv", "w", force_zip64=True) as member,
     ):
-        for _ in range(2000):
+        for _ in range(UNPACKED):
             member.write(b"0" * (1 << 20))
 
 
@@ -188,7 +189,7 @@ def excel_bomb(clean: Path, out: Path) -> None:
         for member in old.infolist():
             new.writestr(member, old.read(member))
         with new.open("xl/media/image1.png", "w", force_zip64=True) as media:
-            for _ in range(2000):
+            for _ in range(UNPACKED):
                 media.write(bytes(1 << 20))
 
 

@@ -24,7 +24,7 @@ from etl.warehouse import address, marts
 
 # Airflow's own application, with a user of each role; it answers what it is asked on standard input.
 SERVE = """
-import json, sys
+import functools, json, sys
 from airflow.api_fastapi.app import create_app, get_auth_manager
 from airflow.models import Log
 from airflow.utils.session import create_session
@@ -33,14 +33,17 @@ app = create_app("core")
 manager = get_auth_manager()
 client = TestClient(app, base_url="http://localhost", follow_redirects=False, raise_server_exceptions=False)
 users = {}
+@functools.cache
+def security_manager():
+    from airflow.providers.fab.www.app import create_app as create_flask_app
+    flask = create_flask_app(enable_plugins=False)
+    flask.app_context().push()
+    return flask.appbuilder.sm
 def user_of(role):
     if role in users:
         return users[role]
     if hasattr(manager, "security_manager"):
-        from airflow.providers.fab.www.app import create_app as create_flask_app
-        flask = create_flask_app(enable_plugins=False)
-        flask.app_context().push()
-        security = flask.appbuilder.sm
+        security = security_manager()
         named = f"the {role}"
         users[role] = security.add_user(named, "Lan", "N", f"{role}@localhost", security.find_role(role), "secret")
     else:
@@ -97,13 +100,9 @@ def environment(pipeline: Pipeline, home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def airflow(settings: dict[str, str], *first: str) -> Iterator[Ask]:
-    """Airflow's web server, after its database was made and each of these modules was run."""
+def airflow(settings: dict[str, str]) -> Iterator[Ask]:
+    """Airflow's web server; its database is there."""
     home = Path(settings["AIRFLOW_HOME"])
-    for command in ("airflow db migrate", *first):
-        run = [sys.executable, "-m", *command.split()]
-        done = subprocess.run(run, env=settings, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-2000:]
     with (home / "log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-c", SERVE],
@@ -131,16 +130,24 @@ def airflow(settings: dict[str, str], *first: str) -> Iterator[Ask]:
 
 
 @pytest.fixture(scope="module")
-def ask(loaded: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    with airflow(environment(loaded, tmp_path_factory.mktemp("airflow"))) as asked:
+def ask(
+    loaded: Pipeline, airflow_database: Callable[..., None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ask]:
+    settings = environment(loaded, tmp_path_factory.mktemp("airflow"))
+    airflow_database(settings)
+    with airflow(settings) as asked:
         yield asked
 
 
 @pytest.fixture(scope="module")
-def ask_production(loaded: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+def ask_production(
+    loaded: Pipeline, airflow_database: Callable[..., None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ask]:
     """With the role manager of docker-compose.yml, and the roles that its `init` makes."""
     pytest.importorskip("airflow.providers.fab")
-    with airflow(environment(loaded, tmp_path_factory.mktemp("production")) | FAB, "deciders") as asked:
+    settings = environment(loaded, tmp_path_factory.mktemp("production")) | FAB
+    airflow_database(settings, "deciders")
+    with airflow(settings) as asked:
         yield asked
 
 

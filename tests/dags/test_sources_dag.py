@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from etl.settings import PROJECT
@@ -29,7 +30,9 @@ print("\\n" + json.dumps(about))
 """
 
 
-def test_a_source_is_asked_by_its_dag_and_its_password_is_in_no_log(tmp_path: Path) -> None:
+def test_a_source_is_asked_by_its_dag_and_its_password_is_in_no_log(
+    airflow_database: Callable[..., None], tmp_path: Path
+) -> None:
     with postgresql() as source:
         try:
             clone, home = project(tmp_path, source), tmp_path / "home"
@@ -37,17 +40,18 @@ def test_a_source_is_asked_by_its_dag_and_its_password_is_in_no_log(tmp_path: Pa
             source.execute("INSERT INTO truong VALUES ('79000701', 'Trường A', NULL, NULL, 5)")
             account = {"conn_type": "postgres", "host": "127.0.0.1", "login": ADMIN, "password": ADMIN_PASSWORD}
             found = os.pathsep.join(map(str, (clone, clone / "dags", clone / "dags" / "plugins")))
-            settings = {
+            settings = os.environ | {
                 "AIRFLOW_HOME": str(tmp_path / "airflow"), "AIRFLOW__CORE__DAGS_FOLDER": str(clone / "dags"),
                 "AIRFLOW__CORE__PLUGINS_FOLDER": str(clone / "dags" / "plugins"),
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "CITYDW_HOME": str(home), "PYTHONPATH": found,
                 "AIRFLOW_CONN_SO_GIAO_DUC": json.dumps(account),
             }  # fmt: skip
             said = ""
-            for command in (["-c", "from etl.cli import main; main()", "migrate"], ["-m", "airflow", "db", "migrate"],
-                            ["-c", RUN, str(clone / "dags")]):  # fmt: skip
+            airflow_database(settings)
+            migrate, run = ["from etl.cli import main; main()", "migrate"], [RUN, str(clone / "dags")]
+            for program in (migrate, run):
                 done = subprocess.run(
-                    [sys.executable, *command], env=os.environ | settings, cwd=clone, capture_output=True, text=True,
+                    [sys.executable, "-c", *program], env=settings, cwd=clone, capture_output=True, text=True,
                     check=False,
                 )  # fmt: skip
                 assert done.returncode == 0, done.stderr[-3000:]
