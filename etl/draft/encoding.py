@@ -26,7 +26,7 @@ _OTHERS = (
 _OTHER_SCRIPTS = ("cp932", "euc_jp", "cp949", "gb18030", "big5", "cp874", "cp1255", "cp1256")
 _OF_DOS = ("cp850", "cp852", "cp437")
 _USUAL = "cp1252"  # of western Europe; it is taken where several are as likely
-_WORD = re.compile(rb"[^\x00\x09\x0a\x0d\x1a -@\[-`{-~]*[\x80-\xff][^\x00\x09\x0a\x0d\x1a -@\[-`{-~]*")
+_WORD = re.compile(rb"[^\x00\x09\x0a\x0d\x1a -@\[-`{-~]+")
 _MOST_WORDS = 20_000  # different ones that are kept of a file
 _MOST_OF_LINES = 1 << 18  # bytes that are kept of the lines with a letter beyond ASCII
 _PROVEN = 0.8  # share of words that are Vietnamese syllables
@@ -93,9 +93,11 @@ def find(blocks: Iterable[bytes]) -> Encoding:
 def _collect(content: bytes, first: int, words: dict[bytes, int], lines: bytearray) -> None:
     at, line = 0, first
     for found in _WORD.finditer(content) if len(words) < _MOST_WORDS else ():
+        if (word := found[0]).isascii():
+            continue
         line += content.count(b"\n", at, found.start())
         at = found.start()
-        words.setdefault(found[0], line)
+        words.setdefault(word, line)
     if len(lines) < _MOST_OF_LINES:
         beyond = b"".join(each for each in content.splitlines(keepends=True) if not each.isascii())
         lines += beyond[: _MOST_OF_LINES - len(lines)].rpartition(b"\n")[0] or beyond

@@ -25,7 +25,7 @@ import pytest
 
 from etl.contract import Column, ContractError
 from etl.delivery.messages import Stop
-from etl.draft import Drafted, Undrafted, draft
+from etl.draft import Drafted, Undrafted, draft, encoding
 from etl.draft.document import left_to_do
 from etl.pipeline import lint
 from etl.settings import DEFAULT_LIMITS, EXPECTATIONS, PROJECT
@@ -315,6 +315,12 @@ def test_the_encoding_is_found_and_the_bytes_that_decide_are_named(
     made = drafted(content)
     assert made.contract.source.encoding.startswith(encoding)
     assert "in line" in "\n".join(made.draft.notes) or encoding.startswith("utf")
+
+
+def test_a_picture_in_a_cell_does_not_keep_the_encoding_from_being_found() -> None:
+    picture = b"iVBORw0KGgo" * 100_000  # in Base64: a million letters without a blank
+    found = encoding.find([b"ma;ten;anh\n", b"1;" + "Phường Bến Nghé".encode() + b";" + picture + b"\n"])
+    assert found.name == "utf-8"
 
 
 def encoded(text: str, encoding: str) -> bytes:
