@@ -8,7 +8,6 @@ import logging
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,8 +28,8 @@ from etl.connectors.model import SourceFault
 from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
-from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
-from tests.city import audited
+from etl.settings import DEFAULT_LIMITS
+from tests.city import audited, expectations_of
 
 PASSWORD = "mat-khau-cua-so-y-te"
 DATASET = "civil.births"
@@ -131,8 +130,7 @@ def city(new_pipeline: Callable[..., Pipeline], tmp_path: Path) -> Callable[...,
     """A pipeline whose births stand at a place."""
 
     def make(place: Place, after: str = "leave", receipts: str = "keep") -> Pipeline:
-        contracts = tmp_path / "contracts"
-        shutil.copytree(EXPECTATIONS, contracts)
+        contracts = expectations_of(tmp_path / "contracts", DATASET)
         path = contracts / "civil" / "births.yaml"
         said = {"schedule": "30 2 * * *", "after": after, "receipts": receipts}
         properties = [{"property": name, "value": value} for name, value in said.items()]
