@@ -489,7 +489,7 @@ def test_whoever_is_killed_pulling_loses_nothing_and_takes_nothing_twice(
         assert PASSWORD not in Path(f"/proc/{puller.pid}/cmdline").read_text()
         wait_for = len(list(sftp.folder.glob("*.*"))) - chance.randint(1, 3)  # until it has archived some of them
         while puller.poll() is None and len(list(sftp.folder.glob("*.*"))) > wait_for:
-            time.sleep(0.001)
+            time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.1))
         puller.send_signal(signal.SIGKILL)
         killed += puller.wait() == -signal.SIGKILL
