@@ -5,6 +5,7 @@ And what is asked of every city: that each delivery of it is loaded, and what ca
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from etl.operate.audit import Discrepancy, audit
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive
 from etl.receive.manifest import MANIFEST
+from etl.settings import EXPECTATIONS
 from etl.warehouse import marts
 from etl.warehouse.mart import Mart
 from etl.warehouse.shown import MARK
@@ -30,6 +32,19 @@ MARTS = (
     "permits_by_ward", "population_events_by_ward_month", "tax_by_trade_month", "visits_by_facility_chapter_month",
 )  # fmt: skip
 CONTRACTS = {dataset: load_all()[dataset] for dataset in DATASETS}
+
+
+def expectations_of(folder: Path, *datasets: str) -> Path:
+    """A new folder with all that contracts share, and with the contracts and suites of some datasets alone.
+
+    To read all is half a second of a core, and a command that makes or asks for all tables takes several.
+    """
+
+    def others(at: str, names: list[str]) -> list[str]:
+        of_contract = [name for name in names if Path(at).parent == EXPECTATIONS and name.endswith((".yaml", ".json"))]
+        return [name for name in of_contract if f"{Path(at).name}.{Path(name).stem}" not in datasets]
+
+    return Path(shutil.copytree(EXPECTATIONS, folder, ignore=others))
 
 
 def walk(pipeline: Pipeline, files: list[Path]) -> None:

@@ -14,13 +14,13 @@ from etl.connectors import connector
 from etl.connectors.connection import Connection
 from etl.connectors.model import Window
 from etl.contract import Contract
-from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
+from etl.settings import DEFAULT_LIMITS
+from tests.city import expectations_of
 
 
 def contracts(folder: Path, server: dict[str, Any], mode: str = "snapshot", **properties: Any) -> Path:
-    """Write such a folder below another one, beside those that are there; see `fetch`."""
-    made = folder / f"contracts {len(list(folder.iterdir()))}"
-    shutil.copytree(EXPECTATIONS, made)
+    """Write such a folder, of the schools alone, below another one, beside those that are there; see `fetch`."""
+    made = expectations_of(folder / f"contracts {len(list(folder.iterdir()))}")
     fetch(made, server, mode, **properties)
     return made
 

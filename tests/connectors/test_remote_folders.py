@@ -8,7 +8,6 @@ import logging
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,8 +28,8 @@ from etl.connectors.model import SourceFault
 from etl.delivery.entry import LedgerEntry
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.pull import pull
-from etl.settings import DEFAULT_LIMITS, EXPECTATIONS
-from tests.city import audited
+from etl.settings import DEFAULT_LIMITS
+from tests.city import audited, expectations_of
 
 PASSWORD = "mat-khau-cua-so-y-te"
 DATASET = "civil.births"
@@ -131,8 +130,7 @@ def city(new_pipeline: Callable[..., Pipeline], tmp_path: Path) -> Callable[...,
     """A pipeline whose births stand at a place."""
 
     def make(place: Place, after: str = "leave", receipts: str = "keep") -> Pipeline:
-        contracts = tmp_path / "contracts"
-        shutil.copytree(EXPECTATIONS, contracts)
+        contracts = expectations_of(tmp_path / "contracts", DATASET)
         path = contracts / "civil" / "births.yaml"
         said = {"schedule": "30 2 * * *", "after": after, "receipts": receipts}
         properties = [{"property": name, "value": value} for name, value in said.items()]
@@ -491,7 +489,7 @@ def test_whoever_is_killed_pulling_loses_nothing_and_takes_nothing_twice(
         assert PASSWORD not in Path(f"/proc/{puller.pid}/cmdline").read_text()
         wait_for = len(list(sftp.folder.glob("*.*"))) - chance.randint(1, 3)  # until it has archived some of them
         while puller.poll() is None and len(list(sftp.folder.glob("*.*"))) > wait_for:
-            time.sleep(0.001)
+            time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.1))
         puller.send_signal(signal.SIGKILL)
         killed += puller.wait() == -signal.SIGKILL

@@ -25,7 +25,8 @@ from etl.pipeline import lint
 from etl.pipeline.pipeline import Pipeline
 from etl.settings import EXPECTATIONS, PROJECT
 from etl.warehouse.migrate import migrate
-from tests import TESTS
+from tests import TESTS, commands
+from tests.city import DATASETS, expectations_of
 
 SCHOOLS = TESTS / "schools"
 DATASET = "education.schools"
@@ -637,10 +638,11 @@ def test_nothing_is_loaded_by_half_a_suite(
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with a wrong contract of the schools, and a wrong one among the made-up city's."""
+    """A copy of the project and of the city's contracts, of which one is wrong, with a wrong one of the schools."""
     clone = tmp_path_factory.mktemp("clone")
-    for name in ("etl", "dags", "sql", "expectations"):
+    for name in ("etl", "dags", "sql"):
         shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    expectations_of(clone / "expectations", *DATASETS)
     shutil.copytree(SCHOOLS, clone / "expectations" / "education", dirs_exist_ok=True)
     school = clone / "expectations" / "education" / "schools.yaml"
     school.write_text(school.read_text("utf-8").replace("name: opened_on", "name: valid_from"), "utf-8")
@@ -667,7 +669,7 @@ def test_the_commands_go_on_with_the_other_datasets(
     for dataset in ("civil/births", "land/permits", "tax/taxpayers"):
         shutil.copytree(clean_day / dataset, inbox / dataset)
     births = inbox / "civil/births/births_2026-03-02.csv"
-    commands = {
+    exits = {
         "migrate": 0,
         f"run {inbox}": 1,  # a file waits until its contract is mended
         f"check {births} --out {tmp_path / 'check'}": 0,
@@ -682,20 +684,18 @@ def test_the_commands_go_on_with_the_other_datasets(
         "lint": 1,
         "template education.schools": 1,
     }
-    listed = [[word.replace("|", " ") for word in command.split()] for command in commands]
+    listed = [[word.replace("|", " ") for word in command.split()] for command in exits]
     settings = empty_database(new_pipeline).settings
     environment = {
         "CITYDW_HOME": str(tmp_path / "home"),
         "CITYDW_DATABASE_URL": settings.database_url or "",
         "PYTHONPATH": str(clone),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", SAY, json.dumps(listed)],
-        cwd=clone, env=os.environ | environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = commands.run(json.dumps(listed), program=SAY, env=os.environ | environment, cwd=clone, seconds=900)
+    assert done.returncode == 0, done.stderr
     said = {" ".join(command): rest for command, *rest in map(json.loads, done.stdout.splitlines())}
     assert {command: code for command, (code, *_) in said.items()} == {
-        " ".join(words): code for words, code in zip(listed, commands.values(), strict=True)
+        " ".join(words): code for words, code in zip(listed, exits.values(), strict=True)
     }, said
     assert "permits.yaml: line" in said["migrate"][1] and "column valid_from" in said["migrate"][1], "named at once"
     assert "permits.yaml: line" in said["lint"][1] and "column valid_from" in said["lint"][1]
@@ -734,5 +734,5 @@ def test_the_other_dags_are_there_and_an_import_error_names_the_wrong_ones(clone
     (file,) = read["errors"]
     assert Path(file).name == "wrong_contracts.py"
     assert "schools.yaml: column valid_from" in read["errors"][file] and "permits.yaml: line" in read["errors"][file]
-    datasets = {c.replace(".", "_") for c in load_all()} - {"land_permits", "education_schools"}
+    datasets = {c.replace(".", "_") for c in DATASETS} - {"land_permits"}
     assert set(read["dags"]) == datasets | {"receive", "reconcile", "marts", "notify"}

@@ -37,7 +37,7 @@ from etl.pipeline.pull import pull
 from etl.settings import PROJECT, Settings
 from etl.warehouse import embedded
 from etl.warehouse.migrate import migrate
-from tests.city import audited
+from tests.city import audited, expectations_of
 from tests.fetched_schools import fetch
 
 DATASET = "education.schools"
@@ -137,12 +137,12 @@ SOURCES = {"postgresql": postgresql, "mysql": mysql}
 
 
 def project(folder: Path, source: Source) -> Path:
-    """A copy of the pipeline in which the schools are fetched from that source."""
+    """A copy of the pipeline in which the schools are fetched from that source, and nothing else is received."""
     clone = folder / "project"
-    for name in ("etl", "expectations", "sql"):
+    for name in ("etl", "sql"):
         shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     said = {"schedule": "* * * * *", "watermark": source.watermark, "wholeEvery": _WHOLE}
-    fetch(clone / "expectations", source.address, "append", **said)
+    fetch(expectations_of(clone / "expectations"), source.address, "append", **said)
     return clone
 
 

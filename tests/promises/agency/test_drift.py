@@ -18,10 +18,9 @@ from etl.delivery.messages import Stop
 from etl.extract import extract_bytes
 from etl.operate.replay import replay
 from etl.pipeline.pipeline import Pipeline
-from etl.settings import EXPECTATIONS
 from etl.warehouse.migrate import migrate
 from simulate import write_city
-from tests.city import audited
+from tests.city import audited, expectations_of
 
 Send = Callable[..., Any]
 ADDED = {"tax.taxpayers": "phone", "civil.marriages": "wife_ethnicity", "health.visits": "dien_thoai"}  # one a mode
@@ -35,10 +34,14 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The contracts as they were before somebody added a column to three of them."""
-    folder = tmp_path_factory.mktemp("before") / "expectations"
-    shutil.copytree(EXPECTATIONS, folder)
+def today(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return expectations_of(tmp_path_factory.mktemp("today") / "expectations", *ADDED)
+
+
+@pytest.fixture(scope="module")
+def before(today: Path) -> Path:
+    """The contracts as they were before somebody added a column to each of them."""
+    folder = Path(shutil.copytree(today, today.with_name("before")))
     for dataset, column in ADDED.items():
         path = folder / (dataset.replace(".", "/") + ".yaml")
         contract = yaml.safe_load(path.read_text("utf-8"))
@@ -58,12 +61,13 @@ def send_all(pipeline: Pipeline, send: Send, days: list[Path], dataset: str) -> 
 def test_a_new_column_is_kept_and_backfilled_as_if_it_had_always_been_known(
     dataset: str,
     before: Path,
+    today: Path,
     days: list[Path],
     new_pipeline: Callable[..., Pipeline],
     send: Send,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    known_later, known_always = new_pipeline(before), new_pipeline()
+    known_later, known_always = new_pipeline(before), new_pipeline(today)
     column = next(c for c in known_always.contracts[dataset].columns if c.name == ADDED[dataset])
     expected = list(send_all(known_always, send, days, dataset))
     for entry in send_all(known_later, send, days, dataset):
@@ -75,17 +79,17 @@ def test_a_new_column_is_kept_and_backfilled_as_if_it_had_always_been_known(
     assert "1 columns are not in the contract" in caplog.text
     assert column.source_name not in caplog.text, "what a file calls its columns may be personal data"
 
-    today = Pipeline(known_later.settings, known_always.contracts)
-    migrate(today.engine, today.contracts.values())
-    assert replay(today.ledger, today.storage, today.contracts[dataset]).is_equal, "nothing is said of the column yet"
-    assert {outcome.state for _, outcome in today.backfill(dataset)} == {"normalized"}
-    assert table(today, dataset) == table(known_always, dataset)
+    now = Pipeline(known_later.settings, known_always.contracts)
+    migrate(now.engine, now.contracts.values())
+    assert replay(now.ledger, now.storage, now.contracts[dataset]).is_equal, "nothing is said of the column yet"
+    assert {outcome.state for _, outcome in now.backfill(dataset)} == {"normalized"}
+    assert table(now, dataset) == table(known_always, dataset)
     counts = ("state", "rows_in", "rejected", "duplicates", "inserted", "changed", "unchanged", "superseded", "ended")
     for entry in expected:
-        again = today.ledger.get(dataset, entry.delivery_id)
+        again = now.ledger.get(dataset, entry.delivery_id)
         assert {c: getattr(again, c) for c in counts} == {c: getattr(entry, c) for c in counts}
-        assert list(problems(today, entry, "new_column")) == []
-    assert audited(today) == []
+        assert list(problems(now, entry, "new_column")) == []
+    assert audited(now) == []
 
 
 def test_a_delivery_that_the_new_contract_holds_keeps_its_rows(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from etl.pipeline.pipeline import Pipeline
-from etl.settings import EXPECTATIONS
+from tests.city import expectations_of
 from tests.extract.test_formats import FIXED, FORMATS, NUMERIC, UNPIVOT, YEARLY, document, zipped
 
 SUITE = {"id": "0b5f0a57-6a39-4c0e-8f55-6f3f5a1c9e00", "expectations": [], "meta": {}, "notes": None}
@@ -29,8 +28,7 @@ DATASETS: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
 
 @pytest.fixture
 def of_formats(tmp_path: Path, new_pipeline: Callable[..., Pipeline]) -> Pipeline:
-    contracts = tmp_path / "expectations"
-    shutil.copytree(EXPECTATIONS, contracts)
+    contracts = expectations_of(tmp_path / "expectations")
     folder = contracts / "formats"
     folder.mkdir()
     for name, (columns, source, key) in DATASETS.items():

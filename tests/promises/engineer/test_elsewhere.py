@@ -232,18 +232,17 @@ def test_what_init_writes_loads_its_first_file_by_the_commands_that_it_prints(
     folder = tmp_path / "new city"
     deployment = deployed(folder, "new_city")
     said = deployment.run("init", str(folder))
-    commands = [line for line in said.splitlines() if line.startswith(("export ", "citydw "))]
-    assert commands[0] == f"export CITYDW_EXPECTATIONS='{folder}'"
-    program = tmp_path / "bin" / "citydw"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from etl.cli import main; main()" "$@"\n', "utf-8")
-    program.chmod(0o700)
-    env = deployment.env | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
-    del env["CITYDW_EXPECTATIONS"]
-    script = "set -e\n" + "\n".join(commands)
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 contracts and suites are in order." in done.stdout
+    export, *lines = [line for line in said.splitlines() if line.startswith(("export ", "citydw "))]
+    assert export == f"export CITYDW_EXPECTATIONS='{folder}'"
+    env = {name: value for name, value in deployment.env.items() if name != "CITYDW_EXPECTATIONS"}
+    exported = commands.typed(f'{export} && printf %s "$CITYDW_EXPECTATIONS"', env, tmp_path)
+    env["CITYDW_EXPECTATIONS"] = exported.stdout
+    output = ""
+    for line in lines:
+        done = commands.typed(line, env, tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        output += done.stdout
+    assert "1 contracts and suites are in order." in output
     assert deployment.rows("SELECT kind, trees FROM mart.trees_by_kind ORDER BY 1") == [
         ("Lime", 1),
         ("Oak", 1),

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,19 @@ from packaging.requirements import Requirement
 from etl.cli.errors import sentence
 from etl.pipeline.pipeline import Pipeline
 from tests import commands
+from tests.city import expectations_of
 
 PROJECT = Path(__file__).parents[3]
 EXTRAS = ("warehouse", "linkage", "s3")
 HIDDEN = "import sys; sys.modules.update(dict.fromkeys({hidden!r})); from etl.cli import main; main()"
+
+
+@pytest.fixture(scope="module")
+def environment(new_pipeline: Callable[..., Pipeline], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A deployment of one dataset."""
+    folder = expectations_of(tmp_path_factory.mktemp("extras") / "expectations", "civil.births")
+    url = new_pipeline(folder).engine.url.render_as_string(hide_password=False)
+    return os.environ | {"CITYDW_EXPECTATIONS": str(folder), "CITYDW_DATABASE_URL": url, "CITYDW_QUIET_SECONDS": "0"}
 
 
 def test_every_package_of_an_extra_is_known_by_it() -> None:
@@ -41,10 +51,9 @@ def test_every_package_of_an_extra_is_known_by_it() -> None:
     ],
 )
 def test_what_is_missing_is_said_in_a_sentence(
-    hidden: list[str], arguments: list[str], extra: str, pipeline: Pipeline, tmp_path: Path
+    hidden: list[str], arguments: list[str], extra: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    url = pipeline.engine.url.render_as_string(hide_password=False)
-    environment = os.environ | {"CITYDW_HOME": str(tmp_path), "CITYDW_DATABASE_URL": url}
+    environment = environment | {"CITYDW_HOME": str(tmp_path)}
     if extra == "s3":
         environment["CITYDW_DATA"] = "s3://bucket/data"
     # In an interpreter of its own: one that is forked may have loaded what is hidden.
@@ -56,11 +65,10 @@ def test_what_is_missing_is_said_in_a_sentence(
 
 
 def test_a_run_needs_no_great_expectations_and_its_pages_are_written_when_asked_for(
-    pipeline: Pipeline, clean_day: Path, tmp_path: Path
+    environment: dict[str, str], clean_day: Path, tmp_path: Path
 ) -> None:
     (file, *_) = (clean_day / "civil" / "births").iterdir()
-    url = pipeline.engine.url.render_as_string(hide_password=False)
-    environment = os.environ | {"CITYDW_HOME": str(tmp_path), "CITYDW_DATABASE_URL": url, "CITYDW_QUIET_SECONDS": "0"}
+    environment = environment | {"CITYDW_HOME": str(tmp_path)}
     program = HIDDEN.format(hidden=["great_expectations"])
     done = commands.run("run", str(file), "--dataset", "civil.births", env=environment, program=program)
     assert (done.returncode, done.stderr) == (0, "")

@@ -17,16 +17,33 @@ from etl.load import LoadFault
 from etl.pipeline.pipeline import Pipeline
 from etl.pipeline.reception import receive
 from tests import commands
-from tests.city import audited
+from tests.city import audited, expectations_of
 
 Send = Callable[..., Any]
-# A disk that is full for files above some size: the kernel refuses to write on, as it does on a full disk.
-ON_A_FULL_DISK = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)); {commands.CITYDW}"
+# A disk that is full for files above some size: the kernel refuses to write on, as it does on a full disk. Python keeps
+# no bytecode then: it does not look whether it could write a module's to the end, and the half would be read for ever.
+ON_A_FULL_DISK = f"""
+import resource, sys
+sys.dont_write_bytecode = True
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1))
+{commands.CITYDW}
+"""
+
+
+@pytest.fixture(scope="module")
+def expectations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return expectations_of(tmp_path_factory.mktemp("faults") / "expectations", "civil.births", "tax.taxpayers")
+
+
+@pytest.fixture
+def pipeline(new_pipeline: Callable[..., Pipeline], expectations: Path) -> Pipeline:
+    return new_pipeline(expectations)
 
 
 def citydw(pipeline: Pipeline, *command: str, program: str = commands.CITYDW) -> subprocess.CompletedProcess[str]:
     settings = pipeline.settings
     environment = {
+        "CITYDW_EXPECTATIONS": str(pipeline.contracts["civil.births"].path.parents[1]),
         "CITYDW_HOME": str(settings.home),
         "CITYDW_DATABASE_URL": str(settings.database_url),
         "CITYDW_QUIET_SECONDS": f"{settings.quiet_seconds:g}",

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from etl.pipeline.pipeline import Pipeline
-from etl.settings import EXPECTATIONS
 from tests import TESTS
+from tests.city import DATASETS, expectations_of
 
 HEADER = "ma_truong,ten_truong,ngay_thanh_lap,dien_thoai,so_hoc_sinh\n"
 
 
 def test_schools(tmp_path: Path, new_pipeline: Callable[..., Pipeline], send: Callable[..., Any]) -> None:
-    contracts = tmp_path / "expectations"
-    shutil.copytree(EXPECTATIONS, contracts)
+    contracts = expectations_of(tmp_path / "expectations", *DATASETS)
     shutil.copytree(TESTS / "schools", contracts / "education", dirs_exist_ok=True)
     pipeline = new_pipeline(contracts)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +23,7 @@ from etl.receive.inbox import found_in
 from etl.receive.processed import stamp_of
 from etl.settings import Settings
 from tests import commands
-from tests.city import CONTRACTS, audited
+from tests.city import CONTRACTS, DATASETS, audited, expectations_of
 
 BIRTHS = "civil/births"
 # Receives, and is killed just before the n-th request that changes something in the store.
@@ -46,9 +45,20 @@ receive_inbox(Pipeline.from_environment())
 """
 
 
+@pytest.fixture(scope="module")
+def expectations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return expectations_of(tmp_path_factory.mktemp("object store") / "expectations", *DATASETS)
+
+
+@pytest.fixture
+def pipeline(new_pipeline: Callable[..., Pipeline], expectations: Path) -> Pipeline:
+    return new_pipeline(expectations)
+
+
 def environment(pipeline: Pipeline) -> dict[str, str]:
     settings = pipeline.settings
     return os.environ | {
+        "CITYDW_EXPECTATIONS": str(pipeline.contracts["civil.births"].path.parents[1]),
         "CITYDW_HOME": str(settings.home),
         "CITYDW_DATA": str(settings.data),
         "CITYDW_DATABASE_URL": str(settings.database_url),
@@ -80,12 +90,12 @@ def keys(folder: UPath) -> list[str]:
 
 
 def test_a_day_of_files_makes_the_same_tables_as_on_a_disk(
-    new_pipeline: Callable[..., Pipeline], pipeline_on_s3: Pipeline, clean_day: Path
+    new_pipeline: Callable[..., Pipeline], expectations: Path, pipeline_on_s3: Pipeline, clean_day: Path
 ) -> None:
     done = citydw(pipeline_on_s3, "run", str(clean_day))
     assert done.returncode == 0, done.stderr
     assert "10 of 10 files are loaded" in done.stdout
-    on_disk = new_pipeline()
+    on_disk = new_pipeline(expectations)
     for file in sorted(clean_day.rglob("*.*")):
         received = receive(on_disk, UPath(file))
         for _ in on_disk.walk(received.dataset, received.delivery_id):
@@ -107,12 +117,7 @@ def test_whoever_is_killed_receiving_leaves_nothing_half(pipeline_on_s3: Pipelin
     while died == requests:  # until one came to its end
         day = f"births_2026-02-{requests + 1:02d}.csv"
         (storage.inbox / BIRTHS / day).write_bytes(content)
-        ended = subprocess.run(
-            [sys.executable, "-c", DIES_RECEIVING, str(requests)],
-            env=environment(pipeline_on_s3),
-            capture_output=True,
-            check=False,
-        )
+        ended = commands.run(str(requests), program=DIES_RECEIVING, env=environment(pipeline_on_s3))
         assert ended.returncode in (0, -9), ended.stderr
         died += ended.returncode == -9
         requests += 1

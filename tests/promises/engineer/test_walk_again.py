@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ import pytest
 
 from etl.contract import Contract, load_all
 from etl.pipeline.pipeline import STATIONS, Pipeline
-from etl.settings import EXPECTATIONS
-from tests.city import CONTRACTS
+from tests.city import CONTRACTS, expectations_of
 
 Send = Callable[..., Any]
 
@@ -94,7 +92,7 @@ def test_a_stricter_rule_takes_rows_out_and_a_held_walk_leaves_the_table(
 
 def stricter(folder: Path, max_rejected: float) -> Path:
     """Contracts under which a taxpayer must have a capital."""
-    shutil.copytree(EXPECTATIONS, folder)
+    expectations_of(folder, "tax.taxpayers")
     path = folder / "tax" / "taxpayers.yaml"
     head, name, tail = path.read_text("utf-8").partition("- name: registered_capital")
     head = head.replace(
