@@ -60,16 +60,22 @@ class Condition(BaseModel):
     @cached_property
     def is_judged(self) -> pl.Expr:
         """Whether it is asked of each row, and judges it."""
-        return self.asked() & self.judged()
+        asked, judged = self.asked(), self.judged()
+        return judged if asked is ALL else asked & judged
 
     def fails(self, rows: Rows) -> pl.Expr:
-        """Whether each row is judged and does not meet it."""
-        return self.is_judged & ~self.holds(rows).fill_null(True)
+        """Whether each row is judged and does not meet it, as far as that can be told."""
+        return (self.is_judged & ~self.holds(rows)).fill_null(False)
 
     @cached_property
     def counts(self) -> pl.Expr:
         """One struct: how many rows are `asked`, and how many of them are `judged`."""
         return pl.struct(asked=self.asked().sum(), judged=self.is_judged.sum())
+
+    @cached_property
+    def counted(self) -> bytes:
+        """What `counts` asks: the same of those that ask the same."""
+        return self.counts.meta.serialize()
 
 
 class OfColumn(Condition):

@@ -152,9 +152,10 @@ def _judged(rows: Rows, expectations: Sequence[Expectation]) -> list[Finding]:
         for number, e in enumerate(expectations)
         if e.condition and not isinstance(e.condition, ColumnsMatchSet)
     }
-    fails = rows.frame.select(condition.fails(rows).fill_null(False).alias(name) for name, condition in of_rows.items())
-    said = rows.frame.select(condition.counts.alias(name) for name, condition in of_rows.items())
-    counts = said.row(0, named=True) if of_rows else {}  # a column set is no question on rows
+    fails = rows.frame.select(condition.fails(rows).alias(name) for name, condition in of_rows.items())
+    asked = {condition.counted: condition.counts for condition in of_rows.values()}
+    said = rows.frame.select(counts.alias(str(number)) for number, counts in enumerate(asked.values()))
+    counts = dict(zip(asked, said.row(0) if asked else (), strict=True))  # a column set is no question on rows
     found = []
     for number, expectation in enumerate(expectations):
         if isinstance(expectation.condition, ColumnsMatchSet):
@@ -162,7 +163,7 @@ def _judged(rows: Rows, expectations: Sequence[Expectation]) -> list[Finding]:
             found.append(Finding(expectation, expectation.condition.is_met(there), {"observed_value": there}, NOWHERE))
         else:
             failing = np.flatnonzero(fails[str(number)].to_numpy())
-            count = counts[str(number)]
+            count = counts[of_rows[str(number)].counted]
             found.append(Finding.counted(expectation, count["asked"], count["judged"], failing))
     return found
 

@@ -17,6 +17,12 @@ from etl.warehouse.statement import is_of_today, names, texts
 
 _CURRENT = "_current"  # a history table's view of today's rows
 _DELIVERIES = "ops.delivery"
+# Whether a name is a table's, and the text of the functions of that name: of most neither, for they are an alias's.
+_WHAT_IS = sa.text(
+    "SELECT name, to_regclass(name) IS NOT NULL, (SELECT string_agg(pg_get_functiondef(p.oid), '' ORDER BY p.oid)"
+    " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = split_part(name, '.', 1)"
+    " AND p.proname = split_part(name, '.', 2) AND p.prokind = 'f') FROM unnest(CAST(:names AS text[])) name"
+)
 
 
 class Inputs:
@@ -33,6 +39,7 @@ class Inputs:
         self._counts = {name: str(written) for name, written in counts}
         self._marts: dict[str, str] = {}  # versions by name
         self._others: dict[str, str] = {}
+        self._is: dict[str, tuple[bool, str | None]] = {}  # as `_WHAT_IS` says
 
     def knows(self, name: str, version: str) -> None:
         """Take note of the version of a mart that others may read."""
@@ -56,9 +63,11 @@ class Inputs:
         if _DELIVERIES in named and not datasets:
             counted = {*self._counts}  # of whichever dataset
         read |= {name: self._counts[name] for name in counted}
-        for name in named - read.keys() - {_DELIVERIES}:
-            if name.removesuffix(_CURRENT) not in counted and (version := self._other(connection, name)):
-                read[name] = version
+        others = {n for n in named - read.keys() - {_DELIVERIES} if n.removesuffix(_CURRENT) not in counted}
+        if unknown := others - self._is.keys():
+            found = connection.execute(_WHAT_IS, {"names": [*unknown]})
+            self._is |= {name: (is_table, functions) for name, is_table, functions in found}
+        read |= {name: version for name in others if (version := self._other(connection, name))}
         if is_of_today(statement):
             read["today"] = str(connection.execute(sa.text("SELECT current_date")).scalar_one())
         return read
@@ -67,21 +76,10 @@ class Inputs:
         """The version of a table or function that nobody counts; empty if it is neither, as a column of an alias."""
         if name not in self._others:
             self._others[name] = ""  # a function may name itself
-            find = sa.text("SELECT to_regclass(:name) IS NOT NULL")
-            if connection.execute(find, {"name": name}).scalar_one():
+            is_table, functions = self._is[name]
+            if is_table:
                 rows = f"SELECT count(*) || '+' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {name} t"
                 self._others[name] = str(connection.exec_driver_sql(rows).scalar_one())
-            elif text := _functions(connection, name):
-                self._others[name] = self.version(connection, "", text)
+            elif functions:
+                self._others[name] = self.version(connection, "", functions)
         return self._others[name]
-
-
-def _functions(connection: sa.Connection, name: str) -> str:
-    """The text of the functions of a name; empty if there are none."""
-    schema, _, function = name.partition(".")
-    query = sa.text(
-        "SELECT string_agg(pg_get_functiondef(p.oid), '' ORDER BY p.oid) FROM pg_proc p"
-        " JOIN pg_namespace n ON n.oid = p.pronamespace"
-        " WHERE n.nspname = :schema AND p.proname = :function AND p.prokind = 'f'"
-    )
-    return connection.execute(query, {"schema": schema, "function": function}).scalar() or ""
