@@ -283,8 +283,8 @@ def _doubts(found: pl.DataFrame, column: Column) -> pl.DataFrame:
         about = wording(rule)
         said = about.fill(column=column.label, example=column.example)
         is_warning = rule in seen.WARNINGS or column.on_invalid == "flag"
-        severity = "warning" if is_warning else "critical"
-        made.append(problems(failing.drop("rule"), column.name, rule, said, about, severity))
+        failed = failing.drop("rule")
+        made.append(problems(failed, column.name, rule, said, about, "warning" if is_warning else "critical"))
     return pl.concat(made)
 
 

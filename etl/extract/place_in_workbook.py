@@ -79,8 +79,8 @@ def find(grid: Grid, source: Source, contract: Contract) -> Place | None:
     """The contract's table in a sheet; None if no row, or not the one that is said, names half of its columns."""
     wanted = [c.source_name for c in contract.in_file]
     if source.header == ():
-        firsts = [column.is_filled.arg_true().first() for column in grid.columns]
-        filled = {at: row for at, row in enumerate(firsts) if row is not None}
+        filled_in = [column.is_filled.arg_true().to_list() for column in grid.columns]
+        filled = {at: rows[0] for at, rows in enumerate(filled_in) if rows}  # the first row, by column
         if not filled:
             return None
         names = [*[""] * min(filled), *wanted][: len(grid.columns)]  # the last ones may be missing

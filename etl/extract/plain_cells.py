@@ -8,12 +8,15 @@ even that it is wrong: those are the parser's, and so are the tags of all rows.
 from __future__ import annotations
 
 import re
-import string
+from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
-from etl.extract.sheet import MOST_COLUMNS, MOST_ROWS, column_of
+from etl.extract.sheet import MOST_COLUMNS, MOST_ROWS
 
 _BLANKS = "[ \t\r\n]*"
 _LETTER = r"[^<>&\x00-\x08\x0b\x0c\x0e-\x1f\x{FFFE}\x{FFFF}]"
@@ -26,8 +29,8 @@ _FORMULA = (
     '<f(?: aca="(?:false|true)")?(?: t="(?:shared|array)")?(?: ref="[A-Z0-9:$]+")?(?: si="[0-9]+")?'
     f"(?:/>|>{_TEXT}*</f>)"
 )
-# A cell behind `<c `, to the next one. The most frequent forms come first, for there is least to look at in them.
-_PLACE, _STYLE = '^r="([A-Z]{1,3})([1-9][0-9]{0,6})"', '(?: s="([0-9]{1,6})")?'
+# A cell, to the next one. The most frequent forms come first, for there is least to look at in them.
+_PLACE, _STYLE = '^<c r="([A-Z]{1,3})([1-9][0-9]{0,6})"', '(?: s="([0-9]{1,6})")?'
 _END = f"{_BLANKS}(?:{_TAG}{_BLANKS})*$"
 _OF_TEXT = (
     f'{_PLACE}{_STYLE} t="(?:inlineStr"><is><t{_SPACE}>{_TEXT}+</t></is>|(?:str|b|d)"><v{_SPACE}>{_TEXT}+</v>)'
@@ -36,7 +39,7 @@ _OF_TEXT = (
 _OF_SHARED_TEXT = f'{_PLACE}{_STYLE} t="s"><v>([0-9]{{1,9}})</v></c>{_END}'
 _OTHER = f'{_PLACE}{_STYLE}(?: t="(n|e|str|b)")?(?:/>|>(({_FORMULA})?(?:<v{_SPACE}>({_LETTER}*)</v>|<v/>)?)</c>){_END}'
 _GROUPS = ("column", "row", "style", "kind", "inside", "formula", "value")  # of the last
-_FIRST = re.compile(_END)  # before the first cell
+_FIRST = re.compile(_END.encode())  # before the first cell
 _TAGS = re.compile(_TAG)
 _ROW_AND_END = re.compile(  # as Excel, LibreOffice, openpyxl and XlsxWriter write it
     '<row r="[1-9][0-9]{0,6}"(?: spans="[0-9:]+")?(?: s="[0-9]+")?(?: customFormat="[a-z0-9]+")?(?: ht="[0-9.]+")?'
@@ -44,9 +47,9 @@ _ROW_AND_END = re.compile(  # as Excel, LibreOffice, openpyxl and XlsxWriter wri
     '(?: x14ac:dyDescent="[0-9.]+")?></row>'
 )
 _LETTER_BY_NUMBER = re.compile("&#(1(?:2[89]|[3-9][0-9])|[2-9][0-9]{2}|[1-9][0-9]{3}|[1-4][0-9]{4});")  # beyond ASCII
+_SAMPLE = 1000
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
-_UNCERTAIN = r"^\s|\s$|&#|\r|_x"  # in a text: what calamine may read as something else than it is
-_DIGITS, _CAPITALS = string.digits, string.ascii_uppercase
+_UNCERTAIN = "&#", "\r", "_x"  # in a text: what calamine may read as something else than it is
 
 
 class Cells(NamedTuple):
@@ -88,15 +91,14 @@ def cut(rows: bytes) -> Cells | None:
     Args:
         rows: of the sheet's XML, in UTF-8.
     """
+    letters = np.frombuffer(rows, np.uint8)
+    begins = np.flatnonzero((letters[:-2] == ord("<")) & (letters[1:-1] == ord("c")) & (letters[2:] == ord(" ")))
+    if not len(begins) or not _FIRST.fullmatch(first := rows[: begins[0]]):
+        return None
     try:
-        text = rows.decode()
-    except UnicodeDecodeError:
+        cells = _parts(rows, begins)
+    except pl.exceptions.PolarsError:  # it is not UTF-8
         return None
-    text = _LETTER_BY_NUMBER.sub(lambda number: chr(int(number[1])), text) if "&#" in text else text
-    first, *rest = text.split("<c ", 1)
-    if not rest or not _FIRST.fullmatch(first):
-        return None
-    cells = pl.Series("cell", rest).str.split("<c ").explode()
     is_text = cells.str.contains(_OF_TEXT)
     left = cells.filter(~is_text)
     shared = left.str.extract(_OF_SHARED_TEXT, 4)
@@ -104,8 +106,9 @@ def cut(rows: bytes) -> Cells | None:
     others = left.filter(~is_shared).str.extract_groups(_OTHER).struct.rename_fields(_GROUPS).struct.unnest()
     if others["row"].has_nulls():
         return None
-    places = _places(cells)
-    texts, unread = _texts(pl.DataFrame([cells, *places]).filter(is_text))
+    places = _places(letters, begins)
+    marks = [mark for mark in _UNCERTAIN if mark.encode() in rows]
+    texts, unread = _texts(pl.DataFrame([cells, *places]).filter(is_text), marks)
     of_left = places.filter(~is_text)
     of_shared = of_left.filter(is_shared).with_columns(
         xml=pl.format(' t="s"><v>{}</v></c>', shared.drop_nulls()), has_value=True
@@ -124,7 +127,7 @@ def cut(rows: bytes) -> Cells | None:
     written = others.filter(pl.col("xml").is_not_null()).select(of_shared.columns)
     read = pl.concat([of_shared, unread, written])
     reached = pl.concat([texts.select("row", "column"), read.select("row", "column")])
-    tags = "".join(_TAGS.findall(first + "".join(cells.filter(~cells.str.ends_with("</c>")))))
+    tags = "".join(_TAGS.findall(first.decode() + "".join(cells.filter(~cells.str.ends_with("</c>")))))
     behind = None if "<row" in cells[-1] else places.row(-1)
     return Cells(
         tags=(tags if behind is None else _ROW_AND_END.sub("", tags)).encode(),
@@ -142,27 +145,40 @@ def cut(rows: bytes) -> Cells | None:
     )
 
 
-def _places(cells: pl.Series) -> pl.DataFrame:
-    """`row` and `column` of each cell."""
-    place = cells.str.split_exact('"', 2).struct.field("field_1")
-    letters = place.str.strip_chars_end(_DIGITS)
-    columns = {each: column_of(each) for each in letters.unique()}
-    return pl.DataFrame(
-        {
-            "row": place.str.strip_chars_start(_CAPITALS).cast(pl.Int32) - 1,
-            "column": letters.replace_strict(columns, return_dtype=pl.Int32),
-        }
-    )
+def _parts(rows: bytes, begins: npt.NDArray[np.int64]) -> pl.Series:
+    """What stands from each place to the next one, and to the end; Arrow is told where it is, and nothing is copied."""
+    offsets = np.append(begins, len(rows)).astype(np.int32)
+    parts = pa.Array.from_buffers(pa.binary(), len(begins), [None, pa.py_buffer(offsets), pa.py_buffer(rows)])
+    return pl.Series("cell", parts).cast(pl.String)
+
+
+def _places(letters: npt.NDArray[np.uint8], begins: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """`row` and `column` of the cells that begin in these places, each with its own."""
+    at = begins + len('<c r="')
+    row, column = np.zeros(len(at), np.int32), np.zeros(len(at), np.int32)
+    for _ in range(3):
+        letter = letters[at].astype(np.int32) - ord("A")
+        is_letter = letter >= 0
+        column = np.where(is_letter, column * 26 + letter + 1, column)
+        at += is_letter
+    for _ in range(7):
+        digit = letters[at].astype(np.int32) - ord("0")
+        is_digit = digit >= 0
+        if not is_digit.any():
+            break
+        row = np.where(is_digit, row * 10 + digit, row)
+        at += is_digit
+    return pl.DataFrame({"row": row - 1, "column": column - 1})
 
 
 def _are_in_order(places: pl.DataFrame) -> bool:
-    numbers = places["row"].cast(pl.Int64) * MOST_COLUMNS + places["column"]
-    in_sheet = places["row"].last() < MOST_ROWS and places["column"].max() < MOST_COLUMNS
-    return in_sheet and bool(numbers.diff().gt(0).all())
+    row, column = (places[name].to_numpy().astype(np.int64) for name in ("row", "column"))
+    is_in_sheet = row.max() < MOST_ROWS and column.max() < MOST_COLUMNS
+    return bool(is_in_sheet and (np.diff(row * MOST_COLUMNS + column) > 0).all())
 
 
-def _texts(cells: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """`texts` and `others` of cells that match `_OF_TEXT`."""
+def _texts(cells: pl.DataFrame, marks: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`texts` and `others` of cells that match `_OF_TEXT`; no text is certain in which one of the marks stands."""
     behind = [pl.col("part").struct.field(f"field_{at}") for at in range(4)]  # the tags' ends; there is no other `>`
     text = (
         pl.when(behind[0].str.ends_with('"inlineStr"'))
@@ -171,12 +187,24 @@ def _texts(cells: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .then(behind[2].str.strip_suffix("</v"))
     )
     made = cells.with_columns(part=pl.col("cell").str.split_exact(">", 3)).with_columns(text=text)
-    is_certain = ~made["text"].str.contains(_UNCERTAIN).fill_null(True)
+    made = made.with_columns(_with_letters(made["text"]))
+    is_certain = made["text"].str.strip_chars().eq(made["text"]).fill_null(False)
+    for mark in marks:
+        is_certain &= ~made["text"].str.contains(mark, literal=True).fill_null(True)
     texts = made.filter(is_certain).select("row", "column", "text")
     if texts["text"].str.contains("&", literal=True).any():
         texts = texts.with_columns(pl.col("text").str.replace_many(_ENTITIES))
-    xml = pl.col("cell").str.extract(r'(?s)^r="[A-Z0-9]+"(.*</c>)').alias("xml")
+    xml = pl.col("cell").str.extract(r'(?s)^<c r="[A-Z0-9]+"(.*</c>)').alias("xml")
     return texts, made.filter(~is_certain).select("row", "column", xml, has_value=True)
+
+
+def _with_letters(texts: pl.Series) -> pl.Series:
+    """Texts with the letters beyond ASCII that stand there by their numbers; a few texts have nearly all of them."""
+    for sample in (_SAMPLE, len(texts)):
+        numbered = texts.filter(texts.str.contains("&#", literal=True)).head(sample)
+        numbers = set(_LETTER_BY_NUMBER.findall("".join(numbered)))
+        texts = texts.str.replace_many({f"&#{number};": chr(int(number)) for number in numbers}) if numbers else texts
+    return texts
 
 
 def _corner(places: pl.DataFrame) -> tuple[int, int] | None:

@@ -15,11 +15,13 @@ import struct
 import xml.parsers.expat as expat
 import zipfile
 from array import array
+from collections.abc import Iterator
 from typing import IO
 
 import polars as pl
 from lxml import etree
 
+from etl.delivery import batches
 from etl.delivery.messages import Stop
 from etl.extract import plain_cells
 from etl.extract.archive import BROKEN
@@ -75,7 +77,9 @@ def look_into(content: bytes, limits: Limits, *, keeps_cells: bool = True) -> li
                 raise no_workbook(io.BytesIO(content))
             if any(name.lower().endswith("vbaproject.bin") or "/macrosheets/" in name.lower() for name in names):
                 raise Stop("rejected", "excel_macros")
-            _check_unpacked_size(archive, most_unpacked(len(content), limits))
+            most = most_unpacked(len(content), limits)
+            if sum(member.file_size for member in archive.infolist()) > most:  # none is unpacked to more than it says
+                _check_unpacked_size(archive, most)
             about = etree.fromstring(archive.read(_WORKBOOK), _PARSER)
             parts = _sheet_parts(about, archive)
             calendar, computing = about.find("{*}workbookPr"), about.find("{*}calcPr")
@@ -85,12 +89,16 @@ def look_into(content: bytes, limits: Limits, *, keeps_cells: bool = True) -> li
                 is_uncomputed=computing is not None and computing.get("fullCalcOnLoad") in _YES,
                 keeps_cells=keeps_cells and all(m.compress_type in _PACKINGS for m in archive.infolist()),
             )
-            for name in sorted(names, key=lambda name: name.lower() not in (_TEXTS, _STYLES)):
-                book.read(archive, name)
-                check_columns(book.columns, limits)
-            if book.text > limits.unpacked_bytes:
-                raise bomb(limits.unpacked_bytes)
-            check_emptiness(book.area, book.filled, limits)
+            try:
+                for name in sorted(names, key=lambda name: name.lower() not in (_TEXTS, _STYLES)):
+                    book.read(archive, name)
+                    check_columns(book.columns, limits)
+                if book.text > limits.unpacked_bytes:
+                    raise bomb(limits.unpacked_bytes)
+                check_emptiness(book.area, book.filled, limits)
+            except Stop:
+                _check_unpacked_size(archive, most)  # a part that is damaged is told of first
+                raise
             return [(book.sheets[part.lower()], book.plain.get(part.lower())) for part in parts]
     except (*BROKEN, etree.XMLSyntaxError, expat.ExpatError, LookupError):
         raise no_workbook(io.BytesIO(content)) from None
@@ -222,6 +230,8 @@ class _Book:
             if name.lower() not in self._parts and (
                 not chunk.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or name.endswith(".vml")
             ):
+                while stream.read(_CHUNK):  # for nothing but to see that it is whole
+                    pass
                 return
             around = self._parse(parser, chunk, stream)
         if around and self._held:
@@ -244,20 +254,17 @@ class _Book:
         first = _UTF_8.match(head) if begin else None
         parser.Parse(head + begin)
         may_be_plain = first is not None and not _holds_more(head[first.end() :])
-        while may_be_plain:
-            rows, end, rest = rest.rpartition(_ROW_END)
-            cells = plain_cells.cut(rows + end) if not (self._in_cell or self._in_text) else None
-            if cells:
+        left = bytearray(rest)
+        for rows, cells in batches.each(_with_cells, _rows(left, stream)) if may_be_plain else ():
+            if cells and may_be_plain and not (self._in_cell or self._in_text):
                 parser.Parse(cells.tags)
                 self._add(cells)
             else:
-                parser.Parse(rows + end)
-                self._held = None if end else self._held
-            more = stream.read(_CHUNK)
-            may_be_plain = bool(end and more) and (cells is not None or not _holds_more(rows))
-            rest += more
-        behind = [rest]
-        parser.Parse(rest)
+                parser.Parse(rows)
+                self._held = None
+                may_be_plain = may_be_plain and not _holds_more(rows)
+        behind = [bytes(left)]
+        parser.Parse(behind[0])
         while rest := stream.read(_CHUNK):
             parser.Parse(rest)
             if self._held:
@@ -368,6 +375,24 @@ class _Book:
     def _format(self, style: str) -> str:
         number = int(style)
         return self._formats[number] if number < len(self._formats) else GENERAL
+
+
+def _rows(left: bytearray, stream: IO[bytes]) -> Iterator[bytes]:
+    """The rows of a sheet, as far as each chunk has the end of one.
+
+    Args:
+        left: what was read of it already, from behind `_ROWS` on; in the end, what follows the rows.
+        stream: has the others.
+    """
+    while end := left.rfind(_ROW_END) + 1:
+        end += len(_ROW_END) - 1
+        yield bytes(left[:end])
+        del left[:end]
+        left += stream.read(_CHUNK)
+
+
+def _with_cells(rows: bytes) -> tuple[bytes, plain_cells.Cells | None]:
+    return rows, plain_cells.cut(rows)
 
 
 def _holds_more(piece: bytes) -> bool:
