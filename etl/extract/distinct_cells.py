@@ -68,12 +68,11 @@ class PlainSheet:
         codes = [None if isinstance(value, str) else code for code, value in enumerate(values)]
         told = pl.DataFrame({"xml": self._distinct, "text": texts, "code": codes}, _TOLD)
         read = self.others.join(told, on="xml", how="left").select("row", "column", "text", "code")
-        read_by, texts_by = (cells.partition_by("column", as_dict=True) for cells in (read, self.texts))
         last_row, last_column = self.corner
         every = pl.int_range(last_row + 1, dtype=pl.Int32, eager=True).alias("row").to_frame()
         made = []
         for column in range(last_column + 1):
-            of_column = [read_by.pop((column,), read.clear()), texts_by.pop((column,), self.texts.clear())]
+            of_column = [cells.filter(column=column) for cells in (read, self.texts)]
             cells = every.join(pl.concat(of_column, how="diagonal"), on="row", how="left", maintain_order="left")
             made.append(Column(cells["text"], cells["code"], values))
         return made

@@ -22,6 +22,7 @@ _BLANKS = "[ \t\r\n]*"
 _LETTER = r"[^<>&\x00-\x08\x0b\x0c\x0e-\x1f\x{FFFE}\x{FFFF}]"
 _ENTITY = "&(?:amp|lt|gt|quot|apos|#(?:9|1[03]|3[2-9]|[4-9][0-9]|[1-9][0-9]{2,3}|[1-4][0-9]{4}));"
 _TEXT = f"(?:{_LETTER}|{_ENTITY})"
+_VALUE = f"(?:{_LETTER}|&(?:amp|lt|gt|quot|apos);)"  # of a formula: no 0 is written as an entity
 _NUMBER = r"^-?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?$"
 _TAG = '(?:<row r="[^<>]*>|</row>)'
 _SPACE = '(?: xml:space="preserve")?'
@@ -37,7 +38,7 @@ _OF_TEXT = (
     f"</c>{_END}"
 )
 _OF_SHARED_TEXT = f'{_PLACE}{_STYLE} t="s"><v>([0-9]{{1,9}})</v></c>{_END}'
-_OTHER = f'{_PLACE}{_STYLE}(?: t="(n|e|str|b)")?(?:/>|>(({_FORMULA})?(?:<v{_SPACE}>({_LETTER}*)</v>|<v/>)?)</c>){_END}'
+_OTHER = f'{_PLACE}{_STYLE}(?: t="(n|e|str|b)")?(?:/>|>(({_FORMULA})?(?:<v{_SPACE}>({_VALUE}*)</v>|<v/>)?)</c>){_END}'
 _GROUPS = ("column", "row", "style", "kind", "inside", "formula", "value")  # of the last
 _FIRST = re.compile(_END.encode())  # before the first cell
 _TAGS = re.compile(_TAG)
