@@ -26,7 +26,8 @@ from etl.extract.archive import BROKEN, gunzipped, is_gzipped, members
 from etl.extract.bounded import bomb, read_blocks
 from etl.extract.encodings import decode_by
 from etl.extract.file_kind import damaged_workbook, no_zip
-from etl.extract.place_in_workbook import Grid, as_shown
+from etl.extract.grid import Grid, columns_of
+from etl.extract.place_in_workbook import as_shown
 from etl.settings import Limits
 
 _HEAD = 1 << 20  # bytes of text by which the layout is told
@@ -150,20 +151,20 @@ def _excel(stream: IO[bytes], limits: Limits) -> Layout:
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         grids = [
-            Grid(about.name, False, book.get_sheet_by_name(about.name).to_python(skip_empty_area=False), [], sheet)
+            Grid(about.name, False, columns_of(rows), len(rows), [], sheet)
             for about, sheet in zip(book.sheets_metadata, inside, strict=True)
             if about.typ == SheetTypeEnum.WorkSheet
+            for rows in [book.get_sheet_by_name(about.name).to_python(skip_empty_area=False)]
         ]
     except (CalamineError, OSError, ValueError, IndexError):
         raise damaged_workbook() from None
     tables = {}
     for grid in grids:
-        rows = grid.cells
-        lines = as_shown(grid, range(min(HEADER_WITHIN, len(rows))))
+        lines = as_shown(grid, range(min(HEADER_WITHIN, grid.height)))
         width = max((sum(1 for cell in line if cell) for line in lines), default=0)
         at = next((n for n, line in enumerate(lines) if is_filled(line, width)), None)
-        if at is not None and any(any(str(cell).strip() for cell in row) for row in rows[at + 1 :]):
-            tables[grid.name] = (at, lines[at], len(rows) - at - 1)
+        if at is not None and any(column.from_row(at + 1).is_filled.any() for column in grid.columns):
+            tables[grid.name] = (at, lines[at], grid.height - at - 1)
     if not tables:
         raise Undrafted("No sheet of the workbook has a line of names with rows below it.")
     name = max(tables, key=lambda sheet: tables[sheet][2])

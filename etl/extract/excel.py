@@ -19,11 +19,14 @@ from etl.delivery import correction
 from etl.delivery.columns import ROW
 from etl.delivery.messages import Stop, wording
 from etl.delivery.problems import NO_PROBLEMS, problems
-from etl.extract import old_workbook, seen, workbook
+from etl.extract import distinct_cells, old_workbook, seen, workbook
 from etl.extract.bounded import check_columns
+from etl.extract.distinct_cells import PlainSheet
 from etl.extract.file_kind import damaged_workbook, overlapping_merges
 from etl.extract.footer import without_footer
-from etl.extract.place_in_workbook import Grid, Place, Range, asked_for, find, words
+from etl.extract.grid import Grid, Range, columns_of
+from etl.extract.place_in_workbook import Place, asked_for, find, words
+from etl.extract.sheet import Sheet
 from etl.extract.table import CELLS, Table, broken_lines, on_the_file
 from etl.extract.unpivot import value_columns
 from etl.settings import DEFAULT_LIMITS, Limits
@@ -92,20 +95,25 @@ def _open(content: bytes, limits: Limits, *, has_table: bool) -> tuple[list[Grid
     Raises:
         Stop: if it cannot be read, or not within the limits.
     """
-    inside = old_workbook if content.startswith(_OLD) else workbook
-    sheets = inside.look_through(content, limits)
+    is_old = content.startswith(_OLD)
+    inside: list[tuple[Sheet, PlainSheet | None]]
+    if is_old:
+        inside = [(sheet, None) for sheet in old_workbook.look_through(content, limits)]
+    else:
+        inside = workbook.look_into(content, limits)
     grids = []
     tables: dict[str, tuple[str, Range]] = {}
     try:
-        book = _opened(content, ".xls" if inside is old_workbook else ".xlsx", has_table=has_table)
-        for about, sheet in zip(book.sheets_metadata, sheets, strict=True):
+        book = _opened(content, [plain for _, plain in inside if plain], has_table=has_table and not is_old)
+        for about, (sheet, plain) in zip(book.sheets_metadata, inside, strict=True):
             if about.typ == SheetTypeEnum.WorkSheet:
                 of_calamine = book.get_sheet_by_name(about.name)
-                cells: list[list[object]] = of_calamine.to_python(skip_empty_area=False)
-                is_hidden = about.visible != SheetVisibleEnum.Visible
-                grids.append(Grid(about.name, is_hidden, cells, of_calamine.merged_cell_ranges or [], sheet))
+                rows: list[list[object]] = of_calamine.to_python(skip_empty_area=False)
+                is_hidden, merged = about.visible != SheetVisibleEnum.Visible, of_calamine.merged_cell_ranges or []
+                columns, height = (plain.columns(rows), plain.corner[0] + 1) if plain else (columns_of(rows), len(rows))
+                grids.append(Grid(about.name, is_hidden, columns, height, merged, sheet))
                 _fill_merged(grids[-1])
-        for name in book.table_names if has_table and inside is workbook else ():
+        for name in book.table_names if has_table and not is_old else ():
             table = book.get_table_by_name(name)
             (top, left), end = table.start, table.end
             tables[name] = table.sheet, ((top - 1, left), end)  # it begins with the row of names
@@ -118,12 +126,21 @@ def _open(content: bytes, limits: Limits, *, has_table: bool) -> tuple[list[Grid
     return grids, tables
 
 
-def _opened(content: bytes, ending: str, *, has_table: bool) -> CalamineWorkbook:
-    """A workbook of the format that its file's ending says; given mere bytes, calamine tries all that it knows."""
-    with tempfile.NamedTemporaryFile(suffix=ending) as file:
-        file.write(content)
+def _opened(content: bytes, plain: list[PlainSheet], *, has_table: bool) -> CalamineWorkbook:
+    """A workbook of the format that its file's ending says; given mere bytes, calamine tries all that it knows.
+
+    Args:
+        content: the workbook.
+        plain: the sheets of which each distinct cell is enough.
+        has_table: whether its named tables are to be looked up.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".xls" if content.startswith(_OLD) else ".xlsx") as file:
+        if plain:
+            distinct_cells.write(content, plain, file)
+        else:
+            file.write(content)
         file.flush()
-        return CalamineWorkbook.from_path(file.name, load_tables=has_table and ending == ".xlsx")
+        return CalamineWorkbook.from_path(file.name, load_tables=has_table)
 
 
 def _cut(place: Place, source: Source, contract: Contract, limits: Limits) -> Table:
@@ -131,26 +148,27 @@ def _cut(place: Place, source: Source, contract: Contract, limits: Limits) -> Ta
     grid, header_at = place.grid, place.header_at
     names = _names(place, limits)
     known = {c.source_name: c for c in contract.columns} | value_columns(names, contract)
-    merged = _merged_rows(grid.merged, len(grid.cells) - 1)
+    merged = _merged_rows(grid.merged, grid.height - 1)
     mark = "," if source.numbers == "vietnamese" else "."
-    body = grid.cells[header_at + 1 :]
     first = header_at + 2  # the first row's number in Excel
-    data = [pl.int_range(first, first + len(body), eager=True, dtype=pl.Int64).alias(ROW)]
+    data = [pl.int_range(first, max(first, grid.height + 1), eager=True, dtype=pl.Int64).alias(ROW)]
     doubts = [NO_PROBLEMS]
     stored = [pl.DataFrame(schema=CELLS)]
     without: dict[int, str] = {}  # rows that miss a value, each with the rule that says so
-    columns = [*zip(*body, strict=True)] or [()] * len(names)
-    for at, (name, values) in enumerate(zip(names, columns, strict=True)):
-        cells = seen.Cells(values, header_at + 1, at, merged.get(at, []))
+    for at, (name, column) in enumerate(zip(names, grid.columns, strict=True)):
+        cells = seen.Cells(column.from_row(header_at + 1), header_at + 1, at, merged.get(at, []))
         texts, found = seen.texts(cells, known.get(name), grid.sheet, mark)
         if name in known:
-            doubts.append(_doubts(found, texts, first, known[name]))
-            dated = [at + first for at in cells.dated]
-            stored.append(pl.DataFrame({ROW: dated, "column": [known[name].name] * len(dated)}, schema=CELLS))
+            found = found.with_columns(pl.col(ROW) + first)
+            doubts.append(_doubts(found, known[name]))
+            if known[name].on_invalid == "flag":
+                emptied = found.filter(~pl.col("rule").is_in(seen.WARNINGS))[ROW] - first
+                texts = texts.scatter(emptied, None)
+            dated = cells.dated.to_frame(ROW).with_columns(pl.col(ROW) + first, column=pl.lit(known[name].name))
+            stored.append(dated.match_to_schema(CELLS))
         if name != _COUNTER and not name.startswith(" "):
             without |= {row + first: rule for row, rule in cells.spread(grid.sheet.valueless[at]).items()}
-        text = pl.Series(name, texts, pl.String)
-        data.append(text.str.replace_all("\t", " ", literal=True))  # Excel shows a tab as a blank
+        data.append(texts.alias(name).str.replace_all("\t", " ", literal=True))  # Excel shows a tab as a blank
     for row in _across(grid, header_at, {at for at, name in enumerate(names) if name in known}):
         without.setdefault(row + 1, "merged_across")
     filled = _filled(pl.DataFrame(data), without)
@@ -167,11 +185,14 @@ def _names(place: Place, limits: Limits) -> list[str]:
         Stop: if there are too many, or two have one name.
     """
     grid, header_at = place.grid, place.header_at
-    for column, ranges in _merged_rows(grid.merged, len(grid.cells) - 1).items():
-        for _, bottom in (rows for rows in ranges if rows[0] <= header_at < rows[1]):
-            for row in range(header_at + 1, bottom + 1):
-                grid.cells[row][column] = ""
-    width = max(map(len, grid.cells))
+    for column, ranges in _merged_rows(grid.merged, grid.height - 1).items():
+        if column >= len(grid.columns):
+            continue
+        rows: list[int | None] = [*range(grid.height)]
+        for _, bottom in (each for each in ranges if each[0] <= header_at < each[1]):
+            rows[header_at + 1 : bottom + 1] = [None] * (bottom - header_at)
+            grid.columns[column] = grid.columns[column].with_rows(pl.Series(rows, dtype=pl.Int64))
+    width = len(grid.columns)
     check_columns(len(place.names), limits)
     unclear = sorted({name for name in place.names if name and [ROW, *place.names].count(name) > 1})
     if unclear:
@@ -225,13 +246,14 @@ def _fill_merged(grid: Grid) -> None:
     Raises:
         Stop: if merged cells lie upon each other.
     """
-    cells = grid.cells
-    if sum(_area(first, last, cells) for first, last in grid.merged) > len(cells) * len(cells[0] if cells else ()):
+    if sum(_area(first, last, grid) for first, last in grid.merged) > grid.height * len(grid.columns):
         raise overlapping_merges()
-    for column, ranges in _merged_rows(grid.merged, len(cells) - 1).items():
-        for top, bottom in ranges if cells and column < len(cells[0]) else ():
-            for row in range(top + 1, bottom + 1):
-                cells[row][column] = cells[top][column]
+    for column, ranges in _merged_rows(grid.merged, grid.height - 1).items():
+        if column < len(grid.columns):
+            rows = [*range(grid.height)]  # where the value of each comes from
+            for top, bottom in ranges:
+                rows[top + 1 : bottom + 1] = [rows[top]] * (bottom - top)
+            grid.columns[column] = grid.columns[column].with_rows(pl.Series(rows, dtype=pl.Int64))
 
 
 def _merged_rows(merged: list[Range], last_row: int) -> dict[int, list[tuple[int, int]]]:
@@ -246,30 +268,23 @@ def _merged_rows(merged: list[Range], last_row: int) -> dict[int, list[tuple[int
 def _across(grid: Grid, header_at: int, known: set[int]) -> set[int]:
     """Rows below the header where one filled cell covers several columns of the contract."""
     found: set[int] = set()
-    height, width = len(grid.cells), len(grid.cells[0])
+    height, width = grid.height, len(grid.columns)
     for (top, left), (bottom, right) in grid.merged:
         is_inside = header_at < top < height and left < width
-        if is_inside and sum(left <= at <= right for at in known) > 1 and words(grid.cells[top][left]):
+        if is_inside and sum(left <= at <= right for at in known) > 1 and words(grid.columns[left].cell(top)):
             found.update(range(top, min(bottom, height - 1) + 1))
     return found
 
 
-def _doubts(
-    found: list[tuple[int, str, str | None]], values: list[str | None], first: int, column: Column
-) -> pl.DataFrame:
-    """Problems of cells of one column; where the contract says so they are left empty, and the row goes on."""
-    by_rule: dict[str, list[tuple[int, str | None]]] = {}
-    for at, rule, stored in found:
-        by_rule.setdefault(rule, []).append((at + first, stored))
-        if column.on_invalid == "flag" and rule not in seen.WARNINGS:
-            values[at] = None
+def _doubts(found: pl.DataFrame, column: Column) -> pl.DataFrame:
+    """Problems of cells of one column, of what `seen.texts` says of them."""
     made = [NO_PROBLEMS]
-    for rule, rows in by_rule.items():
-        failing = pl.DataFrame(rows, {ROW: pl.Int64, "value": pl.String}, orient="row")
+    for (rule,), failing in found.partition_by("rule", maintain_order=True, as_dict=True).items():
         about = wording(rule)
         said = about.fill(column=column.label, example=column.example)
         is_warning = rule in seen.WARNINGS or column.on_invalid == "flag"
-        made.append(problems(failing, column.name, rule, said, about, "warning" if is_warning else "critical"))
+        failed = failing.drop("rule")
+        made.append(problems(failed, column.name, rule, said, about, "warning" if is_warning else "critical"))
     return pl.concat(made)
 
 
@@ -302,8 +317,8 @@ def _is_ours(name: str) -> bool:
     return name in OUR_SHEETS or correction.is_mark(name)
 
 
-def _area(first: tuple[int, int], last: tuple[int, int], cells: list[list[object]]) -> int:
+def _area(first: tuple[int, int], last: tuple[int, int], grid: Grid) -> int:
     """Cells of a range as far as the sheet goes."""
-    height = min(last[0], len(cells) - 1) - first[0] + 1
-    width = min(last[1], len(cells[0] if cells else ()) - 1) - first[1] + 1
+    height = min(last[0], grid.height - 1) - first[0] + 1
+    width = min(last[1], len(grid.columns) - 1) - first[1] + 1
     return max(height, 0) * max(width, 0)

@@ -8,45 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+import polars as pl
+
 from etl.contract import Contract, Source
 from etl.delivery.messages import Stop
+from etl.extract.grid import Grid, Range
 from etl.extract.header import joined
 from etl.extract.number_format import GENERAL, date_shown
-from etl.extract.sheet import Sheet
 
-Range = tuple[tuple[int, int], tuple[int, int]]  # first and last cell, row and column counted from 0
 _HEADER_WITHIN = 50  # rows from the top in which the header row must stand
 _RANGE = re.compile(r"([A-Z]{1,3})([1-9][0-9]*):([A-Z]{1,3})([1-9][0-9]*)?")
 _END = 1 << 20  # rows of a sheet of Excel
 _NAMED = 20
-
-
-@dataclass(frozen=True)
-class Grid:
-    """One sheet: its cells as calamine gives them, and what it does not tell of them.
-
-    Attributes:
-        name: the sheet's.
-        is_hidden: Excel does not show it.
-        cells: of each row; the value of a merged cell stands in all rows that it covers.
-        merged: ranges of merged cells.
-        sheet: what calamine does not tell.
-        outside: number of filled cells beside and below the range that is read; above it stand titles.
-        top: the range's first row.
-    """
-
-    name: str
-    is_hidden: bool
-    cells: list[list[object]]
-    merged: list[Range]
-    sheet: Sheet
-    outside: int = 0
-    top: int = 0
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing stands in it."""
-        return not any(words(cell) for row in self.cells for cell in row)
 
 
 @dataclass(frozen=True)
@@ -66,7 +39,7 @@ class Place:
     @property
     def is_filled(self) -> bool:
         """Whether anything stands below the names."""
-        return any(words(cell) for row in self.grid.cells[self.header_at + 1 :] for cell in row)
+        return any(column.from_row(self.header_at + 1).is_filled.any() for column in self.grid.columns)
 
 
 def words(cell: object) -> str:
@@ -106,19 +79,20 @@ def find(grid: Grid, source: Source, contract: Contract) -> Place | None:
     """The contract's table in a sheet; None if no row, or not the one that is said, names half of its columns."""
     wanted = [c.source_name for c in contract.in_file]
     if source.header == ():
-        filled = [at for at, row in enumerate(grid.cells) if any(map(words, row))]
-        left = min((at for row in grid.cells for at, cell in enumerate(row) if words(cell)), default=0)
-        first = max(grid.top, min(filled, default=0))
-        names = [*[""] * left, *wanted][: max(map(len, grid.cells))]  # the last ones may be missing
-        return Place(grid, first - 1, names) if filled else None
+        filled_in = [column.is_filled.arg_true().to_list() for column in grid.columns]
+        filled = {at: rows[0] for at, rows in enumerate(filled_in) if rows}  # the first row, by column
+        if not filled:
+            return None
+        names = [*[""] * min(filled), *wanted][: len(grid.columns)]  # the last ones may be missing
+        return Place(grid, max(grid.top, min(filled.values())) - 1, names)
     if source.header:
         rows = [number - 1 for number in source.header]
     elif grid.top:
         rows = [grid.top]
     else:
-        counts = [len({*wanted} & {*row}) for row in as_shown(grid, range(min(_HEADER_WITHIN, len(grid.cells))))]
+        counts = [len({*wanted} & {*row}) for row in as_shown(grid, range(min(_HEADER_WITHIN, grid.height)))]
         rows = [counts.index(max(counts))] if counts else []
-    names = _names(grid, rows) if rows and rows[-1] < len(grid.cells) else []
+    names = _names(grid, rows) if rows and rows[-1] < grid.height else []
     return Place(grid, rows[-1], names) if names and 2 * len({*wanted} & {*names}) >= len(wanted) else None
 
 
@@ -139,7 +113,8 @@ def _names(grid: Grid, rows: list[int]) -> list[str]:
 def as_shown(grid: Grid, rows: Sequence[int]) -> list[list[str]]:
     """The words of rows that may be names; a day among them as its reader sees it."""
     formats: dict[tuple[int, int], str] = {}
-    if any(isinstance(cell, date) for row in rows for cell in grid.cells[row]):
+    cells = {row: grid.row(row) for row in rows}
+    if any(isinstance(cell, date) for row in rows for cell in cells[row]):
         formats = grid.sheet.formats_above(rows[-1] + 1)
         for (top, left), (bottom, _) in grid.merged:
             if (top, left) in formats:
@@ -147,7 +122,7 @@ def as_shown(grid: Grid, rows: Sequence[int]) -> list[list[str]]:
     return [
         [
             date_shown(cell, formats.get((row, at), GENERAL)) if isinstance(cell, date) else words(cell)
-            for at, cell in enumerate(grid.cells[row])
+            for at, cell in enumerate(cells[row])
         ]
         for row in rows
     ]
@@ -156,16 +131,17 @@ def as_shown(grid: Grid, rows: Sequence[int]) -> list[list[str]]:
 def _clipped(grid: Grid, area: Range) -> Grid:
     """A sheet with nothing in it but what lies in a range; rows and columns keep their places."""
     (top, left), (bottom, right) = area
-    outside = 0
-    cells: list[list[object]] = []
-    for at, row in enumerate(grid.cells):
-        is_in = top <= at <= bottom
-        beside = row[:left] + row[right + 1 :] if is_in else row
-        outside += sum(bool(words(cell)) for cell in beside) if at >= top else 0
-        if at <= bottom:
-            cells.append([cell if is_in and left <= column <= right else "" for column, cell in enumerate(row)])
+    height = min(bottom + 1, grid.height)
+    nowhere = pl.repeat(None, height, dtype=pl.Int64, eager=True)
+    inside = pl.concat([nowhere.head(top), pl.int_range(min(top, height), height, eager=True)])
+    outside, columns = 0, []
+    for at, column in enumerate(grid.columns):
+        is_in = left <= at <= right
+        beside = column.from_row(max(top, height) if is_in else top)
+        outside += int(beside.is_filled.sum())
+        columns.append(column.with_rows(inside if is_in else nowhere))
     merged = [m for m in grid.merged if m[0][0] <= bottom and left <= m[0][1] <= right]
-    return replace(grid, cells=cells, merged=merged, outside=outside, top=top)
+    return replace(grid, columns=columns, height=height, merged=merged, outside=outside, top=top)
 
 
 def _column(letters: str) -> int:

@@ -14,7 +14,11 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TypeVar
 
+import polars as pl
+
 from etl.contract import Column
+from etl.delivery.columns import ROW
+from etl.extract import grid
 from etl.extract.number_format import GENERAL, Shown, padded, shown
 from etl.extract.sheet import Sheet
 
@@ -28,6 +32,10 @@ _UNCLEAR_DAY: tuple[Shown, ...] = ("general", "digits", "padded", "number", *_SC
 _NOT_GENERAL: tuple[Shown, ...] = ("digits", "padded", "number", *_SCALED, "day", "moment", "month", "year", "part")
 _KNOWN = {"day": "%d/%m/%Y", "month": "%m/%Y", "year": "%Y"}  # what a partly known date is written like
 
+_OTHERS = pl.Schema({ROW: pl.Int64(), "code": pl.Int32()})
+_SAID = pl.Schema({"text": pl.String(), "rule": pl.String(), "value": pl.String()})
+_FOUND = pl.Schema({ROW: pl.Int64(), "value": pl.String(), "rule": pl.String()})
+
 _Told = TypeVar("_Told")
 _Judged = tuple[str | None, str | None]  # a cell's text, and the rule that it breaks
 
@@ -37,40 +45,48 @@ class Cells:
     """The cells of one column below the header.
 
     Attributes:
-        values: as calamine gives them.
+        column: the cells themselves.
         first: the row of the first one, counted from 0.
         at: the column, counted from 0.
         merged: first and last row of each merged cell in the column.
     """
 
-    values: Sequence[object]
+    column: grid.Column
     first: int
     at: int
     merged: Sequence[tuple[int, int]]
 
     @cached_property
+    def others(self) -> pl.DataFrame:
+        """The cells that are no text: ROW, which is a place in the column, and `code`."""
+        codes = self.column.codes
+        return pl.DataFrame({ROW: codes.is_not_null().arg_true(), "code": codes.drop_nulls()}, schema=_OTHERS)
+
+    @cached_property
     def kinds(self) -> set[type]:
-        """Types of the values; most columns are all text."""
-        return set(map(type, self.values))
+        """Types of the values that are no text; in most columns there are none."""
+        return {type(self.column.values[code]) for code in self.others["code"].unique()}
 
     @property
-    def dated(self) -> list[int]:
+    def dated(self) -> pl.Series:
         """Places of the values that are a day or a point in time."""
-        is_any = any(issubclass(kind, date) for kind in self.kinds)
-        return [at for at, cell in enumerate(self.values) if isinstance(cell, date)] if is_any else []
+        if not any(issubclass(kind, date) for kind in self.kinds):
+            return self.others[ROW].clear()
+        codes = self.others["code"].unique()
+        dated = [code for code in codes if isinstance(self.column.values[code], date)]
+        return self.others.filter(pl.col("code").is_in(dated))[ROW]
 
     def spread(self, by_row: dict[int, _Told]) -> dict[int, _Told]:
-        """What is told of a merged cell told of all rows that it covers; rows are places in `values`."""
+        """What is told of a merged cell told of all rows that it covers; rows are places in the column."""
         every = dict(by_row)
         for top, bottom in self.merged if by_row else ():
             if top in by_row:
                 every |= dict.fromkeys(range(top + 1, bottom + 1), by_row[top])
-        return {row - self.first: told for row, told in every.items() if 0 <= row - self.first < len(self.values)}
+        height = len(self.column.codes)
+        return {row - self.first: told for row, told in every.items() if 0 <= row - self.first < height}
 
 
-def texts(
-    cells: Cells, column: Column | None, sheet: Sheet, mark: str
-) -> tuple[list[str | None], list[tuple[int, str, str | None]]]:
+def texts(cells: Cells, column: Column | None, sheet: Sheet, mark: str) -> tuple[pl.Series, pl.DataFrame]:
     """A column as text.
 
     Args:
@@ -80,26 +96,25 @@ def texts(
         mark: the decimal one of the contract's notation.
 
     Returns:
-        The text of each cell; and for each that is not what was meant its place in the column, the rule that says why,
-        and its value as stored.
+        The text of each cell; and for each that is not what was meant its place in the column (ROW), the `rule` that
+        says why, and its `value` as stored.
     """
     mark = column.numbers.decimal if column else mark
-    if cells.kinds <= {str}:
-        return [str(cell) or None for cell in cells.values], []
-    if column is None:
-        return [_text(cell, mark) for cell in cells.values], []
-    judge = _judge_of(column, cells, sheet, mark)
-    made: list[str | None] = []
-    doubts = []
-    for at, cell in enumerate(cells.values):
-        if isinstance(cell, str) or cell is None:
-            made.append(cell or None)
-            continue
-        text, rule = judge(at, cell)
-        made.append(text)
-        if rule:
-            doubts.append((at, rule, _text(cell, mark)))
-    return made, doubts
+    if cells.others.is_empty():
+        return cells.column.texts, pl.DataFrame(schema=_FOUND)
+    judge = _judge_of(column, cells, sheet, mark) if column else lambda _, cell: (_text(cell, mark), None)
+    # Of one value in one format the same is to be said wherever it stands, but for what merged cells do to formats.
+    by = [ROW, "code"] if cells.merged else ["code"]
+    once = cells.others.unique(by, keep="first")
+    values = [cells.column.values[code] for code in once["code"].to_list()]
+    judged = [judge(at, cell) for at, cell in zip(once[ROW].to_list(), values, strict=True)]
+    rules = [rule for _, rule in judged]
+    stored = [_text(cell, mark) if rule else None for cell, rule in zip(values, rules, strict=True)]
+    said = {"text": [text for text, _ in judged], "rule": rules, "value": stored}
+    told = once.select(by).hstack(pl.DataFrame(said, _SAID))
+    each = cells.others.join(told, on=by, how="left", maintain_order="left")
+    found = each.filter(pl.col("rule").is_not_null()).select(_FOUND.names())
+    return cells.column.texts.scatter(each[ROW], each["text"]), found
 
 
 def _judge_of(column: Column, cells: Cells, sheet: Sheet, mark: str) -> Callable[[int, object], _Judged]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from etl.extract.number_format import GENERAL, is_date
 
-MOST_COLUMNS = 1 << 14  # of a sheet of Excel
+MOST_COLUMNS, MOST_ROWS = 1 << 14, 1 << 20  # of a sheet of Excel
 _PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _LEAP = 61.0  # 1 March 1900: in Excel's calendar a 29th of February stands before it, as number 60
 _YEARS = (1850, 2100)  # a whole number in a date's cell that may be a year which somebody typed
@@ -64,7 +64,9 @@ class Sheet:
         """
         if code == GENERAL:
             return
-        self.numbers.setdefault(code, array("q")).extend((cells["row"] * MOST_COLUMNS + cells["column"]).to_list())
+        self.numbers.setdefault(code, array("q")).extend(
+            (cells["row"].cast(pl.Int64) * MOST_COLUMNS + cells["column"]).to_list()
+        )
         if is_date(code):
             early = cells.select("row", "column", pl.col("value").cast(pl.Float64)).filter(pl.col("value") <= _YEARS[1])
             for row, column, number in early.iter_rows():

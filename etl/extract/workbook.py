@@ -15,14 +15,18 @@ import struct
 import xml.parsers.expat as expat
 import zipfile
 from array import array
+from collections.abc import Iterator
 from typing import IO
 
+import polars as pl
 from lxml import etree
 
+from etl.delivery import batches
 from etl.delivery.messages import Stop
 from etl.extract import plain_cells
 from etl.extract.archive import BROKEN
 from etl.extract.bounded import bomb, check_columns, check_emptiness, most_unpacked
+from etl.extract.distinct_cells import PlainSheet
 from etl.extract.file_kind import no_workbook
 from etl.extract.number_format import GENERAL, code_of
 from etl.extract.sheet import MOST_COLUMNS, Sheet, place_of, series_of
@@ -36,6 +40,7 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 _YES = ("1", "true")
 _DECLARATION = rb"""<\?xml version=["']1\.0["'](?: encoding=["'](?i:utf-8)["'])?[^<>?]*\?>"""
 _UTF_8 = re.compile(rb"(?:\xef\xbb\xbf)?(?:" + _DECLARATION + rb")?[ \t\r\n]*<[A-Za-z]")
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # that calamine unpacks, too
 _ROWS, _ROW_END = b"<sheetData>", b"</row>"
 
 
@@ -48,6 +53,23 @@ def look_through(content: bytes, limits: Limits) -> list[Sheet]:
     Raises:
         Stop: if this is no .xlsx, can be read in two ways, holds macros, unpacks to too much, or is nearly all empty.
     """
+    return [sheet for sheet, _ in look_into(content, limits, keeps_cells=False)]
+
+
+def look_into(content: bytes, limits: Limits, *, keeps_cells: bool = True) -> list[tuple[Sheet, PlainSheet | None]]:
+    """Refuse a workbook that holds macros or asks for too much.
+
+    Args:
+        content: the file.
+        limits: what it may ask.
+        keeps_cells: the cells of plain sheets are wanted, too.
+
+    Returns:
+        What is to be known of its sheets, in their order; and the cells of each in which all are plain.
+
+    Raises:
+        Stop: if this is no .xlsx, can be read in two ways, holds macros, unpacks to too much, or is nearly all empty.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [member.filename for member in archive.infolist()]
@@ -55,7 +77,9 @@ def look_through(content: bytes, limits: Limits) -> list[Sheet]:
                 raise no_workbook(io.BytesIO(content))
             if any(name.lower().endswith("vbaproject.bin") or "/macrosheets/" in name.lower() for name in names):
                 raise Stop("rejected", "excel_macros")
-            _check_unpacked_size(archive, most_unpacked(len(content), limits))
+            most = most_unpacked(len(content), limits)
+            if sum(member.file_size for member in archive.infolist()) > most:  # none is unpacked to more than it says
+                _check_unpacked_size(archive, most)
             about = etree.fromstring(archive.read(_WORKBOOK), _PARSER)
             parts = _sheet_parts(about, archive)
             calendar, computing = about.find("{*}workbookPr"), about.find("{*}calcPr")
@@ -63,14 +87,19 @@ def look_through(content: bytes, limits: Limits) -> list[Sheet]:
                 {_TEXTS, _STYLES, *map(str.lower, parts)},
                 is_1904=calendar is not None and calendar.get("date1904") in _YES,
                 is_uncomputed=computing is not None and computing.get("fullCalcOnLoad") in _YES,
+                keeps_cells=keeps_cells and all(m.compress_type in _PACKINGS for m in archive.infolist()),
             )
-            for name in sorted(names, key=lambda name: name.lower() not in (_TEXTS, _STYLES)):
-                book.read(archive, name)
-                check_columns(book.columns, limits)
-            if book.text > limits.unpacked_bytes:
-                raise bomb(limits.unpacked_bytes)
-            check_emptiness(book.area, book.filled, limits)
-            return [book.sheets[part.lower()] for part in parts]
+            try:
+                for name in sorted(names, key=lambda name: name.lower() not in (_TEXTS, _STYLES)):
+                    book.read(archive, name)
+                    check_columns(book.columns, limits)
+                if book.text > limits.unpacked_bytes:
+                    raise bomb(limits.unpacked_bytes)
+                check_emptiness(book.area, book.filled, limits)
+            except Stop:
+                _check_unpacked_size(archive, most)  # a part that is damaged is told of first
+                raise
+            return [(book.sheets[part.lower()], book.plain.get(part.lower())) for part in parts]
     except (*BROKEN, etree.XMLSyntaxError, expat.ExpatError, LookupError):
         raise no_workbook(io.BytesIO(content)) from None
 
@@ -157,19 +186,23 @@ class _Book:
         columns: of the widest sheet.
         text: characters of shared texts, counted in each cell that names one.
         sheets: what is to be known of each, by the name of its part in small letters.
+        plain: by the same the sheets of which all cells are plain, if they are wanted.
     """
 
-    def __init__(self, parts: set[str], *, is_1904: bool, is_uncomputed: bool) -> None:
+    def __init__(self, parts: set[str], *, is_1904: bool, is_uncomputed: bool, keeps_cells: bool) -> None:
         """Take what the workbook says of all its sheets.
 
         Args:
             parts: names, in small letters, of those that calamine reads, whatever they begin with.
             is_1904: days are counted from 1904 on.
             is_uncomputed: Excel is to compute all formulas when it opens the file, so what is stored may be no result.
+            keeps_cells: `plain` is wanted.
         """
         self.area = self.filled = self.columns = self.text = 0
         self.sheets: dict[str, Sheet] = {}
+        self.plain: dict[str, PlainSheet] = {}
         self._parts, self._is_1904, self._is_uncomputed = parts, is_1904, is_uncomputed
+        self._keeps_cells = keeps_cells
         self._formats: list[str] = []
         self._shared = array("q")  # characters of each shared text
 
@@ -183,8 +216,12 @@ class _Book:
         self._row = self._column = -1  # of the cell that is read
         self._sheet = self.sheets.setdefault(name.lower(), Sheet())
         self._last_row = self._last_column = -1  # the corner of what is filled
+        self._reached = (-1, -1)  # the last plain cell
         self._in_cell = self._in_text = self._computed = False
         self._kind, self._value, self._style = "n", "", "0"
+        self._held: list[tuple[pl.DataFrame, pl.DataFrame]] | None = (
+            [] if self._keeps_cells else None
+        )  # None: not all cells are plain
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._characters
         self._size = archive.getinfo(name).file_size
@@ -193,41 +230,62 @@ class _Book:
             if name.lower() not in self._parts and (
                 not chunk.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or name.endswith(".vml")
             ):
+                while stream.read(_CHUNK):  # for nothing but to see that it is whole
+                    pass
                 return
-            self._parse(parser, chunk, stream)
+            around = self._parse(parser, chunk, stream)
+        if around and self._held:
+            self._keep(name, around, self._held)
         self.area += (self._last_row + 1) * (self._last_column + 1)
         self.columns = max(self.columns, self._last_column + 1)
 
-    def _parse(self, parser: expat.XMLParserType, chunk: bytes, stream: IO[bytes]) -> None:
+    def _parse(self, parser: expat.XMLParserType, chunk: bytes, stream: IO[bytes]) -> tuple[bytes, bytes] | None:
         """Parse a part, but for plain cells.
 
         Args:
             parser: calls back.
             chunk: the part's first bytes.
             stream: has the others.
+
+        Returns:
+            What stands before and behind the cells, if all are plain.
         """
         head, begin, rest = chunk.partition(_ROWS)
         first = _UTF_8.match(head) if begin else None
         parser.Parse(head + begin)
         may_be_plain = first is not None and not _holds_more(head[first.end() :])
-        while may_be_plain:
-            rows, end, rest = rest.rpartition(_ROW_END)
-            cells = plain_cells.cut(rows + end) if not (self._in_cell or self._in_text) else None
-            if cells:
+        left = bytearray(rest)
+        for rows, cells in batches.each(_with_cells, _rows(left, stream)) if may_be_plain else ():
+            if cells and may_be_plain and not (self._in_cell or self._in_text):
                 parser.Parse(cells.tags)
                 self._add(cells)
             else:
-                parser.Parse(rows + end)
-            more = stream.read(_CHUNK)
-            may_be_plain = bool(end and more) and (cells is not None or not _holds_more(rows))
-            rest += more
-        parser.Parse(rest)
+                parser.Parse(rows)
+                self._held = None
+                may_be_plain = may_be_plain and not _holds_more(rows)
+        behind = [bytes(left)]
+        parser.Parse(behind[0])
         while rest := stream.read(_CHUNK):
             parser.Parse(rest)
+            if self._held:
+                behind.append(rest)
         parser.Parse(b"", True)
+        return (head + begin, b"".join(behind)) if self._held else None
+
+    def _keep(self, name: str, around: tuple[bytes, bytes], pieces: list[tuple[pl.DataFrame, pl.DataFrame]]) -> None:
+        """Keep the cells of a sheet, if it is certain how far calamine's table of them reaches."""
+        texts, others = (pl.concat(of_kind) for of_kind in zip(*pieces, strict=True))
+        filled = pl.concat([texts.select("row", "column"), others.filter("has_value").select("row", "column")])
+        corner = self._last_row, self._last_column
+        if filled.max().row(0) == corner:
+            self.plain[name.lower()] = PlainSheet(name, around, texts, others, corner)
 
     def _add(self, cells: plain_cells.Cells) -> None:
         """Note the cells of some rows."""
+        if self._held is not None:
+            is_behind = cells.first > self._reached and cells.is_in_order
+            self._held = [*self._held, (cells.texts, cells.others)] if is_behind else None
+            self._reached = cells.last
         if cells.behind:
             self._row, self._column = cells.behind
         if cells.corner:
@@ -245,6 +303,7 @@ class _Book:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         match name if ":" not in name else name.rpartition(":")[2]:  # the most frequent ones first
             case "c":
+                self._held = None
                 if "r" in attributes:
                     self._row, self._column = place_of(attributes["r"])
                 else:
@@ -316,6 +375,24 @@ class _Book:
     def _format(self, style: str) -> str:
         number = int(style)
         return self._formats[number] if number < len(self._formats) else GENERAL
+
+
+def _rows(left: bytearray, stream: IO[bytes]) -> Iterator[bytes]:
+    """The rows of a sheet, as far as each chunk has the end of one.
+
+    Args:
+        left: what was read of it already, from behind `_ROWS` on; in the end, what follows the rows.
+        stream: has the others.
+    """
+    while end := left.rfind(_ROW_END) + 1:
+        end += len(_ROW_END) - 1
+        yield bytes(left[:end])
+        del left[:end]
+        left += stream.read(_CHUNK)
+
+
+def _with_cells(rows: bytes) -> tuple[bytes, plain_cells.Cells | None]:
+    return rows, plain_cells.cut(rows)
 
 
 def _holds_more(piece: bytes) -> bool:

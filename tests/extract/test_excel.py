@@ -8,14 +8,15 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import openpyxl
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 
 from etl.agency.template import write_template
 from etl.contract import Contract, load
@@ -261,3 +262,73 @@ def test_whatever_number_stands_in_a_cell_however_it_is_shown_the_file_is_read_o
         assert stop.rule in ("unreadable_excel", "wrong_types")
     else:
         assert count == rows.height == 1
+
+
+CELLS: st.SearchStrategy[object] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(["Nam", "Trần Thị Bé", " a ", "a\nb", "x<y & z", "_x0041_", "=1+1", "#N/A", "'0012", "1e5", "0"]),
+    st.text("ăâđ 1_x&<\n", max_size=6),
+    st.integers(-(10**17), 10**17),
+    st.sampled_from([0.1 + 0.2, -0.0, 1e-7, 1e21, 0.125, 46083.999999, 1950, 59, 60, 61, 2958465, 2958466]),
+    st.floats(-1e6, 1e6),
+    st.datetimes(datetime(1900, 1, 1), datetime(9999, 12, 31)),
+    st.dates(date(1900, 1, 1)),
+    st.timedeltas(timedelta(0), timedelta(days=3)),
+)
+FORMATS = [
+    None,
+    "General",
+    "0",
+    "0000",
+    "0.0%",
+    "#,##0,",
+    "dd/mm/yyyy",
+    "mm/yyyy",
+    "yyyy",
+    "dd/mm/yyyy hh:mm",
+    "[h]:mm",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.lists(CELLS, min_size=8, max_size=8), min_size=1, max_size=6),
+    formats=st.lists(st.sampled_from(FORMATS), min_size=8, max_size=8),
+    is_1904=st.booleans(),
+    merged=st.sampled_from([None, "D2:D4", "B3:C3"]),
+)
+def test_a_sheet_is_read_to_the_same_cells_when_calamine_is_given_all_of_them(
+    rows: list[list[object]], formats: list[str | None], is_1904: bool, merged: str | None
+) -> None:
+    book = openpyxl.Workbook()
+    book.epoch = CALENDAR_MAC_1904 if is_1904 else CALENDAR_WINDOWS_1900
+    sheet = book.worksheets[0]
+    sheet.append(HEADER)
+    for values in rows:
+        sheet.append(values)
+        for cell, code in zip(sheet[sheet.max_row], formats, strict=True):
+            cell.number_format = code or cell.number_format
+    if merged:
+        sheet.merge_cells(merged)
+    out = io.BytesIO()
+    book.save(out)
+    assert told(out.getvalue()) == told(with_comment(out.getvalue()))
+
+
+def with_comment(content: bytes) -> bytes:
+    """The workbook with a comment before its cells, behind which no cell is taken for plain."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"<sheetData>", b"<!-- --><sheetData>"))
+    return out.getvalue()
+
+
+def told(content: bytes) -> list[object]:
+    """What is read of a workbook of households: the cells, and what is said of them; or how it is refused."""
+    try:
+        (table,) = read_tables(io.BytesIO(content), HOUSEHOLDS)
+    except Stop as stop:
+        return [stop.rule, stop.message.en]
+    return [each.rows() for each in (table.rows, table.problems, table.doubts, table.stored_dates)]

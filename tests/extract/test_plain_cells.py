@@ -13,11 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl.contract import load
 from etl.delivery.messages import Stop
-from etl.extract import plain_cells, workbook
+from etl.extract import plain_cells, read_tables, workbook
 from etl.extract.sheet import Sheet
 from etl.settings import DEFAULT_LIMITS, Limits
+from tests import TESTS
 
+HOUSEHOLDS = load(TESTS / "cases" / "expectations" / "excel" / "households.yaml")
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _TYPE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _RELATIONS = (
@@ -314,3 +317,94 @@ def test_full_cells_of_every_kind_make_no_sheet_empty() -> None:
 def test_a_plain_number_that_may_be_a_year_is_told() -> None:
     sheet = both('<row r="1"><c r="A1" s="1"><v>1950</v></c><c r="B1" s="1"><v>46083</v></c></row>')
     assert isinstance(sheet, Sheet) and sheet.odd_days == {0: {0: 1950.0}}
+
+
+SHARED = (
+    f'<sst xmlns="{_MAIN}"><si><t>Nam</t></si><si><r><t>Lê </t></r><r><t xml:space="preserve"> Hoa</t></r>'
+    '<rPh sb="0" eb="1"><t>x</t></rPh></si><si><t/></si><si><t xml:space="preserve"> a_x000D_b </t></si></sst>'
+)
+FORMS = (  # of a cell, from behind its place on
+    *(
+        f' t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
+        for text in (*TEXTS, " a", "_x0041_", "a&#10;b")
+    ),
+    *(f' s="1" t="str"><f>A1&amp;"a"</f><v>{text}</v></c>' for text in ("Nam", "a&amp;amp;b", "1", "")),
+    *(f' s="{at}" t="s"><v>{at}</v></c>' for at in range(4)),
+    *(
+        f' s="{at % 7}"><v>{number}</v></c>'
+        for at, number in enumerate((*NUMBERS, "-0", "2958466", "61", "0.1", "1e21"))
+    ),
+    *(f' s="{at}" t="n"><f>A1</f><v>46083.6</v></c>' for at in range(6)),
+    *(f' t="b"><v>{value}</v></c>' for value in ("0", "1", "")),
+    *(f' t="d"><v>{value}</v></c>' for value in ("2026-03-02", "2026-03-02T10:11:12")),
+    ' t="e"><v>#N/A</v></c>',
+    ' s="1"><f>NOW()</f><v/></c>',
+    ' s="1"/>',
+    "/>",
+)
+PLACES = [f"{letter}{row}" for row in range(2, 8) for letter in "ABCDEFGH"]
+HEADER = "".join(
+    f'<c r="{letter}1" t="inlineStr"><is><t>{column.source_name}</t></is></c>'
+    for letter, column in zip("ABCDEFGH", HOUSEHOLDS.columns, strict=True)
+)
+
+
+def read(content: bytes) -> list[object]:
+    """What is read of a workbook of households: the cells, and what is said of them; or how it is refused."""
+    try:
+        (table,) = read_tables(io.BytesIO(content), HOUSEHOLDS)
+    except Stop as stop:
+        return [stop.rule, stop.message.en]
+    return [each.rows() for each in (table.rows, table.problems, table.doubts, table.stored_dates)]
+
+
+def read_both(cells: list[tuple[str, str]], **parts: str) -> list[object]:
+    """What is read of cells below a header, whether or not calamine is given all of them."""
+    made: dict[int, str] = {1: HEADER}
+    for place, form in cells:
+        row = int(place[1:])
+        made[row] = made.get(row, "") + f'<c r="{place}"{form}'
+    rows = "".join(f'<row r="{row}">{held}</row>' for row, held in made.items())
+    plain = read(book(rows, texts=SHARED, **parts))
+    assert plain == read(book(rows, texts=SHARED, before="<!-- each is parsed -->", **parts))
+    return plain
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cells=st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(FORMS)), min_size=1, max_size=40).map(
+        lambda cells: sorted(dict(cells).items(), key=lambda cell: PLACES.index(cell[0]))
+    ),
+    about=st.sampled_from(["", '<workbookPr date1904="1"/>', '<calcPr fullCalcOnLoad="1"/>']),
+    behind=st.sampled_from(
+        ["", *(f'<mergeCells><mergeCell ref="{ref}"/></mergeCells>' for ref in ("D2:D4", "B6:B9", "A3:C3"))]
+    ),
+    piece=st.sampled_from([400, 1 << 20]),
+)
+def test_cells_are_the_same_when_calamine_is_given_all_of_them(
+    cells: list[tuple[str, str]], about: str, behind: str, piece: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workbook, "_CHUNK", piece)
+        read_both(cells, about=about, behind=behind)
+
+
+TEXT = ' t="inlineStr"><is><t>{}</t></is></c>'
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        pytest.param([("A2", TEXT.format("1")), ("A2", TEXT.format("2"))], ["2"], id="a cell twice"),
+        pytest.param([("A4", TEXT.format("1")), ("A3", TEXT.format("2"))], None, id="rows out of order"),
+        pytest.param([("A2", TEXT.format("T&#234;n &amp;#234;"))], ["Tên &#234;"], id="an entity that was escaped"),
+        pytest.param([("A2", ' t="s"><v>1</v></c>')], ["Lê Hoa"], id="rich text"),
+        pytest.param([("A2", TEXT.format("_x0041_1"))], ["A1"], id="an escape of Excel"),
+        pytest.param([("A2", TEXT.format("1")), ("B9", ' t="str"><v></v></c>')], ["1"], id="nothing in the last cell"),
+    ],
+)
+def test_what_may_be_read_in_two_ways_is_read_as_calamine_does(
+    cells: list[tuple[str, str]], names: list[str] | None
+) -> None:
+    rows = read_both(cells)[0]
+    assert names is None or [row[1] for row in rows] == names  # type: ignore[attr-defined]
