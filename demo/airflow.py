@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection
 from datetime import UTC, date, datetime, tzinfo
 from datetime import time as time_of_day
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -32,6 +33,7 @@ COMPONENTS = {
 }
 _READY_SECONDS = 180.0
 _STOP_SECONDS = 20.0
+_ANSWER_SECONDS = 60.0
 
 
 class AirflowError(RuntimeError):
@@ -266,18 +268,28 @@ class Airflow:
             health = self._get("/monitor/health")
             healthy = all(health[part]["status"] == "healthy" for part in ("scheduler", "triggerer", "dag_processor"))
             return healthy and self._get("/dags?limit=1")["total_entries"] >= len(load_all()) + 2
-        except (OSError, ValueError):  # not there yet
+        except (AirflowError, HTTPError, ValueError):  # not there yet
             return False
 
     def _get(self, path: str) -> Any:
         return self._call("GET", path)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One call of Airflow's REST API; the machine's HTTP proxy is not asked for our own address."""
+        """One call of Airflow's REST API; the machine's HTTP proxy is not asked for our own address.
+
+        Raises:
+            HTTPError: if it says no.
+            AirflowError: if it does not answer.
+        """
         content = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}/api/v2{path}", content, {"Content-Type": "application/json"}, method=method)
-        with build_opener(ProxyHandler({})).open(request, timeout=60) as answer:
-            return json.load(answer)
+        try:
+            with build_opener(ProxyHandler({})).open(request, timeout=_ANSWER_SECONDS) as answer:
+                return json.load(answer)
+        except HTTPError:
+            raise
+        except (OSError, HTTPException) as error:  # also an answer that ends too early
+            raise AirflowError(f"Airflow did not answer at {self.url} ({error}); see {self.logs}") from None
 
     def _state(self) -> dict[str, Any]:
         try:
