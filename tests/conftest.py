@@ -54,6 +54,8 @@ LONGEST = [
     "attack/test_receiving",
     "promises/agency/test_check",
     "promises/analyst/test_business_city",
+    "validate/test_past",
+    "validate/test_judge",
     "site/test_site",
     "bench/test_bench",
 ]

@@ -141,8 +141,12 @@ def _precision_output(column: Column) -> Output:
 
 
 def _partial(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
-    made = partly_known(frame[column.name])
-    return made.rename({"date": column.name, "precision": f"{column.name}_precision"})
+    return named(partly_known(frame[column.name]), column)
+
+
+def named(known: pl.DataFrame, column: Column) -> pl.DataFrame:
+    """What `partly_known` gives, under the names of a column's outputs."""
+    return known.rename({"date": column.name, "precision": f"{column.name}_precision"})
 
 
 def partly_known(values: pl.Series) -> pl.DataFrame:

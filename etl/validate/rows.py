@@ -11,7 +11,7 @@ import polars as pl
 from etl import datatypes
 from etl.contract import Column, Contract
 from etl.contract.city import city
-from etl.datatypes.dates import partly_known, possible_days
+from etl.datatypes.dates import named, partly_known, possible_days
 from etl.datatypes.geometry import areas
 from etl.datatypes.ward import units_of
 from etl.datatypes.ward_place import is_far
@@ -31,6 +31,8 @@ class Rows:
         """A column's standard form; see `datatypes.standardise`."""
         if column.name in self._already_standard:
             return self.frame[column.name].to_frame()
+        if column.semantic_type == "partial_date":
+            return named(self._partly_known(column.name), column)
         return self._once("standard", column.name, lambda: datatypes.standardise(self.frame, column))
 
     @cached_property
@@ -60,12 +62,12 @@ class Rows:
 
     def _days(self, name: str) -> pl.DataFrame:
         values = self.frame[name]
-        column = next((column for column in self.contract.columns if column.name == name), None)
-        if column and column.semantic_type == "partial_date":
-            return possible_days(*self.standard(column))
         if values.dtype == pl.String:
-            return possible_days(*partly_known(values))
+            return possible_days(*self._partly_known(name))
         return pl.DataFrame({"first": values.dt.date(), "last": values.dt.date()})
+
+    def _partly_known(self, name: str) -> pl.DataFrame:
+        return self._once("partly known", name, lambda: partly_known(self.frame[name]))
 
     def _once(self, kind: str, name: str, make: Callable[[], Made]) -> Made:
         if (kind, name) not in self._derived:
