@@ -332,3 +332,22 @@ def told(content: bytes) -> list[object]:
     except Stop as stop:
         return [stop.rule, stop.message.en]
     return [each.rows() for each in (table.rows, table.problems, table.doubts, table.stored_dates)]
+
+
+def test_cells_merged_beside_the_table_change_nothing_of_it() -> None:
+    book = openpyxl.load_workbook(io.BytesIO(workbook([HEADER, ["001", 4], ["002", 5]])))
+    book.worksheets[0].merge_cells("Z1:AB2")
+    out = io.BytesIO()
+    book.save(out)
+    rows, _, count = extract_bytes(out.getvalue(), HOUSEHOLDS)
+    assert (rows["household_no"].to_list(), count) == (["001", "002"], 2)
+
+
+def test_an_empty_sheet_beside_one_without_a_header_is_passed_over() -> None:
+    book = openpyxl.load_workbook(io.BytesIO(workbook([["001", 4], ["002", 5]])))
+    book.create_sheet("Trang 2", 0)
+    out = io.BytesIO()
+    book.save(out)
+    without = replace(HOUSEHOLDS, source=replace(HOUSEHOLDS.source, header=()))
+    rows, _, count = extract_bytes(out.getvalue(), without)
+    assert (rows["household_no"].to_list(), count) == (["001", "002"], 2)
