@@ -141,10 +141,10 @@ def _precision_output(column: Column) -> Output:
 
 
 def _partial(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
-    return named(partly_known(frame[column.name]), column)
+    return as_outputs(partly_known(frame[column.name]), column)
 
 
-def named(known: pl.DataFrame, column: Column) -> pl.DataFrame:
+def as_outputs(known: pl.DataFrame, column: Column) -> pl.DataFrame:
     """What `partly_known` gives, under the names of a column's outputs."""
     return known.rename({"date": column.name, "precision": f"{column.name}_precision"})
 

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import IO
@@ -32,6 +33,7 @@ from etl.settings import DEFAULT_LIMITS, Limits
 # What is raised on damage, by zipfile and its like.
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError, IndexError)
 _MOST_PARTS = 1_000
+_BLOCK = 1 << 20  # bytes
 _CLIMBS = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
 
@@ -69,12 +71,52 @@ def members(
                 if member.filename.lower().endswith(".zip"):
                     raise zip_in_zip()
                 within = replace(limits, unpacked_bytes=left)
-                with archive.open(member) as stream:
+                with Member(archive, member) as stream:
                     blocks = read_unpacked(stream, member.compress_size, within, in_lines=in_lines)
                     yield member.filename, _unbroken(blocks, file)
                 left -= member.file_size
     except BROKEN:
         raise no_zip(file) from None
+
+
+class Member:
+    """A file in a ZIP archive, of which no byte more is unpacked than the archive says that there are.
+
+    `zipfile` reads so far, finds the sum of what it read to be right, and is silent about more; other programs read on.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, about: zipfile.ZipInfo) -> None:
+        """Open it.
+
+        Raises:
+            Exception: of `BROKEN`, here and in `read`, where it is damaged.
+        """
+        one_more = copy(about)
+        one_more.file_size += 1
+        self._left = about.file_size
+        self._stream = archive.open(one_more)
+
+    def read(self, size: int = _BLOCK, /) -> bytes:
+        """So many more bytes, at most; none behind the last one.
+
+        Raises:
+            zipfile.BadZipFile: if there are more than the archive says.
+        """
+        block = self._stream.read(size)
+        self._left -= len(block)
+        if self._left < 0:
+            raise zipfile.BadZipFile("more than the archive says")
+        return block
+
+    def whole(self) -> bytes:
+        """All that is left, and a look behind it."""
+        return b"".join(iter(self.read, b""))
+
+    def __enter__(self) -> Member:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
 
 
 def beside_parts(file: IO[bytes], source: Source) -> list[str]:

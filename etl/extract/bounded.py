@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from etl.delivery.display import megabytes
 from etl.delivery.messages import Stop
 from etl.extract.lines import count_of
 from etl.settings import Limits
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 _BLOCK = 1 << 23  # bytes
 _SMALL = 1 << 20  # bytes of a packed file that may come of next to nothing
@@ -42,7 +45,7 @@ def check_size(stream: IO[bytes], limits: Limits) -> None:
         raise Stop("rejected", "file_too_large", size=megabytes(size), limit=megabytes(limits.file_bytes))
 
 
-def read_unpacked(stream: IO[bytes], packed: int, limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
+def read_unpacked(stream: SupportsRead[bytes], packed: int, limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
     """The bytes of a packed file, some megabytes at a time; what it declares of its own size is not believed.
 
     Args:
@@ -72,7 +75,7 @@ def too_much_memory(limits: Limits) -> Stop:
     return Stop("rejected", "too_much_memory", limit=megabytes(limits.memory_bytes))
 
 
-def _read(stream: IO[bytes], most: int, limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
+def _read(stream: SupportsRead[bytes], most: int, limits: Limits, *, in_lines: bool) -> Iterator[bytes]:
     size = 0
     lines, since = 0, 0  # complete lines so far, and bytes since the last of them
     while block := stream.read(min(_BLOCK, limits.record_bytes)):

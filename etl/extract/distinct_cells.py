@@ -21,6 +21,7 @@ import polars as pl
 from etl.extract.grid import Column
 
 _TOLD = pl.Schema({"xml": pl.String(), "text": pl.String(), "code": pl.Int32()})
+_SELDOM = 4  # times as many cells as distinct ones that calamine reads; where it would read more, it may read all
 _LETTERS = string.ascii_uppercase  # columns of the sheet of distinct cells
 
 
@@ -46,6 +47,11 @@ class PlainSheet:
     def _distinct(self) -> pl.Series:
         return self.others["xml"].unique(maintain_order=True)
 
+    @property
+    def is_repetitive(self) -> bool:
+        """Whether to read each distinct cell once is cheaper than to read all."""
+        return len(self._distinct) * _SELDOM <= len(self.others) + len(self.texts)
+
     def xml(self) -> bytes:
         """The sheet with each distinct cell once."""
         cells = self._distinct.to_list()
@@ -69,12 +75,14 @@ class PlainSheet:
         told = pl.DataFrame({"xml": self._distinct, "text": texts, "code": codes}, _TOLD)
         read = self.others.join(told, on="xml", how="left").select("row", "column", "text", "code")
         last_row, last_column = self.corner
+        cells = pl.concat([read, self.texts], how="diagonal")
+        by_column = cells.partition_by("column", as_dict=True, include_key=False)
         every = pl.int_range(last_row + 1, dtype=pl.Int32, eager=True).alias("row").to_frame()
         made = []
         for column in range(last_column + 1):
-            of_column = [cells.filter(column=column) for cells in (read, self.texts)]
-            cells = every.join(pl.concat(of_column, how="diagonal"), on="row", how="left", maintain_order="left")
-            made.append(Column(cells["text"], cells["code"], values))
+            there = by_column.pop((column,), cells.clear())
+            of_column = every.join(there, on="row", how="left", maintain_order="left")
+            made.append(Column(of_column["text"], of_column["code"], values))
         return made
 
 

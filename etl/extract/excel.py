@@ -188,10 +188,9 @@ def _names(place: Place, limits: Limits) -> list[str]:
     for column, ranges in _merged_rows(grid.merged, grid.height - 1).items():
         if column >= len(grid.columns):
             continue
-        rows: list[int | None] = [*range(grid.height)]
-        for _, bottom in (each for each in ranges if each[0] <= header_at < each[1]):
-            rows[header_at + 1 : bottom + 1] = [None] * (bottom - header_at)
-            grid.columns[column] = grid.columns[column].with_rows(pl.Series(rows, dtype=pl.Int64))
+        for _, bottom in (rows for rows in ranges if rows[0] <= header_at < rows[1]):
+            rows = pl.int_range(grid.height, eager=True).scatter([*range(header_at + 1, bottom + 1)], None)
+            grid.columns[column] = grid.columns[column].with_rows(rows)
     width = len(grid.columns)
     check_columns(len(place.names), limits)
     unclear = sorted({name for name in place.names if name and [ROW, *place.names].count(name) > 1})

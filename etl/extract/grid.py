@@ -10,6 +10,7 @@ import polars as pl
 from etl.extract.sheet import Sheet
 
 Range = tuple[tuple[int, int], tuple[int, int]]  # first and last cell, row and column counted from 0
+_TEXT_OR_NOTHING = (str, type(None))
 _BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))  # what Python takes for one
 
 
@@ -30,8 +31,9 @@ class Column:
     @classmethod
     def of(cls, cells: Sequence[object]) -> Column:
         """The column of these cells; "" or None stands for an empty one."""
-        texts = [cell if isinstance(cell, str) and cell else None for cell in cells]
-        others = [at for at, cell in enumerate(cells) if not (cell is None or isinstance(cell, str))]
+        kinds = [*map(type, cells)]
+        texts = [cell or None if kind is str else None for cell, kind in zip(cells, kinds, strict=True)]
+        others = [at for at, kind in enumerate(kinds) if kind not in _TEXT_OR_NOTHING]
         values = [cells[at] for at in others]
         codes = pl.repeat(None, len(cells), dtype=pl.Int32, eager=True)
         if others:

@@ -102,19 +102,23 @@ def texts(cells: Cells, column: Column | None, sheet: Sheet, mark: str) -> tuple
     mark = column.numbers.decimal if column else mark
     if cells.others.is_empty():
         return cells.column.texts, pl.DataFrame(schema=_FOUND)
-    judge = _judge_of(column, cells, sheet, mark) if column else lambda _, cell: (_text(cell, mark), None)
     # Of one value in one format the same is to be said wherever it stands, but for what merged cells do to formats.
     by = [ROW, "code"] if cells.merged else ["code"]
-    once = cells.others.unique(by, keep="first")
+    once = cells.others.unique(by, keep="first", maintain_order=True)
     values = [cells.column.values[code] for code in once["code"].to_list()]
-    judged = [judge(at, cell) for at, cell in zip(once[ROW].to_list(), values, strict=True)]
-    rules = [rule for _, rule in judged]
-    stored = [_text(cell, mark) if rule else None for cell, rule in zip(values, rules, strict=True)]
-    said = {"text": [text for text, _ in judged], "rule": rules, "value": stored}
-    told = once.select(by).hstack(pl.DataFrame(said, _SAID))
-    each = cells.others.join(told, on=by, how="left", maintain_order="left")
-    found = each.filter(pl.col("rule").is_not_null()).select(_FOUND.names())
-    return cells.column.texts.scatter(each[ROW], each["text"]), found
+    if column is None:
+        told = once.with_columns(pl.Series("text", [_text(cell, mark) for cell in values], pl.String))
+        told = told.with_columns(rule=pl.lit(None, pl.String), value=pl.lit(None, pl.String))
+    else:
+        judge = _judge_of(column, cells, sheet, mark)
+        judged = [judge(at, cell) for at, cell in zip(once[ROW].to_list(), values, strict=True)]
+        rules = [rule for _, rule in judged]
+        stored = [_text(cell, mark) if rule else None for cell, rule in zip(values, rules, strict=True)]
+        told = once.hstack(pl.DataFrame({"text": [text for text, _ in judged], "rule": rules, "value": stored}, _SAID))
+    if told.height < cells.others.height:
+        told = cells.others.join(told.select(*by, *_SAID), on=by, how="left", maintain_order="left")
+    found = told.filter(pl.col("rule").is_not_null()).select(_FOUND.names())
+    return cells.column.texts.scatter(told[ROW], told["text"]), found
 
 
 def _judge_of(column: Column, cells: Cells, sheet: Sheet, mark: str) -> Callable[[int, object], _Judged]:

@@ -9,34 +9,28 @@ what would cost too much and for what would be lost without a word.
 from __future__ import annotations
 
 import io
-import posixpath
 import re
-import struct
 import xml.parsers.expat as expat
 import zipfile
 from array import array
 from collections.abc import Iterator
-from typing import IO
 
 import polars as pl
 from lxml import etree
 
 from etl.delivery import batches
 from etl.delivery.messages import Stop
-from etl.extract import plain_cells
-from etl.extract.archive import BROKEN
+from etl.extract import plain_cells, workbook_parts
+from etl.extract.archive import BROKEN, Member
 from etl.extract.bounded import bomb, check_columns, check_emptiness, most_unpacked
 from etl.extract.distinct_cells import PlainSheet
 from etl.extract.file_kind import no_workbook
-from etl.extract.number_format import GENERAL, code_of
+from etl.extract.number_format import GENERAL
 from etl.extract.sheet import MOST_COLUMNS, Sheet, place_of, series_of
 from etl.settings import Limits
 
 _CHUNK = 1 << 21  # bytes
-_END = struct.Struct("<4s4H2LH")  # of a ZIP without a comment: what says where the list of its members is
-_ROOT, _WORKBOOK, _RELATIONS = "_rels/.rels", "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _TEXTS, _STYLES = "xl/sharedstrings.xml", "xl/styles.xml"  # calamine finds parts whatever the case of their names
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 _YES = ("1", "true")
 _DECLARATION = rb"""<\?xml version=["']1\.0["'](?: encoding=["'](?i:utf-8)["'])?[^<>?]*\?>"""
 _UTF_8 = re.compile(rb"(?:\xef\xbb\xbf)?(?:" + _DECLARATION + rb")?[ \t\r\n]*<[A-Za-z]")
@@ -73,15 +67,15 @@ def look_into(content: bytes, limits: Limits, *, keeps_cells: bool = True) -> li
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [member.filename for member in archive.infolist()]
-            if not _has_one_reading(archive, content):
+            if not workbook_parts.has_one_reading(archive, content):
                 raise no_workbook(io.BytesIO(content))
             if any(name.lower().endswith("vbaproject.bin") or "/macrosheets/" in name.lower() for name in names):
                 raise Stop("rejected", "excel_macros")
             most = most_unpacked(len(content), limits)
             if sum(member.file_size for member in archive.infolist()) > most:  # none is unpacked to more than it says
-                _check_unpacked_size(archive, most)
-            about = etree.fromstring(archive.read(_WORKBOOK), _PARSER)
-            parts = _sheet_parts(about, archive)
+                workbook_parts.check_unpacked_size(archive, most)
+            about = workbook_parts.tree(archive, workbook_parts.WORKBOOK)
+            parts = workbook_parts.sheet_parts(about, archive)
             calendar, computing = about.find("{*}workbookPr"), about.find("{*}calcPr")
             book = _Book(
                 {_TEXTS, _STYLES, *map(str.lower, parts)},
@@ -97,84 +91,11 @@ def look_into(content: bytes, limits: Limits, *, keeps_cells: bool = True) -> li
                     raise bomb(limits.unpacked_bytes)
                 check_emptiness(book.area, book.filled, limits)
             except Stop:
-                _check_unpacked_size(archive, most)  # a part that is damaged is told of first
+                workbook_parts.check_unpacked_size(archive, most)  # a part that is damaged is told of first
                 raise
             return [(book.sheets[part.lower()], book.plain.get(part.lower())) for part in parts]
     except (*BROKEN, etree.XMLSyntaxError, expat.ExpatError, LookupError):
         raise no_workbook(io.BytesIO(content)) from None
-
-
-def _has_one_reading(archive: zipfile.ZipFile, content: bytes) -> bool:
-    """Whether calamine finds the same parts in the archive: one list of them, at the end, where the file says it is.
-
-    A file may hold several lists, or a name twice, and each program then chooses otherwise.
-    """
-    names = [member.filename.lower().replace("\\", "/") for member in archive.infolist()]
-    end = content[-_END.size :]
-    if archive.comment or len(set(names)) < len(names) or not content.startswith(b"PK\3\4") or len(end) < _END.size:
-        return False
-    *_, size, at, _ = _END.unpack(end)
-    return bool(at == archive.start_dir and at + size == len(content) - _END.size)
-
-
-def _check_unpacked_size(archive: zipfile.ZipFile, most: int) -> None:
-    size = 0
-    for member in archive.infolist():
-        with archive.open(member) as stream:
-            while chunk := stream.read(_CHUNK):
-                size += len(chunk)
-                if size > most:
-                    raise bomb(most)
-
-
-def _sheet_parts(about: etree._Element, archive: zipfile.ZipFile) -> list[str]:
-    """Names of the parts that hold the sheets, in the order in which calamine counts them.
-
-    Raises:
-        ValueError: if calamine could take other parts for them, or one of them twice.
-    """
-    there = {member.filename.lower() for member in archive.infolist()}
-    for target in _targets(archive, _ROOT, of="/officeDocument").values():  # calamine reads the workbook beside it
-        if posixpath.dirname(target) != "xl":
-            raise ValueError("another workbook")
-    targets = _targets(archive, _RELATIONS)
-    parts = []
-    for sheet in about.findall("{*}sheets/{*}sheet"):
-        (relation,) = (value for name, value in sheet.items() if name.endswith("}id"))
-        parts.append(targets[relation])
-    names = {part.lower() for part in parts}
-    if len(names) < len(parts) or not names <= there:
-        raise ValueError("a sheet without a part of its own")
-    return parts
-
-
-def _targets(archive: zipfile.ZipFile, name: str, of: str = "") -> dict[str, str]:
-    """The parts that a part of relations names, by their ids; of the types that end so.
-
-    Raises:
-        ValueError: if a name can be understood in two ways.
-    """
-    relations = etree.fromstring(archive.read(name), _PARSER).findall("{*}Relationship")
-    targets: dict[str, str] = {}
-    for relation in relations:
-        target, its_id = relation.attrib["Target"], relation.attrib["Id"]
-        if not relation.get("Type", "").endswith(of) or relation.get("TargetMode") == "External":
-            continue
-        if its_id in targets:
-            raise ValueError("two parts of one id")
-        base = posixpath.dirname(posixpath.dirname(name))
-        path = target[1:] if target.startswith("/") else posixpath.join(base, target)
-        if path != posixpath.normpath(path) or "\\" in path or "%" in path:
-            raise ValueError("a roundabout name")
-        targets[its_id] = path
-    return targets
-
-
-def _formats(archive: zipfile.ZipFile, name: str) -> list[str]:
-    """The number format of each style."""
-    styles = etree.fromstring(archive.read(name), _PARSER)
-    custom = {int(f.attrib["numFmtId"]): f.attrib["formatCode"] for f in styles.findall("{*}numFmts/{*}numFmt")}
-    return [code_of(int(style.get("numFmtId", "0")), custom) for style in styles.findall("{*}cellXfs/{*}xf")]
 
 
 class _Book:
@@ -209,7 +130,7 @@ class _Book:
     def read(self, archive: zipfile.ZipFile, name: str) -> None:
         """Read one part, if it is XML; one that calamine reads has to be."""
         if name.lower() == _STYLES:
-            self._formats = _formats(archive, name)
+            self._formats = workbook_parts.formats(archive, name)
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = _refuse_doctype
@@ -224,8 +145,9 @@ class _Book:
         )  # None: not all cells are plain
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._characters
-        self._size = archive.getinfo(name).file_size
-        with archive.open(name) as stream:
+        about = archive.getinfo(name)
+        self._size = about.file_size
+        with Member(archive, about) as stream:
             chunk = stream.read(_CHUNK)
             if name.lower() not in self._parts and (
                 not chunk.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or name.endswith(".vml")
@@ -239,7 +161,7 @@ class _Book:
         self.area += (self._last_row + 1) * (self._last_column + 1)
         self.columns = max(self.columns, self._last_column + 1)
 
-    def _parse(self, parser: expat.XMLParserType, chunk: bytes, stream: IO[bytes]) -> tuple[bytes, bytes] | None:
+    def _parse(self, parser: expat.XMLParserType, chunk: bytes, stream: Member) -> tuple[bytes, bytes] | None:
         """Parse a part, but for plain cells.
 
         Args:
@@ -278,13 +200,18 @@ class _Book:
         filled = pl.concat([texts.select("row", "column"), others.filter("has_value").select("row", "column")])
         corner = self._last_row, self._last_column
         if filled.max().row(0) == corner:
-            self.plain[name.lower()] = PlainSheet(name, around, texts, others, corner)
+            sheet = PlainSheet(name, around, texts, others, corner)
+            if sheet.is_repetitive:
+                self.plain[name.lower()] = sheet
 
     def _add(self, cells: plain_cells.Cells) -> None:
         """Note the cells of some rows."""
         if self._held is not None:
             is_behind = cells.first > self._reached and cells.is_in_order
-            self._held = [*self._held, (cells.texts, cells.others)] if is_behind else None
+            if is_behind:
+                self._held.append((cells.texts, cells.others))
+            else:
+                self._held = None
             self._reached = cells.last
         if cells.behind:
             self._row, self._column = cells.behind
@@ -377,7 +304,7 @@ class _Book:
         return self._formats[number] if number < len(self._formats) else GENERAL
 
 
-def _rows(left: bytearray, stream: IO[bytes]) -> Iterator[bytes]:
+def _rows(left: bytearray, stream: Member) -> Iterator[bytes]:
     """The rows of a sheet, as far as each chunk has the end of one.
 
     Args:

@@ -11,7 +11,7 @@ import polars as pl
 from etl import datatypes
 from etl.contract import Column, Contract
 from etl.contract.city import city
-from etl.datatypes.dates import named, partly_known, possible_days
+from etl.datatypes.dates import as_outputs, partly_known, possible_days
 from etl.datatypes.geometry import areas
 from etl.datatypes.ward import units_of
 from etl.datatypes.ward_place import is_far
@@ -32,7 +32,7 @@ class Rows:
         if column.name in self._already_standard:
             return self.frame[column.name].to_frame()
         if column.semantic_type == "partial_date":
-            return named(self._partly_known(column.name), column)
+            return as_outputs(self._partly_known(column.name), column)
         return self._once("standard", column.name, lambda: datatypes.standardise(self.frame, column))
 
     @cached_property
