@@ -137,7 +137,7 @@ def new_pipeline(
 
     def on_database(name: str, template: str, contracts: Contracts) -> Pipeline:
         with maintenance.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY = FILE_COPY"))
         home = tmp_path_factory.mktemp("home")
         settings = Settings(
             home=home, data=UPath(home / "data"), database_url=embedded.url(postgres, name), quiet_seconds=0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +54,15 @@ class Identifiers:
     def __len__(self) -> int:
         return len(self.plain) + len(self.spaced) + len(self.names)
 
-    def within(self, text: str) -> set[str]:
-        """Those that stand in a text."""
-        text = unicodedata.normalize("NFC", text)
-        found = self.plain & set(re.findall(rf"[0-9A-Za-z]{{{_SHORTEST},}}", text))
-        found |= {code for code in self.spaced if code in text}
+    def within(self, texts: Mapping[str, str]) -> dict[str, set[str]]:
+        """Those that stand in texts, by the name of the text; texts without any are left out."""
+        said = pl.Series([unicodedata.normalize("NFC", text) for text in texts.values()])
+        spaced = said.str.extract_many([*self.spaced], overlapping=True)
+        found = {name: self._within(text, codes) for name, text, codes in zip(texts, said, spaced, strict=True)}
+        return {name: those for name, those in found.items() if those}
+
+    def _within(self, text: str, spaced: Iterable[str]) -> set[str]:
+        found = self.plain & set(re.findall(rf"[0-9A-Za-z]{{{_SHORTEST},}}", text)) | set(spaced)
         words = list(_words(text))
         for count in _WORDS_OF_A_NAME:
             runs: Iterable[tuple[str, ...]] = zip(*(words[at:] for at in range(count)), strict=False)

@@ -56,12 +56,18 @@ def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]
     """
     if epsg == city().crs:
         return shapes
-    transformer = Transformer.from_crs(epsg, city().crs, always_xy=True)
+    transformer = _transformer(epsg, city().crs)
 
     def transform(x: Any, y: Any, *heights: Any) -> tuple[Any, ...]:
         return (*transformer.transform(x, y), *heights)
 
     return np.asarray(_shapely.transform(shapes, transform, include_z=None, interleaved=False))
+
+
+@cache
+def _transformer(epsg: int, to: int) -> Transformer:
+    """To look for the best way takes a hundredth of a second; each thread has its own context in what is found."""
+    return Transformer.from_crs(epsg, to, always_xy=True)
 
 
 def rough_accuracy(epsg: int) -> float | None:

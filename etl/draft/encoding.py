@@ -91,6 +91,8 @@ def find(blocks: Iterable[bytes]) -> Encoding:
 
 
 def _collect(content: bytes, first: int, words: dict[bytes, int], lines: bytearray) -> None:
+    if content.isascii():
+        return
     at, line = 0, first
     for found in _WORD.finditer(content) if len(words) < _MOST_WORDS else ():
         if (word := found[0]).isascii():

@@ -41,15 +41,13 @@ _READERS = ".readers.json"
 _SPARKS = 30  # deliveries in the small chart of the index
 
 
-def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, dataset: str | None = None) -> UPath:
+def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger) -> UPath:
     """Bring the site up to date; of several builders at once, each waits for the one before it.
 
     Args:
         storage: the data root.
         contracts: by dataset.
         ledger: what became of the deliveries.
-        scores: how the city's goals stand.
-        dataset: the only one of which something is new; None: all are looked at.
 
     Returns:
         The site's first page.
@@ -59,16 +57,10 @@ def build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, d
     """
     with ledger.engine.begin() as connection:
         lock(connection, "citydw.site")
-        return _build(storage, contracts, ledger, scores(connection), dataset)
+        return _build(storage, contracts, ledger, scores(connection))
 
 
-def _build(
-    storage: Storage,
-    contracts: Mapping[str, Contract],
-    ledger: Ledger,
-    goals: Sequence[Score],
-    dataset: str | None,
-) -> UPath:
+def _build(storage: Storage, contracts: Mapping[str, Contract], ledger: Ledger, goals: Sequence[Score]) -> UPath:
     now = datetime.now(UTC)
     with ledger.transaction() as known:
         freshness = {row["dataset"]: row for row in late.freshness(known)}
@@ -82,7 +74,7 @@ def _build(
     standings = []
     for name, contract in contracts.items():
         folder = storage.site / contract.agency / contract.dataset
-        memory = Memory.of(folder, contract)
+        memory = _build_deliveries(storage, folder, contract, ledger, Memory.of(folder, contract))
         stands = partial(
             Standing.of,
             contract,
@@ -91,14 +83,12 @@ def _build(
             reconciled=reconciled.get(name, ()),
             parts=parts.get(name, ()),
         )
-        if dataset in (None, name) or memory.until is None:
-            memory = _build_deliveries(storage, folder, contract, ledger, memory)
-            newest = ledger.newest(name, SHOWN)
-            standing = stands(memory.count, entries=newest)
-            told = pages.dataset(standing, newest, list(memory.months), fields[name], memory.with_page, now)
-            write_text(folder / "index.html", told)
-            if standing.parts:
-                write_text(folder / "parts.html", pages.parts(standing, now))
+        newest = ledger.newest(name, SHOWN)
+        standing = stands(memory.count, entries=newest)
+        told = pages.dataset(standing, newest, list(memory.months), fields[name], memory.with_page, now)
+        write_text(folder / "index.html", told)
+        if standing.parts:
+            write_text(folder / "parts.html", pages.parts(standing, now))
         standings.append(stands(memory.count, entries=sparks.get(name, ())))
     write_text(storage.site / "index.html", pages.index(standings, fields, now))
     return storage.site / "index.html"

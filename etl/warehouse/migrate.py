@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -115,21 +115,8 @@ def _make_views(connection: sa.Connection, schema: str, script: str) -> None:
 
 
 def _apply_additions(connection: sa.Connection, metadata: sa.MetaData, schemas: Collection[str]) -> list[str]:
-    described = set(metadata.tables)
-
-    def ours(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
-        return kind != "table" or f"{item.schema}.{name}" in described
-
-    context = MigrationContext.configure(
-        connection,
-        opts={
-            "include_schemas": True,
-            "include_name": lambda name, kind, _: kind != "schema" or name in schemas,
-            "include_object": ours,
-            "target_metadata": metadata,
-        },
-    )
-    steps = list(_flatten(produce_migrations(context, metadata).upgrade_ops))
+    # Of several schemas at once, Alembic asks PostgreSQL for the tables of all but one by themselves.
+    steps = [step for schema in schemas for step in _steps(connection, metadata, schema)]
     refused = [step for step in steps if not _is_addition(step)]
     if refused:
         statements = "\n".join(f"  {_sql(step)}" for step in refused)
@@ -137,13 +124,31 @@ def _apply_additions(connection: sa.Connection, metadata: sa.MetaData, schemas: 
             "The contracts differ from the database in ways that could lose data. Nothing was changed. If you mean it, "
             f"run as a person and then migrate again:\n{statements}"
         )
-    operations = Operations(context)
+    operations = Operations(MigrationContext.configure(connection))
     for step in steps:
         if isinstance(step, ops.CreateIndexOp):  # a first load may be about to make it
             lock_to_index(connection, named(*filter(None, (step.schema, step.table_name))))
             step.if_not_exists = True
         operations.invoke(step)
     return [_sql(step) for step in steps]
+
+
+def _steps(connection: sa.Connection, metadata: sa.MetaData, schema: str) -> Iterator[ops.MigrateOperation]:
+    """What makes the tables of a schema what `metadata` describes; tables that it does not describe are left alone."""
+
+    def ours(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
+        return kind != "table" or (item.schema == schema and f"{schema}.{name}" in metadata.tables)
+
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "include_schemas": True,
+            "include_name": lambda name, kind, _: kind != "schema" or name == schema,
+            "include_object": ours,
+            "target_metadata": metadata,
+        },
+    )
+    return _flatten(produce_migrations(context, metadata).upgrade_ops)
 
 
 def _align_checks(connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
@@ -185,7 +190,7 @@ def _checks(connection: sa.Connection, table: str) -> set[tuple[str, str]]:
     return {(name, definition) for name, definition in found}
 
 
-def _flatten(container: ops.OpContainer | None) -> Iterable[ops.MigrateOperation]:
+def _flatten(container: ops.OpContainer | None) -> Iterator[ops.MigrateOperation]:
     for step in container.ops if container else []:
         if isinstance(step, ops.OpContainer):
             yield from _flatten(step)

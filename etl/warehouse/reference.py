@@ -103,7 +103,7 @@ def add_tables(metadata: sa.MetaData) -> None:
 
 
 def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
-    """Write what the files hold in place of what the tables held."""
+    """Write what the files hold in place of what the tables held, where that is something else."""
     codes = pl.DataFrame(
         [(name, *code) for name, its in code_lists().items() for code in its],
         ["list", *Code._fields],
@@ -124,6 +124,8 @@ def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
     }
     for name, rows in content.items():
         table = metadata.tables[name]
-        connection.execute(table.delete())
-        if not rows.is_empty():
-            connection.execute(table.insert(), rows.select(c.name for c in table.columns).to_dicts())
+        wanted = rows.select(column.name for column in table.columns)
+        if {tuple(row) for row in connection.execute(table.select())} != {*wanted.iter_rows()}:
+            connection.execute(table.delete())
+            if not wanted.is_empty():
+                connection.execute(table.insert(), wanted.to_dicts())

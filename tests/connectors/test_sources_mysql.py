@@ -50,11 +50,15 @@ class Register:
 
     def __init__(self, server: MariaServer, folder: Path) -> None:
         self.server, self._folder = server, folder
-        self.do("DROP DATABASE IF EXISTS giao_duc", database=None)
-        self.do("CREATE DATABASE giao_duc", database=None)
-        self.do(f"CREATE USER IF NOT EXISTS doc@'127.0.0.1' IDENTIFIED BY '{SECRET}'", database=None)
-        self.do("GRANT SELECT ON giao_duc.* TO doc@'127.0.0.1'", database=None)
-        self.do(TABLE)
+        self.do(
+            "DROP DATABASE IF EXISTS giao_duc",
+            "CREATE DATABASE giao_duc",
+            f"CREATE USER IF NOT EXISTS doc@'127.0.0.1' IDENTIFIED BY '{SECRET}'",
+            "GRANT SELECT ON giao_duc.* TO doc@'127.0.0.1'",
+            "USE giao_duc",
+            TABLE,
+            database=None,
+        )
 
     def do(self, *statements: str, database: str | None = "giao_duc") -> None:
         connection = self.server.connect(database)
