@@ -54,6 +54,38 @@ def test_a_second_migration_finds_nothing_to_do(pipeline: Pipeline) -> None:
     assert migrate(pipeline.engine, pipeline.contracts.values()) == []
 
 
+def test_code_lists_are_written_where_they_say_something_else_than_the_files(pipeline: Pipeline) -> None:
+    tables = ("ward", "ward_link", "code", "code_period", "code_bridge", "icd10_chapter", "vsic_section")
+
+    def written() -> dict[str, set[Any]]:
+        """Each row with the transaction that wrote it."""
+        with pipeline.engine.connect() as connection:
+            return {
+                name: {
+                    tuple(row) for row in connection.exec_driver_sql(f"SELECT xmin::text, r::text FROM ref.{name} r")
+                }
+                for name in tables
+            }
+
+    before = written()
+    assert all(before.values())
+    migrate(pipeline.engine, pipeline.contracts.values())
+    assert written() == before
+    with pipeline.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE ref.code SET name_vi = 'khác' WHERE list = 'sex' AND code = '1'")
+        connection.exec_driver_sql(
+            "DELETE FROM ref.ward_link WHERE old_code = (SELECT min(old_code) FROM ref.ward_link)"
+        )
+        connection.exec_driver_sql("INSERT INTO ref.vsic_section SELECT '2099', section, first_division, last_division,"
+                                   " name_vi, name_en, valid_from, valid_to FROM ref.vsic_section LIMIT 1")  # fmt: skip
+    migrate(pipeline.engine, pipeline.contracts.values())
+    after = written()
+    assert {name for name in tables if after[name] != before[name]} == {"code", "ward_link", "vsic_section"}
+    assert {name: {row for _, row in rows} for name, rows in after.items()} == {
+        name: {row for _, row in rows} for name, rows in before.items()
+    }
+
+
 def test_a_migration_that_changes_nothing_waits_for_no_reader_and_no_mart_in_the_making(pipeline: Pipeline) -> None:
     """Both held one table and waited for the other's: PostgreSQL then ended one of them, often the mart."""
     with pipeline.engine.begin() as connection:
