@@ -50,10 +50,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) -c constraints.txt -e ".[airflow]"
 	@touch "$@"
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	@echo "Installing the tools for the tests"
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing the pipeline with Airflow, and the tools for the tests (some minutes)"
 	@$(PIP) -c constraints.txt -e ".[airflow,dev]"
-	@touch "$@"
+	@touch "$(VENV)/.installed" "$@"
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	@echo "Installing what the pipeline is measured beside"
