@@ -7,7 +7,7 @@ millimetre.
 from __future__ import annotations
 
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ def to_city_crs(shapes: np.ndarray[Any, Any], epsg: int) -> np.ndarray[Any, Any]
     return np.asarray(_shapely.transform(shapes, transform, include_z=None, interleaved=False))
 
 
-@cache
+@lru_cache(maxsize=8)  # a sender may name any of thousands of systems
 def _transformer(epsg: int, to: int) -> Transformer:
     """To look for the best way takes a hundredth of a second; each thread has its own context in what is found."""
     return Transformer.from_crs(epsg, to, always_xy=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import numpy as np
@@ -157,6 +158,8 @@ def test_coordinates_of_the_world_become_those_of_the_city() -> None:
     assert nothing is None
     assert (point.x, point.y) == pytest.approx((603_700, 1_192_000), abs=1000)
     assert to_city_crs(np.array([point]), 9210)[0].equals_exact(point, 0.001)
+    with ThreadPoolExecutor(1) as another:
+        assert another.submit(to_city_crs, shapes, 4326).result()[0] == point, "the way is known from this thread"
 
 
 def test_a_place_is_far_from_its_ward_only_if_both_are_known_and_far_apart() -> None:

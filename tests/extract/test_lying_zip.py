@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
 import zipfile
@@ -19,6 +20,7 @@ from tests import TESTS
 HOUSEHOLDS = load(TESTS / "cases" / "expectations" / "excel" / "households.yaml")
 HEADER = [column.source_name for column in HOUSEHOLDS.columns]
 IN_ZIP = replace(HOUSEHOLDS, source=replace(HOUSEHOLDS.source, format="csv", archive="zip", delimiter=","))
+ROWS = "\n".join([",".join(HEADER), "001,4,,,,,,", "002,5,,,,,,", ""]).encode()
 MORE = b" " * 100_000
 
 
@@ -61,10 +63,37 @@ def test_a_part_of_a_workbook_holds_no_more_than_is_said(part: str) -> None:
     assert (stopped.value.state, stopped.value.rule) == ("rejected", "unreadable_excel")
 
 
+def test_nor_does_a_part_that_nobody_reads() -> None:
+    members = workbook() | {"xl/media/image1.png": b"\x89PNG"}
+    assert extract_bytes(packed(members), HOUSEHOLDS)[2] == 2
+    with pytest.raises(Stop, match="Excel"):
+        extract_bytes(packed(members | {"xl/media/image1.png": MORE}, "xl/media/image1.png", 10), HOUSEHOLDS)
+
+
+@pytest.mark.parametrize("at", [0, 1], ids=["before the file", "in the list at the end"])
+def test_of_two_lengths_neither_makes_a_row_vanish(at: int) -> None:
+    whole = {"a.csv": ROWS + b"003,6,,,,,,\n"}
+    true, lying = packed(whole), packed(whole, "a.csv", len(ROWS))
+    middle = true.rindex(b"PK\1\2")
+    mixed = lying[:middle] + true[middle:] if at == 0 else true[:middle] + lying[middle:]
+    try:
+        assert extract_bytes(mixed, IN_ZIP)[2] == 3
+    except Stop as stop:
+        assert stop.state == "rejected"
+
+
+def test_a_gzip_that_says_that_it_is_shorter_is_damaged() -> None:
+    whole = gzip.compress(ROWS)
+    assert extract_bytes(whole, replace(IN_ZIP, source=replace(IN_ZIP.source, archive=None)))[2] == 2
+    with pytest.raises(Stop) as stopped:
+        lying = whole[:-4] + struct.pack("<L", len(ROWS) - 1)
+        extract_bytes(lying, replace(IN_ZIP, source=replace(IN_ZIP.source, archive=None)))
+    assert stopped.value.state == "rejected"
+
+
 def test_rows_behind_the_said_end_of_a_csv_file_are_not_passed_over_in_silence() -> None:
-    begin = "\n".join([",".join(HEADER), "001,4,,,,,,", "002,5,,,,,,", ""]).encode()
-    whole = {"a.csv": begin + b"003,6,,,,,,\n"}
+    whole = {"a.csv": ROWS + b"003,6,,,,,,\n"}
     assert extract_bytes(packed(whole), IN_ZIP)[2] == 3
     with pytest.raises(Stop) as stopped:
-        extract_bytes(packed(whole, "a.csv", len(begin)), IN_ZIP)
+        extract_bytes(packed(whole, "a.csv", len(ROWS)), IN_ZIP)
     assert stopped.value.state == "rejected"

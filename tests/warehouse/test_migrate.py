@@ -286,3 +286,28 @@ def test_a_change_that_could_lose_data_is_refused_whole(
         migrate(pipeline.engine, contracts)
     assert statement in str(refused.value)
     assert columns(pipeline) == there, "nothing was applied, the addition neither"
+
+
+LOSS = {
+    "tax/taxpayers": ("- name: phone\n", "- name: telephone\n"),
+    "land/parcels": ('physicalType: "numeric(12,1)"', 'physicalType: "numeric(8,1)"'),
+}
+
+
+@pytest.mark.parametrize(("gains", "loses"), [[*LOSS], [*reversed(LOSS)]])
+def test_what_one_schema_gains_is_not_applied_where_another_would_lose(
+    pipeline: Pipeline, tmp_path: Path, gains: str, loses: str
+) -> None:
+    there = columns(pipeline)
+    folder = tmp_path / "expectations"
+    shutil.copytree(EXPECTATIONS, folder)
+    more, fewer = folder / f"{gains}.yaml", folder / f"{loses}.yaml"
+    more.write_text(
+        re.sub(r"\n      - name: (?=phone|area_m2)", COLUMN + "      - name: ", more.read_text("utf-8")), "utf-8"
+    )
+    fewer.write_text(fewer.read_text("utf-8").replace(*LOSS[loses]), "utf-8")
+    contracts = load_all(folder)
+    assert not contracts.wrong and contracts[gains.replace("/", ".")].column("fax")
+    with pytest.raises(MigrationRefused, match="ALTER TABLE"):
+        migrate(pipeline.engine, contracts.values())
+    assert columns(pipeline) == there
